@@ -1,0 +1,17 @@
+//! Recurrence against attention, measured on your own machine.
+//!
+//! Imports point one way: `cli → report, suite, claims → measure, train, generate → models, data →
+//! nn → ops`; `stats` stands alone; `report` reads recorded files and never a model. Only `ops`,
+//! `nn` and `train` name dfdx.
+
+pub mod claims;
+pub mod cli;
+pub mod data;
+pub mod measure;
+pub mod models;
+pub mod nn;
+pub mod ops;
+pub mod report;
+pub mod stats;
+pub mod suite;
+pub mod train;

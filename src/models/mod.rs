@@ -1,0 +1,132 @@
+//! The models, one file an architecture, and the [`MODELS`] table.
+
+use crate::nn::Parameter;
+use crate::ops::{Activation, Tape};
+use serde::{Deserialize, Serialize};
+
+/// How a transformer knows where a token stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Positions {
+    /// No position information but the causal mask.
+    None,
+    /// A trained vector per position, at most `seq_len` of them.
+    Learned,
+    /// Fixed sines and cosines added to the embedding (Vaswani et al. 2017).
+    Sinusoidal,
+    /// Queries and keys turned by an angle that grows with the position (Su et al. 2021).
+    Rotary,
+}
+
+/// Everything a model's size and initial values depend on, with the seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ModelConfig {
+    /// A name in [`MODELS`].
+    pub model: String,
+    /// Number of tokens V.
+    pub vocab: usize,
+    /// Width of the embedding and of every hidden layer.
+    pub width: usize,
+    /// Recurrent layers or transformer blocks.
+    pub layers: usize,
+    /// Attention heads; recurrent models ignore it.
+    pub heads: usize,
+    /// Longest sequence a learned position table holds.
+    pub seq_len: usize,
+    /// Position scheme; recurrent models ignore it.
+    pub positions: Positions,
+    /// Initial forget-gate bias of the LSTM; 0 is PyTorch's own initialisation.
+    pub forget_bias: f32,
+    /// Chrono initialisation (Tallec & Ollivier 2018) of LSTM and GRU gates for dependencies up to
+    /// this many tokens; replaces `forget_bias`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chrono: Option<usize>,
+}
+
+/// The shape of a batch of token sequences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens in each, T.
+    pub seq_len: usize,
+}
+
+/// What every architecture answers. Add a model: one file that implements this, and a [`MODELS`] row.
+pub trait Model: Send {
+    /// The configuration it was built from.
+    fn config(&self) -> &ModelConfig;
+
+    /// All parameters, in checkpoint order.
+    fn parameters(&self) -> Vec<&Parameter>;
+
+    /// The same, to be updated or loaded.
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
+
+    /// Logits (B·T, V) for tokens (B·T, row b·T + t). The tape decides whether gradients can follow.
+    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation;
+
+    /// Copies and packs the weights for generating token by token.
+    fn decoder(&self) -> Box<dyn Decoder>;
+
+    /// Bytes of state that generating one sequence keeps after `context` tokens.
+    fn state_bytes(&self, context: usize) -> usize;
+
+    /// Multiply-adds counted as two, for one token of a forward pass with `context` tokens before it.
+    fn flops_per_token(&self, context: usize) -> f64;
+}
+
+/// Recurrent state or key/value cache of a batch of sequences being generated.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    /// Tokens consumed so far.
+    pub position: usize,
+    /// One or more buffers a layer; what they hold is the decoder's business.
+    pub buffers: Vec<Vec<f32>>,
+}
+
+/// A model as a pure step: tokens and state in, logits and next state out.
+pub trait Decoder: Send {
+    /// The state of `batch` sequences before their first token.
+    fn start(&self, batch: usize) -> State;
+
+    /// Consumes one token of each sequence; writes (batch, V) logits, row-major, into `logits`.
+    ///
+    /// Fails only where the model cannot go on: past a learned position table.
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        state: &mut State,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError>;
+}
+
+/// Why a model cannot be built or cannot go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum ModelError {
+    /// No row of that name.
+    #[error("unknown model `{name}`; known models: {known}")]
+    Unknown { name: String, known: String },
+    /// A size that makes no model.
+    #[error("{key} = {value} is impossible: {remedy}")]
+    Impossible {
+        key: &'static str,
+        value: String,
+        remedy: String,
+    },
+    /// Needs more memory than there is.
+    #[error(
+        "this model needs about {needed_gib:.1} GiB to train but {available_gib:.1} GiB are available; lower {keys}"
+    )]
+    TooLarge {
+        needed_gib: f64,
+        available_gib: f64,
+        keys: &'static str,
+    },
+    /// Past the end of a learned position table.
+    #[error(
+        "learned positions end at {limit} tokens; use rotary or sinusoidal positions, or a larger seq-len"
+    )]
+    PastContext { limit: usize },
+}

@@ -1,0 +1,5 @@
+//! Parameters, initialisation, layers and positions.
+
+mod parameter;
+
+pub use parameter::Parameter;

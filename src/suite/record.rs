@@ -1,0 +1,59 @@
+//! The one row every measurement becomes.
+
+use serde::{Deserialize, Serialize};
+
+/// One measured value with all its factors; a row of `results.csv`. Missing is empty, never 0.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Record {
+    /// Directory name of the run under `runs/`.
+    pub run: String,
+    /// Experiment id.
+    pub experiment: String,
+    /// `smoke`, `quick` or `full`.
+    pub profile: String,
+    /// Model name, or the name of a baseline (`unigram`, `kneser-ney`).
+    pub model: String,
+    /// Trainable values.
+    pub parameters: Option<usize>,
+    /// Task name, or `text`.
+    pub task: Option<String>,
+    /// Width of the model.
+    pub width: Option<usize>,
+    /// Layers of the model.
+    pub layers: Option<usize>,
+    /// Attention heads.
+    pub heads: Option<usize>,
+    /// Position scheme of a transformer.
+    pub positions: Option<String>,
+    /// Gate initialisation of a recurrent model: `default` or `chrono`.
+    pub gates: Option<String>,
+    /// Tokens in a sequence T.
+    pub seq_len: Option<usize>,
+    /// Sequences in a batch B.
+    pub batch: Option<usize>,
+    /// Vocabulary V.
+    pub vocab: Option<usize>,
+    /// Delay of the copy task.
+    pub delay: Option<usize>,
+    /// Key/value pairs of the recall task.
+    pub pairs: Option<usize>,
+    /// Peak learning rate.
+    pub learning_rate: Option<f64>,
+    /// What was equal between the models: `parameters`, `tokens`, `seconds`.
+    pub equal: Option<String>,
+    /// Worker threads.
+    pub threads: Option<usize>,
+    /// Seed of initialisation and data.
+    pub seed: Option<u64>,
+    /// Repeat of a timing, from 0.
+    pub repeat: Option<usize>,
+    /// What was measured: a name documented in `suite::metrics`.
+    pub metric: String,
+    /// Abscissa within the run where the metric is a curve: training step, token position,
+    /// distance. `suite::metrics` says which.
+    pub x: Option<f64>,
+    /// Unit of the value.
+    pub unit: String,
+    /// The value.
+    pub value: Option<f64>,
+}
