@@ -1,6 +1,7 @@
 //! The catalogue of claims and the pure functions from records to verdicts.
 
 use crate::stats::Interval;
+use crate::suite::Record;
 use serde::{Deserialize, Serialize};
 
 /// What the measurements say of a claim.
@@ -47,4 +48,44 @@ pub struct Verdict {
     pub more_seeds: Option<usize>,
     /// Every comparison, in order of the sweep.
     pub evidence: Vec<Evidence>,
+}
+
+/// A claim of the standard account, and the rule that judges it. Add a claim: one file and one row.
+pub struct Claim {
+    /// Id, also the name on the command line.
+    pub id: &'static str,
+    /// The claim in one sentence.
+    pub claim: &'static str,
+    /// Id of the experiment that tests it.
+    pub experiment: &'static str,
+    /// Metric compared.
+    pub metric: &'static str,
+    /// Factor swept: a column of the records.
+    pub swept: &'static str,
+    /// What an honest run is expected to find.
+    pub expected: &'static str,
+    /// Why that is expected.
+    pub why: &'static str,
+    /// Authors, title and year of the sources.
+    pub references: &'static [&'static str],
+}
+
+/// The claims, in the order of the report.
+pub const CLAIMS: &[Claim] = &[];
+
+/// The catalogue row of that id.
+pub fn find(id: &str) -> Option<&'static Claim> {
+    CLAIMS.iter().find(|claim| claim.id == id)
+}
+
+/// Judges every claim named in `margins` (claim id, margin fixed before the run), in catalogue
+/// order, with one Holm correction over all their comparisons: the chance that any decision of the
+/// report is wrong is at most `alpha` (0.05). Unknown ids are left out.
+pub fn judge_all(records: &[Record], margins: &[(&str, f64)], alpha: f64) -> Vec<Verdict> {
+    todo!()
+}
+
+/// Judges one claim on its own.
+pub fn judge(claim: &Claim, records: &[Record], margin: f64, alpha: f64) -> Verdict {
+    todo!()
 }

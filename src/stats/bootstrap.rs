@@ -1,0 +1,317 @@
+//! Bootstrap intervals (Efron 1979): percentile for the median, BCa (Efron 1987) for means, both
+//! expanded to the width that Student's t has at the same n (Hesterberg 2015, "expanded
+//! percentile"), without which they cover too little below n = 50.
+//!
+//! Fewer than [`LEAST`] values cannot be resampled honestly: three values have ten distinct
+//! resamples. For those the interval is Student's t around the mean, stretched to hold the
+//! estimate.
+
+use super::effect::{normal_cdf, normal_quantile, t_quantile};
+use super::quantile::{interquartile_mean_of_sorted, quantile_of_sorted};
+use super::random::{RESAMPLING_SEED, SplitMix64};
+use super::{Effect, Interval, StatsError, check, mean};
+
+/// Fewest values that are resampled.
+pub const LEAST: usize = 10;
+
+/// What is computed from a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Statistic {
+    /// Arithmetic mean.
+    Mean,
+    /// Median.
+    Median,
+    /// Mean of the middle half.
+    InterquartileMean,
+}
+
+impl Statistic {
+    /// The value for a sample, which is sorted in place.
+    fn of(self, sample: &mut [f64]) -> f64 {
+        if self == Statistic::Mean {
+            return mean(sample);
+        }
+        sample.sort_unstable_by(f64::total_cmp);
+        match self {
+            Statistic::Median => quantile_of_sorted(sample, 0.5),
+            _ => interquartile_mean_of_sorted(sample),
+        }
+    }
+}
+
+/// How often and from which seed to resample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resampling {
+    /// Number of resamples; 2000 settles a 95 % bound to about 5 % of the interval's width.
+    pub replicates: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Default for Resampling {
+    fn default() -> Self {
+        Self {
+            replicates: 2000,
+            seed: RESAMPLING_SEED,
+        }
+    }
+}
+
+/// Median with its interval, from at least two values.
+pub fn median_interval(sample: &[f64], level: f64) -> Result<Interval, StatsError> {
+    interval(Statistic::Median, sample, level, Resampling::default())
+}
+
+/// Mean with its interval, from at least two values.
+pub fn mean_interval(sample: &[f64], level: f64) -> Result<Interval, StatsError> {
+    interval(Statistic::Mean, sample, level, Resampling::default())
+}
+
+/// Interquartile mean with its interval, from at least two values.
+pub fn iqm_interval(sample: &[f64], level: f64) -> Result<Interval, StatsError> {
+    interval(
+        Statistic::InterquartileMean,
+        sample,
+        level,
+        Resampling::default(),
+    )
+}
+
+/// A statistic of one sample with its interval: Student's t below [`LEAST`] values, else bootstrap.
+pub fn interval(
+    statistic: Statistic,
+    sample: &[f64],
+    level: f64,
+    resampling: Resampling,
+) -> Result<Interval, StatsError> {
+    stratified(statistic, &[sample], level, resampling)
+}
+
+/// The mean over strata of a statistic, each stratum resampled on its own and weighing the same:
+/// seeds within settings, as Agarwal et al. 2021 recommend for few seeds on several tasks.
+pub fn stratified(
+    statistic: Statistic,
+    strata: &[&[f64]],
+    level: f64,
+    resampling: Resampling,
+) -> Result<Interval, StatsError> {
+    let total: usize = strata.iter().map(|s| s.len()).sum();
+    for stratum in strata {
+        check(stratum, 2)?;
+    }
+    check(&vec![0.0; total], 2)?;
+    let evaluate = |strata: &mut [Vec<f64>]| {
+        let sum: f64 = strata.iter_mut().map(|s| statistic.of(s)).sum();
+        sum / strata.len() as f64
+    };
+    let owned: Vec<Vec<f64>> = strata.iter().map(|s| s.to_vec()).collect();
+    let estimate = evaluate(&mut owned.clone());
+    if total < LEAST {
+        let small = Effect::stratified_mean(strata)?.interval(level);
+        return Ok(stretched(small, estimate));
+    }
+    let bias_corrected = statistic != Statistic::Median;
+    Ok(from_replicates(
+        &owned,
+        &evaluate,
+        estimate,
+        level,
+        resampling,
+        bias_corrected,
+    ))
+}
+
+/// Difference a − b of a statistic between two independent samples.
+pub fn difference(
+    statistic: Statistic,
+    a: &[f64],
+    b: &[f64],
+    level: f64,
+    resampling: Resampling,
+) -> Result<Interval, StatsError> {
+    check(a, 2)?;
+    check(b, 2)?;
+    let evaluate =
+        |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]) - statistic.of(&mut groups[1]);
+    let groups = [a.to_vec(), b.to_vec()];
+    let estimate = evaluate(&mut groups.clone());
+    if a.len().min(b.len()) < LEAST {
+        return Ok(stretched(
+            Effect::difference(a, b, 0.0)?.interval(level),
+            estimate,
+        ));
+    }
+    let bias_corrected = statistic != Statistic::Median;
+    Ok(from_replicates(
+        &groups,
+        &evaluate,
+        estimate,
+        level,
+        resampling,
+        bias_corrected,
+    ))
+}
+
+/// Ratio a / b of a statistic between two independent samples of positive values.
+pub fn ratio(
+    statistic: Statistic,
+    a: &[f64],
+    b: &[f64],
+    level: f64,
+    resampling: Resampling,
+) -> Result<Interval, StatsError> {
+    check(a, 2)?;
+    check(b, 2)?;
+    // Refuses what is not positive, and is the interval where there is too little to resample.
+    let small = Effect::ratio(a, b)?.interval(level);
+    let evaluate =
+        |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]) / statistic.of(&mut groups[1]);
+    let groups = [a.to_vec(), b.to_vec()];
+    let estimate = evaluate(&mut groups.clone());
+    if a.len().min(b.len()) < LEAST {
+        return Ok(stretched(small, estimate));
+    }
+    let bias_corrected = statistic != Statistic::Median;
+    Ok(from_replicates(
+        &groups,
+        &evaluate,
+        estimate,
+        level,
+        resampling,
+        bias_corrected,
+    ))
+}
+
+/// Ratio of medians of pairs (the same seed, repeats taken in turn): whole pairs are resampled, so
+/// that what both share cancels.
+pub fn paired_ratio_of_medians(
+    a: &[f64],
+    b: &[f64],
+    level: f64,
+    resampling: Resampling,
+) -> Result<Interval, StatsError> {
+    let small = Effect::paired_ratio(a, b)?.interval(level);
+    let n = a.len();
+    let estimate = super::median(a) / super::median(b);
+    if n < LEAST {
+        return Ok(stretched(small, estimate));
+    }
+    let mut random = SplitMix64::new(resampling.seed);
+    let (mut left, mut right) = (vec![0.0; n], vec![0.0; n]);
+    let mut replicates: Vec<f64> = (0..resampling.replicates)
+        .map(|_| {
+            for i in 0..n {
+                let pick = random.below(n);
+                left[i] = a[pick];
+                right[i] = b[pick];
+            }
+            Statistic::Median.of(&mut left) / Statistic::Median.of(&mut right)
+        })
+        .collect();
+    replicates.sort_unstable_by(f64::total_cmp);
+    let tail = expanded_tail(level, n);
+    Ok(bounds(&replicates, estimate, tail, 1.0 - tail, level, n))
+}
+
+/// An interval from resamples of independent groups.
+fn from_replicates(
+    groups: &[Vec<f64>],
+    evaluate: &dyn Fn(&mut [Vec<f64>]) -> f64,
+    estimate: f64,
+    level: f64,
+    resampling: Resampling,
+    bias_corrected: bool,
+) -> Interval {
+    let mut random = SplitMix64::new(resampling.seed);
+    let mut resample = groups.to_vec();
+    let mut replicates: Vec<f64> = (0..resampling.replicates)
+        .map(|_| {
+            for (out, group) in resample.iter_mut().zip(groups) {
+                out.iter_mut()
+                    .for_each(|v| *v = group[random.below(group.len())]);
+            }
+            evaluate(&mut resample)
+        })
+        .collect();
+    replicates.sort_unstable_by(f64::total_cmp);
+    let least = groups.iter().map(Vec::len).min().unwrap_or(0);
+    let n = if groups.len() == 1 {
+        least
+    } else {
+        groups.iter().map(Vec::len).sum::<usize>() / groups.len()
+    };
+    let tail = expanded_tail(level, n);
+    let (low, high) = if bias_corrected {
+        bca_tails(groups, evaluate, estimate, &replicates, tail)
+    } else {
+        (tail, 1.0 - tail)
+    };
+    bounds(&replicates, estimate, low, high, level, least)
+}
+
+/// The tail whose normal quantile is as far out as Student's t is at this n.
+fn expanded_tail(level: f64, n: usize) -> f64 {
+    let t = t_quantile(1.0 - (1.0 - level) / 2.0, (n - 1) as f64);
+    normal_cdf(-(n as f64 / (n - 1) as f64).sqrt() * t)
+}
+
+/// Tails shifted for bias and skew: z₀ from the share of replicates below the estimate, the
+/// acceleration a from the jackknife, Φ(z₀ + (z₀ + z)/(1 − a(z₀ + z))).
+fn bca_tails(
+    groups: &[Vec<f64>],
+    evaluate: &dyn Fn(&mut [Vec<f64>]) -> f64,
+    estimate: f64,
+    replicates: &[f64],
+    tail: f64,
+) -> (f64, f64) {
+    let count = replicates.len() as f64;
+    let below = replicates.partition_point(|v| *v < estimate) as f64;
+    let equal = replicates.partition_point(|v| *v <= estimate) as f64 - below;
+    let share = ((below + equal / 2.0) / count).clamp(0.5 / count, 1.0 - 0.5 / count);
+    let bias = normal_quantile(share);
+    // Influence of each value: the group's mean leave-one-out value minus its own, times n − 1.
+    let (mut cubes, mut squares) = (0.0, 0.0);
+    for (index, group) in groups.iter().enumerate() {
+        let without: Vec<f64> = (0..group.len())
+            .map(|i| {
+                let mut rest = groups.to_vec();
+                rest[index].remove(i);
+                evaluate(&mut rest)
+            })
+            .collect();
+        let center = mean(&without);
+        let n = group.len() as f64;
+        for value in without {
+            let influence = (center - value) * (n - 1.0) / n;
+            cubes += influence.powi(3);
+            squares += influence.powi(2);
+        }
+    }
+    let acceleration = if squares > 0.0 {
+        cubes / (6.0 * squares.powf(1.5))
+    } else {
+        0.0
+    };
+    let shifted = |z: f64| normal_cdf(bias + (bias + z) / (1.0 - acceleration * (bias + z)));
+    let z = normal_quantile(tail);
+    (shifted(z), shifted(-z))
+}
+
+fn bounds(sorted: &[f64], estimate: f64, low: f64, high: f64, level: f64, n: usize) -> Interval {
+    let interval = Interval {
+        low: quantile_of_sorted(sorted, low),
+        estimate,
+        high: quantile_of_sorted(sorted, high),
+        level,
+        n,
+    };
+    stretched(interval, estimate)
+}
+
+/// The interval around another estimate of the same quantity, made to hold it.
+fn stretched(mut interval: Interval, estimate: f64) -> Interval {
+    interval.estimate = estimate;
+    interval.low = interval.low.min(estimate);
+    interval.high = interval.high.max(estimate);
+    interval
+}

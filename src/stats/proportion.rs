@@ -1,0 +1,103 @@
+//! Intervals for proportions: solve rates and their differences.
+
+use super::{Interval, effect::normal_quantile};
+
+/// Wilson's score interval (Wilson 1927) of `successes` in `n` trials; no trials give the whole
+/// range 0…1 around ½, which is what nothing says.
+///
+/// # Panics
+/// If there are more successes than trials.
+pub fn wilson(successes: usize, n: usize, level: f64) -> Interval {
+    assert!(successes <= n, "{successes} successes in {n} trials");
+    if n == 0 {
+        return Interval {
+            low: 0.0,
+            estimate: 0.5,
+            high: 1.0,
+            level,
+            n,
+        };
+    }
+    let z = normal_quantile(1.0 - (1.0 - level) / 2.0);
+    let (count, p) = (n as f64, successes as f64 / n as f64);
+    let middle = p + z * z / (2.0 * count);
+    let reach = z * (p * (1.0 - p) / count + z * z / (4.0 * count * count)).sqrt();
+    let scale = 1.0 + z * z / count;
+    // The bounds are exact at none and at all; rounding must not push them inside.
+    Interval {
+        low: if successes == 0 {
+            0.0
+        } else {
+            (middle - reach) / scale
+        },
+        estimate: p,
+        high: if successes == n {
+            1.0
+        } else {
+            (middle + reach) / scale
+        },
+        level,
+        n,
+    }
+}
+
+/// Newcombe's interval (1998, method 10) of the difference of two independent proportions,
+/// `a` − `b`, each given as (successes, trials): Wilson's bounds combined by squares.
+pub fn newcombe(a: (usize, usize), b: (usize, usize), level: f64) -> Interval {
+    let (first, second) = (wilson(a.0, a.1, level), wilson(b.0, b.1, level));
+    let difference = first.estimate - second.estimate;
+    let square = |value: f64| value * value;
+    let down = (square(first.estimate - first.low) + square(second.high - second.estimate)).sqrt();
+    let up = (square(first.high - first.estimate) + square(second.estimate - second.low)).sqrt();
+    Interval {
+        low: (difference - down).max(-1.0),
+        estimate: difference,
+        high: (difference + up).min(1.0),
+        level,
+        n: a.1.min(b.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(interval: Interval, low: f64, high: f64) {
+        assert!((interval.low - low).abs() < 5.1e-5, "{interval:?}");
+        assert!((interval.high - high).abs() < 5.1e-5, "{interval:?}");
+    }
+
+    #[test]
+    fn wilson_gives_newcombes_published_intervals() {
+        // Newcombe 1998a (Statistics in Medicine 17:857), table I, method 3 without correction.
+        close(wilson(81, 263, 0.95), 0.2553, 0.3662);
+        close(wilson(15, 148, 0.95), 0.0624, 0.1605);
+        close(wilson(0, 20, 0.95), 0.0, 0.1611);
+        close(wilson(1, 29, 0.95), 0.0061, 0.1718);
+    }
+
+    #[test]
+    fn newcombe_gives_the_published_differences() {
+        // Newcombe 1998b (Statistics in Medicine 17:873), table II, method 10, rows (a) to (h).
+        close(newcombe((56, 70), (48, 80), 0.95), 0.0524, 0.3339);
+        close(newcombe((9, 10), (3, 10), 0.95), 0.1705, 0.8090);
+        close(newcombe((6, 7), (2, 7), 0.95), 0.0582, 0.8062);
+        close(newcombe((5, 56), (0, 29), 0.95), -0.0381, 0.1926);
+        close(newcombe((0, 10), (0, 20), 0.95), -0.1611, 0.2775);
+        close(newcombe((0, 10), (0, 10), 0.95), -0.2775, 0.2775);
+        close(newcombe((10, 10), (0, 20), 0.95), 0.6791, 1.0);
+        close(newcombe((10, 10), (0, 10), 0.95), 0.6075, 1.0);
+    }
+
+    #[test]
+    fn bounds_stay_in_range_and_bracket_the_estimate() {
+        for n in 0..=12 {
+            for successes in 0..=n {
+                let i = wilson(successes, n, 0.999);
+                assert!(
+                    0.0 <= i.low && i.low <= i.estimate && i.estimate <= i.high && i.high <= 1.0
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Growth exponents: the slope of log y over log x.
+
+use super::effect::t_quantile;
+use super::{Interval, StatsError, check, mean};
+
+/// Least-squares slope of ln y over ln x with its Student interval on n − 2 degrees of freedom:
+/// the k of y ∝ xᵏ. Needs three points and two different x.
+pub fn log_log_slope(x: &[f64], y: &[f64], level: f64) -> Result<Interval, StatsError> {
+    if x.len() != y.len() {
+        return Err(StatsError::Unpaired {
+            left: x.len(),
+            right: y.len(),
+        });
+    }
+    check(x, 3)?;
+    check(y, 3)?;
+    if let Some(&value) = x.iter().chain(y).find(|v| **v <= 0.0) {
+        return Err(StatsError::Unusable {
+            value,
+            why: "a logarithm needs positive values",
+        });
+    }
+    let x: Vec<f64> = x.iter().map(|v| v.ln()).collect();
+    let y: Vec<f64> = y.iter().map(|v| v.ln()).collect();
+    let (x_mean, y_mean) = (mean(&x), mean(&y));
+    let spread: f64 = x.iter().map(|v| (v - x_mean).powi(2)).sum();
+    if spread < 1e-12 {
+        return Err(StatsError::Unusable {
+            value: x[0].exp(),
+            why: "a slope needs two different x",
+        });
+    }
+    let products: f64 = x
+        .iter()
+        .zip(&y)
+        .map(|(x, y)| (x - x_mean) * (y - y_mean))
+        .sum();
+    let slope = products / spread;
+    let residuals = x
+        .iter()
+        .zip(&y)
+        .map(|(x, y)| y - y_mean - slope * (x - x_mean));
+    let freedom = (x.len() - 2) as f64;
+    let variance = residuals.map(|r| r * r).sum::<f64>() / freedom;
+    let reach = t_quantile(1.0 - (1.0 - level) / 2.0, freedom) * (variance / spread).sqrt();
+    Ok(Interval {
+        low: slope - reach,
+        estimate: slope,
+        high: slope + reach,
+        level,
+        n: x.len(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::random::SplitMix64;
+
+    #[test]
+    fn finds_an_exact_power() {
+        let x = [1.0, 2.0, 4.0, 8.0];
+        let slope = log_log_slope(&x, &x.map(|v: f64| 3.0 * v.powf(1.7)), 0.95).unwrap();
+        assert!((slope.estimate - 1.7).abs() < 1e-12 && slope.half_width() < 1e-6);
+    }
+
+    #[test]
+    fn covers_the_true_exponent() {
+        let mut random = SplitMix64::new(4);
+        let x = [32.0, 64.0, 128.0, 256.0, 512.0];
+        let trials = 4000;
+        let covered = (0..trials).filter(|_| {
+            let y = x.map(|v: f64| v.powf(1.3) * (0.1 * random.normal()).exp());
+            log_log_slope(&x, &y, 0.95).unwrap().covers(1.3)
+        });
+        let rate = covered.count() as f64 / trials as f64;
+        assert!((0.94..=0.96).contains(&rate), "{rate}");
+    }
+
+    #[test]
+    fn refuses_what_has_no_slope() {
+        assert!(log_log_slope(&[1.0, 2.0], &[1.0, 2.0], 0.95).is_err());
+        assert!(log_log_slope(&[2.0; 3], &[1.0, 2.0, 3.0], 0.95).is_err());
+        assert!(log_log_slope(&[1.0, 2.0, 3.0], &[1.0, 0.0, 3.0], 0.95).is_err());
+    }
+}
