@@ -1,0 +1,184 @@
+//! Every metric a record may carry. Add a metric: a row here and the line that records it.
+
+/// A metric: what a record with its name means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metric {
+    /// Name in the column `metric`.
+    pub name: &'static str,
+    /// Unit in the column `unit`.
+    pub unit: &'static str,
+    /// What is measured.
+    pub meaning: &'static str,
+    /// What the column `x` holds, if anything.
+    pub x: Option<&'static str>,
+    /// Whether it depends on the clock: such rows differ from run to run and are left out of
+    /// bit-for-bit comparisons.
+    pub timing: bool,
+}
+
+const fn metric(
+    name: &'static str,
+    unit: &'static str,
+    x: Option<&'static str>,
+    timing: bool,
+    meaning: &'static str,
+) -> Metric {
+    Metric {
+        name,
+        unit,
+        meaning,
+        x,
+        timing,
+    }
+}
+
+/// All metrics.
+pub const METRICS: &[Metric] = &[
+    metric("step_seconds", "s", None, true, "time of one step"),
+    metric(
+        "tokens_per_second",
+        "1/s",
+        None,
+        true,
+        "tokens of one step divided by its time",
+    ),
+    metric(
+        "flops_per_step",
+        "1",
+        None,
+        false,
+        "floating-point operations of one step, a multiply-add counted as two",
+    ),
+    metric(
+        "peak_flops",
+        "1/s",
+        None,
+        true,
+        "fused multiply-add rate of this machine, measured in the same run at the same threads",
+    ),
+    metric(
+        "share_of_peak",
+        "1",
+        None,
+        true,
+        "flops_per_step / median step_seconds / peak_flops",
+    ),
+    metric(
+        "peak_bytes",
+        "B",
+        None,
+        true,
+        "most memory the process had requested at one time during the steps",
+    ),
+    metric(
+        "train_loss",
+        "nat",
+        Some("training step"),
+        false,
+        "mean cross-entropy of a training batch",
+    ),
+    metric(
+        "validation_loss",
+        "nat",
+        Some("training step"),
+        false,
+        "mean cross-entropy on the validation set",
+    ),
+    metric(
+        "validation_accuracy",
+        "1",
+        Some("training step"),
+        false,
+        "share of scored validation positions predicted right",
+    ),
+    metric(
+        "validation_bits_per_character",
+        "bit",
+        Some("training step"),
+        false,
+        "validation cross-entropy per character",
+    ),
+    metric(
+        "tuning_validation_loss",
+        "nat",
+        None,
+        false,
+        "validation cross-entropy at the end of a learning-rate trial; empty if the trial diverged",
+    ),
+    metric(
+        "test_loss",
+        "nat",
+        None,
+        false,
+        "mean cross-entropy on the test set after training",
+    ),
+    metric(
+        "test_accuracy",
+        "1",
+        None,
+        false,
+        "share of scored test positions predicted right after training",
+    ),
+    metric(
+        "test_accuracy_by_distance",
+        "1",
+        Some("tokens back to the information needed"),
+        false,
+        "test accuracy of the positions with that distance",
+    ),
+    metric(
+        "solved",
+        "1",
+        None,
+        false,
+        "1 if the test accuracy exceeds 0.99, else 0",
+    ),
+    metric(
+        "solved_step",
+        "step",
+        None,
+        false,
+        "first validated step with validation accuracy over 0.99; empty if never",
+    ),
+    metric(
+        "test_bits_per_character",
+        "bit",
+        None,
+        false,
+        "test cross-entropy per character after training",
+    ),
+    metric(
+        "test_bits_by_position",
+        "bit",
+        Some("position in the sequence, from 1"),
+        false,
+        "test cross-entropy per character of the tokens at that position",
+    ),
+    metric(
+        "floor_accuracy",
+        "1",
+        None,
+        false,
+        "accuracy of the best answer that ignores the input",
+    ),
+    metric(
+        "floor_loss",
+        "nat",
+        None,
+        false,
+        "cross-entropy of the best answer that ignores the input",
+    ),
+    metric("tokens_seen", "1", None, false, "tokens trained on"),
+    metric(
+        "train_seconds",
+        "s",
+        None,
+        true,
+        "wall-clock time of training",
+    ),
+];
+
+/// The row of a metric.
+pub fn find(name: &str) -> Option<&'static Metric> {
+    METRICS.iter().find(|metric| metric.name == name)
+}

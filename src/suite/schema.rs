@@ -1,0 +1,337 @@
+//! What an experiment file may say. Every table refuses unknown keys.
+
+use crate::models::Positions;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One experiment: a question, the models it is put to, and how each profile measures it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of the experiment, as on the command line and in `results.csv`.
+    pub id: String,
+    /// Id of the claim in the catalogue that its records judge.
+    pub claim: String,
+    /// Heading in the report.
+    pub title: String,
+    /// The question in one sentence.
+    pub question: String,
+    /// What a run does.
+    pub kind: Kind,
+    /// The effect the claim must exceed, in the claim's own unit; fixed before the run.
+    pub margin: f64,
+    /// The models compared.
+    pub models: Vec<Series>,
+    /// What holds for every run unless the sweep or the profile says otherwise.
+    #[serde(default)]
+    pub settings: Settings,
+    /// Factors: every combination of the values is run with every model and seed.
+    #[serde(default)]
+    pub sweep: Sweep,
+    /// The learning-rate search before the runs that count; without it `settings.learning_rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
+    /// What `smoke`, `quick` and `full` (or further profiles) change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, Patch>,
+    /// What the report draws.
+    #[serde(default, rename = "plot")]
+    pub plots: Vec<PlotSpec>,
+}
+
+/// What a run of an experiment does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Trains a model and evaluates it.
+    Train,
+    /// Times steps of all models of a sweep point, interleaved.
+    Throughput,
+}
+
+/// One line in the plots: a model with its variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// A name in `models::MODELS`.
+    pub model: String,
+    /// Layers, where they differ from `settings.layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
+    /// Position scheme of a transformer; default learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Positions>,
+    /// Gate initialisation of an LSTM or GRU.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
+}
+
+/// How the gates of an LSTM or GRU start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gates {
+    /// Forget bias `settings.forget_bias` (LSTM), PyTorch's initialisation otherwise.
+    Default,
+    /// Biases drawn for dependencies as long as the run's sequence (Tallec & Ollivier 2018).
+    Chrono,
+}
+
+/// What a profile, or `--set`, changes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Patch {
+    /// Settings to replace.
+    pub settings: Settings,
+    /// Factors to replace, whole lists.
+    pub sweep: Sweep,
+    /// Parts of the learning-rate search to replace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
+}
+
+/// Declares a table of optional values that a later table of the same type overlays.
+macro_rules! overlay_table {
+    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+
+        impl $name {
+            /// Takes every value that `over` has.
+            pub fn overlay(&mut self, over: &Self) {
+                $(if over.$field.is_some() { self.$field = over.$field.clone(); })*
+            }
+        }
+    };
+}
+pub(crate) use overlay_table;
+
+overlay_table! {
+/// Everything a run depends on besides its model and its seed.
+pub struct Settings {
+    /// Task of a train run (`text` or a name in `data::tasks::TASKS`), or the mode of a throughput
+    /// run (`train-step`, `forward`, `decode`).
+    task: String,
+    /// Seeds of the runs that count.
+    seeds: usize,
+    /// What is equal between the models besides parameters: `tokens`, `seconds`; `parameters` only.
+    equal: String,
+    /// Model whose width is `width`; the others get the width with nearest parameter count.
+    reference: String,
+    /// Width of the reference model.
+    width: usize,
+    /// Layers, unless the model's entry says otherwise.
+    layers: usize,
+    /// Attention heads.
+    heads: usize,
+    /// Initial forget-gate bias of the LSTM.
+    forget_bias: f64,
+    /// Vocabulary of throughput runs.
+    vocab: usize,
+    /// Tokens in a sequence T, of text and throughput runs.
+    seq_len: usize,
+    /// Sequences in a batch B.
+    batch: usize,
+    /// Instead of `batch`: tokens in a batch, B = tokens / T.
+    tokens_per_batch: usize,
+    /// Delay of the copy task.
+    delay: usize,
+    /// Pairs of the recall task.
+    pairs: usize,
+    /// Keys of the recall task.
+    keys: usize,
+    /// Values of the recall task.
+    values: usize,
+    /// Tokens in a sequence of the recall task.
+    length: usize,
+    /// Training budget in steps.
+    steps: usize,
+    /// Training budget in seconds, where `equal = "seconds"`.
+    seconds: f64,
+    /// Peak learning rate, where there is no `[tune]`.
+    learning_rate: f64,
+    /// Steps of linear warm-up.
+    warmup_steps: usize,
+    /// The cosine schedule ends at this share of the peak rate.
+    final_lr_ratio: f64,
+    /// Weight decay of AdamW.
+    weight_decay: f64,
+    /// β₂ of AdamW.
+    beta2: f64,
+    /// Largest global gradient norm.
+    clip: f64,
+    /// Steps between validations.
+    validate_every: usize,
+    /// Sequences in a validation.
+    validation_sequences: usize,
+    /// Sequences in the test.
+    test_sequences: usize,
+    /// Stop early when validation accuracy exceeds this several times in a row.
+    stop_when_accuracy: f64,
+    /// Steps between checkpoints of a run; without it an interrupted run starts again.
+    checkpoint_every: usize,
+    /// Tokenizer of text runs: `byte`, `char` or `bpe`.
+    tokenizer: String,
+    /// Vocabulary of a `bpe` tokenizer.
+    bpe_vocab: usize,
+    /// Characters of the corpus to use, from its start.
+    max_characters: usize,
+    /// Order of the n-gram baseline of text runs.
+    ngram_order: usize,
+    /// Worker threads of throughput runs.
+    threads: Threads,
+    /// Repeats of a timing.
+    repeats: usize,
+    /// Seconds to spend on each model of a throughput run.
+    seconds_per_model: f64,
+    /// Sequences generated side by side in `decode` runs.
+    decode_batch: usize,
+}
+}
+
+overlay_table! {
+/// Factors. Each list replaces the setting of the same name, value by value.
+pub struct Sweep {
+    /// Tasks or modes.
+    task: Vec<String>,
+    /// What is equal.
+    equal: Vec<String>,
+    /// Widths of the reference model.
+    width: Vec<usize>,
+    /// Layers.
+    layers: Vec<usize>,
+    /// Batch sizes B.
+    batch: Vec<usize>,
+    /// Sequence lengths T.
+    seq_len: Vec<usize>,
+    /// Delays of the copy task.
+    delay: Vec<usize>,
+    /// Pairs of the recall task.
+    pairs: Vec<usize>,
+    /// Worker threads.
+    threads: Vec<Threads>,
+}
+}
+
+/// A number of worker threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Threads {
+    /// As many as this.
+    Count(usize),
+    /// `"all"`: as many as `--threads` says, every core by default.
+    Named(All),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum All {
+    /// Every thread there is.
+    All,
+}
+
+/// The same search for every model: each rate on the same short budget, judged on validation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tune {
+    /// The rates tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rates: Option<Vec<f64>>,
+    /// What differs from the runs that count: steps, seeds, the sweep point to search at.
+    pub settings: Settings,
+}
+
+/// One plot of the report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlotSpec {
+    /// File name without extension.
+    pub file: String,
+    /// Title over the plot.
+    pub title: String,
+    /// How the records become marks.
+    pub kind: PlotKind,
+    /// Metric on the ordinate.
+    pub metric: String,
+    /// Record column on the abscissa, or `x` for the record's own abscissa.
+    pub x: String,
+    /// Label of the abscissa, with unit.
+    pub x_label: String,
+    /// Label of the ordinate, with unit.
+    pub y_label: String,
+    /// Scale of the abscissa.
+    #[serde(default)]
+    pub x_scale: Scale,
+    /// Scale of the ordinate.
+    #[serde(default)]
+    pub y_scale: Scale,
+    /// Ends of the ordinate; from the data if missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y_range: Option<[f64; 2]>,
+    /// Record columns whose values name a series.
+    pub series: Vec<String>,
+    /// Record column with one panel a value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub facet: Option<String>,
+    /// Only records where these columns have these values.
+    #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
+    pub filter: BTreeMap<String, ColumnValue>,
+    /// Metric drawn as a dotted line: the trivial floor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<String>,
+    /// Baseline models drawn as horizontal lines.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub baselines: Vec<String>,
+}
+
+/// A value to compare a record column with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ColumnValue {
+    /// A whole number.
+    Integer(i64),
+    /// A number.
+    Number(f64),
+    /// A name.
+    Text(String),
+}
+
+impl ColumnValue {
+    /// Whether a CSV field holds this value.
+    pub fn matches(&self, field: &str) -> bool {
+        match self {
+            ColumnValue::Integer(i) => field.parse() == Ok(*i as f64),
+            ColumnValue::Number(x) => field.parse() == Ok(*x),
+            ColumnValue::Text(text) => field == text,
+        }
+    }
+}
+
+/// How records become marks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlotKind {
+    /// One point with interval per value of a factor, joined.
+    Lines,
+    /// The course of a metric within each run: band over runs, faint single runs.
+    Curves,
+    /// One bar with interval per series.
+    Bars,
+}
+
+/// Scale of an axis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scale {
+    /// Equal steps.
+    #[default]
+    Linear,
+    /// Powers of two.
+    Log2,
+    /// Powers of ten.
+    Log10,
+}
