@@ -5,8 +5,16 @@
 //! token t of sequence b.
 
 pub mod cost;
+mod elman;
+mod gru;
+mod lstm;
+mod recurrent;
 mod tape;
 
+pub use elman::{ElmanCell, elman};
+pub use gru::{GruCell, gru};
+pub use lstm::{LstmCell, lstm};
+pub use recurrent::RecurrentWeights;
 pub use tape::{
     Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, device, matrix, values,
 };
