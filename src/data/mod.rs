@@ -2,7 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+pub mod corpus;
+mod error;
+pub mod ngram;
+pub mod seeds;
 pub mod tasks;
+pub mod text;
+pub mod tokenizer;
+
+pub use error::DataError;
 
 /// Which part of the data: disjoint text ranges, or disjoint seed ranges of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +24,20 @@ pub enum Split {
     Test,
 }
 
+impl Split {
+    /// As messages and records write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Validation => "validation",
+            Self::Test => "test",
+        }
+    }
+}
+
 /// B sequences of T tokens, row-major: entry b·T + t.
+///
+/// `targets` is aligned with `tokens`: entry t is what a model should say after reading token t.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Sequences.

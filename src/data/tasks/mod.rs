@@ -1,1 +1,266 @@
-//! Generated tasks, one file each, and the [``TASKS` table.
+//! Generated tasks, one file each, and the [`TASKS`] table.
+//!
+//! Add a task: one file with a type that implements [`Task`] and a `make` function, and one row in
+//! [`TASKS`]. Its parameters are named in its row; `--task name:key=value,…` and experiment files
+//! then accept them, and anything else is refused.
+
+use super::{Batch, Cursor, DataError, Floor, Source, Split, seeds};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+mod copy;
+mod recall;
+
+pub use copy::Copy;
+pub use recall::Recall;
+
+/// All tasks.
+pub const TASKS: &[TaskRow] = &[copy::ROW, recall::ROW];
+
+/// A generator of sequences whose answers are known.
+pub trait Task: Send + Sync {
+    /// Number of tokens V.
+    fn vocab(&self) -> usize;
+
+    /// Tokens in every sequence T.
+    fn seq_len(&self) -> usize;
+
+    /// Appends one sequence of T tokens, targets, mask values and distances to `batch`.
+    fn sample(&self, rng: &mut ChaCha8Rng, batch: &mut Batch);
+
+    /// What the best answer that ignores the input reaches on the scored positions.
+    fn floor(&self) -> Floor;
+}
+
+/// A task the command line and experiment files can name.
+pub struct TaskRow {
+    /// Name.
+    pub name: &'static str,
+    /// One line about it.
+    pub describes: &'static str,
+    /// What can be set.
+    pub parameters: &'static [Parameter],
+    /// Builds it; every parameter has a value by then.
+    pub make: fn(&Values) -> Result<Box<dyn Task>, DataError>,
+}
+
+/// A whole number that shapes a task.
+pub struct Parameter {
+    /// Name.
+    pub name: &'static str,
+    /// Value where none is given.
+    pub default: usize,
+    /// One line about it.
+    pub describes: &'static str,
+}
+
+/// A task's parameters, complete.
+pub struct Values(BTreeMap<String, usize>);
+
+impl Values {
+    /// The value of a parameter the task's row names.
+    fn get(&self, name: &str) -> usize {
+        *self
+            .0
+            .get(name)
+            .expect("a task reads only parameters its row names")
+    }
+}
+
+/// A task and the parameters that differ from its defaults, as TOML (`name = "copy"`,
+/// `delay = 50`) or as text (`copy:delay=50`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskSettings {
+    /// A name in [`TASKS`].
+    pub name: String,
+    /// Parameters by name.
+    #[serde(flatten)]
+    pub parameters: BTreeMap<String, usize>,
+}
+
+impl TaskSettings {
+    /// A task with its defaults.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            parameters: BTreeMap::new(),
+        }
+    }
+
+    /// The same with one parameter set.
+    pub fn with(mut self, parameter: &str, value: usize) -> Self {
+        self.parameters.insert(parameter.into(), value);
+        self
+    }
+
+    /// Looks the task up and builds it.
+    pub fn make(&self) -> Result<Box<dyn Task>, DataError> {
+        let row = row(&self.name)?;
+        (row.make)(&self.values()?)
+    }
+
+    /// All parameters with their values, defaults filled in.
+    pub fn complete(&self) -> Result<BTreeMap<String, usize>, DataError> {
+        Ok(self.values()?.0)
+    }
+
+    fn values(&self) -> Result<Values, DataError> {
+        let row = row(&self.name)?;
+        if let Some((name, value)) = self
+            .parameters
+            .iter()
+            .find(|(name, _)| row.parameters.iter().all(|p| p.name != *name))
+        {
+            let known: Vec<_> = row.parameters.iter().map(|p| p.name).collect();
+            return Err(DataError::Impossible {
+                key: format!("{}.{name}", self.name),
+                value: value.to_string(),
+                remedy: format!("the parameters of this task are {}", known.join(", ")),
+            });
+        }
+        let mut values: BTreeMap<String, usize> = row
+            .parameters
+            .iter()
+            .map(|p| (p.name.to_string(), p.default))
+            .collect();
+        values.extend(self.parameters.clone());
+        Ok(Values(values))
+    }
+}
+
+impl FromStr for TaskSettings {
+    type Err = DataError;
+
+    fn from_str(text: &str) -> Result<Self, DataError> {
+        let (name, list) = text.split_once(':').unwrap_or((text, ""));
+        let mut settings = Self::new(name);
+        for item in list.split(',').filter(|item| !item.is_empty()) {
+            let parsed = item
+                .split_once('=')
+                .and_then(|(k, v)| Some((k.trim(), v.trim().parse().ok()?)));
+            let Some((parameter, value)) = parsed else {
+                return Err(DataError::Impossible {
+                    key: format!("task {name}"),
+                    value: item.into(),
+                    remedy: "write parameters as name=number, separated by commas".into(),
+                });
+            };
+            settings.parameters.insert(parameter.into(), value);
+        }
+        settings.values()?;
+        Ok(settings)
+    }
+}
+
+impl fmt::Display for TaskSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)?;
+        for (index, (name, value)) in self.parameters.iter().enumerate() {
+            write!(f, "{}{name}={value}", if index == 0 { ':' } else { ',' })?;
+        }
+        Ok(())
+    }
+}
+
+/// The row of a task.
+pub fn row(name: &str) -> Result<&'static TaskRow, DataError> {
+    TASKS
+        .iter()
+        .find(|row| row.name == name)
+        .ok_or_else(|| DataError::UnknownTask {
+            name: name.into(),
+            known: TASKS
+                .iter()
+                .map(|row| row.name)
+                .collect::<Vec<_>>()
+                .join(", "),
+        })
+}
+
+/// Endless training sequences of a task, and fixed ones to validate and test with.
+///
+/// Sequence number n of a split is drawn from ChaCha stream n of that split's range
+/// ([`seeds::stream_range`]), so no split ever sees another's sequences' randomness.
+pub struct TaskSource {
+    task: Box<dyn Task>,
+    seed: u64,
+    drawn: u64,
+}
+
+impl TaskSource {
+    /// All sequences follow from the task and the seed.
+    pub fn new(task: Box<dyn Task>, seed: u64) -> Self {
+        Self {
+            task,
+            seed,
+            drawn: 0,
+        }
+    }
+
+    /// The task it draws from.
+    pub fn task(&self) -> &dyn Task {
+        self.task.as_ref()
+    }
+
+    fn batch(&self, split: Split, first: u64, batch: usize) -> Batch {
+        let mut out = Batch {
+            batch,
+            seq_len: self.task.seq_len(),
+            ..Batch::default()
+        };
+        for index in first..first + batch as u64 {
+            self.task.sample(
+                &mut seeds::generator(self.seed, seeds::stream(split, index)),
+                &mut out,
+            );
+        }
+        debug_assert_eq!(out.tokens.len(), batch * out.seq_len);
+        out
+    }
+}
+
+impl Source for TaskSource {
+    fn vocab(&self) -> usize {
+        self.task.vocab()
+    }
+
+    fn seq_len(&self) -> usize {
+        self.task.seq_len()
+    }
+
+    fn next_batch(&mut self, batch: usize) -> Batch {
+        let out = self.batch(Split::Train, self.drawn, batch);
+        self.drawn += batch as u64;
+        out
+    }
+
+    fn evaluation(&self, split: Split, sequences: usize, batch: usize) -> Vec<Batch> {
+        (0..sequences)
+            .step_by(batch.max(1))
+            .map(|first| self.batch(split, first as u64, batch.max(1).min(sequences - first)))
+            .collect()
+    }
+
+    fn cursor(&self) -> Cursor {
+        let next = seeds::stream(Split::Train, self.drawn);
+        seeds::save(&seeds::generator(self.seed, next), self.drawn)
+    }
+
+    fn restore(&mut self, cursor: &Cursor) {
+        self.drawn = cursor.drawn;
+    }
+
+    fn characters_per_token(&self, _split: Split) -> Option<f64> {
+        None
+    }
+
+    fn floor(&self) -> Floor {
+        self.task.floor()
+    }
+}
+
+#[cfg(test)]
+mod tests;

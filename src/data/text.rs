@@ -1,0 +1,247 @@
+//! Text as training data: split, tokenised, drawn in random windows and evaluated in a row.
+
+use super::corpus;
+use super::tokenizer::{Tokenizer, TokenizerChoice};
+use super::{Batch, Cursor, DataError, Floor, Source, Split, seeds};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// Which text, and how it is cut up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TextSettings {
+    /// Name of a corpus in [`corpus::CORPORA`], or path of a UTF-8 file.
+    pub corpus: String,
+    /// Tokenizer to make for it.
+    pub tokenizer: TokenizerChoice,
+    /// Tokens in a window T.
+    pub seq_len: usize,
+    /// Seed of the training windows.
+    pub seed: u64,
+    /// Use only the first so many characters of the corpus, before it is split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_characters: Option<usize>,
+}
+
+/// A tokenised corpus, split by characters into the first 90 % to train, the next 5 % to validate
+/// and the last 5 % to test, so that the split is the same for every tokenizer. Costs some seconds
+/// to make for a large corpus; share it between sources with [`Arc`].
+pub struct Text {
+    name: String,
+    tokenizer: Tokenizer,
+    /// Of train, validation, test.
+    tokens: [Vec<u32>; 3],
+    characters: [usize; 3],
+}
+
+impl Text {
+    /// Reads a named corpus or file, makes a tokenizer for it and encodes it.
+    pub fn open(
+        corpus: &str,
+        choice: TokenizerChoice,
+        max_characters: Option<usize>,
+    ) -> Result<Self, DataError> {
+        let text = corpus::read(corpus)?;
+        let text = first_characters(&text, max_characters);
+        let tokenizer = Tokenizer::train(choice, text, split(text)[0])?;
+        Self::encode(corpus, text, tokenizer)
+    }
+
+    /// The same with the tokenizer of a checkpoint.
+    pub fn open_with(
+        corpus: &str,
+        tokenizer: Tokenizer,
+        max_characters: Option<usize>,
+    ) -> Result<Self, DataError> {
+        let text = corpus::read(corpus)?;
+        Self::encode(corpus, first_characters(&text, max_characters), tokenizer)
+    }
+
+    /// Splits and encodes a text; `name` is for messages.
+    pub fn encode(name: &str, text: &str, tokenizer: Tokenizer) -> Result<Self, DataError> {
+        let parts = split(text);
+        let encode = |part: &str| tokenizer.encode(part);
+        Ok(Self {
+            name: name.into(),
+            tokens: [encode(parts[0])?, encode(parts[1])?, encode(parts[2])?],
+            characters: parts.map(|part| part.chars().count()),
+            tokenizer,
+        })
+    }
+
+    /// The tokenizer it was encoded with.
+    pub fn tokenizer(&self) -> &Tokenizer {
+        &self.tokenizer
+    }
+
+    /// All tokens of a split.
+    pub fn tokens(&self, split: Split) -> &[u32] {
+        &self.tokens[split as usize]
+    }
+
+    /// Characters in a split.
+    pub fn characters(&self, split: Split) -> usize {
+        self.characters[split as usize]
+    }
+
+    /// Mean characters a token stands for in a split.
+    pub fn characters_per_token(&self, split: Split) -> f64 {
+        self.characters(split) as f64 / self.tokens(split).len() as f64
+    }
+}
+
+fn first_characters(text: &str, limit: Option<usize>) -> &str {
+    let end = limit.and_then(|limit| text.char_indices().nth(limit));
+    end.map_or(text, |(at, _)| &text[..at])
+}
+
+/// The first 90 %, the next 5 % and the rest of the characters.
+fn split(text: &str) -> [&str; 3] {
+    let characters = text.chars().count();
+    let validation_from = characters * 90 / 100;
+    let (train, rest) = text.split_at(first_characters(text, Some(validation_from)).len());
+    let validation = first_characters(rest, Some(characters * 95 / 100 - validation_from));
+    [train, validation, &rest[validation.len()..]]
+}
+
+/// Windows of T tokens of a [`Text`]; the target of a token is the one after it.
+pub struct TextSource {
+    text: Arc<Text>,
+    seq_len: usize,
+    rng: ChaCha8Rng,
+    drawn: u64,
+}
+
+impl TextSource {
+    /// Reads, tokenises and splits the corpus of the settings.
+    pub fn open(settings: &TextSettings) -> Result<Self, DataError> {
+        let text = Text::open(
+            &settings.corpus,
+            settings.tokenizer,
+            settings.max_characters,
+        )?;
+        Self::new(Arc::new(text), settings.seq_len, settings.seed)
+    }
+
+    /// Windows of a text already tokenised; refused if a split does not hold one window.
+    pub fn new(text: Arc<Text>, seq_len: usize, seed: u64) -> Result<Self, DataError> {
+        if seq_len == 0 {
+            return Err(DataError::Impossible {
+                key: "seq-len".into(),
+                value: "0".into(),
+                remedy: "give a window of at least one token".into(),
+            });
+        }
+        for split in [Split::Train, Split::Validation, Split::Test] {
+            let tokens = text.tokens(split).len();
+            if tokens <= seq_len {
+                return Err(DataError::TooShort {
+                    name: text.name.clone(),
+                    split: split.name(),
+                    tokens,
+                    seq_len,
+                    // The two small splits hold a twentieth each; BPE tokens are a few characters.
+                    characters: (seq_len as f64
+                        * 20.5
+                        * text.characters_per_token(Split::Train).max(1.0))
+                        as usize
+                        + 21,
+                });
+            }
+        }
+        Ok(Self {
+            text,
+            seq_len,
+            rng: seeds::generator(seed, 0),
+            drawn: 0,
+        })
+    }
+
+    /// The text it draws from.
+    pub fn text(&self) -> &Arc<Text> {
+        &self.text
+    }
+
+    fn batch(&self, split: Split, starts: &[usize]) -> Batch {
+        let tokens = self.text.tokens(split);
+        let total = starts.len() * self.seq_len;
+        let windows = |shift: usize| {
+            let window = move |&start: &usize| &tokens[start + shift..start + shift + self.seq_len];
+            starts.iter().flat_map(window).copied().collect()
+        };
+        Batch {
+            batch: starts.len(),
+            seq_len: self.seq_len,
+            tokens: windows(0),
+            targets: windows(1),
+            mask: vec![1.0; total],
+            distance: vec![0; total],
+        }
+    }
+}
+
+impl Source for TextSource {
+    fn vocab(&self) -> usize {
+        self.text.tokenizer.vocab()
+    }
+
+    fn seq_len(&self) -> usize {
+        self.seq_len
+    }
+
+    /// Windows that start anywhere in the training split, each place equally likely.
+    fn next_batch(&mut self, batch: usize) -> Batch {
+        let places = self.text.tokens(Split::Train).len() - self.seq_len;
+        let starts: Vec<usize> = (0..batch)
+            .map(|_| seeds::below(&mut self.rng, places as u64) as usize)
+            .collect();
+        self.drawn += batch as u64;
+        self.batch(Split::Train, &starts)
+    }
+
+    /// Windows in a row that do not overlap; if there are more than asked for, evenly spaced ones
+    /// over the whole split.
+    fn evaluation(&self, split: Split, sequences: usize, batch: usize) -> Vec<Batch> {
+        let windows = (self.text.tokens(split).len() - 1) / self.seq_len;
+        let count = sequences.min(windows);
+        let starts: Vec<usize> = (0..count)
+            .map(|index| index * windows / count * self.seq_len)
+            .collect();
+        starts
+            .chunks(batch.max(1))
+            .map(|starts| self.batch(split, starts))
+            .collect()
+    }
+
+    fn cursor(&self) -> Cursor {
+        seeds::save(&self.rng, self.drawn)
+    }
+
+    fn restore(&mut self, cursor: &Cursor) {
+        self.rng = seeds::load(cursor).expect("a cursor that a source of this kind saved");
+        self.drawn = cursor.drawn;
+    }
+
+    fn characters_per_token(&self, split: Split) -> Option<f64> {
+        Some(self.text.characters_per_token(split))
+    }
+
+    /// The most frequent token always, and the token frequencies of the training split (each count
+    /// plus one), judged on the test split.
+    fn floor(&self) -> Floor {
+        let unigram = super::ngram::Unigram::of(self.text.tokens(Split::Train), self.vocab());
+        let test = self.text.tokens(Split::Test);
+        let hits = test
+            .iter()
+            .filter(|&&token| token == unigram.likeliest())
+            .count();
+        Floor {
+            accuracy: hits as f64 / test.len() as f64,
+            loss: unigram.bits(test) * std::f64::consts::LN_2 / test.len() as f64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
