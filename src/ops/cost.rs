@@ -31,6 +31,11 @@ pub fn report(cost: impl FnOnce() -> Cost) {
     });
 }
 
+/// Whether this thread is inside [`counting`].
+pub fn is_counting() -> bool {
+    COSTS.with(|costs| costs.borrow().is_some())
+}
+
 /// Runs `work` on this thread and returns its result with the cost of every operation it ran.
 pub fn counting<R>(work: impl FnOnce() -> R) -> (R, Vec<Cost>) {
     let outer = COSTS.with(|costs| costs.replace(Some(Vec::new())));

@@ -4,16 +4,36 @@
 //! heads (each file says), V vocabulary. An activation is a (B·T, D) matrix whose row b·T + t is
 //! token t of sequence b.
 
+mod adamw;
+mod attention;
 pub mod cost;
+mod cross_entropy;
+pub mod decode;
 mod elman;
+mod embedding;
+pub mod gemm;
 mod gru;
+mod linear;
 mod lstm;
+pub mod math;
+mod norm;
+pub mod parallel;
 mod recurrent;
+pub mod simd;
 mod tape;
+#[cfg(test)]
+pub mod testing;
 
+pub use adamw::{AdamwStep, adamw_update, squared_norm};
+pub use attention::{AttentionShape, attention};
+pub use cross_entropy::cross_entropy;
 pub use elman::{ElmanCell, elman};
+pub use embedding::{embedding, embedding_at_positions};
 pub use gru::{GruCell, gru};
+pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm};
+pub use norm::{add_layer_norm, layer_norm};
+pub use parallel::{threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use tape::{
     Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, device, matrix, values,
