@@ -7,6 +7,7 @@
 pub mod claims;
 pub mod cli;
 pub mod data;
+pub mod generate;
 pub mod measure;
 pub mod models;
 pub mod nn;

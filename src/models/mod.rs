@@ -1,6 +1,6 @@
 //! The models, one file an architecture, and the [`MODELS`] table.
 
-use crate::nn::Parameter;
+use crate::nn::{Initializer, Parameter};
 use crate::ops::{Activation, Tape};
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +54,7 @@ pub struct Shape {
 }
 
 /// What every architecture answers. Add a model: one file that implements this, and a [`MODELS`] row.
-pub trait Model: Send {
+pub trait Model: Send + Sync {
     /// The configuration it was built from.
     fn config(&self) -> &ModelConfig;
 
@@ -129,4 +129,46 @@ pub enum ModelError {
         "learned positions end at {limit} tokens; use rotary or sinusoidal positions, or a larger seq-len"
     )]
     PastContext { limit: usize },
+}
+
+/// Where a model is found from its name.
+pub struct ModelRow {
+    /// The name in configurations, tables and plots.
+    pub name: &'static str,
+    /// One line for `seqduel list models`.
+    pub describes: &'static str,
+    /// Builds it; the configuration has been checked.
+    pub build: fn(&ModelConfig, &mut Initializer) -> Box<dyn Model>,
+    /// Trainable values, in closed form.
+    pub parameters: fn(&ModelConfig) -> u128,
+    /// Values a training step keeps for the backward pass, and its gradients, roughly.
+    pub activations: fn(&ModelConfig, Shape) -> u128,
+    /// The width must be a multiple of this.
+    pub width_step: fn(&ModelConfig) -> usize,
+}
+
+/// Every model; a new one is one file and one row.
+pub const MODELS: &[ModelRow] = &[];
+
+/// Builds a model with the initial values of `seed`.
+///
+/// Errors: unknown name, impossible sizes, more memory than the machine has.
+pub fn build(_config: &ModelConfig, _seed: u64) -> Result<Box<dyn Model>, ModelError> {
+    todo!()
+}
+
+/// Number of trainable values, without building the model.
+pub fn parameter_count(_config: &ModelConfig) -> Result<usize, ModelError> {
+    todo!()
+}
+
+/// The width whose parameter count is nearest to `target`, all else as in `config`; a multiple of 8
+/// if one comes within 3 %, as vectors fit it best.
+pub fn width_for_parameters(_config: &ModelConfig, _target: usize) -> Result<usize, ModelError> {
+    todo!()
+}
+
+/// Bytes that training takes, roughly: weights, gradients, moments and activations.
+pub fn training_bytes(_config: &ModelConfig, _shape: Shape) -> u64 {
+    todo!()
 }

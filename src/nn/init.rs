@@ -1,0 +1,91 @@
+//! Initial values, all drawn from one ChaCha stream in parameter order.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// Draws initial values: the same seed and the same order of calls give the same model.
+pub struct Initializer {
+    rng: ChaCha8Rng,
+}
+
+impl Initializer {
+    /// A generator for `seed`.
+    pub fn new(seed: u64) -> Self {
+        Initializer {
+            rng: ChaCha8Rng::seed_from_u64(seed),
+        }
+    }
+
+    /// `n` values uniform in ±`bound`.
+    pub fn uniform(&mut self, n: usize, bound: f32) -> Vec<f32> {
+        (0..n)
+            .map(|_| bound * (2.0 * self.rng.random::<f32>() - 1.0))
+            .collect()
+    }
+
+    /// `n` normal values of mean 0 (Box & Muller 1958, computed in f64).
+    pub fn normal(&mut self, n: usize, deviation: f32) -> Vec<f32> {
+        let mut values = Vec::with_capacity(n + 1);
+        while values.len() < n {
+            // 1 - u is in (0, 1]: its logarithm is finite.
+            let radius = (-2.0 * (1.0 - self.rng.random::<f64>()).ln()).sqrt();
+            let angle = std::f64::consts::TAU * self.rng.random::<f64>();
+            values.push(deviation * (radius * angle.cos()) as f32);
+            values.push(deviation * (radius * angle.sin()) as f32);
+        }
+        values.truncate(n);
+        values
+    }
+
+    /// `n` forget biases ln(u), u uniform in [1, `longest` - 1]: memories of 1 to `longest` tokens
+    /// (Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2).
+    pub fn chrono(&mut self, n: usize, longest: usize) -> Vec<f32> {
+        let span = (longest as f64 - 2.0).max(0.0);
+        (0..n)
+            .map(|_| (1.0 + span * self.rng.random::<f64>()).ln() as f32)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moments(values: &[f32]) -> (f64, f64) {
+        let n = values.len() as f64;
+        let mean = values.iter().map(|&v| v as f64).sum::<f64>() / n;
+        let variance = values
+            .iter()
+            .map(|&v| (v as f64 - mean).powi(2))
+            .sum::<f64>()
+            / n;
+        (mean, variance.sqrt())
+    }
+
+    #[test]
+    fn distributions_have_their_moments_and_bounds() {
+        let mut init = Initializer::new(1);
+        let uniform = init.uniform(100_000, 0.5);
+        let (mean, deviation) = moments(&uniform);
+        assert!(mean.abs() < 0.005 && (deviation - 0.5 / 3f64.sqrt()).abs() < 0.005);
+        assert!(uniform.iter().all(|v| v.abs() <= 0.5));
+        let normal = init.normal(100_001, 2.0);
+        assert_eq!(normal.len(), 100_001);
+        let (mean, deviation) = moments(&normal);
+        assert!(mean.abs() < 0.03 && (deviation - 2.0).abs() < 0.03);
+        let within = normal.iter().filter(|v| v.abs() < 2.0).count() as f64 / 100_001.0;
+        assert!((within - 0.6827).abs() < 0.01);
+        let chrono = init.chrono(10_000, 101);
+        assert!(chrono.iter().all(|&v| (0.0..=100f32.ln()).contains(&v)));
+        // The median memory is in the middle of the range: e^b uniform in [1, 100].
+        let (mean, _) = moments(&chrono.iter().map(|v| v.exp()).collect::<Vec<_>>());
+        assert!((mean - 50.5).abs() < 1.5);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let draw = |seed| Initializer::new(seed).normal(8, 1.0);
+        assert_eq!(draw(3), draw(3));
+        assert_ne!(draw(3), draw(4));
+    }
+}

@@ -1,0 +1,134 @@
+//! What a training run depends on besides the model and the data.
+
+use serde::{Deserialize, Serialize};
+
+/// When training ends: at the first limit reached. At least one limit must be set.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Budget {
+    /// Optimiser steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Tokens seen, batch × sequence length a step; the last step may pass it by less than a batch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<u64>,
+    /// Seconds of training, validation and checkpoints not counted. Results then depend on timing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+impl Budget {
+    /// That many steps.
+    pub fn steps(steps: usize) -> Self {
+        Budget {
+            steps: Some(steps),
+            ..Budget::default()
+        }
+    }
+
+    /// The number of steps that steps and tokens allow; `None` if only time limits.
+    pub fn planned_steps(&self, tokens_per_step: usize) -> Option<usize> {
+        let by_tokens = self
+            .tokens
+            .map(|tokens| tokens.div_ceil(tokens_per_step.max(1) as u64) as usize);
+        [self.steps, by_tokens].into_iter().flatten().min()
+    }
+}
+
+/// Optimiser, schedule, budget and validation of one training run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TrainSettings {
+    /// Sequences in a batch B.
+    pub batch: usize,
+    /// When to stop.
+    pub budget: Budget,
+    /// Peak learning rate.
+    pub learning_rate: f64,
+    /// Steps over which the rate rises linearly from 0.
+    pub warmup_steps: usize,
+    /// The rate at the end of the cosine, as a fraction of the peak; 1 keeps the rate constant.
+    pub final_lr_ratio: f64,
+    /// Decoupled weight decay, on every parameter as in PyTorch's `AdamW(model.parameters())`.
+    pub weight_decay: f64,
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the square root of the second moment.
+    pub eps: f64,
+    /// Largest global gradient norm; larger gradients are scaled down to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f32>,
+    /// Seed of the initial values; the caller gives the same to the data.
+    pub seed: u64,
+    /// Steps between validations; 0 validates only at the end.
+    pub validate_every: usize,
+    /// Validation sequences.
+    pub validation_sequences: usize,
+    /// Stop at the first validation whose accuracy exceeds this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_when_accuracy: Option<f64>,
+    /// Steps between checkpoints where a directory is given; never, if `None`, but at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_every: Option<usize>,
+    /// Worker threads; changes no result.
+    pub threads: usize,
+}
+
+impl Default for TrainSettings {
+    fn default() -> Self {
+        TrainSettings {
+            batch: 32,
+            budget: Budget::steps(1000),
+            learning_rate: 1e-3,
+            warmup_steps: 100,
+            final_lr_ratio: 0.1,
+            weight_decay: 0.01,
+            beta1: 0.9,
+            beta2: 0.99,
+            eps: 1e-8,
+            clip: Some(1.0),
+            seed: 0,
+            validate_every: 100,
+            validation_sequences: 256,
+            stop_when_accuracy: None,
+            checkpoint_every: Some(500),
+            threads: 1,
+        }
+    }
+}
+
+impl TrainSettings {
+    /// Refuses values no training can use, naming the key.
+    pub fn check(&self) -> Result<(), String> {
+        let finite_positive = |v: f64| v.is_finite() && v > 0.0;
+        let fraction = |v: f64| (0.0..1.0).contains(&v);
+        let problem = if self.batch == 0 {
+            "batch = 0: train on at least 1 sequence"
+        } else if self.threads == 0 {
+            "threads = 0: use at least 1"
+        } else if !finite_positive(self.learning_rate) {
+            "learning-rate must be a positive number"
+        } else if !(0.0..=1.0).contains(&self.final_lr_ratio) {
+            "final-lr-ratio must be between 0 and 1"
+        } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
+            "weight-decay must be 0 or a positive number"
+        } else if !fraction(self.beta1) || !fraction(self.beta2) {
+            "beta1 and beta2 must be at least 0 and below 1"
+        } else if !finite_positive(self.eps) {
+            "eps must be a positive number"
+        } else if self.clip.is_some_and(|c| !finite_positive(c as f64)) {
+            "clip must be a positive number, or left out"
+        } else if self.checkpoint_every == Some(0) {
+            "checkpoint-every = 0: give a number of steps, or leave it out"
+        } else if self.budget == Budget::default() {
+            "budget is empty: give steps, tokens or seconds"
+        } else if self.budget.seconds.is_some_and(|s| !finite_positive(s)) {
+            "budget seconds must be a positive number"
+        } else {
+            return Ok(());
+        };
+        Err(problem.to_string())
+    }
+}
