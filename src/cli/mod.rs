@@ -1,1 +1,221 @@
-//! To come.
+//! The command line: one file a subcommand, each with its `Args` and its `run`.
+//!
+//! Data goes to stdout through [`output::print`], progress and logs to stderr. Exit code 0, 1 (a
+//! run failed or a check did not hold), 2 (usage or configuration).
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::process::ExitCode;
+
+mod compare;
+mod completions;
+mod corpus;
+mod doctor;
+mod error;
+mod eval;
+mod generate;
+mod list;
+mod measure;
+pub mod output;
+mod plot;
+mod predict;
+mod report;
+mod reproduce;
+mod run;
+mod train;
+
+pub use error::{UsageError, usage};
+
+/// Recurrence against attention, measured on your own machine.
+#[derive(Debug, Parser)]
+#[command(
+    name = "seqduel",
+    version,
+    propagate_version = true,
+    max_term_width = 100
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Flags every subcommand understands.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// Flags every subcommand understands.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Shared {
+    /// Worker threads of one run [default: all cores]
+    #[arg(long, global = true, value_name = "N", help_heading = "Shared options")]
+    pub threads: Option<usize>,
+    /// Runs carried out side by side [default: 1]
+    #[arg(long, global = true, value_name = "N", help_heading = "Shared options")]
+    pub jobs: Option<usize>,
+    /// Seed of everything random
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value_t = 0,
+        help_heading = "Shared options"
+    )]
+    pub seed: u64,
+    /// How results are printed
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        help_heading = "Shared options"
+    )]
+    pub format: Format,
+    /// Say what would be done, and do nothing
+    #[arg(long, global = true, help_heading = "Shared options")]
+    pub dry_run: bool,
+    /// No progress, only warnings
+    #[arg(long, global = true, help_heading = "Shared options")]
+    pub quiet: bool,
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For the terminal.
+    #[default]
+    Table,
+    /// One JSON value.
+    Json,
+    /// Comma-separated, with a header.
+    Csv,
+    /// A Markdown table.
+    Markdown,
+}
+
+impl Shared {
+    /// Threads to use: `--threads`, or all cores.
+    pub fn thread_count(&self) -> usize {
+        self.threads.unwrap_or_else(cores)
+    }
+
+    /// Runs side by side: `--jobs`, or 1.
+    pub fn job_count(&self) -> usize {
+        self.jobs.unwrap_or(1)
+    }
+
+    /// Refuses numbers of threads and jobs that this machine cannot serve.
+    fn check(&self) -> Result<(), UsageError> {
+        for (flag, value) in [("--threads", self.threads), ("--jobs", self.jobs)] {
+            match value {
+                Some(0) => return Err(UsageError(format!("{flag} 0: give at least 1"))),
+                Some(n) if n > cores() => {
+                    return Err(UsageError(format!(
+                        "{flag} {n}: this machine has {} cores; more would only wait for each \
+                         other and spoil every timing. Give at most {}",
+                        cores(),
+                        cores()
+                    )));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Cores this process may use.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+#[derive(Debug, Subcommand)]
+/// The subcommands.
+pub enum Command {
+    /// Measure and train every model, judge the claims, write plots and the report
+    Reproduce(reproduce::Args),
+    /// Run experiments from TOML files
+    Run(run::Args),
+    /// Time one model: training step, forward pass or decoding
+    Measure(measure::Args),
+    /// Train one model on a text or a task
+    Train(train::Args),
+    /// Evaluate a checkpoint on held-out data
+    Eval(eval::Args),
+    /// Continue a prompt
+    Generate(generate::Args),
+    /// Show the likeliest next tokens after a prompt
+    Predict(predict::Args),
+    /// List models, tasks, experiments, claims or corpora
+    List(list::Args),
+    /// Rebuild the report of a results directory
+    Report(report::Args),
+    /// Redraw the plots of a results directory
+    Plot(plot::Args),
+    /// Compare two results directories
+    Compare(compare::Args),
+    /// Fetch, list or locate corpora
+    Corpus(corpus::Args),
+    /// Look at the machine and say what may be wrong
+    Doctor(doctor::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+/// Parses the command line, runs it, and turns any error into one message and an exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help and version are "errors" of clap that go to stdout with code 0.
+            let _ = message.print();
+            return ExitCode::from(message.exit_code() as u8);
+        }
+    };
+    start_log(cli.shared.quiet);
+    dispatch(cli).unwrap_or_else(|error| error::report(&error))
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    let shared = &cli.shared;
+    shared.check()?;
+    match cli.command {
+        Command::Reproduce(args) => reproduce::run(args, shared),
+        Command::Run(args) => run::run(args, shared),
+        Command::Measure(args) => measure::run(args, shared),
+        Command::Train(args) => train::run(args, shared),
+        Command::Eval(args) => eval::run(args, shared),
+        Command::Generate(args) => generate::run(args, shared),
+        Command::Predict(args) => predict::run(args, shared),
+        Command::List(args) => list::run(args, shared),
+        Command::Report(args) => report::run(args, shared),
+        Command::Plot(args) => plot::run(args, shared),
+        Command::Compare(args) => compare::run(args, shared),
+        Command::Corpus(args) => corpus::run(args, shared),
+        Command::Doctor(args) => doctor::run(args, shared),
+        Command::Completions(args) => completions::run(args, shared),
+    }
+}
+
+/// Logs to stderr; `SEQDUEL_LOG` (for example `debug`) overrides the level.
+fn start_log(quiet: bool) {
+    use tracing_subscriber::EnvFilter;
+    let level = if quiet { "warn" } else { "info" };
+    let filter = EnvFilter::try_from_env("SEQDUEL_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    // Fails only if a subscriber is already there, as in a test that calls this twice.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .with_target(false)
+        .try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}
