@@ -1,7 +1,33 @@
 //! The catalogue of claims and the pure functions from records to verdicts.
+//!
+//! How a verdict is made, the same for every claim:
+//! 1. The claim's rule turns its experiment's records into comparisons, each an effect (attention
+//!    over or minus recurrence, so that larger favours the claim) against the margin that the
+//!    experiment file fixed before the run.
+//! 2. One Holm correction over all comparisons of the report sets the level of each interval.
+//!    Above the margin: supported; below: refuted; covering it: inconclusive.
+//! 3. The rule concludes from these answers, in words.
+//!
+//! Over a sweep: all supported → supported; all refuted → refuted; some of each → conditional; some
+//! supported and the rest undecided → conditional too, since it holds in a part at least; anything
+//! else → inconclusive. Each rule's file says where it departs from this and why. Missing records
+//! make a comparison undecided, with the reason in the sentence.
 
-use crate::stats::Interval;
+mod accuracy;
+mod comparison;
+mod distance_copy;
+mod distance_recall;
+mod next_word;
+mod parallel_clock;
+mod select;
+mod speed_long;
+#[cfg(test)]
+mod testing;
+mod text;
+
+use crate::stats::{Interval, holm, power};
 use crate::suite::Record;
+use comparison::{Comparison, Conclusion, Decided};
 use serde::{Deserialize, Serialize};
 
 /// What the measurements say of a claim.
@@ -50,7 +76,8 @@ pub struct Verdict {
     pub evidence: Vec<Evidence>,
 }
 
-/// A claim of the standard account, and the rule that judges it. Add a claim: one file and one row.
+/// A claim of the standard account, and the rule that judges it. Add a claim: one file with its
+/// row and rule, and one line in [`CLAIMS`].
 pub struct Claim {
     /// Id, also the name on the command line.
     pub id: &'static str,
@@ -66,12 +93,24 @@ pub struct Claim {
     pub expected: &'static str,
     /// Why that is expected.
     pub why: &'static str,
-    /// Authors, title and year of the sources.
+    /// Authors, year and title of the sources.
     pub references: &'static [&'static str],
+    /// What an undecided comparison needs more of: `seeds` or `repeats`.
+    pub observations: &'static str,
+    /// The rule, first half: the comparisons that the experiment's records allow.
+    compare: fn(&[&Record], f64) -> Vec<Comparison>,
+    /// The rule, second half: what the decided comparisons say.
+    conclude: fn(&[&Record], f64, &[Decided]) -> Conclusion,
 }
 
 /// The claims, in the order of the report.
-pub const CLAIMS: &[Claim] = &[];
+pub const CLAIMS: &[Claim] = &[
+    speed_long::CLAIM,
+    parallel_clock::CLAIM,
+    distance_copy::CLAIM,
+    distance_recall::CLAIM,
+    next_word::CLAIM,
+];
 
 /// The catalogue row of that id.
 pub fn find(id: &str) -> Option<&'static Claim> {
@@ -80,12 +119,127 @@ pub fn find(id: &str) -> Option<&'static Claim> {
 
 /// Judges every claim named in `margins` (claim id, margin fixed before the run), in catalogue
 /// order, with one Holm correction over all their comparisons: the chance that any decision of the
-/// report is wrong is at most `alpha` (0.05). Unknown ids are left out.
+/// report is wrong is at most `alpha` (0.05). Ids without a catalogue row are left out.
 pub fn judge_all(records: &[Record], margins: &[(&str, f64)], alpha: f64) -> Vec<Verdict> {
-    todo!()
+    let claims: Vec<(&Claim, f64)> = CLAIMS
+        .iter()
+        .filter_map(|claim| {
+            let (_, margin) = margins.iter().find(|(id, _)| *id == claim.id)?;
+            Some((claim, *margin))
+        })
+        .collect();
+    judge_together(records, &claims, alpha)
 }
 
-/// Judges one claim on its own.
+/// Judges one claim on its own: the correction is over its own comparisons only.
 pub fn judge(claim: &Claim, records: &[Record], margin: f64, alpha: f64) -> Verdict {
-    todo!()
+    judge_together(records, &[(claim, margin)], alpha).remove(0)
 }
+
+fn judge_together(records: &[Record], claims: &[(&Claim, f64)], alpha: f64) -> Vec<Verdict> {
+    let of_claim = |claim: &Claim| -> Vec<&Record> {
+        records
+            .iter()
+            .filter(|r| r.experiment == claim.experiment)
+            .collect()
+    };
+    let compared: Vec<Vec<Comparison>> = claims
+        .iter()
+        .map(|(claim, margin)| (claim.compare)(&of_claim(claim), *margin))
+        .collect();
+    let p_values: Vec<f64> = compared
+        .iter()
+        .flatten()
+        .filter_map(Comparison::p_value)
+        .collect();
+    let mut levels = holm::levels(&p_values, alpha).into_iter();
+    claims
+        .iter()
+        .zip(compared)
+        .map(|((claim, margin), comparisons)| {
+            let decided: Vec<Decided> = comparisons
+                .into_iter()
+                .map(|c| {
+                    let tested = c.p_value().is_some();
+                    // What is not tested is shown at the report's own level.
+                    let level = if tested { levels.next() } else { None };
+                    c.decide(level.unwrap_or(1.0 - alpha))
+                })
+                .collect();
+            verdict(claim, &of_claim(claim), *margin, decided)
+        })
+        .collect()
+}
+
+fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided>) -> Verdict {
+    let Conclusion {
+        answer,
+        mut sentence,
+        flips,
+    } = if decided.is_empty() {
+        let sentence = if records.is_empty() {
+            format!("There are no measurements of `{}` yet.", claim.experiment)
+        } else {
+            format!(
+                "The records of `{}` hold nothing that can be compared: a recurrent model and the \
+                 transformer are needed under the same conditions.",
+                claim.experiment
+            )
+        };
+        Conclusion {
+            answer: Answer::Inconclusive,
+            sentence,
+            flips: None,
+        }
+    } else {
+        (claim.conclude)(records, margin, &decided)
+    };
+    sentence.push_str(&text::left_out(&decided));
+    let more_seeds = match answer {
+        Answer::Inconclusive => more_observations(&decided),
+        _ => None,
+    };
+    if let Some(more) = more_seeds {
+        let (about, noun) = (
+            if more > 2 { "About" } else { "At least" },
+            claim.observations,
+        );
+        let noun = if more == 1 {
+            noun.trim_end_matches('s')
+        } else {
+            noun
+        };
+        sentence.push_str(&format!(" {about} {more} more {noun} would decide it."));
+    }
+    let evidence = decided.into_iter().filter_map(|d| d.evidence).collect();
+    Verdict {
+        claim: claim.id.to_owned(),
+        answer,
+        sentence,
+        flips,
+        more_seeds,
+        evidence,
+    }
+}
+
+/// Observations a group lacks until the hardest of the undecided comparisons that matter is
+/// decided, where the present estimates are the truth.
+fn more_observations(decided: &[Decided]) -> Option<usize> {
+    let undecided = decided
+        .iter()
+        .filter(|d| d.comparison.deciding && d.answer() == Answer::Inconclusive);
+    undecided
+        .filter_map(|d| match (&d.comparison.effect, &d.evidence) {
+            (Ok(effect), Some(evidence)) if d.comparison.void.is_none() => {
+                let needed =
+                    power::observations_needed(effect, d.comparison.margin, evidence.effect.level)?;
+                Some(needed.saturating_sub(effect.observations()).max(1))
+            }
+            (Err(comparison::Missing::TooFew { have }), _) => Some(2usize.saturating_sub(*have)),
+            _ => None,
+        })
+        .max()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,84 @@
+//! Picking values out of records.
+
+use super::comparison::Missing;
+use crate::stats::{Effect, StatsError};
+use crate::suite::Record;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Timings of one model under one condition by (run, repeat): equal keys were taken in turn.
+pub(super) type Timings = BTreeMap<(String, usize), f64>;
+
+/// The usable timings of a metric among the records that pass.
+pub(super) fn timings(
+    records: &[&Record],
+    metric: &str,
+    pass: impl Fn(&Record) -> bool,
+) -> Timings {
+    let chosen = records.iter().filter(|r| r.metric == metric && pass(r));
+    chosen
+        .filter_map(|r| Some(((r.run.clone(), r.repeat?), usable(r)?)))
+        .collect()
+}
+
+/// The value if there is one and it is finite.
+pub(super) fn usable(record: &Record) -> Option<f64> {
+    record.value.filter(|v| v.is_finite())
+}
+
+/// Values of `a` and `b` at the keys that both have.
+pub(super) fn paired(a: &Timings, b: &Timings) -> (Vec<f64>, Vec<f64>) {
+    a.iter()
+        .filter_map(|(key, v)| Some((*v, *b.get(key)?)))
+        .unzip()
+}
+
+/// Ratio a / b of timings taken in turn.
+pub(super) fn paired_ratio(a: &Timings, b: &Timings) -> Result<Effect, Missing> {
+    let (a, b) = paired(a, b);
+    Ok(Effect::paired_ratio(&a, &b)?)
+}
+
+/// Ratio of timings that were not taken in turn.
+pub(super) fn ratio(a: &Timings, b: &Timings) -> Result<Effect, Missing> {
+    let values = |t: &Timings| t.values().copied().collect::<Vec<_>>();
+    Ok(Effect::ratio(&values(a), &values(b))?)
+}
+
+/// Fails with what a comparison of no observations would.
+pub(super) fn nothing() -> Missing {
+    StatsError::TooFew { have: 0, need: 2 }.into()
+}
+
+/// The distinct values of a column, ascending.
+pub(super) fn distinct<T: Ord>(
+    records: &[&Record],
+    column: impl Fn(&Record) -> Option<T>,
+) -> Vec<T> {
+    records
+        .iter()
+        .filter_map(|r| column(r))
+        .collect::<BTreeSet<T>>()
+        .into_iter()
+        .collect()
+}
+
+/// Final value of a metric by seed: the last abscissa where there is one. Several runs of a seed
+/// are told apart by their name.
+pub(super) fn by_run(
+    records: &[&Record],
+    metric: &str,
+    pass: impl Fn(&Record) -> bool,
+) -> Vec<f64> {
+    let mut last: BTreeMap<(&str, Option<u64>), (f64, f64)> = BTreeMap::new();
+    for record in records.iter().filter(|r| r.metric == metric && pass(r)) {
+        let Some(value) = usable(record) else {
+            continue;
+        };
+        let x = record.x.unwrap_or(0.0);
+        let entry = last.entry((&record.run, record.seed)).or_insert((x, value));
+        if x >= entry.0 {
+            *entry = (x, value);
+        }
+    }
+    last.into_values().map(|(_, value)| value).collect()
+}

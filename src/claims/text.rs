@@ -1,0 +1,179 @@
+//! Words and numbers of the sentences. Brackets always hold an interval.
+
+use super::comparison::{Decided, Missing};
+use crate::stats::Interval;
+
+/// The model's name with its article, as it stands inside a sentence.
+pub(super) fn the(model: &str) -> String {
+    let name = match model {
+        "elman" => "Elman RNN",
+        "lstm" => "LSTM",
+        "gru" => "GRU",
+        other => other,
+    };
+    format!("the {name}")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(super) fn list(items: &[String]) -> String {
+    match items {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// The same with semicolons, for items with commas of their own.
+pub(super) fn semicolons(items: &[String]) -> String {
+    items.join("; ")
+}
+
+/// Sizes as runs of neighbours in the sweep: `32 to 512`, `32, 64 and 1024`.
+pub(super) fn ranges(values: &[usize], sweep: &[usize]) -> String {
+    let place = |v: usize| sweep.iter().position(|s| *s == v);
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    for &value in values {
+        match runs.last_mut() {
+            Some(run) if place(run[run.len() - 1]).map(|p| p + 1) == place(value) => {
+                run.push(value)
+            }
+            _ => runs.push(vec![value]),
+        }
+    }
+    let words = runs.iter().flat_map(|run| match run.as_slice() {
+        [first, .., last] if run.len() > 2 => vec![format!("{first} to {last}")],
+        few => few.iter().map(usize::to_string).collect(),
+    });
+    list(&words.collect::<Vec<_>>())
+}
+
+/// Three digits or so of a positive factor.
+fn factor(value: f64) -> String {
+    match value {
+        v if v >= 1000.0 => "over 1000".to_owned(),
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v if v >= 0.1 => format!("{v:.2}"),
+        v if v >= 0.001 => format!("{v:.3}"),
+        _ => "under 0.001".to_owned(),
+    }
+}
+
+/// `2.31× [2.10, 2.54]`.
+pub(super) fn times(i: Interval) -> String {
+    format!(
+        "{}× [{}, {}]",
+        factor(i.estimate),
+        factor(i.low),
+        factor(i.high)
+    )
+}
+
+/// `1.1×`: a margin.
+pub(super) fn margin_times(margin: f64) -> String {
+    format!("{margin}×")
+}
+
+/// A signed decimal with a true minus; no `−0.00`.
+pub(super) fn decimal(value: f64, places: usize) -> String {
+    let text = format!("{:.places$}", value.abs());
+    if value < 0.0 && text.chars().any(|c| c.is_ascii_digit() && c != '0') {
+        format!("−{text}")
+    } else {
+        text
+    }
+}
+
+/// `0.83 [0.71, 0.90]`.
+pub(super) fn plain(i: Interval, places: usize) -> String {
+    let [estimate, low, high] = [i.estimate, i.low, i.high].map(|v| decimal(v, places));
+    format!("{estimate} [{low}, {high}]")
+}
+
+/// `31 % [28, 34]` of a share; one decimal below 10 %.
+pub(super) fn percent(i: Interval) -> String {
+    let places = usize::from(i.estimate < 0.1);
+    let [estimate, low, high] = [i.estimate, i.low, i.high].map(|v| decimal(100.0 * v, places));
+    format!("{estimate} % [{low}, {high}]")
+}
+
+/// `6 of 6 runs [61 to 100 %]`, with Wilson's 95 % interval.
+pub(super) fn solved(successes: usize, n: usize) -> String {
+    let i = crate::stats::wilson(successes, n, 0.95);
+    format!(
+        "{successes} of {n} runs [{:.0} to {:.0} %]",
+        100.0 * i.low,
+        100.0 * i.high
+    )
+}
+
+/// The first letter in upper case.
+pub(super) fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
+/// What could not be compared, and why; empty where everything could.
+pub(super) fn left_out(decided: &[Decided]) -> String {
+    let reasons: Vec<String> = decided
+        .iter()
+        .filter_map(|d| match &d.comparison.effect {
+            Ok(_) => None,
+            Err(Missing::TooFew { have: 0 }) => Some(format!("{} (no result)", d.comparison.label)),
+            Err(Missing::TooFew { .. }) => Some(format!(
+                "{} (a single result has no interval)",
+                d.comparison.label
+            )),
+            Err(Missing::Unusable(why)) => Some(format!("{} ({why})", d.comparison.label)),
+        })
+        .collect();
+    match reasons.as_slice() {
+        [] => String::new(),
+        few if few.len() <= 3 => format!(" Could not be compared: {}.", semicolons(few)),
+        many => format!(
+            " Could not be compared: {}; and {} more.",
+            semicolons(&many[..2]),
+            many.len() - 2
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn interval(low: f64, estimate: f64, high: f64) -> Interval {
+        Interval {
+            low,
+            estimate,
+            high,
+            level: 0.95,
+            n: 3,
+        }
+    }
+
+    #[test]
+    fn numbers_read_naturally() {
+        assert_eq!(times(interval(2.1, 2.314, 2.54)), "2.31× [2.10, 2.54]");
+        assert_eq!(
+            times(interval(1e-9, 12.34, f64::MAX)),
+            "12.3× [under 0.001, over 1000]"
+        );
+        assert_eq!(plain(interval(-0.001, 0.2, 0.4), 2), "0.20 [0.00, 0.40]");
+        assert_eq!(plain(interval(-0.4, -0.2, 0.0), 2), "−0.20 [−0.40, 0.00]");
+        assert_eq!(percent(interval(0.01, 0.023, 0.04)), "2.3 % [1.0, 4.0]");
+        assert_eq!(solved(3, 3), "3 of 3 runs [44 to 100 %]");
+    }
+
+    #[test]
+    fn neighbours_in_the_sweep_become_ranges() {
+        let sweep = [32, 64, 128, 256, 512];
+        assert_eq!(ranges(&[32, 64, 128], &sweep), "32 to 128");
+        assert_eq!(ranges(&[32, 64, 512], &sweep), "32, 64 and 512");
+        assert_eq!(ranges(&[32, 128, 256, 512], &sweep), "32 and 128 to 512");
+        assert_eq!(ranges(&[64], &sweep), "64");
+    }
+}
