@@ -4,6 +4,18 @@ use crate::nn::{Initializer, Parameter};
 use crate::ops::{Activation, Tape};
 use serde::{Deserialize, Serialize};
 
+mod elman;
+mod gru;
+mod lstm;
+mod recurrent;
+mod size;
+mod transformer;
+
+pub use size::{
+    available_bytes, check, check_memory, parameter_count, row, training_bytes,
+    width_for_parameters,
+};
+
 /// How a transformer knows where a token stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -107,12 +119,20 @@ pub trait Decoder: Send {
 pub enum ModelError {
     /// No row of that name.
     #[error("unknown model `{name}`; known models: {known}")]
-    Unknown { name: String, known: String },
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// Names in [`MODELS`].
+        known: String,
+    },
     /// A size that makes no model.
     #[error("{key} = {value} is impossible: {remedy}")]
     Impossible {
+        /// Which size.
         key: &'static str,
+        /// Its value.
         value: String,
+        /// What would be possible.
         remedy: String,
     },
     /// Needs more memory than there is.
@@ -120,15 +140,21 @@ pub enum ModelError {
         "this model needs about {needed_gib:.1} GiB to train but {available_gib:.1} GiB are available; lower {keys}"
     )]
     TooLarge {
+        /// Estimated need.
         needed_gib: f64,
+        /// What there is.
         available_gib: f64,
+        /// What to lower.
         keys: &'static str,
     },
     /// Past the end of a learned position table.
     #[error(
         "learned positions end at {limit} tokens; use rotary or sinusoidal positions, or a larger seq-len"
     )]
-    PastContext { limit: usize },
+    PastContext {
+        /// Positions the table holds.
+        limit: usize,
+    },
 }
 
 /// Where a model is found from its name.
@@ -148,27 +174,17 @@ pub struct ModelRow {
 }
 
 /// Every model; a new one is one file and one row.
-pub const MODELS: &[ModelRow] = &[];
+pub const MODELS: &[ModelRow] = &[elman::ROW, lstm::ROW, gru::ROW, transformer::ROW];
 
 /// Builds a model with the initial values of `seed`.
 ///
 /// Errors: unknown name, impossible sizes, more memory than the machine has.
-pub fn build(_config: &ModelConfig, _seed: u64) -> Result<Box<dyn Model>, ModelError> {
-    todo!()
-}
-
-/// Number of trainable values, without building the model.
-pub fn parameter_count(_config: &ModelConfig) -> Result<usize, ModelError> {
-    todo!()
-}
-
-/// The width whose parameter count is nearest to `target`, all else as in `config`; a multiple of 8
-/// if one comes within 3 %, as vectors fit it best.
-pub fn width_for_parameters(_config: &ModelConfig, _target: usize) -> Result<usize, ModelError> {
-    todo!()
-}
-
-/// Bytes that training takes, roughly: weights, gradients, moments and activations.
-pub fn training_bytes(_config: &ModelConfig, _shape: Shape) -> u64 {
-    todo!()
+pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn Model>, ModelError> {
+    let row = check(config)?;
+    let smallest = Shape {
+        batch: 1,
+        seq_len: 1,
+    };
+    check_memory(config, smallest)?;
+    Ok((row.build)(config, &mut Initializer::new(seed)))
 }

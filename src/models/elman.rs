@@ -1,0 +1,34 @@
+//! Elman network (Elman 1990), as PyTorch's `nn.RNN`: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
+
+use super::ModelRow;
+use super::recurrent::{Cell, Recurrent};
+use crate::ops::{self, Activation, ElmanCell, RecurrentWeights};
+
+/// The [`super::MODELS`] row.
+pub const ROW: ModelRow =
+    Recurrent::<Elman>::row("elman", "simple recurrent network, tanh (Elman 1990)");
+
+struct Elman;
+
+impl Cell for Elman {
+    const GATES: usize = 1;
+    const STATES: usize = 1;
+    type Step = ElmanCell;
+
+    fn sequence(
+        x: Activation,
+        weights: RecurrentWeights,
+        batch: usize,
+        seq_len: usize,
+    ) -> Activation {
+        ops::elman(x, weights, batch, seq_len)
+    }
+
+    fn pack(weights: RecurrentWeights) -> ElmanCell {
+        ElmanCell::new(weights)
+    }
+
+    fn step(packed: &ElmanCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
+        packed.step(x, &mut states[0], scratch);
+    }
+}

@@ -1,0 +1,49 @@
+//! Gated recurrent unit (Cho et al. 2014), as PyTorch's `nn.GRU`: gates r, z, n with the hidden
+//! bias inside the reset product; h' = (1 - z)∘n + z∘h.
+
+use super::recurrent::{Cell, Recurrent};
+use super::{ModelConfig, ModelRow};
+use crate::nn::Initializer;
+use crate::ops::{self, Activation, GruCell, RecurrentWeights};
+
+/// The [`super::MODELS`] row.
+pub const ROW: ModelRow = Recurrent::<Gru>::row("gru", "gated recurrent unit (Cho et al. 2014)");
+
+struct Gru;
+
+impl Cell for Gru {
+    const GATES: usize = 3;
+    const STATES: usize = 1;
+    type Step = GruCell;
+
+    fn sequence(
+        x: Activation,
+        weights: RecurrentWeights,
+        batch: usize,
+        seq_len: usize,
+    ) -> Activation {
+        ops::gru(x, weights, batch, seq_len)
+    }
+
+    fn pack(weights: RecurrentWeights) -> GruCell {
+        GruCell::new(weights)
+    }
+
+    fn step(packed: &GruCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
+        packed.step(x, &mut states[0], scratch);
+    }
+
+    /// Chrono: z keeps the state here, so its bias is ln u (Tallec & Ollivier 2018, section 2).
+    fn adjust_biases(
+        config: &ModelConfig,
+        bias_ih: &mut [f32],
+        bias_hh: &mut [f32],
+        init: &mut Initializer,
+    ) {
+        let h = config.width;
+        if let Some(longest) = config.chrono {
+            bias_ih[h..2 * h].copy_from_slice(&init.chrono(h, longest));
+            bias_hh[h..2 * h].fill(0.0);
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Long short-term memory (Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000), as
+//! PyTorch's `nn.LSTM`: gates i, f, g, o; c' = f∘c + i∘g, h' = o∘tanh(c').
+
+use super::recurrent::{Cell, Recurrent};
+use super::{ModelConfig, ModelRow};
+use crate::nn::Initializer;
+use crate::ops::{self, Activation, LstmCell, RecurrentWeights};
+
+/// The [`super::MODELS`] row.
+pub const ROW: ModelRow = Recurrent::<Lstm>::row(
+    "lstm",
+    "long short-term memory with forget gate (Gers et al. 2000)",
+);
+
+struct Lstm;
+
+impl Cell for Lstm {
+    const GATES: usize = 4;
+    const STATES: usize = 2;
+    type Step = LstmCell;
+
+    fn sequence(
+        x: Activation,
+        weights: RecurrentWeights,
+        batch: usize,
+        seq_len: usize,
+    ) -> Activation {
+        ops::lstm(x, weights, batch, seq_len)
+    }
+
+    fn pack(weights: RecurrentWeights) -> LstmCell {
+        LstmCell::new(weights)
+    }
+
+    fn step(packed: &LstmCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
+        let [h, c] = states else {
+            panic!("an LSTM layer keeps h and c");
+        };
+        packed.step(x, h, c, scratch);
+    }
+
+    /// `forget_bias` is added to PyTorch's draw; chrono sets b_f = ln u and b_i = -b_f in place of
+    /// the sum of both bias vectors (Tallec & Ollivier 2018, equation 16).
+    fn adjust_biases(
+        config: &ModelConfig,
+        bias_ih: &mut [f32],
+        bias_hh: &mut [f32],
+        init: &mut Initializer,
+    ) {
+        let h = config.width;
+        if let Some(longest) = config.chrono {
+            let forget = init.chrono(h, longest);
+            for (j, b) in forget.into_iter().enumerate() {
+                (bias_ih[j], bias_ih[h + j]) = (-b, b);
+            }
+            bias_hh[..2 * h].fill(0.0);
+        } else {
+            bias_ih[h..2 * h]
+                .iter_mut()
+                .for_each(|b| *b += config.forget_bias);
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! Decoder-only transformer: pre-norm blocks (Xiong et al. 2020) of causal multi-head attention
+//! (Vaswani et al. 2017) and a GELU feed-forward of four times the width, biases everywhere, a
+//! final norm, and a head that is not tied to the embedding.
+
+use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Positions, Shape, State};
+use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
+use crate::ops::{self, Activation, AttentionShape, Matrix, Nonlinearity, Tape, decode};
+
+/// The [`super::MODELS`] row.
+pub const ROW: ModelRow = ModelRow {
+    name: "transformer",
+    describes: "decoder-only transformer, pre-norm, causal attention, GELU (Vaswani et al. 2017)",
+    build: |config, init| Box::new(Transformer::new(config, init)),
+    parameters: |config| {
+        let (d, l, v) = (
+            config.width as u128,
+            config.layers as u128,
+            config.vocab as u128,
+        );
+        let positions = match config.positions {
+            Positions::Learned => config.seq_len as u128 * d,
+            _ => 0,
+        };
+        v * d + positions + l * (12 * d * d + 13 * d) + 2 * d + d * v + v
+    },
+    activations: |config, shape| {
+        let (d, l, v) = (
+            config.width as u128,
+            config.layers as u128,
+            config.vocab as u128,
+        );
+        // A block keeps qkv (3), attention (1), two norms and two sums (4), both sides of the GELU
+        // (8) and the two branches (2); as much again for the gradients alive at once.
+        shape.batch as u128 * shape.seq_len as u128 * (l * 24 * d + 24 * d + 2 * v)
+    },
+    width_step: |config| match config.positions {
+        Positions::Rotary => 2 * config.heads, // a head's values turn in pairs
+        _ => config.heads,
+    },
+};
+
+struct Block {
+    norm1: LayerNorm,
+    qkv: Linear,
+    out: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Block {
+    fn new(config: &ModelConfig, k: usize, init: &mut Initializer) -> Self {
+        let d = config.width;
+        let name = |what: &str| format!("blocks.{k}.{what}");
+        // 2L branches add to the stream: scaled down, its variance does not grow with the depth.
+        let residual = DEVIATION / (2.0 * config.layers as f32).sqrt();
+        Block {
+            norm1: LayerNorm::new(&name("norm1"), d),
+            qkv: Linear::gpt2(&name("attention.qkv"), d, 3 * d, DEVIATION, init),
+            out: Linear::gpt2(&name("attention.out"), d, d, residual, init),
+            norm2: LayerNorm::new(&name("norm2"), d),
+            fc1: Linear::gpt2(&name("mlp.fc1"), d, 4 * d, DEVIATION, init),
+            fc2: Linear::gpt2(&name("mlp.fc2"), 4 * d, d, residual, init),
+        }
+    }
+
+    fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        let attention = [&self.norm1.weight, &self.norm1.bias]
+            .into_iter()
+            .chain(self.qkv.parameters())
+            .chain(self.out.parameters());
+        let mlp = self.norm2.parameters().into_iter();
+        attention
+            .chain(mlp)
+            .chain(self.fc1.parameters())
+            .chain(self.fc2.parameters())
+    }
+
+    fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
+        let attention = self
+            .norm1
+            .parameters_mut()
+            .into_iter()
+            .chain(self.qkv.parameters_mut())
+            .chain(self.out.parameters_mut());
+        let mlp = self.norm2.parameters_mut().into_iter();
+        attention
+            .chain(mlp)
+            .chain(self.fc1.parameters_mut())
+            .chain(self.fc2.parameters_mut())
+    }
+}
+
+/// GPT-2's standard deviation of initial weights (Radford et al. 2019); projections that end in the
+/// residual stream are scaled by 1/√(2L), biases are 0.
+const DEVIATION: f32 = 0.02;
+
+struct Transformer {
+    config: ModelConfig,
+    embedding: Parameter,
+    /// Trained positions.
+    position: Option<Parameter>,
+    /// Fixed positions, `seq_len` of them; longer sequences compute their own.
+    sinusoidal: Option<Matrix>,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    head: Linear,
+}
+
+impl Transformer {
+    /// Embedding and positions N(0, 0.02), with sinusoidal positions N(0, 1): Vaswani et al. scale
+    /// the embedding to the size of the sines, which would drown it otherwise.
+    fn new(config: &ModelConfig, init: &mut Initializer) -> Self {
+        let (v, d, t) = (config.vocab, config.width, config.seq_len);
+        let embedding_deviation = match config.positions {
+            Positions::Sinusoidal => 1.0,
+            _ => DEVIATION,
+        };
+        let embedding = init.normal(v * d, embedding_deviation);
+        let position = (config.positions == Positions::Learned)
+            .then(|| Parameter::new("position.weight", &[t, d], init.normal(t * d, DEVIATION)));
+        Transformer {
+            config: config.clone(),
+            embedding: Parameter::new("embedding.weight", &[v, d], embedding),
+            position,
+            sinusoidal: (config.positions == Positions::Sinusoidal).then(|| sinusoidal(t, d)),
+            blocks: (0..config.layers)
+                .map(|k| Block::new(config, k, init))
+                .collect(),
+            norm: LayerNorm::new("norm", d),
+            head: Linear::gpt2("head", d, v, DEVIATION, init),
+        }
+    }
+
+    fn embed(&self, tokens: &[u32], seq_len: usize, tape: Tape) -> Activation {
+        let longer; // lives as long as the table borrowed from it
+        let table = match (&self.position, &self.sinusoidal) {
+            (Some(learned), _) => &learned.tensor,
+            (None, Some(table)) if seq_len <= self.config.seq_len => table,
+            (None, Some(_)) => {
+                longer = sinusoidal(seq_len, self.config.width);
+                &longer
+            }
+            (None, None) => return ops::embedding(tokens, &self.embedding.tensor, tape),
+        };
+        ops::embedding_at_positions(tokens, &self.embedding.tensor, table, seq_len, tape)
+    }
+}
+
+impl Model for Transformer {
+    fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    fn parameters(&self) -> Vec<&Parameter> {
+        let mut all = vec![&self.embedding];
+        all.extend(&self.position);
+        all.extend(self.blocks.iter().flat_map(Block::parameters));
+        all.extend(self.norm.parameters());
+        all.extend(self.head.parameters());
+        all
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let mut all = vec![&mut self.embedding];
+        all.extend(&mut self.position);
+        all.extend(self.blocks.iter_mut().flat_map(Block::parameters_mut));
+        all.extend(self.norm.parameters_mut());
+        all.extend(self.head.parameters_mut());
+        all
+    }
+
+    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
+        let attention_shape = AttentionShape {
+            batch: shape.batch,
+            seq_len: shape.seq_len,
+            heads: self.config.heads,
+            causal: true,
+            rotary: self.config.positions == Positions::Rotary,
+        };
+        let embedded = self.embed(tokens, shape.seq_len, tape); // (B·T, D)
+        let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
+        for (k, block) in self.blocks.iter().enumerate() {
+            let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)
+            let attended = ops::attention(qkv, attention_shape); // (B·T, D)
+            let branch = block.out.forward(attended, Nonlinearity::Identity);
+            (stream, x) = block.norm2.after_adding(stream, branch);
+            let inner = block.fc1.forward(x, Nonlinearity::Gelu); // (B·T, 4D)
+            let branch = block.fc2.forward(inner, Nonlinearity::Identity); // (B·T, D)
+            let next = self.blocks.get(k + 1).map_or(&self.norm, |b| &b.norm1);
+            (stream, x) = next.after_adding(stream, branch);
+        }
+        self.head.forward(x, Nonlinearity::Identity) // (B·T, V)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(TransformerDecoder {
+            config: self.config.clone(),
+            embedding: self.embedding.values(),
+            position: self.position.as_ref().map(Parameter::values),
+            blocks: self.blocks.iter().map(PlainBlock::new).collect(),
+            norm: plain(self.norm.parameters()),
+            head: plain(self.head.parameters()),
+            scratch: Scratch::default(),
+        })
+    }
+
+    fn state_bytes(&self, context: usize) -> usize {
+        4 * 2 * self.config.layers * self.config.width * context
+    }
+
+    /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.
+    fn flops_per_token(&self, context: usize) -> f64 {
+        let (d, l, v) = (
+            self.config.width as f64,
+            self.config.layers as f64,
+            self.config.vocab as f64,
+        );
+        2.0 * (l * (12.0 * d * d + 2.0 * d * (context + 1) as f64) + d * v)
+    }
+}
+
+/// Weight and bias.
+type Plain = [Vec<f32>; 2];
+
+fn plain(parameters: [&Parameter; 2]) -> Plain {
+    parameters.map(Parameter::values)
+}
+
+struct PlainBlock {
+    norm1: Plain,
+    qkv: Plain,
+    out: Plain,
+    norm2: Plain,
+    fc1: Plain,
+    fc2: Plain,
+}
+
+impl PlainBlock {
+    fn new(block: &Block) -> Self {
+        PlainBlock {
+            norm1: plain(block.norm1.parameters()),
+            qkv: plain(block.qkv.parameters()),
+            out: plain(block.out.parameters()),
+            norm2: plain(block.norm2.parameters()),
+            fc1: plain(block.fc1.parameters()),
+            fc2: plain(block.fc2.parameters()),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Scratch {
+    stream: Vec<f32>,
+    normed: Vec<f32>,
+    wide: Vec<f32>,
+    attended: Vec<f32>,
+    branch: Vec<f32>,
+}
+
+struct TransformerDecoder {
+    config: ModelConfig,
+    embedding: Vec<f32>,
+    position: Option<Vec<f32>>,
+    blocks: Vec<PlainBlock>,
+    norm: Plain,
+    head: Plain,
+    scratch: Scratch,
+}
+
+impl TransformerDecoder {
+    /// The stream of one token of each sequence: (B, D).
+    fn embed(&mut self, tokens: &[u32], position: usize) -> Result<(), ModelError> {
+        let d = self.config.width;
+        let limit = self.config.seq_len;
+        let added: Option<Vec<f32>> = match (&self.position, self.config.positions) {
+            (Some(_), _) if position >= limit => return Err(ModelError::PastContext { limit }),
+            (Some(table), _) => Some(table[position * d..][..d].to_vec()),
+            (None, Positions::Sinusoidal) => Some(sinusoidal_row(position, d).collect()),
+            (None, _) => None,
+        };
+        let stream = &mut self.scratch.stream;
+        stream.clear();
+        for &token in tokens {
+            stream.extend_from_slice(&self.embedding[token as usize * d..][..d]);
+        }
+        if let Some(added) = added {
+            for row in stream.chunks_exact_mut(d) {
+                add(row, &added);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn add(to: &mut [f32], from: &[f32]) {
+    to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
+}
+
+fn norm_step(x: &[f32], by: &Plain, out: &mut Vec<f32>) {
+    decode::layer_norm(x, &by[0], &by[1], LayerNorm::EPS, out);
+}
+
+fn linear_step(x: &[f32], inputs: usize, by: &Plain, f: Nonlinearity, out: &mut Vec<f32>) {
+    decode::linear(x, inputs, &by[0], Some(&by[1]), f, out);
+}
+
+impl Decoder for TransformerDecoder {
+    fn start(&self, _batch: usize) -> State {
+        State {
+            position: 0,
+            buffers: vec![Vec::new(); self.blocks.len()],
+        }
+    }
+
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        state: &mut State,
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        use Nonlinearity::{Gelu, Identity};
+        self.embed(tokens, state.position)?;
+        let (d, heads) = (self.config.width, self.config.heads);
+        let rotary = self.config.positions == Positions::Rotary;
+        let (batch, position) = (tokens.len(), state.position);
+        let s = &mut self.scratch;
+        for (block, cache) in self.blocks.iter().zip(&mut state.buffers) {
+            norm_step(&s.stream, &block.norm1, &mut s.normed);
+            linear_step(&s.normed, d, &block.qkv, Identity, &mut s.wide); // (B, 3D)
+            decode::attention_step(
+                &s.wide,
+                batch,
+                heads,
+                rotary,
+                position,
+                cache,
+                &mut s.attended,
+            );
+            linear_step(&s.attended, d, &block.out, Identity, &mut s.branch);
+            add(&mut s.stream, &s.branch);
+            norm_step(&s.stream, &block.norm2, &mut s.normed);
+            linear_step(&s.normed, d, &block.fc1, Gelu, &mut s.wide); // (B, 4D)
+            linear_step(&s.wide, 4 * d, &block.fc2, Identity, &mut s.branch);
+            add(&mut s.stream, &s.branch);
+        }
+        norm_step(&s.stream, &self.norm, &mut s.normed);
+        linear_step(&s.normed, d, &self.head, Identity, logits);
+        state.position += 1;
+        Ok(())
+    }
+}
