@@ -1,10 +1,14 @@
 //! Incremental decoding: the next-token distribution and sampling.
+//!
+//! Where learned positions end, the oldest half of the context is dropped and the rest read again,
+//! so that generation goes on for any number of tokens.
 
-use crate::models::{Decoder, ModelError};
+use crate::models::{Decoder, ModelError, State};
+use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
 
-/// How the next token is drawn.
+/// How the next token is drawn; the limits apply in this order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
     /// Divides the logits; 0 always takes the likeliest.
@@ -28,21 +32,185 @@ pub struct Candidate {
 
 /// All tokens with their probability after `prompt` (at least one token), likeliest first.
 pub fn next_token_distribution(
-    _decoder: &mut dyn Decoder,
-    _prompt: &[u32],
+    decoder: &mut dyn Decoder,
+    prompt: &[u32],
 ) -> Result<Vec<Candidate>, ModelError> {
-    todo!()
+    let mut reader = Reader::new(decoder);
+    for &token in prompt {
+        reader.read(token)?;
+    }
+    Ok(distribution(&reader.logits, 1.0))
 }
 
 /// Continues `prompt` (at least one token) by `tokens` tokens, each given to `on_token` as it
 /// comes, which may stop it.
 pub fn generate(
-    _decoder: &mut dyn Decoder,
-    _prompt: &[u32],
-    _tokens: usize,
-    _sampling: &Sampling,
-    _rng: &mut ChaCha8Rng,
-    _on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    decoder: &mut dyn Decoder,
+    prompt: &[u32],
+    tokens: usize,
+    sampling: &Sampling,
+    rng: &mut ChaCha8Rng,
+    on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
 ) -> Result<Vec<u32>, ModelError> {
-    todo!()
+    let mut reader = Reader::new(decoder);
+    for &token in prompt {
+        reader.read(token)?;
+    }
+    let mut out = Vec::with_capacity(tokens);
+    while out.len() < tokens {
+        let token = draw(&reader.logits, sampling, rng);
+        out.push(token);
+        if on_token(token).is_break() || out.len() == tokens {
+            break;
+        }
+        reader.read(token)?;
+    }
+    Ok(out)
+}
+
+/// A decoder with one sequence's state, and what it has read.
+struct Reader<'a> {
+    decoder: &'a mut dyn Decoder,
+    state: State,
+    context: Vec<u32>,
+    logits: Vec<f32>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(decoder: &'a mut dyn Decoder) -> Self {
+        Reader {
+            state: decoder.start(1),
+            decoder,
+            context: Vec::new(),
+            logits: Vec::new(),
+        }
+    }
+
+    fn read(&mut self, token: u32) -> Result<(), ModelError> {
+        let step = self
+            .decoder
+            .step(&[token], &mut self.state, &mut self.logits);
+        if let Err(ModelError::PastContext { limit }) = step {
+            // limit / 2 tokens are read again below, and one more: they fit if limit is 1, too.
+            self.context.drain(..self.context.len() - limit / 2);
+            self.state = self.decoder.start(1);
+            for &kept in &self.context {
+                self.decoder
+                    .step(&[kept], &mut self.state, &mut self.logits)?;
+            }
+            self.decoder
+                .step(&[token], &mut self.state, &mut self.logits)?;
+        } else {
+            step?;
+        }
+        self.context.push(token);
+        Ok(())
+    }
+}
+
+/// Softmax of logits / temperature, likeliest first, equals by id.
+fn distribution(logits: &[f32], temperature: f32) -> Vec<Candidate> {
+    let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
+    let weight = |logit: f32| ((logit as f64 - max) / temperature as f64).exp();
+    let sum: f64 = logits.iter().map(|&l| weight(l)).sum();
+    let mut all: Vec<Candidate> = logits
+        .iter()
+        .zip(0..)
+        .map(|(&logit, id)| Candidate {
+            id,
+            probability: weight(logit) / sum,
+            logit,
+        })
+        .collect();
+    all.sort_by(|a, b| b.logit.total_cmp(&a.logit).then(a.id.cmp(&b.id)));
+    all
+}
+
+fn draw(logits: &[f32], sampling: &Sampling, rng: &mut ChaCha8Rng) -> u32 {
+    let greedy = sampling.temperature <= 0.0;
+    let mut kept = distribution(logits, if greedy { 1.0 } else { sampling.temperature });
+    if greedy {
+        return kept[0].id;
+    }
+    kept.truncate(sampling.top_k.unwrap_or(usize::MAX).max(1));
+    let mass = |candidates: &[Candidate]| candidates.iter().map(|c| c.probability).sum::<f64>();
+    if let Some(p) = sampling.top_p {
+        let enough = p as f64 * mass(&kept);
+        let mut sum = 0.0;
+        let short = kept.iter().take_while(|c| {
+            sum += c.probability;
+            sum < enough
+        });
+        let count = short.count() + 1;
+        kept.truncate(count);
+    }
+    let mut left = rng.random::<f64>() * mass(&kept);
+    for candidate in &kept {
+        left -= candidate.probability;
+        if left < 0.0 {
+            return candidate.id;
+        }
+    }
+    kept[kept.len() - 1].id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::SeedableRng;
+
+    const ALL: Sampling = Sampling {
+        temperature: 1.0,
+        top_k: None,
+        top_p: None,
+    };
+
+    /// How often each of four tokens with probabilities .1, .2, .3, .4 is drawn, in 20,000 draws.
+    fn frequencies(sampling: Sampling) -> [f64; 4] {
+        let logits = [0.1f32.ln(), 0.2f32.ln(), 0.3f32.ln(), 0.4f32.ln()];
+        let mut rng = ChaCha8Rng::seed_from_u64(5);
+        let mut counts = [0.0; 4];
+        for _ in 0..20_000 {
+            counts[draw(&logits, &sampling, &mut rng) as usize] += 1.0 / 20_000.0;
+        }
+        counts
+    }
+
+    fn assert_near(found: [f64; 4], expected: [f64; 4]) {
+        for (f, e) in found.iter().zip(expected) {
+            assert!((f - e).abs() < 0.015, "{found:?}, expected {expected:?}");
+            assert_eq!(*f == 0.0, e == 0.0);
+        }
+    }
+
+    #[test]
+    fn limits_cut_and_temperature_flattens_the_distribution() {
+        assert_near(frequencies(ALL), [0.1, 0.2, 0.3, 0.4]);
+        let top_k = Some(2);
+        assert_near(
+            frequencies(Sampling { top_k, ..ALL }),
+            [0.0, 0.0, 3.0 / 7.0, 4.0 / 7.0],
+        );
+        // .4 + .3 falls short of .75, so .2 is kept, too.
+        let top_p = Some(0.75);
+        assert_near(
+            frequencies(Sampling { top_p, ..ALL }),
+            [0.0, 2.0 / 9.0, 3.0 / 9.0, 4.0 / 9.0],
+        );
+        let temperature = 0.5;
+        assert_near(
+            frequencies(Sampling { temperature, ..ALL }),
+            [1.0, 4.0, 9.0, 16.0].map(|w| w / 30.0),
+        );
+        let temperature = 0.0;
+        assert_eq!(frequencies(Sampling { temperature, ..ALL })[..3], [0.0; 3]);
+    }
+
+    #[test]
+    fn the_distribution_is_sorted_and_sums_to_one() {
+        let all = distribution(&[1.0, 3.0, 3.0, -200.0], 1.0);
+        let ids: Vec<u32> = all.iter().map(|c| c.id).collect();
+        assert_eq!(ids, [1, 2, 0, 3]);
+        assert!((all.iter().map(|c| c.probability).sum::<f64>() - 1.0).abs() < 1e-12);
+    }
 }

@@ -11,9 +11,9 @@ pub struct Initializer {
 impl Initializer {
     /// A generator for `seed`.
     pub fn new(seed: u64) -> Self {
-        Initializer {
-            rng: ChaCha8Rng::seed_from_u64(seed),
-        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::MAX); // data of the same seed uses the streams from 0
+        Initializer { rng }
     }
 
     /// `n` values uniform in ±`bound`.

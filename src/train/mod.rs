@@ -1,16 +1,20 @@
 //! Training: one step, the loop around it, the schedule, evaluation and checkpoints.
 
+pub mod checkpoint;
+mod evaluate;
+mod optimizer;
+mod run;
 mod schedule;
 mod settings;
 
+pub use checkpoint::CheckpointError;
+pub use evaluate::evaluate;
+pub use optimizer::{Optimizer, step};
+pub use run::train;
 pub use schedule::learning_rate;
 pub use settings::{Budget, TrainSettings};
 
-use crate::data::{Batch, Source};
-use crate::models::Model;
 use serde::{Deserialize, Serialize};
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
 
 /// What one training step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -83,10 +87,10 @@ pub struct Point {
     pub train_loss: f64,
     /// Largest gradient norm before clipping over the same steps.
     pub gradient_norm: f64,
-    /// Mean nats on the validation sequences.
-    pub validation_loss: f64,
+    /// Mean nats on the validation sequences, if there are any.
+    pub validation_loss: Option<f64>,
     /// Accuracy on them.
-    pub validation_accuracy: f64,
+    pub validation_accuracy: Option<f64>,
 }
 
 /// Why training ended.
@@ -148,94 +152,4 @@ pub enum TrainError {
     /// Checkpoint not readable, not writable or of another run.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
-}
-
-/// What is wrong with a checkpoint file.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// The file system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not safetensors at all, or cut off.
-    #[error("{}: not a safetensors file, or truncated ({reason}); train again", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the reader said.
-        reason: String,
-    },
-    /// Safetensors, but written by something else.
-    #[error("{}: {reason}; only checkpoints written by `seqduel train` can be opened", path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-        /// What is missing.
-        reason: String,
-    },
-    /// Tensors do not fit the model.
-    #[error("{}: tensor `{tensor}` {reason}", path.display())]
-    Tensor {
-        /// The file.
-        path: PathBuf,
-        /// Its name.
-        tensor: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A run with other settings wrote it.
-    #[error(
-        "{}: made with other settings ({difference}); give the same settings to go on, or another output directory",
-        path.display()
-    )]
-    OtherRun {
-        /// The file.
-        path: PathBuf,
-        /// The keys that differ, with both values.
-        difference: String,
-    },
-}
-
-/// Optimiser state: moments and the master copy of the weights.
-pub struct Optimizer {}
-
-impl Optimizer {
-    /// Fresh state for `model`.
-    pub fn new(_model: &dyn Model, _settings: &TrainSettings) -> Self {
-        todo!()
-    }
-}
-
-/// One full training step: forward, loss, backward, clipping, AdamW. Runs in the current rayon
-/// pool. A step whose loss or gradient is not finite updates nothing.
-pub fn step(
-    _model: &mut dyn Model,
-    _batch: &Batch,
-    _optimizer: &mut Optimizer,
-    _learning_rate: f64,
-    _clip: Option<f32>,
-) -> StepReport {
-    todo!()
-}
-
-/// Loss and accuracy on `batches`, without gradients, in the current rayon pool.
-pub fn evaluate(_model: &dyn Model, _batches: &[Batch]) -> Evaluation {
-    todo!()
-}
-
-/// Trains `model` on `source` until the budget ends. With a `directory`, goes on from the
-/// checkpoint there if it holds one, with the same results as a run that was never interrupted, and
-/// keeps one there. The observer hears of every step of this session; `Break` saves and stops.
-pub fn train(
-    _model: &mut dyn Model,
-    _source: &mut dyn Source,
-    _settings: &TrainSettings,
-    _directory: Option<&Path>,
-    _observe: &mut (dyn FnMut(&Progress) -> ControlFlow<()> + Send),
-) -> Result<Outcome, TrainError> {
-    todo!()
 }

@@ -1,0 +1,133 @@
+//! The optimiser and the training step.
+
+use super::{StepReport, TrainSettings};
+use crate::data::Batch;
+use crate::models::{Model, Shape};
+use crate::ops::{self, AdamwStep, Gradients, Slot, Tape, adamw_update, squared_norm};
+
+/// AdamW over all parameters of one model.
+///
+/// It keeps its own copy of the weights, as tensors can only be read and written by copying: one
+/// copy a step instead of two. Weights changed elsewhere need a new optimiser.
+pub struct Optimizer {
+    steps: u64,
+    settings: TrainSettings,
+    states: Vec<ParameterState>,
+}
+
+struct ParameterState {
+    weights: Vec<f32>,
+    m: Vec<f32>,
+    v: Vec<f32>,
+}
+
+impl Optimizer {
+    /// Fresh state for `model`; betas, eps and weight decay from `settings`.
+    pub fn new(model: &dyn Model, settings: &TrainSettings) -> Self {
+        let state = |weights: Vec<f32>| ParameterState {
+            m: vec![0.0; weights.len()],
+            v: vec![0.0; weights.len()],
+            weights,
+        };
+        Optimizer {
+            steps: 0,
+            settings: settings.clone(),
+            states: model
+                .parameters()
+                .into_iter()
+                .map(|p| state(p.values()))
+                .collect(),
+        }
+    }
+
+    /// First and second moments, in the order of the parameters.
+    pub fn moments(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
+        self.states.iter().map(|s| (&s.m[..], &s.v[..]))
+    }
+
+    /// Goes back to a saved state; the model has been restored before.
+    pub(super) fn restore(
+        &mut self,
+        model: &dyn Model,
+        steps: u64,
+        moments: Vec<(Vec<f32>, Vec<f32>)>,
+    ) {
+        self.steps = steps;
+        let parameters = model.parameters().into_iter();
+        self.states = parameters
+            .zip(moments)
+            .map(|(p, (m, v))| ParameterState {
+                weights: p.values(),
+                m,
+                v,
+            })
+            .collect();
+    }
+
+    /// Clips by the global norm, as `torch.nn.utils.clip_grad_norm_`, and updates the model.
+    /// Returns the norm before clipping; updates nothing if it is not finite.
+    fn update(
+        &mut self,
+        model: &mut dyn Model,
+        gradients: &mut Gradients,
+        learning_rate: f64,
+        clip: Option<f32>,
+    ) -> f32 {
+        let all: Vec<Vec<f32>> = model
+            .parameters()
+            .iter()
+            .map(|p| Slot::of(&p.tensor).take(gradients))
+            .collect();
+        let norm = all.iter().map(|g| squared_norm(g)).sum::<f64>().sqrt() as f32;
+        if !norm.is_finite() {
+            return norm;
+        }
+        self.steps += 1;
+        let settings = &self.settings;
+        let constants = AdamwStep {
+            step: self.steps,
+            learning_rate: learning_rate as f32,
+            beta1: settings.beta1 as f32,
+            beta2: settings.beta2 as f32,
+            eps: settings.eps as f32,
+            weight_decay: settings.weight_decay as f32,
+            gradient_scale: clip.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0)),
+        };
+        let parameters = model.parameters_mut().into_iter();
+        for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
+            let ParameterState { weights, m, v } = state;
+            adamw_update(weights, gradient, m, v, &constants);
+            parameter.set(weights);
+        }
+        norm
+    }
+}
+
+/// One full training step: forward, loss, backward, clipping, AdamW. Runs in the current rayon
+/// pool. A step whose loss or gradient is not finite updates nothing.
+pub fn step(
+    model: &mut dyn Model,
+    batch: &Batch,
+    optimizer: &mut Optimizer,
+    learning_rate: f64,
+    clip: Option<f32>,
+) -> StepReport {
+    let shape = Shape {
+        batch: batch.batch,
+        seq_len: batch.seq_len,
+    };
+    let logits = model.forward(&batch.tokens, shape, Tape::on());
+    let loss = ops::cross_entropy(logits, &batch.targets, &batch.mask);
+    let value = ops::values(&loss)[0];
+    if !value.is_finite() {
+        return StepReport {
+            loss: value,
+            gradient_norm: f32::NAN,
+        };
+    }
+    let mut gradients = ops::backward(loss);
+    StepReport {
+        loss: value,
+        gradient_norm: optimizer.update(model, &mut gradients, learning_rate, clip),
+    }
+}
