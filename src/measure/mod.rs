@@ -1,1 +1,7 @@
-//! To come.
+//! Clock, throughput, memory, the machine and its roofline.
+
+pub mod clock;
+pub mod machine;
+pub mod memory;
+pub mod roofline;
+pub mod throughput;

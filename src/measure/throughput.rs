@@ -1,0 +1,295 @@
+//! How fast models train, run forward and generate: steps timed in turn, A B A B, so that drift of
+//! the machine hits all alike.
+
+use super::clock::timed;
+use super::machine::{Machine, cores};
+use super::{memory, roofline};
+use crate::models::{ModelConfig, ModelError, Shape};
+use crate::ops::cost;
+use crate::stats::{Interval, median, median_interval};
+use serde::{Deserialize, Serialize};
+
+mod workload;
+
+pub use workload::{Prepared, prepare};
+
+/// What a step is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// One full training step on a batch: forward, loss, backward, clipping, AdamW.
+    TrainStep,
+    /// One forward pass over a batch, nothing kept for a backward pass.
+    Forward,
+    /// One token for each sequence of the batch, through the recurrent state or KV cache.
+    Decode,
+}
+
+impl Mode {
+    /// The name in records and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::TrainStep => "train-step",
+            Mode::Forward => "forward",
+            Mode::Decode => "decode",
+        }
+    }
+}
+
+/// One thing to be timed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Workload {
+    /// What a step is.
+    pub mode: Mode,
+    /// The model.
+    pub config: ModelConfig,
+    /// Batch and sequence length; decoding takes the batch only.
+    pub shape: Shape,
+    /// Threads that really work.
+    pub threads: usize,
+    /// Decoding: tokens already consumed when the measured token comes.
+    pub context: usize,
+}
+
+/// How often to repeat.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Repeats {
+    /// Rounds at least, whatever they take; 2 for an interval.
+    pub at_least: usize,
+    /// Rounds at most.
+    pub at_most: usize,
+    /// Seconds a workload after which no further round begins.
+    pub seconds: f64,
+}
+
+impl Default for Repeats {
+    fn default() -> Self {
+        Repeats {
+            at_least: 5,
+            at_most: 200,
+            seconds: 3.0,
+        }
+    }
+}
+
+/// What was measured of one workload.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Measurement {
+    /// What a step is.
+    pub mode: Mode,
+    /// The model's name.
+    pub model: String,
+    /// Trainable values.
+    pub parameters: usize,
+    /// Tokens that one step processes: B·T, for decoding B.
+    pub tokens_per_step: usize,
+    /// Median, with its interval.
+    pub tokens_per_second: Interval,
+    /// Seconds a step of every round, in order: rounds of workloads measured together are pairs.
+    pub step_seconds: Vec<f64>,
+    /// Their median, with its interval.
+    pub median_step_seconds: Interval,
+    /// Floating-point operations of a step, counted by the operations while they ran.
+    pub flops_per_step: f64,
+    /// FLOP/s that this machine's multiply-add units reach with as many threads: median over probes
+    /// before, between and after the rounds.
+    pub peak_flops: f64,
+    /// FLOPs of a step per median second, over the peak.
+    pub share_of_peak: f64,
+    /// The most bytes in use at once for weights, optimiser, working memory and one step; `None` if
+    /// the program does not count its allocations.
+    pub peak_bytes: Option<usize>,
+    /// Decoding: bytes of state that the model keeps for all sequences of the batch.
+    pub state_bytes: Option<usize>,
+    /// Threads that worked.
+    pub threads: usize,
+    /// CPU model name.
+    pub cpu: String,
+}
+
+/// A round runs a workload at least this long: a shorter step is repeated within the round, so that
+/// neither the clock nor what the other workloads left in the caches decides.
+const ROUND_SECONDS: f64 = 0.005;
+/// Probes of the peak for each number of threads.
+const PEAK_PROBES: usize = 5;
+
+/// Prepares all workloads, warms them up and times them in turn. Progress (0…1) goes to `progress`.
+///
+/// # Errors
+/// If a model cannot be built, or cannot go on at the context asked for.
+pub fn interleaved(
+    workloads: &[Workload],
+    repeats: Repeats,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Vec<Measurement>, ModelError> {
+    let mut contestants = workloads
+        .iter()
+        .map(Contestant::new)
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut peaks = Peaks::new(workloads);
+    let budget = repeats.seconds * workloads.len() as f64;
+    let at_most = repeats.at_most.max(2);
+    let at_least = repeats.at_least.clamp(2, at_most);
+    let mut spent = 0.0;
+    for round in 0..at_most {
+        if round >= at_least && spent >= budget {
+            break;
+        }
+        peaks.probe_if_due(spent / budget.max(1e-9));
+        for contestant in &mut contestants {
+            spent += contestant.run_round();
+        }
+        progress((spent / budget.max(1e-9)).min(1.0));
+    }
+    peaks.probe_if_due(f64::INFINITY);
+    let cpu = Machine::detect().cpu;
+    Ok(contestants
+        .into_iter()
+        .map(|contestant| contestant.finish(&peaks, &cpu))
+        .collect())
+}
+
+/// A prepared workload with its timings so far.
+struct Contestant {
+    prepared: Prepared,
+    steps_a_round: usize,
+    step_seconds: Vec<f64>,
+    flops_per_step: f64,
+    peak_bytes: Option<usize>,
+}
+
+impl Contestant {
+    /// Builds the model, measures one step's memory and FLOPs, and warms up.
+    fn new(workload: &Workload) -> Result<Self, ModelError> {
+        let before = memory::live();
+        let mut prepared = prepare(workload)?;
+        let (peak, flops_per_step) = observe_step(&mut prepared, workload.threads);
+        let peak_bytes = memory::is_counting()
+            .then(|| peak.saturating_sub(before + prepared.bytes_of_measuring()));
+        // The threads that will be timed start with empty working memory: a first step fills it.
+        prepared.step();
+        let step = prepared.step().min(prepared.step());
+        Ok(Contestant {
+            prepared,
+            steps_a_round: (ROUND_SECONDS / step.max(1e-9)).ceil().clamp(1.0, 10_000.0) as usize,
+            step_seconds: Vec::new(),
+            flops_per_step,
+            peak_bytes,
+        })
+    }
+
+    /// Runs one round and returns the seconds it took, what is not timed included.
+    fn run_round(&mut self) -> f64 {
+        let ((), whole) = timed(|| {
+            let steps = self.steps_a_round;
+            let seconds: f64 = (0..steps).map(|_| self.prepared.step()).sum();
+            self.step_seconds.push(seconds / steps as f64);
+        });
+        whole
+    }
+
+    fn finish(self, peaks: &Peaks, cpu: &str) -> Measurement {
+        let workload = &self.prepared.workload;
+        let seconds = median_interval(&self.step_seconds, 0.95)
+            .expect("at least two rounds of finite, positive times");
+        let tokens = self.prepared.tokens_per_step();
+        let rate = |seconds: f64| tokens as f64 / seconds;
+        let peak_flops = peaks.of(workload.threads);
+        Measurement {
+            mode: workload.mode,
+            model: workload.config.model.clone(),
+            parameters: self.prepared.parameters,
+            tokens_per_step: tokens,
+            tokens_per_second: Interval {
+                low: rate(seconds.high),
+                estimate: rate(seconds.estimate),
+                high: if seconds.low > 0.0 {
+                    rate(seconds.low)
+                } else {
+                    f64::MAX
+                },
+                ..seconds
+            },
+            step_seconds: self.step_seconds,
+            median_step_seconds: seconds,
+            flops_per_step: self.flops_per_step,
+            peak_flops,
+            share_of_peak: self.flops_per_step / seconds.estimate / peak_flops,
+            peak_bytes: self.peak_bytes,
+            state_bytes: self.prepared.state_bytes,
+            threads: workload.threads,
+            cpu: cpu.to_string(),
+        }
+    }
+}
+
+/// The most bytes in use during a step, and the step's FLOPs.
+///
+/// Runs in threads of its own, whose working memory is new, so that what an earlier workload left
+/// in the working memory of the timed threads does not hide what this one needs. The first of the
+/// two steps makes what is made once: moments, packed weights.
+fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64) {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap_or_else(|error| panic!("cannot start {threads} threads: {error}"));
+    pool.install(|| {
+        prepared.step_here();
+        memory::reset_peak();
+        let (_, costs) = cost::counting(|| prepared.step_here());
+        let flops: f64 = costs.iter().map(|cost| cost.flops).sum();
+        (memory::peak(), flops / prepared.steps_a_call() as f64)
+    })
+}
+
+/// Probes of the machine's multiply-add rate, by number of threads.
+struct Peaks {
+    threads: Vec<usize>,
+    probes: Vec<Vec<f64>>,
+}
+
+impl Peaks {
+    fn new(workloads: &[Workload]) -> Self {
+        let mut threads: Vec<usize> = workloads.iter().map(|w| w.threads).collect();
+        threads.sort_unstable();
+        threads.dedup();
+        Peaks {
+            probes: vec![Vec::new(); threads.len()],
+            threads,
+        }
+    }
+
+    /// Probes if fewer were made than this share of the time asks for.
+    fn probe_if_due(&mut self, fraction: f64) {
+        let done = self.probes.first().map_or(0, Vec::len);
+        let last = fraction.is_infinite();
+        if last || (done as f64) <= fraction * (PEAK_PROBES - 1) as f64 && done < PEAK_PROBES - 1 {
+            for (threads, probes) in self.threads.iter().zip(&mut self.probes) {
+                probes.push(roofline::peak_flops(*threads));
+            }
+        }
+    }
+
+    fn of(&self, threads: usize) -> f64 {
+        let index = self.threads.binary_search(&threads);
+        median(&self.probes[index.expect("every workload's threads were probed")])
+    }
+}
+
+/// Checks a number of threads against this machine.
+///
+/// # Errors
+/// 0, or more than there are cores: such timings would measure waiting.
+pub fn check_threads(threads: usize) -> Result<(), ModelError> {
+    if (1..=cores()).contains(&threads) {
+        return Ok(());
+    }
+    Err(ModelError::Impossible {
+        key: "threads",
+        value: threads.to_string(),
+        remedy: format!("use 1 to {}, the cores of this machine", cores()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+use super::*;
+use crate::models::{MODELS, Positions};
+
+fn workload(mode: Mode, model: &str) -> Workload {
+    Workload {
+        mode,
+        config: ModelConfig {
+            model: model.to_string(),
+            vocab: 24,
+            width: 16,
+            layers: 1,
+            heads: 2,
+            seq_len: 40,
+            positions: Positions::Learned,
+            forget_bias: 0.0,
+            chrono: None,
+        },
+        shape: Shape {
+            batch: 3,
+            seq_len: 10,
+        },
+        threads: 1,
+        context: 39,
+    }
+}
+
+const FEW: Repeats = Repeats {
+    at_least: 3,
+    at_most: 4,
+    seconds: 0.0,
+};
+
+#[test]
+fn every_model_is_measured_in_every_mode() {
+    for mode in [Mode::TrainStep, Mode::Forward, Mode::Decode] {
+        let workloads: Vec<_> = MODELS.iter().map(|m| workload(mode, m.name)).collect();
+        let measured = interleaved(&workloads, FEW, &mut |_| {}).expect("sizes are right");
+        assert_eq!(measured.len(), MODELS.len());
+        for m in measured {
+            let name = format!("{} {}", mode.name(), m.model);
+            assert_eq!(m.step_seconds.len(), 3, "{name}");
+            assert!(m.step_seconds.iter().all(|s| *s > 0.0), "{name}");
+            let tokens = if mode == Mode::Decode { 3 } else { 30 };
+            assert_eq!(m.tokens_per_step, tokens, "{name}");
+            // A forward pass multiplies every token with nearly every weight.
+            let least = (tokens * m.parameters) as f64;
+            assert!(m.flops_per_step > 0.5 * least, "{name}: {m:?}");
+            assert!(m.share_of_peak > 0.0 && m.share_of_peak < 1.2, "{name}");
+            let interval = m.tokens_per_second;
+            assert!(interval.low <= interval.estimate && interval.estimate <= interval.high);
+            assert_eq!(m.state_bytes.is_some(), mode == Mode::Decode, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_training_step_costs_three_forward_passes() {
+    for row in MODELS {
+        let [train, forward] = [Mode::TrainStep, Mode::Forward].map(|mode| {
+            interleaved(&[workload(mode, row.name)], FEW, &mut |_| {}).expect("right")[0]
+                .flops_per_step
+        });
+        let ratio = train / forward;
+        // The embedding and the first layer's input need less, recomputed scores more.
+        assert!((2.4..3.7).contains(&ratio), "{}: {ratio}", row.name);
+    }
+}
+
+#[test]
+fn the_context_is_really_consumed_and_its_end_refused() {
+    let mut past = workload(Mode::Decode, "transformer");
+    past.context = 40;
+    let error = interleaved(&[past], FEW, &mut |_| {}).unwrap_err();
+    assert_eq!(error, ModelError::PastContext { limit: 40 });
+    for context in [0, 1, 2, 33] {
+        let mut short = workload(Mode::Decode, "transformer");
+        short.context = context;
+        interleaved(&[short], FEW, &mut |_| {}).expect("within the positions");
+    }
+}
+
+#[test]
+fn impossible_work_is_refused() {
+    let mut none = workload(Mode::Forward, "lstm");
+    none.shape.batch = 0;
+    let mut threads = workload(Mode::Forward, "lstm");
+    threads.threads = 0;
+    let mut huge = workload(Mode::TrainStep, "lstm");
+    huge.shape.batch = 1 << 40;
+    for (workload, says) in [(none, "batch"), (threads, "threads"), (huge, "GiB")] {
+        let error = interleaved(&[workload], FEW, &mut |_| {}).unwrap_err();
+        assert!(error.to_string().contains(says), "{error}");
+    }
+}
+
+#[test]
+fn more_tokens_need_more_memory() {
+    let mut small = workload(Mode::TrainStep, "lstm");
+    small.config.width = 64;
+    small.shape.seq_len = 40;
+    small.shape.batch = 64;
+    let mut large = small.clone();
+    large.shape.batch = 256;
+    let bytes: Vec<f64> = [small, large]
+        .map(|w| interleaved(&[w], FEW, &mut |_| {}).expect("right")[0].peak_bytes)
+        .map(|b| b.expect("tests count their allocations") as f64)
+        .to_vec();
+    // 7,680 rows more, each with at least four gates of 64 floats kept for the backward pass.
+    assert!(bytes[1] - bytes[0] > 7680.0 * 4.0 * 64.0 * 4.0, "{bytes:?}");
+}

@@ -1,0 +1,275 @@
+//! A model with its data, ready to run one step after the other.
+
+use super::{Mode, Workload, check_threads};
+use crate::data::Batch;
+use crate::measure::clock::timed;
+use crate::models::{self, Decoder, Model, ModelError, Shape, State};
+use crate::ops::{Tape, with_threads};
+use crate::train::{self, Optimizer, TrainSettings};
+use rand::{Rng, SeedableRng, rngs::SmallRng};
+
+/// Distinct batches that steps take in turn.
+const BATCHES: usize = 4;
+/// Small, so that thousands of steps leave the weights' magnitudes, and thereby the work, as it was.
+const LEARNING_RATE: f64 = 1e-6;
+/// Most tokens decoded in one call of [`Prepared::step`], and the share of the context they may be:
+/// the context grows while they are decoded, so that their mean stays within 1/32 of it.
+const DECODED: usize = 16;
+const DECODED_SHARE: usize = 16;
+
+/// A workload with its model built.
+pub struct Prepared {
+    /// What it was prepared from.
+    pub workload: Workload,
+    /// Trainable values.
+    pub parameters: usize,
+    /// Decoding: bytes of state of the whole batch, by the model's own account.
+    pub state_bytes: Option<usize>,
+    work: Work,
+}
+
+enum Work {
+    Train {
+        model: Box<dyn Model>,
+        optimizer: Optimizer,
+        batches: Vec<Batch>,
+        clip: Option<f32>,
+    },
+    Forward {
+        model: Box<dyn Model>,
+        batches: Vec<Batch>,
+    },
+    Decode(Decoding),
+}
+
+/// Decoding from a saved state, over and over.
+struct Decoding {
+    decoder: Box<dyn Decoder>,
+    /// State before the first token of a call.
+    start: State,
+    /// One token a sequence.
+    tokens: Vec<u32>,
+    logits: Vec<f32>,
+    /// Tokens before the timed ones: the first after copying the state may grow its buffers.
+    untimed: usize,
+    timed: usize,
+}
+
+/// Builds the model and its data; for decoding, consumes the context token by token.
+///
+/// # Errors
+/// Impossible sizes, more memory than there is, a context past learned positions.
+pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
+    check_threads(workload.threads)?;
+    let Shape { batch, seq_len } = workload.shape;
+    for (key, value) in [("batch", batch), ("seq-len", seq_len)] {
+        if value == 0 {
+            return Err(ModelError::Impossible {
+                key,
+                value: "0".into(),
+                remedy: "give at least 1".into(),
+            });
+        }
+    }
+    let parameters = models::parameter_count(&workload.config)?;
+    check_memory(workload, parameters)?;
+    let model = models::build(&workload.config, 0)?;
+    let mut state_bytes = None;
+    let work = match workload.mode {
+        Mode::TrainStep => {
+            let settings = TrainSettings {
+                batch,
+                threads: workload.threads,
+                ..TrainSettings::default()
+            };
+            Work::Train {
+                optimizer: Optimizer::new(model.as_ref(), &settings),
+                model,
+                batches: batches(workload),
+                clip: settings.clip,
+            }
+        }
+        Mode::Forward => Work::Forward {
+            model,
+            batches: batches(workload),
+        },
+        Mode::Decode => {
+            state_bytes = Some(model.state_bytes(workload.context) * batch);
+            Work::Decode(Decoding::new(model.as_ref(), workload)?)
+        }
+    };
+    Ok(Prepared {
+        workload: workload.clone(),
+        parameters,
+        state_bytes,
+        work,
+    })
+}
+
+impl Prepared {
+    /// Runs on the workload's threads and returns the seconds a step took.
+    pub fn step(&mut self) -> f64 {
+        with_threads(self.workload.threads, || self.step_here())
+    }
+
+    /// Runs on the current threads and returns the seconds a step took.
+    pub(super) fn step_here(&mut self) -> f64 {
+        match &mut self.work {
+            Work::Train {
+                model,
+                optimizer,
+                batches,
+                clip,
+            } => {
+                batches.rotate_left(1);
+                let (report, seconds) = timed(|| {
+                    train::step(model.as_mut(), &batches[0], optimizer, LEARNING_RATE, *clip)
+                });
+                assert!(report.is_finite(), "a step on random tokens diverged");
+                seconds
+            }
+            Work::Forward { model, batches } => {
+                batches.rotate_left(1);
+                let tokens = &batches[0].tokens;
+                let shape = self.workload.shape;
+                let ((), seconds) = timed(|| {
+                    std::hint::black_box(model.forward(tokens, shape, Tape::Off));
+                });
+                seconds
+            }
+            Work::Decode(decoding) => decoding.step(),
+        }
+    }
+
+    /// Tokens that a step processes.
+    pub fn tokens_per_step(&self) -> usize {
+        match self.workload.mode {
+            Mode::Decode => self.workload.shape.batch,
+            Mode::TrainStep | Mode::Forward => {
+                self.workload.shape.batch * self.workload.shape.seq_len
+            }
+        }
+    }
+
+    /// Steps that one call of [`Prepared::step`] runs, untimed ones included.
+    pub(super) fn steps_a_call(&self) -> usize {
+        match &self.work {
+            Work::Decode(decoding) => decoding.untimed + decoding.timed,
+            _ => 1,
+        }
+    }
+
+    /// Bytes that measuring needs and the work does not: the saved state, the batches in waiting.
+    pub(super) fn bytes_of_measuring(&self) -> usize {
+        let bytes = |batch: &Batch| {
+            4 * (batch.tokens.len() + batch.targets.len() + batch.mask.len() + batch.distance.len())
+        };
+        match &self.work {
+            Work::Train { batches, .. } | Work::Forward { batches, .. } => {
+                batches[1..].iter().map(bytes).sum()
+            }
+            Work::Decode(decoding) => {
+                let buffers = &decoding.start.buffers;
+                buffers.iter().map(|b| 4 * b.capacity()).sum()
+            }
+        }
+    }
+}
+
+impl Decoding {
+    fn new(model: &dyn Model, workload: &Workload) -> Result<Self, ModelError> {
+        let context = workload.context;
+        let timed = (context / DECODED_SHARE).clamp(1, DECODED);
+        let untimed = usize::from(context >= timed);
+        let mut decoding = Decoding {
+            decoder: model.decoder(),
+            start: State::default(),
+            tokens: tokens(workload.config.vocab, workload.shape.batch, 1),
+            logits: Vec::new(),
+            untimed,
+            timed,
+        };
+        // The last timed token finds `context` tokens before it.
+        let consumed = (context + 1).saturating_sub(timed + untimed);
+        let mut state = decoding.decoder.start(workload.shape.batch);
+        with_threads(workload.threads, || {
+            for _ in 0..consumed {
+                decoding.consume(&mut state)?;
+            }
+            // Fails here, before anything is timed, if positions end before the last token.
+            let mut ahead = state.clone();
+            for _ in 0..untimed + timed {
+                decoding.consume(&mut ahead)?;
+            }
+            assert_eq!(ahead.position, context + 1);
+            Ok(())
+        })?;
+        decoding.start = state;
+        Ok(decoding)
+    }
+
+    fn consume(&mut self, state: &mut State) -> Result<(), ModelError> {
+        self.decoder.step(&self.tokens, state, &mut self.logits)
+    }
+
+    fn step(&mut self) -> f64 {
+        let mut state = self.start.clone();
+        let mut run = |steps: usize| {
+            for _ in 0..steps {
+                self.consume(&mut state)
+                    .expect("went as far when it was prepared");
+            }
+        };
+        run(self.untimed);
+        let steps = self.timed;
+        let ((), seconds) = timed(|| run(steps));
+        std::hint::black_box(&self.logits);
+        seconds / steps as f64
+    }
+}
+
+/// Refuses what does not fit into the memory that is available, before anything is allocated.
+fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError> {
+    let config = &workload.config;
+    let Shape { batch, seq_len } = workload.shape;
+    let floats = |n: u128| u64::try_from(n * 4).unwrap_or(u64::MAX);
+    let (batch, width) = (batch as u128, config.width as u128);
+    let needed = match workload.mode {
+        Mode::TrainStep => models::training_bytes(config, workload.shape),
+        // Weights; logits; the widest layer (four gates or four times the width) in and out.
+        Mode::Forward => floats(
+            parameters as u128 + batch * seq_len as u128 * (config.vocab as u128 + 12 * width),
+        ),
+        // Weights and their packed copies; keys and values, twice while a state is copied.
+        Mode::Decode => floats(
+            3 * parameters as u128
+                + batch
+                    * (config.vocab as u128
+                        + 4 * width * config.layers as u128 * (workload.context as u128 + 2)),
+        ),
+    };
+    models::check_memory(needed, "batch, seq-len, width or layers")
+}
+
+/// Batches of random tokens, every position scored.
+fn batches(workload: &Workload) -> Vec<Batch> {
+    let Shape { batch, seq_len } = workload.shape;
+    let vocab = workload.config.vocab;
+    (0..BATCHES as u64)
+        .map(|seed| Batch {
+            batch,
+            seq_len,
+            tokens: tokens(vocab, batch * seq_len, 2 * seed),
+            targets: tokens(vocab, batch * seq_len, 2 * seed + 1),
+            mask: vec![1.0; batch * seq_len],
+            distance: vec![0; batch * seq_len],
+        })
+        .collect()
+}
+
+fn tokens(vocab: usize, count: usize, seed: u64) -> Vec<u32> {
+    let mut rng = SmallRng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| rng.random_range(0..vocab as u32))
+        .collect()
+}
