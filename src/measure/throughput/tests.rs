@@ -86,8 +86,15 @@ fn impossible_work_is_refused() {
     let mut threads = workload(Mode::Forward, "lstm");
     threads.threads = 0;
     let mut huge = workload(Mode::TrainStep, "lstm");
-    huge.shape.batch = 1 << 40;
-    for (workload, says) in [(none, "batch"), (threads, "threads"), (huge, "GiB")] {
+    huge.shape.batch = 1 << 30;
+    let mut past = workload(Mode::Forward, "transformer");
+    past.shape.seq_len = 41;
+    for (workload, says) in [
+        (none, "batch"),
+        (threads, "threads"),
+        (huge, "GiB"),
+        (past, "end at 40"),
+    ] {
         let error = interleaved(&[workload], FEW, &mut |_| {}).unwrap_err();
         assert!(error.to_string().contains(says), "{error}");
     }

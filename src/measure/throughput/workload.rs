@@ -61,19 +61,11 @@ struct Decoding {
 /// Impossible sizes, more memory than there is, a context past learned positions.
 pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
     check_threads(workload.threads)?;
-    let Shape { batch, seq_len } = workload.shape;
-    for (key, value) in [("batch", batch), ("seq-len", seq_len)] {
-        if value == 0 {
-            return Err(ModelError::Impossible {
-                key,
-                value: "0".into(),
-                remedy: "give at least 1".into(),
-            });
-        }
-    }
+    let batch = workload.shape.batch;
     let parameters = models::parameter_count(&workload.config)?;
     check_memory(workload, parameters)?;
     let model = models::build(&workload.config, 0)?;
+    check_positions(model.as_ref(), workload)?;
     let mut state_bytes = None;
     let work = match workload.mode {
         Mode::TrainStep => {
@@ -214,14 +206,14 @@ impl Decoding {
 
     fn step(&mut self) -> f64 {
         let mut state = self.start.clone();
+        let (untimed, steps) = (self.untimed, self.timed);
         let mut run = |steps: usize| {
             for _ in 0..steps {
                 self.consume(&mut state)
                     .expect("went as far when it was prepared");
             }
         };
-        run(self.untimed);
-        let steps = self.timed;
+        run(untimed);
         let ((), seconds) = timed(|| run(steps));
         std::hint::black_box(&self.logits);
         seconds / steps as f64
@@ -232,23 +224,42 @@ impl Decoding {
 fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError> {
     let config = &workload.config;
     let Shape { batch, seq_len } = workload.shape;
-    let floats = |n: u128| u64::try_from(n * 4).unwrap_or(u64::MAX);
+    if workload.mode == Mode::TrainStep {
+        return models::check_memory(config, workload.shape);
+    }
+    models::check_memory(config, Shape { batch, seq_len: 1 })?;
     let (batch, width) = (batch as u128, config.width as u128);
-    let needed = match workload.mode {
-        Mode::TrainStep => models::training_bytes(config, workload.shape),
-        // Weights; logits; the widest layer (four gates or four times the width) in and out.
-        Mode::Forward => floats(
-            parameters as u128 + batch * seq_len as u128 * (config.vocab as u128 + 12 * width),
-        ),
-        // Weights and their packed copies; keys and values, twice while a state is copied.
-        Mode::Decode => floats(
-            3 * parameters as u128
-                + batch
-                    * (config.vocab as u128
-                        + 4 * width * config.layers as u128 * (workload.context as u128 + 2)),
-        ),
+    let floats = if workload.mode == Mode::Forward {
+        // Weights; logits; the widest layer (four gates, or four times the width) in and out.
+        parameters as u128 + batch * seq_len as u128 * (config.vocab as u128 + 12 * width)
+    } else {
+        // Weights and their packed copies; logits; keys and values, twice while they are copied.
+        let states = 4 * width * config.layers as u128 * (workload.context as u128 + 2);
+        3 * parameters as u128 + batch * (config.vocab as u128 + states)
     };
-    models::check_memory(needed, "batch, seq-len, width or layers")
+    let (needed, available) = (4 * floats, models::available_bytes());
+    if needed > u128::from(available) {
+        let gib = |bytes: f64| bytes / (1u64 << 30) as f64;
+        return Err(ModelError::TooLarge {
+            needed_gib: gib(needed as f64),
+            available_gib: gib(available as f64),
+            keys: "batch, seq-len, context, width or layers",
+        });
+    }
+    Ok(())
+}
+
+/// Refuses sequences that a learned position table cannot hold; decoding finds out by itself.
+fn check_positions(model: &dyn Model, workload: &Workload) -> Result<(), ModelError> {
+    let limit = workload.config.seq_len;
+    let is_learned = model
+        .parameters()
+        .iter()
+        .any(|p| p.name == "position.weight");
+    if workload.mode != Mode::Decode && is_learned && workload.shape.seq_len > limit {
+        return Err(ModelError::PastContext { limit });
+    }
+    Ok(())
 }
 
 /// Batches of random tokens, every position scored.
