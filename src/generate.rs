@@ -50,7 +50,7 @@ pub fn generate(
     tokens: usize,
     sampling: &Sampling,
     rng: &mut ChaCha8Rng,
-    on_token: &mut dyn FnMut(u32) -> ControlFlow<()>,
+    on_token: &mut (dyn FnMut(u32) -> ControlFlow<()> + Send),
 ) -> Result<Vec<u32>, ModelError> {
     let mut reader = Reader::new(decoder);
     for &token in prompt {

@@ -1,13 +1,185 @@
 //! `seqduel eval`.
 
-use super::Shared;
+use super::setup::{Opened, TrainConfig};
+use super::{Shared, UsageError, output};
+use crate::data::{Source, Split};
+use crate::models::{Model, Positions, Shape, check_memory};
+use crate::ops;
+use crate::train::evaluate;
+use serde::Serialize;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// To come.
+/// Evaluate a checkpoint on held-out data: that of its training, or another corpus.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Output directory of `train`, or the checkpoint file in it
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// Named corpus or UTF-8 text file instead of the training's own data
+    #[arg(long, value_name = "NAME|FILE")]
+    corpus: Option<String>,
+    /// validation or test
+    #[arg(long, value_name = "SPLIT", default_value = "test")]
+    split: String,
+    /// Largest number of sequences to evaluate on
+    #[arg(long, value_name = "N", default_value_t = 512)]
+    sequences: usize,
+}
 
-/// To come.
-pub fn run(_args: Args, _shared: &Shared) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`seqduel eval` is not built yet")
+/// How good a model is on a split.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Judged {
+    /// Which part of the data.
+    pub split: &'static str,
+    /// Mean nats over the scored positions.
+    pub loss: f64,
+    /// Share of scored positions that are right.
+    pub accuracy: f64,
+    /// For text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits_per_character: Option<f64>,
+    /// Share of the sequences without a mistake.
+    pub solved_fraction: f64,
+    /// Scored positions.
+    pub scored: usize,
+    /// What a trivial answer reaches.
+    pub floor_accuracy: f64,
+    /// Its loss.
+    pub floor_loss: f64,
+}
+
+impl Judged {
+    /// For a table; empty where it has no meaning.
+    pub fn bits_cell(&self) -> String {
+        let bits = self.bits_per_character;
+        bits.map_or(String::new(), |bits| format!("{bits:.4}"))
+    }
+}
+
+/// Evaluates on at most `sequences` sequences of a split.
+pub fn judge(
+    model: &dyn Model,
+    source: &dyn Source,
+    split: Split,
+    sequences: usize,
+    threads: usize,
+) -> anyhow::Result<Judged> {
+    let config = model.config();
+    let vocab = (config.vocab, source.vocab());
+    anyhow::ensure!(
+        vocab.0 == vocab.1,
+        "the checkpoint's model has vocab = {} but the data has {} tokens",
+        vocab.0,
+        vocab.1
+    );
+    let learned = config.model == "transformer" && config.positions == Positions::Learned;
+    anyhow::ensure!(
+        !learned || source.seq_len() <= config.seq_len,
+        "learned positions end at {} tokens but the data has sequences of {}",
+        config.seq_len,
+        source.seq_len()
+    );
+    let batch = 16;
+    check_memory(
+        config,
+        Shape {
+            batch,
+            seq_len: source.seq_len(),
+        },
+    )?;
+    let batches = source.evaluation(split, sequences, batch);
+    let e = ops::with_threads(threads, || evaluate(model, &batches));
+    anyhow::ensure!(e.scored > 0, "nothing to score: give --sequences above 0");
+    let floor = source.floor();
+    let characters = source.characters_per_token(split);
+    Ok(Judged {
+        split: split.name(),
+        loss: e.loss,
+        accuracy: e.accuracy,
+        bits_per_character: characters.map(|c| e.loss / std::f64::consts::LN_2 / c),
+        solved_fraction: e.solved_fraction,
+        scored: e.scored,
+        floor_accuracy: floor.accuracy,
+        floor_loss: floor.loss,
+    })
+}
+
+#[derive(Serialize)]
+struct Row {
+    model: String,
+    #[serde(flatten)]
+    judged: Judged,
+}
+
+/// Prints loss, accuracy and, for text, bits per character.
+pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let split = match args.split.as_str() {
+        "validation" => Split::Validation,
+        "test" => Split::Test,
+        other => {
+            let message = format!("--split {other}: use validation or test");
+            return Err(UsageError(message).into());
+        }
+    };
+    if args.sequences == 0 {
+        return Err(UsageError("--sequences 0: give at least 1".into()).into());
+    }
+    let opened = Opened::read(&args.checkpoint)?;
+    let mut config = match (&opened.config, &args.corpus) {
+        (Some(config), _) => config.clone(),
+        (None, Some(_)) => TrainConfig::default(),
+        (None, None) => {
+            let message = "no config.toml beside the checkpoint says what it was trained on; \
+                           give --corpus NAME|FILE";
+            return Err(UsageError(message.into()).into());
+        }
+    };
+    if let Some(corpus) = args.corpus {
+        if opened.tokenizer.is_none() {
+            let message = "--corpus: no tokenizer.json stands beside this checkpoint; it was \
+                           trained on a task, or the file is missing";
+            return Err(UsageError(message.into()).into());
+        }
+        (config.data.corpus, config.data.task) = (Some(corpus), None);
+        config.data.seq_len = opened.model.config().seq_len;
+    }
+    let data = config.open_data(opened.tokenizer)?;
+    let threads = shared.thread_count();
+    let judged = judge(
+        &*opened.model,
+        &*data.source,
+        split,
+        args.sequences,
+        threads,
+    )?;
+    let row = Row {
+        model: opened.model.config().model.clone(),
+        judged,
+    };
+    output::print_rows(
+        shared.format,
+        &[
+            "model",
+            "split",
+            "loss",
+            "accuracy",
+            "bits/char",
+            "solved",
+            "floor loss",
+            "floor accuracy",
+        ],
+        &[vec![
+            row.model.clone(),
+            row.judged.split.into(),
+            format!("{:.4}", row.judged.loss),
+            format!("{:.4}", row.judged.accuracy),
+            row.judged.bits_cell(),
+            format!("{:.4}", row.judged.solved_fraction),
+            format!("{:.4}", row.judged.floor_loss),
+            format!("{:.4}", row.judged.floor_accuracy),
+        ]],
+        &row,
+    )?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,13 +1,142 @@
 //! `seqduel generate`.
 
-use super::Shared;
+use super::setup::Opened;
+use super::{Format, Shared, UsageError, output};
+use crate::generate::{Sampling, generate};
+use crate::ops;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// To come.
+/// Continue a prompt, token by token, with recurrent state or key/value cache.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Output directory of `train`, or the checkpoint file in it
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// Text to continue; token numbers for a model trained on a task
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    prompt: String,
+    /// Tokens to generate
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    tokens: usize,
+    /// Divides the logits; 0 always takes the likeliest token
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1.0,
+        allow_negative_numbers = true
+    )]
+    temperature: f32,
+    /// Draw from the K likeliest tokens only
+    #[arg(long, value_name = "K")]
+    top_k: Option<usize>,
+    /// Draw from the fewest tokens whose probabilities add up to P
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
+    top_p: Option<f32>,
+}
 
-/// To come.
-pub fn run(_args: Args, _shared: &Shared) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`seqduel generate` is not built yet")
+impl Args {
+    fn sampling(&self) -> Result<Sampling, UsageError> {
+        let refuse = |text: String| Err(UsageError(text));
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            let found = self.temperature;
+            return refuse(format!(
+                "--temperature {found}: give 0 or a positive number"
+            ));
+        }
+        if self.top_k == Some(0) {
+            return refuse("--top-k 0: give at least 1".into());
+        }
+        if let Some(p) = self.top_p
+            && !(p > 0.0 && p <= 1.0)
+        {
+            return refuse(format!("--top-p {p}: give a number above 0 and up to 1"));
+        }
+        Ok(Sampling {
+            temperature: self.temperature,
+            top_k: self.top_k,
+            top_p: self.top_p,
+        })
+    }
+}
+
+#[derive(Serialize)]
+struct Generated {
+    model: String,
+    prompt: String,
+    text: String,
+    tokens: Vec<u32>,
+}
+
+/// Prints the prompt and its continuation as it comes, or both as JSON.
+pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let sampling = args.sampling()?;
+    let opened = Opened::read(&args.checkpoint)?;
+    let prompt = opened.encode(&args.prompt)?;
+    let bytes = |tokens: &[u32]| match &opened.tokenizer {
+        Some(tokenizer) => tokenizer.decode_bytes(tokens),
+        None => tokens
+            .iter()
+            .flat_map(|t| format!(" {t}").into_bytes())
+            .collect(),
+    };
+    let stream = shared.format != Format::Json;
+    let mut failure = None;
+    let mut show = |bytes: &[u8]| {
+        let mut out = std::io::stdout().lock();
+        let written = out.write_all(bytes).and_then(|()| out.flush());
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(e) => {
+                failure = Some(e);
+                ControlFlow::Break(())
+            }
+        }
+    };
+    let mut flow = if stream {
+        show(args.prompt.as_bytes())
+    } else {
+        ControlFlow::Continue(())
+    };
+    let mut tokens = Vec::new();
+    if flow.is_continue() {
+        let mut decoder = opened.model.decoder();
+        let mut rng = ChaCha8Rng::seed_from_u64(shared.seed);
+        let mut on_token = |token| {
+            if stream {
+                flow = show(&bytes(&[token]));
+            }
+            flow
+        };
+        tokens = ops::with_threads(shared.thread_count(), || {
+            let count = args.tokens;
+            generate(
+                &mut *decoder,
+                &prompt,
+                count,
+                &sampling,
+                &mut rng,
+                &mut on_token,
+            )
+        })?;
+    }
+    if let Some(e) = failure {
+        return Err(e.into());
+    }
+    if stream {
+        output::print("")?;
+    } else {
+        output::print_json(&Generated {
+            model: opened.model.config().model.clone(),
+            prompt: args.prompt,
+            text: String::from_utf8_lossy(&bytes(&tokens)).into_owned(),
+            tokens,
+        })?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

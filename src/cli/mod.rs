@@ -21,6 +21,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod run;
+mod setup;
 mod train;
 
 pub use error::{UsageError, usage};

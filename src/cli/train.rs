@@ -1,13 +1,351 @@
 //! `seqduel train`.
 
-use super::Shared;
+use super::eval::{Judged, judge};
+use super::setup::{CONFIG, Data, TOKENIZER, TrainConfig};
+use super::{Shared, UsageError, output, usage};
+use crate::data::Split;
+use crate::data::tasks::TaskSettings;
+use crate::data::tokenizer::TokenizerChoice;
+use crate::models::{self, Positions, Shape};
+use crate::train::{Outcome, Progress, Stop, TrainError, train};
+use anyhow::Context;
+use serde::Serialize;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// To come.
+/// Train one model on a text or a task. Flags override the file given with --config.
+///
+/// The output directory gets checkpoint.safetensors, tokenizer.json, config.toml and metrics.csv.
+/// Repeating the command goes on where an interrupted run stopped.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// elman, lstm, gru, transformer: see `seqduel list models`
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Named corpus or UTF-8 text file
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "task")]
+    corpus: Option<String>,
+    /// Task, with parameters after a colon: copy:delay=50
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
+    /// Output directory
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// TOML with the sections [model], [data] and [train], as config.toml in an output directory
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// byte, char, bpe or bpe:VOCAB [default: char]
+    #[arg(long, value_name = "KIND")]
+    tokenizer: Option<String>,
+    /// Use only so many characters of the corpus
+    #[arg(long, value_name = "N")]
+    max_characters: Option<usize>,
+    /// Width of embedding and hidden layers [default: 128]
+    #[arg(long, value_name = "D")]
+    width: Option<usize>,
+    /// Recurrent layers or transformer blocks [default: 2]
+    #[arg(long, value_name = "L")]
+    layers: Option<usize>,
+    /// Attention heads [default: 4]
+    #[arg(long, value_name = "H")]
+    heads: Option<usize>,
+    /// none, learned, sinusoidal or rotary [default: learned]
+    #[arg(long, value_name = "SCHEME", value_parser = positions)]
+    positions: Option<Positions>,
+    /// Initial forget bias of the LSTM [default: 1]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
+    forget_bias: Option<f32>,
+    /// Chrono initialisation of gates for dependencies up to N tokens
+    #[arg(long, value_name = "N")]
+    chrono: Option<usize>,
+    /// Tokens in a training window [default: 128]
+    #[arg(long, value_name = "T")]
+    seq_len: Option<usize>,
+    /// Sequences in a batch [default: 32]
+    #[arg(long, value_name = "B")]
+    batch: Option<usize>,
+    /// Budget in optimiser steps [default: 1000]
+    #[arg(long, value_name = "N")]
+    steps: Option<usize>,
+    /// Budget in tokens
+    #[arg(long, value_name = "N")]
+    tokens: Option<u64>,
+    /// Budget in seconds of training
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// Peak learning rate [default: 0.001]
+    #[arg(long, value_name = "X")]
+    lr: Option<f64>,
+    /// Steps of linear warm-up [default: 100]
+    #[arg(long, value_name = "N")]
+    warmup: Option<usize>,
+    /// Learning rate at the end over its peak [default: 0.1]
+    #[arg(long, value_name = "X")]
+    final_lr_ratio: Option<f64>,
+    /// Decoupled weight decay [default: 0.01]
+    #[arg(long, value_name = "X")]
+    weight_decay: Option<f64>,
+    /// Largest global gradient norm; 0 does not clip [default: 1]
+    #[arg(long, value_name = "X")]
+    clip: Option<f32>,
+    /// Steps between validations [default: 100]
+    #[arg(long, value_name = "N")]
+    validate_every: Option<usize>,
+    /// Stop once validation accuracy exceeds this
+    #[arg(long, value_name = "X")]
+    stop_when_accuracy: Option<f64>,
+    /// Steps between checkpoints [default: 500]
+    #[arg(long, value_name = "N")]
+    checkpoint_every: Option<usize>,
+}
 
-/// To come.
-pub fn run(_args: Args, _shared: &Shared) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`seqduel train` is not built yet")
+fn positions(name: &str) -> Result<Positions, String> {
+    let text = serde_json::Value::from(name);
+    serde_json::from_value(text).map_err(|_| "use none, learned, sinusoidal or rotary".into())
+}
+
+impl Args {
+    /// The file, if there is one, with the flags on top.
+    fn resolve(&self, shared: &Shared) -> anyhow::Result<TrainConfig> {
+        fn put<T: Clone>(to: &mut T, flag: &Option<T>) {
+            if let Some(value) = flag {
+                *to = value.clone();
+            }
+        }
+        let mut config = match &self.config {
+            Some(file) => TrainConfig::read(file)?,
+            None => TrainConfig::default(),
+        };
+        let (m, d, t) = (&mut config.model, &mut config.data, &mut config.train);
+        put(&mut m.model, &self.model);
+        put(&mut m.width, &self.width);
+        put(&mut m.layers, &self.layers);
+        put(&mut m.heads, &self.heads);
+        put(&mut m.positions, &self.positions);
+        put(&mut m.forget_bias, &self.forget_bias);
+        m.chrono = self.chrono.or(m.chrono);
+        if let Some(corpus) = &self.corpus {
+            (d.corpus, d.task) = (Some(corpus.clone()), None);
+        }
+        if let Some(task) = &self.task {
+            let task: TaskSettings = task.parse().map_err(usage)?;
+            (d.corpus, d.task) = (None, Some(task));
+        }
+        if let Some(tokenizer) = &self.tokenizer {
+            d.tokenizer = tokenizer.parse::<TokenizerChoice>().map_err(usage)?;
+        }
+        d.max_characters = self.max_characters.or(d.max_characters);
+        put(&mut d.seq_len, &self.seq_len);
+        put(&mut t.batch, &self.batch);
+        if self.steps.is_some() || self.tokens.is_some() || self.seconds.is_some() {
+            t.budget.steps = self.steps;
+            t.budget.tokens = self.tokens;
+            t.budget.seconds = self.seconds;
+        }
+        put(&mut t.learning_rate, &self.lr);
+        put(&mut t.warmup_steps, &self.warmup);
+        put(&mut t.final_lr_ratio, &self.final_lr_ratio);
+        put(&mut t.weight_decay, &self.weight_decay);
+        if let Some(clip) = self.clip {
+            t.clip = Some(clip).filter(|&c| c != 0.0);
+        }
+        put(&mut t.validate_every, &self.validate_every);
+        t.stop_when_accuracy = self.stop_when_accuracy.or(t.stop_when_accuracy);
+        t.checkpoint_every = self.checkpoint_every.or(t.checkpoint_every);
+        // A file's seed and threads hold where the flags are left at their defaults.
+        if self.config.is_none() || shared.seed != 0 {
+            t.seed = shared.seed;
+        }
+        if self.config.is_none() || shared.threads.is_some() {
+            t.threads = shared.thread_count();
+        }
+        if m.model.is_empty() {
+            let known: Vec<_> = models::MODELS.iter().map(|row| row.name).collect();
+            let message = format!("no model: give --model with one of {}", known.join(", "));
+            return Err(UsageError(message).into());
+        }
+        models::row(&m.model)?;
+        t.check().map_err(UsageError)?;
+        Ok(config)
+    }
+}
+
+/// What is printed at the end.
+#[derive(Serialize)]
+struct Summary {
+    model: String,
+    parameters: usize,
+    steps: usize,
+    tokens: u64,
+    seconds: f64,
+    stopped_because: Stop,
+    #[serde(flatten)]
+    judged: Judged,
+}
+
+/// Trains, and prints how good the model is on the test split.
+pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let config = args.resolve(shared)?;
+    let mut data = config.open_data(None)?;
+    let model_config = config.model_config(&*data.source);
+    let parameters = models::parameter_count(&model_config)?;
+    let shape = Shape {
+        batch: config.train.batch,
+        seq_len: model_config.seq_len,
+    };
+    models::check_memory(&model_config, shape)?;
+    if shared.dry_run {
+        let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;
+        output::print(format!(
+            "# would train {parameters} parameters in about {gib:.2} GiB\n{}",
+            config.to_toml()?
+        ))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let _lock = prepare(&args.out, &config, &data)?;
+    let mut model = models::build(&model_config, config.train.seed)?;
+    let stop = stop_on_interrupt();
+    let mut observe = |progress: &Progress| {
+        if !shared.quiet {
+            report(progress);
+        }
+        if stop.load(Ordering::Relaxed) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let outcome = train(
+        &mut *model,
+        &mut *data.source,
+        &config.train,
+        Some(&args.out),
+        &mut observe,
+    )
+    .map_err(|error| match error {
+        TrainError::Settings(_) | TrainError::Mismatch(_) => usage(error),
+        other => other.into(),
+    })?;
+    write_metrics(&args.out.join("metrics.csv"), &outcome)?;
+    if outcome.stopped_because == Stop::Interrupted {
+        anyhow::bail!(
+            "interrupted after step {}; repeat the command to go on",
+            outcome.steps
+        );
+    }
+    let threads = config.train.threads;
+    let summary = Summary {
+        model: model_config.model,
+        parameters,
+        steps: outcome.steps,
+        tokens: outcome.tokens,
+        seconds: outcome.seconds,
+        stopped_because: outcome.stopped_because,
+        judged: judge(&*model, &*data.source, Split::Test, 512, threads)?,
+    };
+    output::print_rows(
+        shared.format,
+        &[
+            "model",
+            "parameters",
+            "steps",
+            "seconds",
+            "test loss",
+            "accuracy",
+            "bits/char",
+        ],
+        &[vec![
+            summary.model.clone(),
+            parameters.to_string(),
+            summary.steps.to_string(),
+            format!("{:.1}", summary.seconds),
+            format!("{:.4}", summary.judged.loss),
+            format!("{:.4}", summary.judged.accuracy),
+            summary.judged.bits_cell(),
+        ]],
+        &summary,
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Creates and locks the output directory and writes what does not change while training; refuses
+/// the directory of another run.
+fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::File> {
+    let failed = |what: &str| format!("--out {}: cannot {what}", out.display());
+    fs::create_dir_all(out).with_context(|| failed("create the directory"))?;
+    let lock = fs::File::create(out.join(".lock")).with_context(|| failed("write into it"))?;
+    lock.try_lock()
+        .with_context(|| failed("use it: another seqduel is training there"))?;
+    let file = out.join(CONFIG);
+    if file.exists() {
+        let there = TrainConfig::read(&file)?;
+        if comparable(&there) != comparable(config) {
+            return Err(UsageError(format!(
+                "--out {}: holds a run with other settings (see {CONFIG}); give the same \
+                 settings to go on, or another directory",
+                out.display()
+            ))
+            .into());
+        }
+    }
+    write_atomically(&file, config.to_toml()?.as_bytes())?;
+    if let Some(tokenizer) = &data.tokenizer {
+        tokenizer.save(&out.join(TOKENIZER))?;
+    }
+    Ok(lock)
+}
+
+/// Without what changes no result.
+fn comparable(config: &TrainConfig) -> TrainConfig {
+    let mut config = config.clone();
+    config.train.threads = 1;
+    config.train.checkpoint_every = None;
+    config
+}
+
+fn write_metrics(path: &Path, outcome: &Outcome) -> anyhow::Result<()> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for point in &outcome.curve {
+        writer.serialize(point)?;
+    }
+    write_atomically(path, &writer.into_inner()?)
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write {}", path.display());
+    let directory = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(failed)?;
+    std::io::Write::write_all(&mut file, bytes).with_context(failed)?;
+    file.persist(path).with_context(failed)?;
+    Ok(())
+}
+
+/// Set by Ctrl-C; the step under way is finished and a checkpoint written.
+fn stop_on_interrupt() -> Arc<AtomicBool> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let flag = stop.clone();
+    // Fails if a handler is set already; then that one decides.
+    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
+    stop
+}
+
+fn report(progress: &Progress) {
+    let Some(validation) = &progress.validation else {
+        return;
+    };
+    tracing::info!(
+        "step {}{}: train loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:.0} tokens/s",
+        progress.step,
+        progress
+            .steps_planned
+            .map_or(String::new(), |n| format!("/{n}")),
+        progress.train_loss,
+        validation.loss,
+        validation.accuracy,
+        progress.tokens as f64 / progress.seconds,
+    );
 }

@@ -1,0 +1,264 @@
+//! What `train` is told and `eval`, `generate` and `predict` read again: model, data and settings
+//! in one TOML, `config.toml` in the output directory.
+
+use super::{UsageError, usage};
+use crate::data::tasks::{TaskSettings, TaskSource};
+use crate::data::text::{Text, TextSource};
+use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
+use crate::data::{DataError, Source};
+use crate::models::{Model, ModelConfig, Positions};
+use crate::train::{TrainSettings, checkpoint};
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Name of the configuration in an output directory.
+pub const CONFIG: &str = "config.toml";
+/// Name of the tokenizer in an output directory; a task has none.
+pub const TOKENIZER: &str = "tokenizer.json";
+
+/// A training run. What is left out of the file has the default.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct TrainConfig {
+    /// The model; its vocabulary comes from the data.
+    pub model: ModelSection,
+    /// The data.
+    pub data: DataSection,
+    /// The training.
+    pub train: TrainSettings,
+}
+
+/// [`ModelConfig`] without what the data decide.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct ModelSection {
+    /// Name in the table of models.
+    pub model: String,
+    /// Width.
+    pub width: usize,
+    /// Layers or blocks.
+    pub layers: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Position scheme of the transformer.
+    pub positions: Positions,
+    /// Initial forget bias of the LSTM.
+    pub forget_bias: f32,
+    /// Chrono initialisation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chrono: Option<usize>,
+}
+
+impl Default for ModelSection {
+    fn default() -> Self {
+        ModelSection {
+            model: String::new(),
+            width: 128,
+            layers: 2,
+            heads: 4,
+            positions: Positions::Learned,
+            forget_bias: 1.0,
+            chrono: None,
+        }
+    }
+}
+
+/// A text or a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DataSection {
+    /// Named corpus or UTF-8 file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<String>,
+    /// Tokenizer of the corpus.
+    pub tokenizer: TokenizerChoice,
+    /// Window of the corpus in tokens; a task has its own length.
+    pub seq_len: usize,
+    /// Use only the beginning of the corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_characters: Option<usize>,
+    /// Task with its parameters, instead of a corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskSettings>,
+}
+
+impl Default for DataSection {
+    fn default() -> Self {
+        DataSection {
+            corpus: None,
+            tokenizer: TokenizerChoice::Char,
+            seq_len: 128,
+            max_characters: None,
+            task: None,
+        }
+    }
+}
+
+/// Data ready for use, with the tokenizer if it is text.
+pub struct Data {
+    /// Batches.
+    pub source: Box<dyn Source>,
+    /// Of a text.
+    pub tokenizer: Option<Tokenizer>,
+}
+
+impl TrainConfig {
+    /// Reads a TOML; errors name file, line and key.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))
+            .map_err(usage)?;
+        toml::from_str(&text).map_err(|e| UsageError(format!("{}: {e}", path.display())).into())
+    }
+
+    /// As TOML.
+    pub fn to_toml(&self) -> anyhow::Result<String> {
+        Ok(toml::to_string(self)?)
+    }
+
+    /// Opens the data; `tokenizer` instead of a new one if given.
+    pub fn open_data(&self, tokenizer: Option<Tokenizer>) -> anyhow::Result<Data> {
+        let data = &self.data;
+        let seed = self.train.seed;
+        match (&data.corpus, &data.task) {
+            (Some(corpus), None) => {
+                let text = match tokenizer {
+                    Some(tokenizer) => Text::open_with(corpus, tokenizer, data.max_characters),
+                    None => Text::open(corpus, data.tokenizer, data.max_characters),
+                };
+                let text = Arc::new(text.map_err(data_error)?);
+                let tokenizer = Some(text.tokenizer().clone());
+                let source = TextSource::new(text, data.seq_len, seed).map_err(data_error)?;
+                Ok(Data {
+                    source: Box::new(source),
+                    tokenizer,
+                })
+            }
+            (None, Some(task)) => {
+                let task = task.make().map_err(data_error)?;
+                Ok(Data {
+                    source: Box::new(TaskSource::new(task, seed)),
+                    tokenizer: None,
+                })
+            }
+            (None, None) => Err(UsageError(
+                "nothing to train on: give --corpus NAME|FILE or --task NAME".into(),
+            )
+            .into()),
+            (Some(corpus), Some(task)) => Err(UsageError(format!(
+                "corpus `{corpus}` and task `{}` exclude each other: give one",
+                task.name
+            ))
+            .into()),
+        }
+    }
+
+    /// The whole configuration of the model for this data.
+    pub fn model_config(&self, source: &dyn Source) -> ModelConfig {
+        let m = &self.model;
+        ModelConfig {
+            model: m.model.clone(),
+            vocab: source.vocab(),
+            width: m.width,
+            layers: m.layers,
+            heads: m.heads,
+            seq_len: source.seq_len(),
+            positions: m.positions,
+            forget_bias: m.forget_bias,
+            chrono: m.chrono,
+        }
+    }
+}
+
+/// A mistake of the user (exit code 2), unless it is the network or the cache that fails.
+pub fn data_error(error: DataError) -> anyhow::Error {
+    match error {
+        DataError::Unavailable { .. } | DataError::Checksum { .. } | DataError::NoCache => {
+            error.into()
+        }
+        other => usage(other),
+    }
+}
+
+/// A checkpoint with what stands beside it.
+pub struct Opened {
+    /// The trained model.
+    pub model: Box<dyn Model>,
+    /// Its tokenizer, if it was trained on text.
+    pub tokenizer: Option<Tokenizer>,
+    /// The run's configuration, if the file is there.
+    pub config: Option<TrainConfig>,
+}
+
+impl Opened {
+    /// Opens the checkpoint at `path`, a file or an output directory.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let file = checkpoint::locate(path);
+        let (model, _) = checkpoint::load(&file)?;
+        let beside = |name: &str| file.with_file_name(name);
+        let config = beside(CONFIG);
+        let config = config
+            .exists()
+            .then(|| TrainConfig::read(&config))
+            .transpose()?;
+        let tokenizer_file = beside(TOKENIZER);
+        let tokenizer = tokenizer_file
+            .exists()
+            .then(|| Tokenizer::load(&tokenizer_file))
+            .transpose()?;
+        if let Some(tokenizer) = &tokenizer {
+            let (have, want) = (tokenizer.vocab(), model.config().vocab);
+            anyhow::ensure!(
+                have == want,
+                "{}: has {have} tokens but the checkpoint's model has vocab = {want}; \
+                 copy the file that belongs to the checkpoint",
+                tokenizer_file.display()
+            );
+        }
+        Ok(Opened {
+            model,
+            tokenizer,
+            config,
+        })
+    }
+
+    /// Tokens of a prompt: text, or token numbers where the model was trained on a task.
+    pub fn encode(&self, prompt: &str) -> anyhow::Result<Vec<u32>> {
+        let tokens = match &self.tokenizer {
+            Some(tokenizer) => tokenizer
+                .encode(prompt)
+                .map_err(data_error)
+                .context("--prompt")
+                .map_err(usage)?,
+            None => token_numbers(prompt, self.model.config().vocab)?,
+        };
+        if tokens.is_empty() {
+            return Err(UsageError("--prompt is empty: give at least one character".into()).into());
+        }
+        Ok(tokens)
+    }
+
+    /// A token as text.
+    pub fn show(&self, token: u32) -> String {
+        match &self.tokenizer {
+            Some(tokenizer) => tokenizer.show(token),
+            None => token.to_string(),
+        }
+    }
+}
+
+fn token_numbers(prompt: &str, vocab: usize) -> anyhow::Result<Vec<u32>> {
+    let number = |word: &str| {
+        let id = word.parse::<u32>().ok().filter(|&id| (id as usize) < vocab);
+        id.ok_or_else(|| {
+            UsageError(format!(
+                "--prompt: `{word}` is no token number below {vocab}; no {TOKENIZER} stands \
+                 beside this checkpoint, so the prompt is token numbers with spaces between"
+            ))
+            .into()
+        })
+    };
+    prompt.split_whitespace().map(number).collect()
+}
