@@ -1,17 +1,23 @@
-//! AdamW (Loshchilov & Hutter 2019), as PyTorch computes it.
+//! AdamW (Loshchilov & Hutter 2019), as PyTorch computes it, and the norm that clipping needs.
+//!
+//! g ← scale · g; w ← w − lr · decay · w; m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²;
+//! w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε).
+
+use super::parallel::{self, Shared};
+use super::simd::{Kernel, Simd, dispatch_at, level};
 
 /// One step's constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamwStep {
-    /// Step number, from 1: corrects the bias of the moments.
+    /// Step number t, from 1: corrects the bias of the moments.
     pub step: u64,
     /// Learning rate.
     pub learning_rate: f32,
-    /// Decay of the first moment.
+    /// Decay β₁ of the first moment.
     pub beta1: f32,
-    /// Decay of the second moment.
+    /// Decay β₂ of the second moment.
     pub beta2: f32,
-    /// Added to the root of the second moment.
+    /// ε, added to the root of the second moment.
     pub eps: f32,
     /// Decoupled weight decay; 0 for parameters that are not decayed.
     pub weight_decay: f32,
@@ -19,12 +25,173 @@ pub struct AdamwStep {
     pub gradient_scale: f32,
 }
 
-/// Updates weights and moments in place.
-pub fn adamw_update(_w: &mut [f32], _g: &[f32], _m: &mut [f32], _v: &mut [f32], _h: &AdamwStep) {
-    todo!()
+/// Values that a thread takes at a time.
+const PIECE: usize = 1 << 14;
+
+/// Updates weights and both moments in place. Panics if lengths differ.
+pub fn adamw_update(
+    weights: &mut [f32],
+    gradient: &[f32],
+    m: &mut [f32],
+    v: &mut [f32],
+    step: &AdamwStep,
+) {
+    let n = weights.len();
+    assert!(
+        gradient.len() == n && m.len() == n && v.len() == n,
+        "adamw: {n} weights, {} gradients, {} and {} moments",
+        gradient.len(),
+        m.len(),
+        v.len()
+    );
+    let level = level();
+    let (weights, m, v) = (Shared::new(weights), Shared::new(m), Shared::new(v));
+    parallel::for_each(n.div_ceil(PIECE), |i| {
+        let range = parallel::piece(n, PIECE, i);
+        // SAFETY: pieces do not overlap and lie within all four slices.
+        let (w, m, v) = unsafe {
+            (
+                weights.slice(range.clone()),
+                m.slice(range.clone()),
+                v.slice(range.clone()),
+            )
+        };
+        dispatch_at(
+            level,
+            Update {
+                w,
+                g: &gradient[range],
+                m,
+                v,
+                step,
+            },
+        );
+    });
 }
 
-/// Sum of squares.
-pub fn squared_norm(_values: &[f32]) -> f64 {
-    todo!()
+struct Update<'a> {
+    w: &'a mut [f32],
+    g: &'a [f32],
+    m: &'a mut [f32],
+    v: &'a mut [f32],
+    step: &'a AdamwStep,
+}
+
+impl Kernel for Update<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let h = self.step;
+        let correction1 = 1.0 - (h.beta1 as f64).powf(h.step as f64);
+        let correction2 = 1.0 - (h.beta2 as f64).powf(h.step as f64);
+        let rate = s.splat((h.learning_rate as f64 / correction1) as f32);
+        let root = s.splat((1.0 / correction2.sqrt()) as f32);
+        let keep = s.splat((1.0 - h.learning_rate as f64 * h.weight_decay as f64) as f32);
+        let (beta1, beta2) = (s.splat(h.beta1), s.splat(h.beta2));
+        let (rest1, rest2) = (s.splat(1.0 - h.beta1), s.splat(1.0 - h.beta2));
+        let (eps, scale) = (s.splat(h.eps), s.splat(h.gradient_scale));
+        for i in (0..self.w.len()).step_by(S::LANES) {
+            let g = s.mul(s.read_at(self.g, i), scale);
+            let m = s.fma(rest1, g, s.mul(beta1, s.read_at(self.m, i)));
+            let v = s.fma(s.mul(rest2, g), g, s.mul(beta2, s.read_at(self.v, i)));
+            let w = s.mul(s.read_at(self.w, i), keep);
+            let w = s.fnma(rate, s.div(m, s.fma(s.sqrt(v), root, eps)), w);
+            s.write_at(self.m, i, m);
+            s.write_at(self.v, i, v);
+            s.write_at(self.w, i, w);
+        }
+    }
+}
+
+/// Sum of squares: in f32 within pieces of fixed size, in f64 over them; NaN or ∞ if a value is.
+pub fn squared_norm(values: &[f32]) -> f64 {
+    let level = level();
+    let sums = parallel::map(values.len().div_ceil(PIECE), |i| {
+        dispatch_at(
+            level,
+            Squares(&values[parallel::piece(values.len(), PIECE, i)]),
+        )
+    });
+    sums.iter().sum()
+}
+
+struct Squares<'a>(&'a [f32]);
+
+impl Kernel for Squares<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f64 {
+        let mut total = 0.0;
+        for part in self.0.chunks(64 * S::LANES) {
+            let mut sum = s.zero();
+            for i in (0..part.len()).step_by(S::LANES) {
+                let x = s.read_at(part, i);
+                sum = s.fma(x, x, sum);
+            }
+            total += s.sum(sum) as f64;
+        }
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn equals_the_formula_in_f64() {
+        for n in [1, 7, 16, 1000, PIECE + 3] {
+            let start_step = AdamwStep {
+                step: 0,
+                learning_rate: 0.01,
+                beta1: 0.9,
+                beta2: 0.99,
+                eps: 1e-8,
+                weight_decay: 0.1,
+                gradient_scale: 0.5,
+            };
+            let start = noise(n, 1);
+            let mut want: Vec<f64> = start.iter().map(|&x| x as f64).collect();
+            let (mut m, mut v) = (vec![0.0; n], vec![0.0; n]);
+            for t in 1..=3 {
+                for (i, g) in noise(n, 10 + t).into_iter().enumerate() {
+                    let g = 0.5 * g as f64;
+                    m[i] = 0.9 * m[i] + 0.1 * g;
+                    v[i] = 0.99 * v[i] + 0.01 * g * g;
+                    want[i] -= 0.01 * 0.1 * want[i];
+                    let (m, v) = (
+                        m[i] / (1.0 - 0.9f64.powi(t as i32)),
+                        v[i] / (1.0 - 0.99f64.powi(t as i32)),
+                    );
+                    want[i] -= 0.01 * m / (v.sqrt() + 1e-8);
+                }
+            }
+            let want: Vec<f32> = want.iter().map(|&x| x as f32).collect();
+            for (level, got) in at_every_level(|| {
+                let (mut w, mut m, mut v) = (start.clone(), vec![0.0; n], vec![0.0; n]);
+                let mut step = start_step;
+                for t in 1..=3 {
+                    step.step = t;
+                    adamw_update(&mut w, &noise(n, 10 + t), &mut m, &mut v, &step);
+                }
+                vec![w, m, v]
+            }) {
+                assert_close(&format!("{n} {level:?}"), &got[0], &want, 1e-6);
+            }
+        }
+    }
+
+    #[test]
+    fn norm_is_exact_enough_and_shows_what_is_not_finite() {
+        for n in [0, 1, 33, 3 * PIECE + 5] {
+            let x = noise(n, 5);
+            let want: f64 = x.iter().map(|&x| x as f64 * x as f64).sum();
+            for (_, got) in at_every_level(|| vec![vec![squared_norm(&x) as f32]]) {
+                assert!((got[0][0] as f64 - want).abs() <= 1e-6 * want);
+            }
+        }
+        assert!(squared_norm(&[1.0, f32::NAN]).is_nan());
+        assert!(squared_norm(&[1.0, f32::INFINITY]).is_infinite());
+    }
 }

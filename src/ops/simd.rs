@@ -201,6 +201,32 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn zero(self) -> Self::F32 {
         self.splat(0.0)
     }
+    /// The lanes from element `i` of a slice on, 0 past its end. Panics if `i` is past it.
+    #[inline(always)]
+    fn read_at(self, values: &[f32], i: usize) -> Self::F32 {
+        let rest = &values[i..];
+        // SAFETY: reads no more than the rest of the slice.
+        unsafe {
+            if rest.len() >= Self::LANES {
+                self.load(rest.as_ptr())
+            } else {
+                self.load_first(rest.as_ptr(), rest.len())
+            }
+        }
+    }
+    /// Writes the lanes from element `i` of a slice on, up to its end. Panics if `i` is past it.
+    #[inline(always)]
+    fn write_at(self, values: &mut [f32], i: usize, v: Self::F32) {
+        let rest = &mut values[i..];
+        // SAFETY: writes no more than the rest of the slice.
+        unsafe {
+            if rest.len() >= Self::LANES {
+                self.store(rest.as_mut_ptr(), v)
+            } else {
+                self.store_first(rest.as_mut_ptr(), rest.len(), v)
+            }
+        }
+    }
     /// [`Simd::load`] from the start of a slice. Panics if it is too short.
     #[inline(always)]
     fn read(self, values: &[f32]) -> Self::F32 {
@@ -599,6 +625,13 @@ mod tests {
             assert_eq!(s.sum(v), input.iter().sum::<f32>());
             assert_eq!(s.largest(v), S::LANES as f32 - 3.5);
             assert!(read(s.max(two, s.splat(f32::NAN)))[0].is_nan());
+            assert_eq!(
+                read(s.read_at(&input, S::LANES - 1))[..2],
+                [input[S::LANES - 1], 0.0]
+            );
+            let mut tail = vec![0.0; S::LANES + 1];
+            s.write_at(&mut tail, S::LANES, two);
+            assert_eq!(tail[S::LANES - 1..], [0.0, 2.0]);
             for n in 0..=S::LANES {
                 let mut out = vec![9.0; S::LANES];
                 // SAFETY: n ≤ LANES, the length of both.
