@@ -1,0 +1,307 @@
+//! Rows of A times packed B, handed to whoever wants the sums.
+
+use super::super::parallel::{self, Shared, scratch};
+use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::pack::{Packed, View, k_blocks};
+use super::tile::tile;
+use super::{K_BLOCK, PARALLEL_FROM, ROW_BLOCK};
+use std::ops::Range;
+
+/// Where the elements of a product go.
+pub trait Store: Sync {
+    /// Takes `count` ≤ LANES elements of row `row` from column `column` on: the whole sums.
+    /// Must be `#[inline(always)]`.
+    /// # Safety
+    /// Called once for every element, only for rows and columns of the product.
+    unsafe fn store<S: Simd>(&self, s: S, row: usize, column: usize, count: usize, value: S::F32);
+}
+
+/// Plain C: row-major with a stride; replaced or added to.
+pub struct Plain {
+    c: Shared<f32>,
+    stride: usize,
+    accumulate: bool,
+}
+
+impl Plain {
+    /// C from the start of `c`, rows `stride` floats apart; `accumulate` adds to what is there.
+    pub fn new(c: Shared<f32>, stride: usize, accumulate: bool) -> Self {
+        Plain {
+            c,
+            stride,
+            accumulate,
+        }
+    }
+}
+
+impl Store for Plain {
+    #[inline(always)]
+    unsafe fn store<S: Simd>(&self, s: S, row: usize, column: usize, n: usize, value: S::F32) {
+        // SAFETY: the element is C's own by contract.
+        unsafe {
+            let p = self.c.pointer().add(row * self.stride + column);
+            if n == S::LANES {
+                let value = if self.accumulate {
+                    s.add(s.load(p), value)
+                } else {
+                    value
+                };
+                s.store(p, value);
+            } else {
+                let value = if self.accumulate {
+                    s.add(s.load_first(p, n), value)
+                } else {
+                    value
+                };
+                s.store_first(p, n, value);
+            }
+        }
+    }
+}
+
+/// A block of rows and panels of A · B on one thread: the body of every product.
+pub(super) struct Multiply<'a, T> {
+    a: View<'a>,
+    b: &'a Packed,
+    rows: Range<usize>,
+    panels: Range<usize>,
+    store: &'a T,
+}
+
+/// Rows `rows` of A (m, k) times packed B, on this thread; panels are counted in
+/// `TILE_VECTORS` vectors of columns, and all are computed.
+pub fn multiply<T: Store>(a: View, b: &Packed, rows: Range<usize>, store: &T) {
+    a.check(rows.end, b.k);
+    dispatch_at(
+        b.level,
+        Multiply {
+            a,
+            b,
+            rows,
+            panels: 0..b.panels(),
+            store,
+        },
+    );
+}
+
+impl<T: Store> Kernel for Multiply<'_, T> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Multiply {
+            a,
+            b,
+            rows,
+            panels,
+            store,
+        } = self;
+        let width = S::LANES * S::TILE_VECTORS;
+        let padded = b.n.next_multiple_of(S::LANES);
+        let first = panels.start * width;
+        let columns = (panels.end * width).min(b.n) - first;
+        if rows.is_empty() || columns == 0 {
+            return;
+        }
+        if b.k == 0 {
+            for row in rows {
+                for column in (0..columns).step_by(S::LANES) {
+                    let count = S::LANES.min(columns - column);
+                    // SAFETY: each element once, within the product.
+                    unsafe { store.store(s, row, first + column, count, s.zero()) };
+                }
+            }
+            return;
+        }
+        // Sums of the k-blocks before the last.
+        let blocks = b.k.div_ceil(K_BLOCK);
+        let stride = columns.next_multiple_of(S::LANES);
+        let mut partial = (blocks > 1).then(|| scratch(rows.len() * stride));
+        // Walking A down its rows would touch a cache line an element: copy it into row tiles.
+        let mut tiles =
+            (a.column != 1).then(|| scratch(rows.len().next_multiple_of(S::TILE_ROWS) * K_BLOCK));
+        for block in k_blocks(b.k) {
+            let (is_first, is_last) = (block.start == 0, block.end == b.k);
+            if let Some(tiles) = &mut tiles {
+                pack_row_tiles::<S>(a, rows.clone(), block.clone(), tiles);
+            }
+            for panel in panels.clone() {
+                let column = panel * width;
+                let count = width.min(b.n - column);
+                let values = &b.values[block.start * padded + block.len() * column..];
+                let vectors = count.div_ceil(S::LANES);
+                assert!(values.len() >= block.len() * vectors * S::LANES);
+                let mut row = rows.start;
+                while row < rows.end {
+                    let height = S::TILE_ROWS.min(rows.end - row);
+                    let (pointer, row_stride, column_stride) = match &tiles {
+                        Some(t) => (
+                            t[(row - rows.start) * block.len()..].as_ptr(),
+                            1,
+                            S::TILE_ROWS,
+                        ),
+                        None => (a.values[row * a.row + block.start..].as_ptr(), a.row, 1),
+                    };
+                    let place = Place {
+                        k: block.len(),
+                        a: pointer,
+                        a_row: row_stride,
+                        a_column: column_stride,
+                        panel: values.as_ptr(),
+                        partial: partial.as_mut().map_or(std::ptr::null_mut(), |p| {
+                            p[(row - rows.start) * stride + column - first..].as_mut_ptr()
+                        }),
+                        partial_row: stride,
+                        is_first,
+                        is_last,
+                        row,
+                        column,
+                        count,
+                        store,
+                    };
+                    // SAFETY: `check` and the assertion above cover what is read; `partial` holds
+                    // whole vectors for every row.
+                    unsafe { place.run_any(s, height, vectors) };
+                    row += height;
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn pack_row_tiles<S: Simd>(a: View, rows: Range<usize>, block: Range<usize>, tiles: &mut [f32]) {
+    let height = S::TILE_ROWS;
+    for (first, tile) in rows
+        .clone()
+        .step_by(height)
+        .zip(tiles.chunks_exact_mut(height * block.len()))
+    {
+        let count = height.min(rows.end - first);
+        for (p, out) in block.clone().zip(tile.chunks_exact_mut(height)) {
+            if a.row == 1 && count == height {
+                out.copy_from_slice(&a.values[p * a.column + first..][..height]);
+            } else {
+                for (i, out) in out[..count].iter_mut().enumerate() {
+                    *out = a.values[(first + i) * a.row + p * a.column];
+                }
+            }
+        }
+    }
+}
+
+/// One tile of C over one k-block.
+struct Place<'a, T> {
+    k: usize,
+    a: *const f32,
+    a_row: usize,
+    a_column: usize,
+    panel: *const f32,
+    partial: *mut f32,
+    partial_row: usize,
+    is_first: bool,
+    is_last: bool,
+    row: usize,
+    column: usize,
+    count: usize,
+    store: &'a T,
+}
+
+impl<T: Store> Place<'_, T> {
+    /// # Safety
+    /// `height` ≤ TILE_ROWS and `vectors` ≤ TILE_VECTORS describe readable parts of A and B.
+    #[inline(always)]
+    unsafe fn run_any<S: Simd>(&self, s: S, height: usize, vectors: usize) {
+        // SAFETY: by contract; arms a level cannot reach are constant-folded away.
+        unsafe {
+            match (height, vectors) {
+                (6, v) if S::TILE_ROWS >= 6 => self.run_wide::<S, 6>(s, v),
+                (5, v) if S::TILE_ROWS >= 5 => self.run_wide::<S, 5>(s, v),
+                (4, v) => self.run_wide::<S, 4>(s, v),
+                (3, v) => self.run_wide::<S, 3>(s, v),
+                (2, v) => self.run_wide::<S, 2>(s, v),
+                (_, v) => self.run_wide::<S, 1>(s, v),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn run_wide<S: Simd, const R: usize>(&self, s: S, vectors: usize) {
+        // SAFETY: as above.
+        unsafe {
+            match vectors {
+                4 if S::TILE_VECTORS >= 4 => self.run::<S, R, 4>(s),
+                3 if S::TILE_VECTORS >= 3 => self.run::<S, R, 3>(s),
+                2 if S::TILE_VECTORS >= 2 => self.run::<S, R, 2>(s),
+                _ => self.run::<S, R, 1>(s),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn run<S: Simd, const R: usize, const V: usize>(&self, s: S) {
+        // SAFETY: as above; `partial` is null only where it is not used.
+        unsafe {
+            let sums = tile::<S, R, V>(s, self.k, self.a, self.a_row, self.a_column, self.panel);
+            for (i, sums) in sums.iter().enumerate() {
+                for (v, &sum) in sums.iter().enumerate() {
+                    let offset = v * S::LANES;
+                    let partial = self.partial.wrapping_add(i * self.partial_row + offset);
+                    let sum = if self.is_first {
+                        sum
+                    } else {
+                        s.add(s.load(partial), sum)
+                    };
+                    if self.is_last {
+                        let count = S::LANES.min(self.count - offset);
+                        self.store
+                            .store(s, self.row + i, self.column + offset, count, sum);
+                    } else {
+                        s.store(partial, sum);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A (m, k) times packed B (k, n) on all threads.
+pub fn multiply_parallel<T: Store>(a: View, b: &Packed, m: usize, store: &T) {
+    a.check(m, b.k);
+    let all = |rows, panels| {
+        dispatch_at(
+            b.level,
+            Multiply {
+                a,
+                b,
+                rows,
+                panels,
+                store,
+            },
+        )
+    };
+    let threads = parallel::threads();
+    if threads == 1 || m * b.n * b.k.max(1) < PARALLEL_FROM {
+        for i in 0..m.div_ceil(ROW_BLOCK) {
+            all(parallel::piece(m, ROW_BLOCK, i), 0..b.panels());
+        }
+        return;
+    }
+    // Blocks of rows, as many as make whole rounds; where there are too few, of columns too.
+    let blocks = m.div_ceil(ROW_BLOCK).next_multiple_of(threads);
+    let height = m.div_ceil(blocks).next_multiple_of(6).max(12);
+    let blocks = m.div_ceil(height);
+    let parts = if blocks.is_multiple_of(threads) {
+        1
+    } else {
+        (threads * 4 / blocks).clamp(1, b.panels())
+    };
+    let width = b.panels().div_ceil(parts);
+    let parts = b.panels().div_ceil(width);
+    parallel::for_each(blocks * parts, |i| {
+        let (row, part) = (i / parts, i % parts);
+        all(
+            parallel::piece(m, height, row),
+            parallel::piece(b.panels(), width, part),
+        );
+    });
+}

@@ -1,0 +1,200 @@
+//! The right-hand matrix of a product, in the order the register tile reads it.
+
+use super::super::parallel::{self, Scratch, Shared, scratch};
+use super::super::simd::{self, Kernel, Level, Simd, dispatch_at};
+use super::tile::{TileShape, tile_shape};
+use super::{K_BLOCK, PARALLEL_FROM};
+use std::ops::Range;
+
+/// A matrix in memory: element (i, j) lies at `pointer + i * row + j * column`.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) row: usize,
+    pub(super) column: usize,
+}
+
+impl<'a> View<'a> {
+    /// Row-major values with `columns` columns.
+    pub fn new(values: &'a [f32], columns: usize) -> Self {
+        View {
+            values,
+            row: columns,
+            column: 1,
+        }
+    }
+
+    /// Its transpose.
+    pub fn transposed(self) -> Self {
+        View {
+            row: self.column,
+            column: self.row,
+            ..self
+        }
+    }
+
+    /// Rows whose starts are `row` floats apart, from the start of `values`.
+    pub fn strided(values: &'a [f32], row: usize) -> Self {
+        View {
+            values,
+            row,
+            column: 1,
+        }
+    }
+
+    pub(super) fn check(&self, rows: usize, columns: usize) {
+        if rows > 0 && columns > 0 {
+            let last = (rows - 1) * self.row + (columns - 1) * self.column;
+            assert!(
+                last < self.values.len(),
+                "matrix view is smaller than {rows} x {columns}"
+            );
+        }
+    }
+}
+
+/// Lengths of the k-blocks: equal but for rounding, at most [`K_BLOCK`].
+pub(super) fn k_blocks(k: usize) -> impl Iterator<Item = Range<usize>> {
+    let length = k
+        .div_ceil(k.div_ceil(K_BLOCK).max(1))
+        .next_multiple_of(4)
+        .min(K_BLOCK);
+    (0..k.div_ceil(length.max(1))).map(move |i| parallel::piece(k, length, i))
+}
+
+/// B (k, n) in panels of `TILE_VECTORS` vectors, k-block by k-block.
+///
+/// Within a k-block, panel after panel; within a panel, row after row of its columns, padded with
+/// zeros to whole vectors.
+pub struct Packed {
+    pub(super) values: Scratch,
+    pub(super) k: usize,
+    pub(super) n: usize,
+    pub(super) level: Level,
+    lanes: usize,
+    vectors: usize,
+}
+
+impl Packed {
+    /// Packs B (k, n) on all threads, for this thread's SIMD level.
+    pub fn new(b: View, k: usize, n: usize) -> Self {
+        b.check(k, n);
+        let level = simd::level();
+        let TileShape { lanes, vectors, .. } = tile_shape(level);
+        let padded = n.next_multiple_of(lanes);
+        let mut packed = Packed {
+            values: scratch(k * padded),
+            k,
+            n,
+            level,
+            lanes,
+            vectors,
+        };
+        let width = lanes * vectors;
+        let panels = n.div_ceil(width);
+        let blocks: Vec<_> = k_blocks(k).collect();
+        let out = Shared::new(&mut packed.values);
+        let pack = |i: usize| {
+            let (block, first) = (blocks[i / panels].clone(), i % panels * width);
+            let columns = first..(first + width).min(n);
+            let start = block.start * padded + block.len() * first;
+            let len = block.len() * columns.len().next_multiple_of(lanes);
+            // SAFETY: panels do not overlap, and together they fill k · padded floats.
+            let panel = unsafe { out.slice(start..start + len) };
+            dispatch_at(
+                level,
+                PackPanel {
+                    b,
+                    rows: block,
+                    columns,
+                    panel,
+                },
+            );
+        };
+        let pieces = blocks.len() * panels;
+        if k * n < PARALLEL_FROM {
+            (0..pieces).for_each(pack)
+        } else {
+            parallel::for_each(pieces, pack)
+        }
+        packed
+    }
+
+    /// Rows of B.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Columns of B.
+    pub fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The SIMD level it was packed for; [`multiply`] must run at the same.
+    pub fn level(&self) -> Level {
+        self.level
+    }
+
+    pub(super) fn panels(&self) -> usize {
+        self.n.div_ceil(self.lanes * self.vectors)
+    }
+}
+
+/// Copies rows `rows` and columns `columns` of B to one panel.
+struct PackPanel<'a> {
+    b: View<'a>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    panel: &'a mut [f32],
+}
+
+impl Kernel for PackPanel<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let PackPanel {
+            b,
+            rows,
+            columns,
+            panel,
+        } = self;
+        let width = panel.len() / rows.len();
+        if b.column == 1 {
+            for (out, p) in panel.chunks_exact_mut(width).zip(rows) {
+                let from = p * b.row + columns.start;
+                out[..columns.len()].copy_from_slice(&b.values[from..from + columns.len()]);
+                out[columns.len()..].fill(0.0);
+            }
+            return;
+        }
+        // Columns are contiguous (a weight used transposed): squares of vectors, then the edges.
+        let whole_rows = if b.row == 1 {
+            rows.len() / S::LANES * S::LANES
+        } else {
+            0
+        };
+        let whole_columns = columns.len() / S::LANES * S::LANES;
+        for j in (0..whole_columns).step_by(S::LANES) {
+            for i in (0..whole_rows).step_by(S::LANES) {
+                let from = &b.values[(columns.start + j) * b.column + rows.start + i..];
+                assert!(from.len() >= (S::LANES - 1) * b.column + S::LANES);
+                let to = &mut panel[i * width + j..];
+                assert!(to.len() >= (S::LANES - 1) * width + S::LANES);
+                // SAFETY: both squares lie within their slices, just checked.
+                unsafe { s.transpose(from.as_ptr(), b.column, to.as_mut_ptr(), width) };
+            }
+        }
+        for (i, p) in rows.enumerate() {
+            let out = &mut panel[i * width..][..width];
+            let done = if i < whole_rows { whole_columns } else { 0 };
+            for (j, out) in out.iter_mut().enumerate().skip(done) {
+                let column = columns.start + j;
+                *out = if j < columns.len() {
+                    b.values[column * b.column + p * b.row]
+                } else {
+                    0.0
+                };
+            }
+        }
+    }
+}

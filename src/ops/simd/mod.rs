@@ -1,0 +1,346 @@
+//! Vectors of `f32` at the widest level the CPU has, chosen at run time.
+//!
+//! An inner loop is a [`Kernel`]: a struct with its arguments whose `run` is generic over [`Simd`]
+//! and `#[inline(always)]`. [`dispatch`] calls it inside a function compiled for the CPU's features,
+//! so everything inlined into it becomes vector code. Closures do not inherit those features: an
+//! inner loop must not hide in one.
+//!
+//! `SEQDUEL_SIMD=portable|avx2|avx512` forces a level, if the CPU has it.
+
+mod portable;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+use portable::Portable;
+use std::cell::Cell;
+use std::sync::OnceLock;
+
+/// Instruction sets, lowest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// `[f32; 8]`, left to the compiler: SSE2 on x86-64, NEON on AArch64.
+    Portable,
+    /// 8 lanes, fused multiply-add.
+    Avx2,
+    /// 16 lanes, fused multiply-add, masked loads and stores.
+    Avx512,
+}
+
+impl Level {
+    /// The name `SEQDUEL_SIMD` takes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Portable => "portable",
+            Level::Avx2 => "avx2",
+            Level::Avx512 => "avx512",
+        }
+    }
+}
+
+/// The levels this CPU has, lowest first.
+pub fn available() -> &'static [Level] {
+    static AVAILABLE: OnceLock<Vec<Level>> = OnceLock::new();
+    AVAILABLE.get_or_init(|| {
+        #[allow(unused_mut)]
+        let mut levels = vec![Level::Portable];
+        #[cfg(target_arch = "x86_64")]
+        {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+                levels.push(Level::Avx2);
+                if is_x86_feature_detected!("avx512f") {
+                    levels.push(Level::Avx512);
+                }
+            }
+        }
+        levels
+    })
+}
+
+/// What `SEQDUEL_SIMD` says, if it names something this CPU cannot do; for `doctor` and start-up.
+pub fn override_problem() -> Option<String> {
+    let wanted = std::env::var("SEQDUEL_SIMD").ok()?;
+    let names: Vec<_> = available().iter().map(|l| l.name()).collect();
+    (!names.contains(&wanted.as_str())).then(|| {
+        format!(
+            "SEQDUEL_SIMD={wanted} is not a level of this CPU; use one of: {}",
+            names.join(", ")
+        )
+    })
+}
+
+thread_local! {
+    static FORCED: Cell<Option<Level>> = const { Cell::new(None) };
+}
+
+/// The level in use on this thread. Operations read it once and hand it to their workers.
+pub fn level() -> Level {
+    static DEFAULT: OnceLock<Level> = OnceLock::new();
+    FORCED.get().unwrap_or_else(|| {
+        *DEFAULT.get_or_init(|| {
+            let best = *available().last().expect("portable is always there");
+            let wanted = std::env::var("SEQDUEL_SIMD").unwrap_or_default();
+            let named = available().iter().find(|l| l.name() == wanted);
+            named.copied().unwrap_or(best)
+        })
+    })
+}
+
+/// Runs `work` with [`level`] forced on this thread: how tests reach every level.
+/// Panics if the CPU does not have it.
+pub fn with_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
+    assert!(available().contains(&level), "no {level:?} on this CPU");
+    with_forced(Some(level), work)
+}
+
+pub(super) fn forced() -> Option<Level> {
+    FORCED.get()
+}
+
+pub(super) fn with_forced<R>(level: Option<Level>, work: impl FnOnce() -> R) -> R {
+    let outer = FORCED.replace(level);
+    let result = work();
+    FORCED.set(outer);
+    result
+}
+
+/// An inner loop with its arguments.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The loop. Must be `#[inline(always)]`, as must all it calls.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs the kernel at this thread's [`level`].
+pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    dispatch_at(level(), kernel)
+}
+
+/// Runs the kernel at `level`, which must be one that [`level`] or [`available`] gave.
+pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    assert!(available().contains(&level), "no {level:?} on this CPU");
+    match level {
+        Level::Portable => kernel.run(Portable(())),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level is available, just checked.
+        Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level is available, just checked.
+        Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => unreachable!("not available on this architecture"),
+    }
+}
+
+/// One level's vector operations. A value of the type is proof that the CPU has it.
+pub trait Simd: Copy + Send + Sync + 'static {
+    /// A vector of [`Simd::LANES`] floats.
+    type F32: Copy;
+    /// One truth value a lane.
+    type Mask: Copy;
+    /// Floats in a vector.
+    const LANES: usize;
+    /// Rows and vectors a row of the register tile of a matrix product: accumulators, one row's
+    /// vectors and a broadcast fill the register file.
+    const TILE_ROWS: usize;
+    /// Vectors a row of that tile.
+    const TILE_VECTORS: usize;
+    /// Which level this is.
+    const LEVEL: Level;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F32;
+    /// Reads LANES floats.
+    /// # Safety
+    /// `p` is valid for LANES reads.
+    unsafe fn load(self, p: *const f32) -> Self::F32;
+    /// Writes LANES floats.
+    /// # Safety
+    /// `p` is valid for LANES writes.
+    unsafe fn store(self, p: *mut f32, v: Self::F32);
+    /// Reads `n` ≤ LANES floats into the first lanes; the others are 0.
+    /// # Safety
+    /// `p` is valid for `n` reads.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> Self::F32;
+    /// Writes the first `n` ≤ LANES lanes.
+    /// # Safety
+    /// `p` is valid for `n` writes.
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::F32);
+    /// a + b
+    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// a − b
+    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// a · b
+    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// a / b
+    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// √a
+    fn sqrt(self, a: Self::F32) -> Self::F32;
+    /// a · b + c, rounded once where the CPU can (always but on portable x86-64).
+    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// c − a · b, likewise.
+    fn fnma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
+    /// The larger; `b` if either is NaN.
+    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// The smaller; `b` if either is NaN.
+    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
+    /// −a
+    fn neg(self, a: Self::F32) -> Self::F32;
+    /// |a|
+    fn abs(self, a: Self::F32) -> Self::F32;
+    /// Nearest integer, ties to even, for |a| < 2²².
+    fn round(self, a: Self::F32) -> Self::F32;
+    /// 2ⁿ for integer lanes −126 ≤ n ≤ 127.
+    fn pow2(self, n: Self::F32) -> Self::F32;
+    /// a < b
+    fn lt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
+    /// `yes` where the mask holds, else `no`.
+    fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
+    /// Sum of the lanes, in a fixed order.
+    fn sum(self, a: Self::F32) -> f32;
+    /// Largest lane.
+    fn largest(self, a: Self::F32) -> f32;
+
+    /// Transposes LANES rows of LANES floats that start `row` floats apart at `from`, to rows
+    /// `to_row` floats apart at `to`.
+    /// # Safety
+    /// All of them can be read and written, and do not overlap.
+    unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize);
+
+    /// All lanes 0.
+    #[inline(always)]
+    fn zero(self) -> Self::F32 {
+        self.splat(0.0)
+    }
+    /// The lanes from element `i` of a slice on, 0 past its end. Panics if `i` is past it.
+    #[inline(always)]
+    fn read_at(self, values: &[f32], i: usize) -> Self::F32 {
+        let rest = &values[i..];
+        // SAFETY: reads no more than the rest of the slice.
+        unsafe {
+            if rest.len() >= Self::LANES {
+                self.load(rest.as_ptr())
+            } else {
+                self.load_first(rest.as_ptr(), rest.len())
+            }
+        }
+    }
+    /// Writes the lanes from element `i` of a slice on, up to its end. Panics if `i` is past it.
+    #[inline(always)]
+    fn write_at(self, values: &mut [f32], i: usize, v: Self::F32) {
+        let rest = &mut values[i..];
+        // SAFETY: writes no more than the rest of the slice.
+        unsafe {
+            if rest.len() >= Self::LANES {
+                self.store(rest.as_mut_ptr(), v)
+            } else {
+                self.store_first(rest.as_mut_ptr(), rest.len(), v)
+            }
+        }
+    }
+    /// [`Simd::load`] from the start of a slice. Panics if it is too short.
+    #[inline(always)]
+    fn read(self, values: &[f32]) -> Self::F32 {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds LANES floats, just checked.
+        unsafe { self.load(values.as_ptr()) }
+    }
+    /// [`Simd::store`] to the start of a slice. Panics if it is too short.
+    #[inline(always)]
+    fn write(self, values: &mut [f32], v: Self::F32) {
+        assert!(values.len() >= Self::LANES);
+        // SAFETY: the slice holds LANES floats, just checked.
+        unsafe { self.store(values.as_mut_ptr(), v) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Check;
+    impl Kernel for Check {
+        type Output = Level;
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> Level {
+            let input: Vec<f32> = (0..S::LANES).map(|i| i as f32 - 2.5).collect();
+            let v = s.read(&input);
+            let read = |v: S::F32| {
+                let mut out = vec![0.0; S::LANES];
+                s.write(&mut out, v);
+                out
+            };
+            let expect = |v: S::F32, f: &dyn Fn(f32) -> f32| {
+                let want: Vec<f32> = input.iter().map(|&x| f(x)).collect();
+                assert_eq!(read(v), want, "{:?}", S::LEVEL);
+            };
+            let two = s.splat(2.0);
+            expect(s.add(v, two), &|x| x + 2.0);
+            expect(s.sub(v, two), &|x| x - 2.0);
+            expect(s.mul(v, two), &|x| x * 2.0);
+            expect(s.div(v, two), &|x| x / 2.0);
+            expect(s.fma(v, two, v), &|x| 2.0 * x + x);
+            expect(s.fnma(v, two, v), &|x| x - 2.0 * x);
+            expect(s.max(v, two), &|x| x.max(2.0));
+            expect(s.min(v, two), &|x| x.min(2.0));
+            expect(s.neg(v), &|x| -x);
+            expect(s.abs(v), &f32::abs);
+            expect(s.sqrt(s.abs(v)), &|x| x.abs().sqrt());
+            expect(s.round(v), &f32::round_ties_even);
+            expect(s.pow2(s.round(v)), &|x| x.round_ties_even().exp2());
+            for n in [-126.0, 127.0] {
+                assert_eq!(read(s.pow2(s.splat(n)))[0], n.exp2());
+            }
+            expect(s.select(s.lt(v, two), v, two), &|x| x.min(2.0));
+            assert_eq!(s.sum(v), input.iter().sum::<f32>());
+            assert_eq!(s.largest(v), S::LANES as f32 - 3.5);
+            assert!(read(s.max(two, s.splat(f32::NAN)))[0].is_nan());
+            assert_eq!(
+                read(s.read_at(&input, S::LANES - 1))[..2],
+                [input[S::LANES - 1], 0.0]
+            );
+            let square: Vec<f32> = (0..S::LANES * (S::LANES + 1)).map(|i| i as f32).collect();
+            let mut turned = vec![0.0; S::LANES * (S::LANES + 2)];
+            // SAFETY: rows LANES + 1 and LANES + 2 apart fit in both.
+            unsafe {
+                s.transpose(
+                    square.as_ptr(),
+                    S::LANES + 1,
+                    turned.as_mut_ptr(),
+                    S::LANES + 2,
+                )
+            };
+            for i in 0..S::LANES {
+                for j in 0..S::LANES {
+                    assert_eq!(
+                        turned[j * (S::LANES + 2) + i],
+                        square[i * (S::LANES + 1) + j]
+                    );
+                }
+            }
+            let mut tail = vec![0.0; S::LANES + 1];
+            s.write_at(&mut tail, S::LANES, two);
+            assert_eq!(tail[S::LANES - 1..], [0.0, 2.0]);
+            for n in 0..=S::LANES {
+                let mut out = vec![9.0; S::LANES];
+                // SAFETY: n ≤ LANES, the length of both.
+                unsafe {
+                    let first = s.load_first(input.as_ptr(), n);
+                    assert!(read(first)[n..].iter().all(|&x| x == 0.0));
+                    s.store_first(out.as_mut_ptr(), n, first);
+                }
+                assert_eq!(out[..n], input[..n]);
+                assert!(out[n..].iter().all(|&x| x == 9.0));
+            }
+            S::LEVEL
+        }
+    }
+
+    #[test]
+    fn every_level_computes_the_same_lanes() {
+        for &level in available() {
+            assert_eq!(dispatch_at(level, Check), level);
+            assert_eq!(with_level(level, || dispatch(Check)), level);
+        }
+    }
+}
