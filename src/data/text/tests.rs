@@ -1,1 +1,141 @@
+use super::*;
+use crate::data::tokenizer::Characters;
+use proptest::prelude::*;
 
+/// A text in which every token tells where it stands: distinct characters as far as they reach.
+fn numbered(length: usize) -> String {
+    (0..length as u32)
+        .map(|index| char::from_u32(0x4E00 + index % 1000).unwrap())
+        .collect()
+}
+
+fn source(text: &str, seq_len: usize, seed: u64) -> Result<TextSource, DataError> {
+    let tokenizer = Tokenizer::Char(Characters::of(text)?);
+    TextSource::new(
+        Arc::new(Text::encode("test", text, tokenizer)?),
+        seq_len,
+        seed,
+    )
+}
+
+proptest! {
+    #[test]
+    fn splits_make_up_the_text(text in "(?s).{0,300}") {
+        let parts = split(&text);
+        prop_assert_eq!(parts.concat(), text.as_str());
+        let n = text.chars().count();
+        prop_assert_eq!(parts[0].chars().count(), n * 90 / 100);
+        prop_assert_eq!(parts[0].chars().count() + parts[1].chars().count(), n * 95 / 100);
+    }
+
+    #[test]
+    fn windows_are_text_and_targets_the_next_token(
+        length in 400usize..1000, seq_len in 1usize..19, seed in any::<u64>(), batch in 1usize..5,
+    ) {
+        let text = numbered(length);
+        let mut source = source(&text, seq_len, seed).unwrap();
+        let train = source.next_batch(batch);
+        prop_assert_eq!(train.tokens.len(), batch * seq_len);
+        for index in 0..train.tokens.len() {
+            prop_assert_eq!(train.targets[index], train.tokens[index] + 1);
+            prop_assert!((train.targets[index] as usize) < length * 90 / 100);
+        }
+        prop_assert!(train.mask.iter().all(|&m| m == 1.0));
+
+        // All windows of a split: in a row, no token twice, none of another split.
+        let mut next = (length * 90 / 100) as u32;
+        for part in source.evaluation(Split::Validation, usize::MAX, batch) {
+            for (token, target) in part.tokens.iter().zip(&part.targets) {
+                prop_assert_eq!((*token, *target), (next, next + 1));
+                next += 1;
+            }
+        }
+        let end = (length * 95 / 100) as u32;
+        prop_assert!(next < end && next + seq_len as u32 >= end, "{next} {end}");
+    }
+
+    #[test]
+    fn training_goes_on_from_a_cursor(seed in any::<u64>(), before in 0usize..9, batch in 1usize..9) {
+        let text = numbered(900);
+        let mut whole = source(&text, 7, seed).unwrap();
+        (0..before).for_each(|_| drop(whole.next_batch(batch)));
+        let mut resumed = source(&text, 7, seed.wrapping_add(1)).unwrap();
+        resumed.restore(&whole.cursor());
+        for _ in 0..3 {
+            prop_assert_eq!(whole.next_batch(batch), resumed.next_batch(batch));
+        }
+        prop_assert_eq!(whole.cursor(), resumed.cursor());
+        prop_assert_eq!(whole.cursor().drawn, ((before + 3) * batch) as u64);
+    }
+}
+
+#[test]
+fn fewer_windows_are_spread_over_the_split() {
+    let source = source(&numbered(1000), 4, 0).unwrap();
+    // The test split is characters 950…999: twelve windows.
+    let batches = source.evaluation(Split::Test, 3, 2);
+    assert_eq!(
+        batches.iter().map(|batch| batch.batch).collect::<Vec<_>>(),
+        [2, 1]
+    );
+    let starts: Vec<u32> = batches
+        .iter()
+        .flat_map(|b| b.tokens.chunks(4).map(|w| w[0]))
+        .collect();
+    assert_eq!(starts, [950, 966, 982]);
+    assert_eq!(source.evaluation(Split::Test, 99, 99)[0].batch, 12);
+    assert!(source.evaluation(Split::Test, 0, 9).is_empty());
+}
+
+#[test]
+fn a_corpus_shorter_than_a_window_is_refused() {
+    let error = source(&numbered(200), 10, 0).err().unwrap().to_string();
+    assert!(error.contains("validation part has 10 tokens"), "{error}");
+    let needed: usize = error
+        .split("about ")
+        .nth(1)
+        .unwrap()
+        .split(' ')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!(source(&numbered(needed), 10, 0).is_ok(), "the advice helps");
+    assert!(source(&numbered(200), 0, 0).is_err());
+}
+
+#[test]
+fn characters_are_counted_whatever_the_tokenizer() {
+    let text = "naïve ".repeat(100);
+    let text = Text::encode("test", &text, Tokenizer::Byte).unwrap();
+    assert_eq!(text.characters(Split::Train), 540);
+    assert_eq!(text.tokens(Split::Train).len(), 630);
+    assert!((text.characters_per_token(Split::Train) - 6.0 / 7.0).abs() < 1e-12);
+}
+
+#[test]
+fn the_floor_is_that_of_the_frequencies() {
+    let floor = source(&"aab".repeat(1000), 5, 0).unwrap().floor();
+    assert!((floor.accuracy - 2.0 / 3.0).abs() < 0.01);
+    let entropy = -(2f64 / 3.0).ln() * 2.0 / 3.0 - (1f64 / 3.0).ln() / 3.0;
+    assert!((floor.loss - entropy).abs() < 0.01);
+}
+
+#[test]
+fn files_are_opened_cut_and_split() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("text");
+    std::fs::write(&path, numbered(900)).unwrap();
+    let settings = TextSettings {
+        corpus: path.to_str().unwrap().into(),
+        tokenizer: TokenizerChoice::Char,
+        seq_len: 5,
+        seed: 1,
+        max_characters: Some(400),
+    };
+    let source = TextSource::open(&settings).unwrap();
+    assert_eq!(source.vocab(), 400);
+    assert_eq!(source.text().tokens(Split::Train).len(), 360);
+    let toml = toml::to_string(&settings).unwrap();
+    assert_eq!(toml::from_str::<TextSettings>(&toml).unwrap(), settings);
+}
