@@ -20,11 +20,16 @@
 //! The position scheme that decides is rotary, fixed beforehand (the only one known to copy far
 //! within a small budget); other schemes are shown beside it.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT, closest};
-use super::select::{by_run, distinct, nothing};
+use super::comparison::{Comparison, Conclusion, Decided, Missing, closest};
+use super::select::nothing;
 use super::{Answer, text};
-use crate::stats::{Effect, mean};
+use crate::stats::Effect;
 use crate::suite::Record;
+
+mod table;
+
+pub(super) use table::Question;
+use table::{Series, Table};
 
 /// Least standard deviation believed of an accuracy over seeds.
 const RESOLUTION: f64 = 0.01;
@@ -34,183 +39,6 @@ const POINT: &str = "point";
 const OTHER: &str = "other positions";
 const GATES: &str = "gates";
 const SIZE: &str = "size";
-
-/// The sweep and its words.
-pub(super) struct Question {
-    /// Column that is swept.
-    pub column: fn(&Record) -> Option<usize>,
-    /// One point: `a delay of 100`.
-    pub point: &'static str,
-    /// The long ones: `delays of 100 tokens and more`; `{}` is the first of them.
-    pub long: &'static str,
-    /// Several points: `delays`.
-    pub plural: &'static str,
-    /// The outcome: `accuracy on the ten symbols`.
-    pub accuracy: &'static str,
-}
-
-/// A model with its variant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Series {
-    model: String,
-    positions: Option<String>,
-    gates: Option<String>,
-}
-
-impl Series {
-    fn of(record: &Record) -> Self {
-        let attends = record.model == ATTENTION;
-        Self {
-            model: record.model.clone(),
-            positions: record.positions.clone().filter(|_| attends),
-            gates: record.gates.clone().filter(|_| !attends),
-        }
-    }
-
-    fn is_recurrent(&self) -> bool {
-        RECURRENT.contains(&self.model.as_str())
-    }
-
-    fn label(&self) -> String {
-        match (&self.positions, self.gates.as_deref()) {
-            (Some(positions), _) => format!("{} ({positions})", self.model),
-            (_, Some("chrono")) => format!("{} (chrono)", self.model),
-            _ => self.model.clone(),
-        }
-    }
-}
-
-/// Everything measured, by point, size and series.
-struct Table<'a> {
-    records: &'a [&'a Record],
-    question: &'a Question,
-    /// The sweep, ascending.
-    sweep: Vec<usize>,
-    /// Parameter counts of the transformer, one a size; other models have nearly the same.
-    sizes: Vec<(usize, String)>,
-}
-
-impl<'a> Table<'a> {
-    fn new(records: &'a [&'a Record], question: &'a Question) -> Self {
-        let outcome = |r: &&&Record| r.metric == "test_accuracy";
-        let outcomes: Vec<&Record> = records.iter().filter(outcome).copied().collect();
-        // The width of the transformer names a size; models of equal parameters have other widths.
-        let widths = distinct(&outcomes, |r| (r.model == ATTENTION).then_some(r.width)?);
-        let sizes = widths.iter().map(|&width| {
-            let here = outcomes
-                .iter()
-                .filter(|r| r.model == ATTENTION && r.width == Some(width));
-            let parameters = here.filter_map(|r| r.parameters).min().unwrap_or(0);
-            let name = if widths.len() > 1 {
-                format!(", width {width}")
-            } else {
-                String::new()
-            };
-            (parameters, name)
-        });
-        let mut sizes: Vec<(usize, String)> = sizes.collect();
-        if sizes.is_empty() {
-            sizes.push((0, String::new()));
-        }
-        Self {
-            sweep: distinct(&outcomes, question.column),
-            sizes,
-            records,
-            question,
-        }
-    }
-
-    fn long(&self) -> &[usize] {
-        &self.sweep[self.sweep.len() / 2..]
-    }
-
-    /// The size whose parameter count is nearest in ratio.
-    fn size_of(&self, record: &Record) -> usize {
-        let Some(parameters) = record.parameters else {
-            return 0;
-        };
-        let away = |size: usize| {
-            let ratio = (parameters.max(1) as f64) / (self.sizes[size].0.max(1) as f64);
-            ratio.ln().abs()
-        };
-        (0..self.sizes.len())
-            .min_by(|a, b| away(*a).total_cmp(&away(*b)))
-            .unwrap_or(0)
-    }
-
-    fn values(&self, metric: &str, series: &Series, at: usize, size: usize) -> Vec<f64> {
-        by_run(self.records, metric, |r| {
-            (self.question.column)(r) == Some(at)
-                && Series::of(r) == *series
-                && self.size_of(r) == size
-        })
-    }
-
-    fn accuracy(&self, series: &Series, at: usize, size: usize) -> Vec<f64> {
-        self.values("test_accuracy", series, at, size)
-    }
-
-    fn series(&self) -> Vec<Series> {
-        distinct(self.records, |r| {
-            (r.metric == "test_accuracy").then(|| Series::of(r))
-        })
-    }
-
-    /// Transformer variants, the deciding one first.
-    fn attention(&self) -> Vec<Series> {
-        let mut found: Vec<Series> = self
-            .series()
-            .into_iter()
-            .filter(|s| s.model == ATTENTION)
-            .collect();
-        found.sort_by_key(|s| s.positions.as_deref() != Some("rotary"));
-        found
-    }
-
-    /// The recurrent series with the best validation accuracy among those that pass and have two
-    /// results; where validation was not recorded, by test accuracy.
-    fn best(&self, at: usize, size: usize, pass: impl Fn(&Series) -> bool) -> Option<Series> {
-        let merit = |s: &Series| {
-            let validation = self.values("validation_accuracy", s, at, size);
-            let known = if validation.is_empty() {
-                self.accuracy(s, at, size)
-            } else {
-                validation
-            };
-            mean(&known)
-        };
-        let candidates = self
-            .series()
-            .into_iter()
-            .filter(|s| s.is_recurrent() && pass(s));
-        let tested = candidates.filter(|s| self.accuracy(s, at, size).len() > 1);
-        tested.max_by(|a, b| merit(a).total_cmp(&merit(b)))
-    }
-
-    fn floor(&self, at: usize) -> Option<f64> {
-        let floors = by_run(self.records, "floor_accuracy", |r| {
-            (self.question.column)(r) == Some(at)
-        });
-        (!floors.is_empty()).then(|| mean(&floors))
-    }
-
-    /// Whether both lie within the margin of guessing.
-    fn neither_learnt(&self, a: &[f64], b: &[f64], at: usize, margin: f64) -> bool {
-        let Some(floor) = self.floor(at) else {
-            return false;
-        };
-        mean(a).max(mean(b)) < floor + margin
-    }
-
-    /// Every (point, size) among `points`.
-    fn cells(&self, points: &[usize]) -> Vec<(usize, usize)> {
-        let sizes = 0..self.sizes.len();
-        points
-            .iter()
-            .flat_map(|at| sizes.clone().map(|size| (*at, size)))
-            .collect()
-    }
-}
 
 /// The comparisons of one claim.
 pub(super) fn compare(question: &Question, records: &[&Record], margin: f64) -> Vec<Comparison> {
@@ -231,125 +59,117 @@ pub(super) fn compare(question: &Question, records: &[&Record], margin: f64) -> 
         effect,
     };
     for (rank, attention) in table.attention().iter().enumerate() {
-        let mut strata = Vec::new();
+        let first = rank == 0;
+        let (mut strata, mut unlearnt) = (Vec::new(), 0);
         for (at, size) in table.cells(&table.sweep) {
             let a = table.accuracy(attention, at, size);
+            if a.is_empty() && (!first || table.sizes.len() > 1) {
+                continue; // a variant or a size that was not run at this point
+            }
             let best = table.best(at, size, |_| true);
             let r = best
                 .as_ref()
                 .map(|s| table.accuracy(s, at, size))
                 .unwrap_or_default();
-            if a.is_empty() && (rank > 0 || table.sizes.len() > 1) {
-                continue; // a variant or size that was not run at this point
-            }
-            let rival = best.as_ref().map_or("recurrent".to_owned(), Series::label);
             let void = table.neither_learnt(&a, &r, at, margin).then_some(NEITHER);
-            let effect = Effect::difference(&a, &r, RESOLUTION).map(|e| e.within(-1.0, 1.0));
+            let lead = pooled(&[(a.clone(), r.clone())]);
             let is_long = at >= longest;
-            if rank == 0 {
-                let name = &table.sizes[size].1;
-                let label = format!(
-                    "{} − {rival}, {}{name}",
-                    attention.label(),
-                    named(question.point, at)
-                );
-                let effect = effect.clone().map_err(Into::into);
-                result.push(entry(label, POINT, rival, at, is_long, void, effect));
+            if is_long && lead.is_ok() {
+                strata.push((a, r));
+                unlearnt += usize::from(void.is_some());
             }
-            if is_long && effect.is_ok() {
-                strata.push((a, r, void));
+            if first {
+                let rival = best.as_ref().map_or("recurrent".to_owned(), Series::label);
+                let (point, size) = (named(question.point, at), &table.sizes[size].1);
+                let label = format!("{} − {rival}, {point}{size}", attention.label());
+                result.push(entry(label, POINT, rival, at, is_long, void, lead));
             }
         }
-        let label = format!(
-            "{} − best recurrent, {}",
-            attention.label(),
-            named(question.long, longest)
-        );
-        let (part, rival) = (
-            if rank == 0 { POOLED } else { OTHER },
+        let long = named(question.long, longest);
+        let label = format!("{} − best recurrent, {long}", attention.label());
+        let all_unlearnt = !strata.is_empty() && unlearnt == strata.len();
+        let void = all_unlearnt.then_some(NEITHER);
+        let (part, positions) = (
+            if first { POOLED } else { OTHER },
             attention.positions.clone(),
         );
-        let void = strata.iter().all(|s| s.2.is_some()).then_some(NEITHER);
-        let void = void.filter(|_| !strata.is_empty());
-        let effect = pooled(
-            strata
-                .iter()
-                .map(|(a, r, _)| (a.as_slice(), r.as_slice()))
-                .collect(),
-        );
-        let rival = rival.unwrap_or_default();
-        result.push(entry(label, part, rival, longest, rank == 0, void, effect));
-    }
-    // Chrono against default gates of the same model, and the largest size against the smallest.
-    let chrono = |s: &Series| s.gates.as_deref() == Some("chrono");
-    let mut strata = Vec::new();
-    for series in table.series().into_iter().filter(chrono) {
-        for (at, size) in table.cells(table.long()) {
-            let plain = |s: &Series| s.model == series.model && !chrono(s);
-            if let Some(default) = table.best(at, size, plain) {
-                strata.push((
-                    table.accuracy(&series, at, size),
-                    table.accuracy(&default, at, size),
-                ));
-            }
-        }
-    }
-    strata.retain(|(a, b)| a.len() > 1 && b.len() > 1);
-    if !strata.is_empty() {
-        let label = format!("chrono − default gates, {}", named(question.long, longest));
-        let effect = pooled(
-            strata
-                .iter()
-                .map(|(a, b)| (a.as_slice(), b.as_slice()))
-                .collect(),
-        );
+        let positions = positions.unwrap_or_default();
+        let deciding = first && !strata.is_empty();
         result.push(entry(
             label,
-            GATES,
-            String::new(),
+            part,
+            positions,
             longest,
-            false,
-            None,
-            effect,
+            deciding,
+            void,
+            pooled(&strata),
         ));
     }
-    let largest = table.sizes.len() - 1;
-    let sized: Vec<(Vec<f64>, Vec<f64>)> = table
-        .long()
-        .iter()
-        .filter_map(|&at| {
-            let of = |size| Some(table.accuracy(&table.best(at, size, |_| true)?, at, size));
-            Some((of(largest)?, of(0)?))
-        })
-        .collect();
-    if largest > 0 && !sized.is_empty() {
-        let label = format!(
-            "best recurrent, largest − smallest size, {}",
-            named(question.long, longest)
-        );
-        let effect = pooled(
-            sized
-                .iter()
-                .map(|(a, b)| (a.as_slice(), b.as_slice()))
-                .collect(),
-        );
-        result.push(entry(
-            label,
+    for (part, label, strata) in [
+        (GATES, "chrono − default gates", gates(&table)),
+        (
             SIZE,
-            String::new(),
-            longest,
-            false,
-            None,
-            effect,
-        ));
+            "best recurrent, largest − smallest size",
+            sizes(&table),
+        ),
+    ] {
+        if !strata.is_empty() {
+            let label = format!("{label}, {}", named(question.long, longest));
+            result.push(entry(
+                label,
+                part,
+                String::new(),
+                longest,
+                false,
+                None,
+                pooled(&strata),
+            ));
+        }
     }
     result
 }
 
-fn pooled(strata: Vec<(&[f64], &[f64])>) -> Result<Effect, super::comparison::Missing> {
+/// Accuracies of two groups in one stratum.
+type Stratum = (Vec<f64>, Vec<f64>);
+
+/// Chrono against default gates of the same model, over the long points.
+fn gates(table: &Table) -> Vec<Stratum> {
+    let is_chrono = |s: &Series| s.gates.as_deref() == Some("chrono");
+    let mut strata = Vec::new();
+    for series in table.series().into_iter().filter(is_chrono) {
+        for (at, size) in table.cells(table.long()) {
+            let default = |s: &Series| s.model == series.model && !is_chrono(s);
+            if let Some(default) = table.best(at, size, default) {
+                let of = |series: &Series| table.accuracy(series, at, size);
+                strata.push((of(&series), of(&default)));
+            }
+        }
+    }
+    strata.retain(|(chrono, default)| chrono.len() > 1 && default.len() > 1);
+    strata
+}
+
+/// The best recurrent model at the largest size against that at the smallest, over the long points.
+fn sizes(table: &Table) -> Vec<Stratum> {
+    let largest = table.sizes.len() - 1;
+    if largest == 0 {
+        return Vec::new();
+    }
+    let stratum = |at: &usize| {
+        let of = |size| Some(table.accuracy(&table.best(*at, size, |_| true)?, *at, size));
+        Some((of(largest)?, of(0)?))
+    };
+    table.long().iter().filter_map(stratum).collect()
+}
+
+fn pooled(strata: &[Stratum]) -> Result<Effect, Missing> {
     if strata.is_empty() {
         return Err(nothing());
     }
+    let strata: Vec<_> = strata
+        .iter()
+        .map(|(a, b)| (a.as_slice(), b.as_slice()))
+        .collect();
     Ok(Effect::stratified_difference(&strata, RESOLUTION)?.within(-1.0, 1.0))
 }
 
@@ -380,10 +200,21 @@ pub(super) fn conclude(
         "" => "the transformer".to_owned(),
         positions => format!("the transformer with {positions} positions"),
     };
-    let lead = together
-        .interval()
-        .map_or("an unknown amount".to_owned(), |i| text::plain(i, 2));
-    let (what, flips) = (question.accuracy, by_point(&table, of(POINT)));
+    let Some(lead) = together.interval().map(|i| text::plain(i, 2)) else {
+        let sentence = format!(
+            "There are not enough results over {over} to compare {attention} with the recurrent \
+             models."
+        );
+        return Conclusion {
+            answer: Answer::Inconclusive,
+            sentence,
+            flips: None,
+        };
+    };
+    let (what, flips) = (
+        question.accuracy,
+        by_point(&table, &of(POINT).collect::<Vec<_>>()),
+    );
     let mut sentence = match answer {
         Answer::Supported => format!(
             "Over {over} the {what} of {attention} exceeds that of the best recurrent model by \
@@ -394,13 +225,15 @@ pub(super) fn conclude(
              by {margin}: it differs by {lead}."
         ),
         Answer::Conditional => format!(
-            "Only in part: {attention} is {flips}. Over {over} together its {what} differs from \
-             that of the best recurrent model by {lead}."
+            "Only in part. {}, against the best recurrent model: {flips}. Over {over} together \
+             their {what} differs by {lead}.",
+            text::capitalized(&attention)
         ),
         Answer::Inconclusive if long.iter().any(|d| d.comparison.void.is_some()) => format!(
-            "The runs cannot tell: {attention} is {flips}, and where neither kind of model learns \
-             the task within the budget, the budget was judged and not the model. Over {over} the \
-             difference in {what} is {lead}."
+            "The runs cannot tell. {}, against the best recurrent model: {flips}; where nobody \
+             learns the task within the budget, the budget was judged and not the model. Over \
+             {over} the difference in {what} is {lead}.",
+            text::capitalized(&attention)
         ),
         Answer::Inconclusive => {
             let nearest = closest(long.iter().copied()).map_or(String::new(), |d| {
@@ -463,82 +296,104 @@ fn from_long_points(together: &Decided, long: &[&Decided]) -> Answer {
     }
 }
 
-/// `ahead at delays 100 and 200, not ahead at delay 50`.
-fn by_point<'a>(table: &Table, points: impl Iterator<Item = &'a Decided>) -> String {
-    let points: Vec<&Decided> = points.collect();
+/// `ahead at delays of 100 to 200, not ahead at a delay of 50`; sizes apart where they differ.
+fn by_point(table: &Table, points: &[&Decided]) -> String {
+    let by_size: Vec<String> = table
+        .sizes
+        .iter()
+        .map(|size| of_size(table, points, &size.1))
+        .collect();
+    if by_size.iter().all(|words| *words == by_size[0]) {
+        return by_size[0].clone();
+    }
+    let named = table.sizes.iter().zip(by_size);
+    let named = named.map(|(size, words)| format!("{} {words}", size.1.trim_start_matches(", ")));
+    text::semicolons(&named.collect::<Vec<_>>())
+}
+
+fn of_size(table: &Table, points: &[&Decided], size: &str) -> String {
     let state = |at: usize| {
-        let here: Vec<&&Decided> = points.iter().filter(|d| d.comparison.at == at).collect();
-        let all = |answer| here.iter().all(|d| d.answer() == answer);
-        match () {
-            () if here.is_empty() => "unmeasured",
-            () if here.iter().all(|d| d.comparison.void.is_some()) => "as untaught as its rivals",
-            () if all(Answer::Supported) => "ahead",
-            () if all(Answer::Refuted) => "not ahead",
-            () if here.iter().any(|d| d.answer() == Answer::Supported) => {
-                "ahead at some sizes only"
-            }
-            () => "undecided",
+        let mut here = points.iter();
+        let here = here.find(|d| d.comparison.at == at && d.comparison.label.ends_with(size));
+        match here.map(|d| (d.answer(), d.comparison.void)) {
+            None => "unmeasured",
+            Some((_, Some(_))) => "neither side learns the task",
+            Some((Answer::Supported, _)) => "ahead",
+            Some((Answer::Refuted, _)) => "not ahead",
+            Some(_) => "undecided",
         }
     };
     let states = [
         "ahead",
-        "ahead at some sizes only",
         "not ahead",
-        "as untaught as its rivals",
+        "neither side learns the task",
         "undecided",
         "unmeasured",
     ];
     let phrases = states.iter().filter_map(|name| {
-        let places: Vec<usize> = table
-            .sweep
-            .iter()
-            .copied()
-            .filter(|at| state(*at) == *name)
-            .collect();
-        let ranges = text::ranges(&places, &table.sweep);
-        (!places.is_empty()).then(|| format!("{name} at {} {ranges}", table.question.plural))
+        let places = table.sweep.iter().copied().filter(|at| state(*at) == *name);
+        let words = match places.collect::<Vec<_>>().as_slice() {
+            [] => return None,
+            [one] => named(table.question.point, *one),
+            many => table
+                .question
+                .points
+                .replace("{}", &text::ranges(many, &table.sweep)),
+        };
+        Some(format!("{name} at {words}"))
     });
     phrases.collect::<Vec<_>>().join(", ")
 }
 
 /// What holds at the short points, where it differs from the long ones.
 fn at_short<'a>(table: &Table, points: impl Iterator<Item = &'a Decided>) -> String {
-    let points: Vec<&Decided> = points.collect();
-    if points.is_empty() {
-        return String::new();
+    let shown = points.filter_map(|d| {
+        let lead = text::plain(d.interval()?, 2);
+        let size = table
+            .sizes
+            .iter()
+            .find(|size| d.comparison.label.ends_with(&size.1))?;
+        Some(format!(
+            "{lead} at {}{}",
+            named(table.question.point, d.comparison.at),
+            size.1
+        ))
+    });
+    let shown: Vec<String> = shown.collect();
+    match shown.len() {
+        1..=4 => format!(" Below that the difference is {}.", text::list(&shown)),
+        _ => String::new(),
     }
-    let shown: Vec<String> = points
-        .iter()
-        .filter_map(|d| {
-            let lead = text::plain(d.interval()?, 2);
-            Some(format!(
-                "{lead} at {}",
-                named(table.question.point, d.comparison.at)
-            ))
-        })
-        .collect();
-    if shown.is_empty() || shown.len() > 4 {
-        return String::new();
-    }
-    format!(" Below that the difference is {}.", text::list(&shown))
 }
 
-/// How often the task is solved at the long points, with Wilson's interval.
+/// How often the task is solved at the long points, with Wilson's interval: the transformer, and
+/// the recurrent model that solves it most often.
 fn solve_rates(table: &Table) -> String {
-    let rate = |pass: &dyn Fn(&Series) -> bool| {
-        let runs: Vec<f64> = by_run(table.records, "solved", |r| {
-            pass(&Series::of(r))
-                && (table.question.column)(r).is_some_and(|at| table.long().contains(&at))
-        });
-        let solved = runs.iter().filter(|v| **v > 0.5).count();
-        (!runs.is_empty()).then(|| text::solved(solved, runs.len()))
-    };
-    let Some(first) = table.attention().into_iter().next() else {
+    let Some(attention) = table.attention().into_iter().next() else {
         return String::new();
     };
-    let (Some(attention), Some(recurrent)) = (rate(&|s| *s == first), rate(&Series::is_recurrent))
-    else {
+    let recurrent = table.series().into_iter().filter(Series::is_recurrent);
+    let rated = recurrent
+        .map(|s| (table.solved(&s), s))
+        .filter(|((_, n), _)| *n > 0);
+    let share = |(solved, n): (usize, usize)| solved as f64 / n as f64;
+    let best = rated.max_by(|a, b| share(a.0).total_cmp(&share(b.0)));
+    let (own, Some((other, series))) = (table.solved(&attention), best) else {
         return String::new();
     };
-    format!(" It solves the task in {attention}; the recurrent models do in {recurrent}.")
+    if own.1 == 0 {
+        return String::new();
+    }
+    let recurrent = match other.0 {
+        0 => format!("each recurrent model in {}", text::solved(0, other.1)),
+        some => format!(
+            "the best recurrent model, {}, in {}",
+            text::the(&series.label()),
+            text::solved(some, other.1)
+        ),
+    };
+    format!(
+        " At the hard end of the sweep the transformer solves the task in {}, {recurrent}.",
+        text::solved(own.0, own.1)
+    )
 }

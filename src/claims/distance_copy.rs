@@ -41,7 +41,7 @@ const QUESTION: Question = Question {
     column: |record| record.delay,
     point: "a delay of {}",
     long: "delays of {} tokens and more",
-    plural: "delays",
+    points: "delays of {}",
     accuracy: "copying accuracy",
 };
 

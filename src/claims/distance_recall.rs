@@ -41,7 +41,7 @@ const QUESTION: Question = Question {
     column: |record| record.pairs,
     point: "{} pairs",
     long: "{} pairs and more",
-    plural: "pairs",
+    points: "{} pairs",
     accuracy: "recall accuracy",
 };
 

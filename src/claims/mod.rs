@@ -200,16 +200,13 @@ fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided
         _ => None,
     };
     if let Some(more) = more_seeds {
-        let (about, noun) = (
-            if more > 2 { "About" } else { "At least" },
-            claim.observations,
-        );
+        let noun = claim.observations;
         let noun = if more == 1 {
             noun.trim_end_matches('s')
         } else {
             noun
         };
-        sentence.push_str(&format!(" {about} {more} more {noun} would decide it."));
+        sentence.push_str(&format!(" About {more} more {noun} would decide it."));
     }
     let evidence = decided.into_iter().filter_map(|d| d.evidence).collect();
     Verdict {
@@ -223,22 +220,19 @@ fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided
 }
 
 /// Observations a group lacks until the hardest of the undecided comparisons that matter is
-/// decided, where the present estimates are the truth.
+/// decided, where the present estimates are the truth. What has no interval yet cannot be planned:
+/// the sentence then says what is missing.
 fn more_observations(decided: &[Decided]) -> Option<usize> {
-    let undecided = decided
+    let open = decided
         .iter()
-        .filter(|d| d.comparison.deciding && d.answer() == Answer::Inconclusive);
-    undecided
-        .filter_map(|d| match (&d.comparison.effect, &d.evidence) {
-            (Ok(effect), Some(evidence)) if d.comparison.void.is_none() => {
-                let needed =
-                    power::observations_needed(effect, d.comparison.margin, evidence.effect.level)?;
-                Some(needed.saturating_sub(effect.observations()).max(1))
-            }
-            (Err(comparison::Missing::TooFew { have }), _) => Some(2usize.saturating_sub(*have)),
-            _ => None,
-        })
-        .max()
+        .filter(|d| d.comparison.deciding && d.answer() == Answer::Inconclusive)
+        .filter(|d| d.comparison.void.is_none());
+    open.filter_map(|d| {
+        let (effect, level) = (d.comparison.effect.as_ref().ok()?, d.interval()?.level);
+        let needed = power::observations_needed(effect, d.comparison.margin, level)?;
+        Some(needed.saturating_sub(effect.observations()).max(1))
+    })
+    .max()
 }
 
 #[cfg(test)]

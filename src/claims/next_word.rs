@@ -15,9 +15,9 @@
 //! each equality against zero: who wins.
 
 use super::comparison::{
-    ATTENTION, Comparison, Conclusion, Decided, RECURRENT, closest, extremes, overall,
+    ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, closest, extremes, overall,
 };
-use super::select::{by_run, distinct, nothing};
+use super::select::{by_run, distinct};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, Interval, mean};
 use crate::suite::Record;
@@ -127,7 +127,9 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
                     Effect::below_constant(counted, &bits(records, METRIC, model, equal))
                         .map_err(Into::into)
                 }
-                None => Err(nothing()),
+                None => Err(Missing::Unusable(
+                    "there is no Kneser-Ney baseline".to_owned(),
+                )),
             };
             let label = format!("kneser-ney − {model}{suffix}");
             result.push(comparison(label, margin, COUNTING, model, at, effect));

@@ -177,8 +177,16 @@ fn where_it_holds(decided: &[Decided]) -> String {
                 .iter()
                 .filter(|d| d.comparison.rival == model && d.answer() == answer);
             let shapes: Vec<String> = of_model.map(|d| d.comparison.part.clone()).collect();
+            let all = decided
+                .iter()
+                .filter(|d| d.comparison.rival == model)
+                .count();
             let name = text::the(model);
-            (!shapes.is_empty()).then(|| format!("{name} at {}", shapes.join(" / ")))
+            match shapes.len() {
+                0 => None,
+                some if some == all => Some(format!("{name} at every shape")),
+                _ => Some(format!("{name} ({})", text::semicolons(&shapes))),
+            }
         });
         models.collect()
     };

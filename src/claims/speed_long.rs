@@ -96,8 +96,7 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
             }
         }
     }
-    let training = lengths(records, MODES[0].0);
-    if let [shortest, .., longest] = training[..] {
+    if let Some((shortest, longest)) = ends(records) {
         for model in RECURRENT.into_iter().chain([ATTENTION]) {
             let short = speeds(records, MODES[0].0, model, shortest);
             let effect = select::ratio(&short, &speeds(records, MODES[0].0, model, longest));
@@ -143,8 +142,8 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
             measured(most)
         ),
         (Answer::Conditional, Some((least, most))) => format!(
-            "It depends on the length and the work: the transformer's tokens per second exceed \
-             {by} those of {flips}. The ratio goes from {} to {}.",
+            "It depends on the length and the work. By more than {by} the transformer outpaces \
+             {flips}. The ratio goes from {} to {}.",
             measured(most),
             measured(least)
         ),
@@ -161,7 +160,7 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
             )
         }
     };
-    sentence.push_str(&own_fall(decided, margin));
+    sentence.push_str(&own_fall(records, decided, margin));
     sentence.push_str(&shares(records));
     let flips = (answer == Answer::Conditional).then_some(flips);
     Conclusion {
@@ -186,7 +185,7 @@ fn measured(decided: &Decided) -> String {
     )
 }
 
-/// Where a mode's lead begins and ends: `every recurrent model in training at T = 32 to 512, none
+/// Where a mode's lead begins and ends: `in training every recurrent model at T = 32 to 512, none
 /// at T = 1024`.
 fn by_length(decided: &[Decided], (mode, name): (&str, &str)) -> Option<String> {
     let of_mode: Vec<&Decided> = decided
@@ -196,41 +195,48 @@ fn by_length(decided: &[Decided], (mode, name): (&str, &str)) -> Option<String> 
     let mut sweep: Vec<usize> = of_mode.iter().map(|d| d.comparison.at).collect();
     sweep.sort_unstable();
     sweep.dedup();
-    let state = |at: usize| {
-        let at_length = of_mode
+    let against = |at: usize, answer: Answer| -> Vec<String> {
+        let here = of_mode
             .iter()
-            .filter(|d| d.comparison.at == at)
-            .map(|d| d.answer());
-        let answers: Vec<Answer> = at_length.collect();
-        let all = |answer| answers.iter().all(|a| *a == answer);
-        match () {
-            () if all(Answer::Supported) => "every recurrent model",
-            () if all(Answer::Refuted) => "no recurrent model",
-            () if answers.contains(&Answer::Supported) => "some recurrent models",
-            () => "no recurrent model for certain",
+            .filter(|d| d.comparison.at == at && d.answer() == answer);
+        here.map(|d| text::the(&d.comparison.rival)).collect()
+    };
+    let state = |at: usize| {
+        let [ahead, behind, open] =
+            [Answer::Supported, Answer::Refuted, Answer::Inconclusive].map(|a| against(at, a));
+        let who = match (ahead.len(), behind.len(), open.len()) {
+            (_, 0, 0) => "every recurrent model".to_owned(),
+            (0, _, 0) => "none".to_owned(),
+            (0, _, _) => "none for certain".to_owned(),
+            _ => text::list(&ahead),
+        };
+        match (ahead.len(), open.len()) {
+            (0, _) | (_, 0) => who,
+            _ => format!("{who} (undecided against {})", text::list(&open)),
         }
     };
     let mut phrases: Vec<String> = Vec::new();
     let mut start = 0;
     while start < sweep.len() {
         let now = state(sweep[start]);
-        let run: Vec<usize> = sweep[start..]
+        let same = sweep[start..]
             .iter()
             .copied()
-            .take_while(|t| state(*t) == now)
-            .collect();
-        phrases.push(format!("{now} at T = {}", text::ranges(&run, &sweep)));
+            .take_while(|t| state(*t) == now);
+        let run: Vec<usize> = same.collect();
+        let place = match (run.len() == sweep.len(), now.starts_with("none")) {
+            (true, true) => "any length".to_owned(),
+            (true, false) => "every length".to_owned(),
+            _ => format!("T = {}", text::ranges(&run, &sweep)),
+        };
+        phrases.push(format!("{now} at {place}"));
         start += run.len();
     }
-    match phrases.as_slice() {
-        [] => None,
-        [_] => Some(format!("{} in {name} at every length", state(sweep[0]))),
-        _ => Some(format!("in {name} {}", phrases.join(", "))),
-    }
+    (!phrases.is_empty()).then(|| format!("in {name} {}", phrases.join(", ")))
 }
 
 /// Whether the recurrent models themselves slow down as T grows.
-fn own_fall(decided: &[Decided], margin: f64) -> String {
+fn own_fall(records: &[&Record], decided: &[Decided], margin: f64) -> String {
     let own = || {
         let falls = decided.iter().filter(|d| d.comparison.part == FALL);
         falls.filter(|d| d.comparison.rival != ATTENTION)
@@ -238,29 +244,40 @@ fn own_fall(decided: &[Decided], margin: f64) -> String {
     let Some((least, most)) = extremes(own()) else {
         return String::new();
     };
-    let ratio = |d: &Decided| d.interval().map_or(String::new(), text::times);
-    let longest = most.comparison.at;
+    let fall = |d: &Decided| {
+        let factor = d.interval().map_or(String::new(), text::bare);
+        format!("{factor} ({})", text::the(&d.comparison.rival))
+    };
+    let Some((shortest, longest)) = ends(records) else {
+        return String::new();
+    };
+    let span = format!("from T = {shortest} to T = {longest}");
     match overall(own().map(Decided::answer)) {
         Answer::Supported => format!(
-            " The recurrent models themselves slow down: at T = {longest} the training speed of the \
-             shortest length is divided by {} ({}) to {} ({}).",
-            ratio(least),
-            text::the(&least.comparison.rival),
-            ratio(most),
-            text::the(&most.comparison.rival)
+            " The recurrent models themselves slow down: {span} their training speed falls by a \
+             factor of {} to {}.",
+            fall(least),
+            fall(most)
         ),
         Answer::Refuted => format!(
-            " No recurrent model itself slows down by {} up to T = {longest}: the largest fall in \
-             training speed is {} ({}).",
+            " No recurrent model itself slows down by {} {span}: the largest fall in training speed \
+             is by a factor of {}.",
             text::margin_times(margin),
-            ratio(most),
-            text::the(&most.comparison.rival)
+            fall(most)
         ),
         _ => format!(
-            " The recurrent models' own training speed falls by at most {} ({}) up to T = {longest}.",
-            ratio(most),
-            text::the(&most.comparison.rival)
+            " The recurrent models' own training speed falls {span} by a factor of {} to {}.",
+            fall(least),
+            fall(most)
         ),
+    }
+}
+
+/// Shortest and longest training length.
+fn ends(records: &[&Record]) -> Option<(usize, usize)> {
+    match lengths(records, MODES[0].0)[..] {
+        [shortest, .., longest] => Some((shortest, longest)),
+        _ => None,
     }
 }
 

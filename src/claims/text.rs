@@ -2,16 +2,15 @@
 
 use super::comparison::{Decided, Missing};
 use crate::stats::Interval;
+use std::collections::BTreeMap;
 
 /// The model's name with its article, as it stands inside a sentence.
 pub(super) fn the(model: &str) -> String {
     let name = match model {
         "elman" => "Elman RNN",
-        "lstm" => "LSTM",
-        "gru" => "GRU",
         other => other,
     };
-    format!("the {name}")
+    format!("the {}", name.replace("lstm", "LSTM").replace("gru", "GRU"))
 }
 
 /// `a`, `a and b`, `a, b and c`.
@@ -69,6 +68,16 @@ pub(super) fn times(i: Interval) -> String {
     )
 }
 
+/// `2.31 [2.10, 2.54]` of a factor.
+pub(super) fn bare(i: Interval) -> String {
+    format!(
+        "{} [{}, {}]",
+        factor(i.estimate),
+        factor(i.low),
+        factor(i.high)
+    )
+}
+
 /// `1.1×`: a margin.
 pub(super) fn margin_times(margin: f64) -> String {
     format!("{margin}×")
@@ -90,10 +99,9 @@ pub(super) fn plain(i: Interval, places: usize) -> String {
     format!("{estimate} [{low}, {high}]")
 }
 
-/// `31 % [28, 34]` of a share; one decimal below 10 %.
+/// `31.2 % [28.0, 34.1]` of a share.
 pub(super) fn percent(i: Interval) -> String {
-    let places = usize::from(i.estimate < 0.1);
-    let [estimate, low, high] = [i.estimate, i.low, i.high].map(|v| decimal(100.0 * v, places));
+    let [estimate, low, high] = [i.estimate, i.low, i.high].map(|v| decimal(100.0 * v, 1));
     format!("{estimate} % [{low}, {high}]")
 }
 
@@ -118,27 +126,29 @@ pub(super) fn capitalized(text: &str) -> String {
 
 /// What could not be compared, and why; empty where everything could.
 pub(super) fn left_out(decided: &[Decided]) -> String {
-    let reasons: Vec<String> = decided
-        .iter()
-        .filter_map(|d| match &d.comparison.effect {
-            Ok(_) => None,
-            Err(Missing::TooFew { have: 0 }) => Some(format!("{} (no result)", d.comparison.label)),
-            Err(Missing::TooFew { .. }) => Some(format!(
-                "{} (a single result has no interval)",
-                d.comparison.label
-            )),
-            Err(Missing::Unusable(why)) => Some(format!("{} ({why})", d.comparison.label)),
-        })
-        .collect();
-    match reasons.as_slice() {
-        [] => String::new(),
-        few if few.len() <= 3 => format!(" Could not be compared: {}.", semicolons(few)),
-        many => format!(
-            " Could not be compared: {}; and {} more.",
-            semicolons(&many[..2]),
-            many.len() - 2
-        ),
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for d in decided {
+        let reason = match &d.comparison.effect {
+            Ok(_) => continue,
+            Err(Missing::TooFew { have: 0 }) => "no result",
+            Err(Missing::TooFew { .. }) => "a single result has no interval",
+            Err(Missing::Unusable(why)) => why,
+        };
+        by_reason
+            .entry(reason)
+            .or_default()
+            .push(d.comparison.label.clone());
     }
+    let sentence = |(reason, labels): (&str, Vec<String>)| match labels.as_slice() {
+        [first, second, _, rest @ ..] => {
+            format!(
+                " Not compared ({reason}): {first}; {second}; and {} more.",
+                rest.len() + 1
+            )
+        }
+        few => format!(" Not compared ({reason}): {}.", semicolons(few)),
+    };
+    by_reason.into_iter().map(sentence).collect()
 }
 
 #[cfg(test)]
