@@ -1,172 +1,286 @@
-//! The backward pass of one head: scores recomputed block by block.
+//! The backward pass, and one piece of it.
 
-use super::forward::{ROWS, score_tile};
-use super::tile::accumulate;
-use super::{Rotation, Unit, pack};
-use crate::ops::math;
-use crate::ops::parallel::{Shared, scratch};
-use crate::ops::simd::{Kernel, Simd};
+use super::super::gemm::{Block, TileShape, tile_shape};
+use super::super::math;
+use super::super::parallel::{self, Scratch, Shared, scratch};
+use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::forward::gather;
+use super::pack::{Columns, pack_transposed};
+use super::{Piece, Plan, ROWS};
 
-/// Queries and keys of a block: P and dS of a block stay in the second-level cache.
-const QUERY_BLOCK: usize = 8 * ROWS;
-const KEY_BLOCK: usize = 256;
-/// Rows of a tile of dK and dV; divides every panel.
-const KEY_ROWS: usize = 4;
+/// Tokens whose scores exist at a time, for [`ROWS`] rows: a multiple of every panel's width.
+const TOKENS: usize = 256;
 
-pub(super) struct Backward<'a> {
-    pub unit: Unit,
-    pub rotation: Option<&'a Rotation>,
-    /// (B·T, 3D)
-    pub qkv: &'a [f32],
-    /// (B·T, D): what the forward pass returned.
-    pub out: &'a [f32],
-    /// (B·T, D)
-    pub dout: &'a [f32],
-    /// (T)
-    pub log_sum: &'a [f32],
-    /// (B·T, 3D), to add to.
-    pub dqkv: Shared<f32>,
+/// Adds the gradient of qkv to `dx`.
+pub fn run(plan: &Plan, x: &[f32], y: &[f32], dy: &[f32], log_sums: &[f32], dx: &mut [f32]) {
+    let dx = Shared::new(dx);
+    let inputs = Inputs { x, y, dy, log_sums };
+    let cuts = plan.pieces_per_head();
+    if cuts <= 1 {
+        parallel::for_each(plan.pieces(), |i| {
+            let piece = plan.piece(i);
+            // SAFETY: a piece is a whole head, whose part of dx is its own.
+            unsafe {
+                let (dk, dv) = rows_of(plan, &piece, &inputs, dx);
+                add_keys(plan, &piece, &dk, &dv, dx);
+            }
+        });
+        return;
+    }
+    // The blocks of rows of one head each sum their part of dk and dv; parts are added in order.
+    let last = plan.pieces().saturating_sub(1);
+    let parts = parallel::map(plan.pieces(), |i| {
+        // SAFETY: the rows of q's gradient are the piece's own; those of k and v come below.
+        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(last - i), &inputs, dx) };
+        (dk.to_vec(), dv.to_vec())
+    });
+    parallel::for_each(plan.pieces() / cuts, |head| {
+        for cut in 0..cuts {
+            let i = head * cuts + cut;
+            let (dk, dv) = &parts[last - i];
+            // SAFETY: a head's rows of the gradients of k and v belong to this iteration.
+            unsafe { add_keys(plan, &plan.piece(i), dk, dv, dx) };
+        }
+    });
 }
 
-impl Kernel for Backward<'_> {
-    type Output = ();
+struct Inputs<'a> {
+    x: &'a [f32],
+    y: &'a [f32],
+    dy: &'a [f32],
+    log_sums: &'a [f32],
+}
 
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Unit {
-            seq_len,
-            width,
-            head,
-            column,
-            ..
-        } = self.unit;
-        let panel = S::TILE_VECTORS * S::LANES;
-        let padded = head.next_multiple_of(S::LANES);
-        let vectors = padded / S::LANES;
-        let keys = seq_len.next_multiple_of(panel);
-        let queries = seq_len.next_multiple_of(QUERY_BLOCK);
-        let pack = |part: usize, rows: usize, rotation, scale| {
-            let place = (3 * width, part * width + column);
-            pack::rows(&self.unit, self.qkv, place, (rows, padded), rotation, scale)
-        };
-        let scale = self.unit.scale();
-        let q = pack(0, queries, self.rotation, scale);
-        let k = pack(1, keys, self.rotation, 1.0);
-        let v = pack(2, keys, None, 1.0);
-        let size = (queries, padded);
-        let dout = pack::rows(&self.unit, self.dout, (width, column), size, None, 1.0);
-        let kt = pack::panels(&self.unit, &k, padded, panel);
-        let vt = pack::panels(&self.unit, &v, padded, panel);
-        let mut dq = scratch(queries * padded);
-        let mut dk = scratch(keys * padded);
-        let mut dv = scratch(keys * padded);
-        dq.fill(0.0);
-        dk.fill(0.0);
-        dv.fill(0.0);
-        let mut p = scratch(QUERY_BLOCK * KEY_BLOCK);
-        let mut ds = scratch(QUERY_BLOCK * KEY_BLOCK);
-
-        for first in (0..seq_len).step_by(QUERY_BLOCK) {
-            let last = (first + QUERY_BLOCK).min(seq_len) - 1;
-            let mut log_sum = [f32::INFINITY; QUERY_BLOCK];
-            log_sum[..=last - first].copy_from_slice(&self.log_sum[first..=last]);
-            // δᵢ = Σ dOᵢ · Oᵢ, which is Σⱼ Pᵢⱼ dPᵢⱼ
-            let mut delta = [0.0f32; QUERY_BLOCK];
-            for (i, delta) in (first..=last).zip(&mut delta) {
-                let start = (self.unit.row + i) * width + column;
-                let pairs = self.out[start..start + head]
-                    .iter()
-                    .zip(&dout[i * padded..]);
-                *delta = pairs.map(|(o, d)| o * d).sum();
+/// Adds dk, turned back, and dv of the tokens a piece sees.
+///
+/// # Safety
+/// Nobody else uses these rows of this head in the gradients of k and v.
+unsafe fn add_keys(plan: &Plan, piece: &Piece, dk: &[f32], dv: &[f32], dx: Shared<f32>) {
+    let dh = plan.dh;
+    let padded = Columns::new(tile_shape(plan.level), dh).padded;
+    let mut row = vec![0.0; dh];
+    for t in 0..plan.seen(piece.rows.end) {
+        for (which, from) in [(1, dk), (2, dv)] {
+            row.copy_from_slice(&from[t * padded..][..dh]);
+            if let (Some(rotary), 1) = (&plan.rotary, which) {
+                rotary.turn_back(&mut row, t);
             }
-            let seen = self.unit.limit(last).next_multiple_of(panel);
-            for key in (0..seen).step_by(KEY_BLOCK) {
-                let block = KEY_BLOCK.min(seen - key);
-                // SAFETY: blocks lie within the packed sizes; p and ds hold QUERY_BLOCK rows of
-                // KEY_BLOCK.
-                unsafe {
-                    for r in (0..QUERY_BLOCK).step_by(ROWS) {
-                        for j in (0..block).step_by(panel) {
-                            let at = r * KEY_BLOCK + j;
-                            let row = (first + r) * padded;
-                            let column = (key + j) * head;
-                            // forward: S = Q Kᵀ / √dₕ (into p); O = P V gives dP = dO Vᵀ (into ds)
-                            let (a, b) = (q.as_ptr().add(row), kt.as_ptr().add(column));
-                            score_tile(s, head, a, padded, b, p.as_mut_ptr().add(at), KEY_BLOCK);
-                            let (a, b) = (dout.as_ptr().add(row), vt.as_ptr().add(column));
-                            score_tile(s, head, a, padded, b, ds.as_mut_ptr().add(at), KEY_BLOCK);
-                        }
-                    }
-                }
-                for r in 0..QUERY_BLOCK {
-                    let range = r * KEY_BLOCK..r * KEY_BLOCK + block;
-                    let (p, ds) = (&mut p[range.clone()], &mut ds[range]);
-                    softmax_gradient(s, p, ds, log_sum[r], delta[r]);
-                    let seen = self.unit.limit(first + r).saturating_sub(key).min(block);
-                    p[seen..].fill(0.0);
-                    ds[seen..].fill(0.0);
-                }
-                // SAFETY: as above; dq, dk and dv have the packed sizes.
-                unsafe {
-                    // forward: S = Q Kᵀ / √dₕ, so dQ += dS K (scaled at the end), dK += dSᵀ Q / √dₕ
-                    let size = (QUERY_BLOCK, block, vectors);
-                    let b = k.as_ptr().add(key * padded);
-                    let c = dq.as_mut_ptr().add(first * padded);
-                    accumulate::<S, ROWS>(
-                        s,
-                        size,
-                        ds.as_ptr(),
-                        (KEY_BLOCK, 1),
-                        b,
-                        padded,
-                        c,
-                        padded,
-                    );
-                    let size = (block, QUERY_BLOCK, vectors);
-                    let b = q.as_ptr().add(first * padded);
-                    let c = dk.as_mut_ptr().add(key * padded);
-                    let strides = (1, KEY_BLOCK);
-                    accumulate::<S, KEY_ROWS>(s, size, ds.as_ptr(), strides, b, padded, c, padded);
-                    // forward: O = P V, so dV += Pᵀ dO
-                    let b = dout.as_ptr().add(first * padded);
-                    let c = dv.as_mut_ptr().add(key * padded);
-                    accumulate::<S, KEY_ROWS>(s, size, p.as_ptr(), strides, b, padded, c, padded);
-                }
-            }
-        }
-
-        for t in 0..seq_len {
-            for (part, gradient) in [&mut dq, &mut dk, &mut dv].into_iter().enumerate() {
-                let row = &mut gradient[t * padded..t * padded + head];
-                if part == 0 {
-                    row.iter_mut().for_each(|x| *x *= scale);
-                }
-                // forward: q and k were turned; the transpose of a turn is the turn back
-                if let (0 | 1, Some(rotation)) = (part, self.rotation) {
-                    rotation.turn(t, row, -1.0);
-                }
-                let start = (self.unit.row + t) * 3 * width + part * width + column;
-                // SAFETY: this unit's columns of this row, which no other unit writes.
-                let out = unsafe { self.dqkv.slice(start..start + head) };
-                for (out, x) in out.iter_mut().zip(row) {
-                    *out += *x;
-                }
-            }
+            let start = plan.at(piece, which, t);
+            // SAFETY: by contract.
+            add(unsafe { dx.slice(start..start + dh) }, &row);
         }
     }
 }
 
-/// forward: P = exp(S − log Σ exp S). Replaces scores by P, and dP by dS = P (dP − δ).
-#[inline(always)]
-fn softmax_gradient<S: Simd>(s: S, p: &mut [f32], ds: &mut [f32], log_sum: f32, delta: f32) {
-    let (shift, delta) = (s.splat(log_sum), s.splat(delta));
-    for (p, ds) in p
-        .chunks_exact_mut(S::LANES)
-        .zip(ds.chunks_exact_mut(S::LANES))
-    {
-        let weight = math::exp(s, s.sub(s.read(p), shift));
-        let gradient = s.mul(weight, s.sub(s.read(ds), delta));
-        s.write(p, weight);
-        s.write(ds, gradient);
+fn add(sum: &mut [f32], x: &[f32]) {
+    for (s, x) in sum.iter_mut().zip(x) {
+        *s += x;
+    }
+}
+
+/// Adds dq of a piece's rows to `dx`; returns its part of dk (not turned back) and dv, dense rows
+/// padded to whole vectors, of all tokens it sees.
+///
+/// # Safety
+/// Nobody else uses these rows of this head in the gradient of q.
+unsafe fn rows_of(
+    plan: &Plan,
+    piece: &Piece,
+    inputs: &Inputs,
+    dx: Shared<f32>,
+) -> (Scratch, Scratch) {
+    let (dh, level, tile) = (plan.dh, plan.level, tile_shape(plan.level));
+    let TileShape {
+        lanes,
+        vectors,
+        rows: group,
+    } = tile;
+    let seen = plan.seen(piece.rows.end);
+    let columns = Columns::new(tile, dh);
+    let padded = columns.padded;
+    let keys_width = lanes * vectors;
+
+    // kᵀ and vᵀ for scores and their gradients, k for dq.
+    let whole = seen.next_multiple_of(keys_width);
+    let (mut rows, mut k_t, mut v_t) =
+        (scratch(seen * dh), scratch(whole * dh), scratch(whole * dh));
+    gather(plan, piece, 2, 0..seen, inputs.x, &mut rows);
+    pack_transposed(level, &rows, dh, &mut v_t);
+    gather(plan, piece, 1, 0..seen, inputs.x, &mut rows);
+    pack_transposed(level, &rows, dh, &mut k_t);
+    let mut k = scratch(seen * padded);
+    columns.pack(&rows, dh, &mut k);
+    drop(rows);
+    let (mut dk, mut dv) = (scratch(seen * padded), scratch(seen * padded));
+    dk.fill(0.0);
+    dv.fill(0.0);
+
+    // One more vector than needed, so that rows do not fall on the same cache sets.
+    let stride = TOKENS + lanes;
+    let (mut p, mut ds) = (scratch(ROWS * stride), scratch(ROWS * stride));
+    let (mut q, mut dy) = (scratch(ROWS * dh), scratch(ROWS * dh));
+    let (mut q_panels, mut dy_panels) = (scratch(ROWS * padded), scratch(ROWS * padded));
+    let mut dq = scratch(ROWS * padded);
+    let (mut logs, mut deltas) = ([0.0f32; ROWS], [0.0f32; ROWS]);
+    for first in piece.rows.clone().step_by(ROWS) {
+        let count = ROWS.min(piece.rows.end - first);
+        gather(plan, piece, 0, first..first + count, inputs.x, &mut q);
+        q[..count * dh].iter_mut().for_each(|q| *q *= plan.scale());
+        for i in 0..count {
+            let start = plan.at_output(piece, first + i);
+            let row = &inputs.dy[start..start + dh];
+            dy[i * dh..(i + 1) * dh].copy_from_slice(row);
+            deltas[i] = dispatch_at(level, Dot(row, &inputs.y[start..start + dh]));
+            let t = piece.batch * plan.shape.seq_len + first + i;
+            logs[i] = inputs.log_sums[t * plan.shape.heads + piece.head];
+        }
+        columns.pack(&q[..count * dh], dh, &mut q_panels);
+        columns.pack(&dy[..count * dh], dh, &mut dy_panels);
+
+        let seen_here = plan.seen(first + count);
+        for begin in (0..seen_here).step_by(TOKENS) {
+            let tokens = TOKENS.min(seen_here - begin);
+            // The first row that sees a token: rows before it have nothing to compute.
+            let first_row = |token: usize| {
+                if plan.shape.causal {
+                    token.saturating_sub(first)
+                } else {
+                    0
+                }
+            };
+            // S = q kᵀ and dP = dy vᵀ.
+            for column in (0..tokens).step_by(keys_width) {
+                let skip = first_row(begin + column);
+                for (a, panels, c) in [(&q, &k_t, &mut p), (&dy, &v_t, &mut ds)] {
+                    let block = Block {
+                        m: count - skip,
+                        k: dh,
+                        a: a[skip * dh..].as_ptr(),
+                        row: dh,
+                        column: 1,
+                        panel: panels[(begin + column) * dh..].as_ptr(),
+                        panel_row: keys_width,
+                        vectors: (tokens - column).min(keys_width).div_ceil(lanes),
+                        c: c[skip * stride + column..].as_mut_ptr(),
+                        c_row: stride,
+                        accumulate: false,
+                    };
+                    // SAFETY: a holds `count` rows, panels are whole, c's rows hold whole vectors.
+                    unsafe { block.run_at(level) };
+                }
+            }
+            // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a token.
+            for i in 0..count {
+                let seen = plan.seen(first + i + 1).saturating_sub(begin).min(tokens);
+                let (p, ds) = (
+                    &mut p[i * stride..][..stride],
+                    &mut ds[i * stride..][..stride],
+                );
+                let (log, delta) = (logs[i], deltas[i]);
+                dispatch_at(
+                    level,
+                    ScoreGradient {
+                        p: &mut p[..seen],
+                        ds: &mut ds[..seen],
+                        log,
+                        delta,
+                    },
+                );
+                p[seen..tokens].fill(0.0);
+                ds[seen..tokens].fill(0.0);
+            }
+            // dv += Pᵀ dy, dk += dSᵀ q.
+            for j in (0..tokens).step_by(group) {
+                let skip = first_row(begin + j);
+                for (column, width) in columns.panels() {
+                    let place = (begin + j) * padded + column;
+                    for (a, panels, c) in [(&p, &dy_panels, &mut dv), (&ds, &q_panels, &mut dk)] {
+                        let block = Block {
+                            m: group.min(tokens - j),
+                            k: count - skip,
+                            a: a[skip * stride + j..].as_ptr(),
+                            row: 1,
+                            column: stride,
+                            panel: panels[column * count + skip * width..].as_ptr(),
+                            panel_row: width,
+                            vectors: width / lanes,
+                            c: c[place..].as_mut_ptr(),
+                            c_row: padded,
+                            accumulate: true,
+                        };
+                        // SAFETY: panels hold `count` rows, c one padded row a token.
+                        unsafe { block.run_at(level) };
+                    }
+                }
+            }
+            // dq += dS k.
+            for i in (0..count).step_by(group) {
+                let height = group.min(count - i);
+                let end = plan.seen(first + i + height).min(begin + tokens);
+                for (column, width) in columns.panels() {
+                    let block = Block {
+                        m: height,
+                        k: end.saturating_sub(begin),
+                        a: ds[i * stride..].as_ptr(),
+                        row: stride,
+                        column: 1,
+                        panel: k[column * seen + begin * width..].as_ptr(),
+                        panel_row: width,
+                        vectors: width / lanes,
+                        c: dq[i * padded + column..].as_mut_ptr(),
+                        c_row: padded,
+                        accumulate: begin > 0,
+                    };
+                    // SAFETY: ds holds `tokens` columns, k all tokens seen, dq whole vectors.
+                    unsafe { block.run_at(level) };
+                }
+            }
+        }
+        for i in 0..count {
+            let row = &mut dq[i * padded..][..dh];
+            row.iter_mut().for_each(|q| *q *= plan.scale());
+            if let Some(rotary) = &plan.rotary {
+                rotary.turn_back(row, first + i);
+            }
+            let start = plan.at(piece, 0, first + i);
+            // SAFETY: by contract.
+            add(unsafe { dx.slice(start..start + dh) }, row);
+        }
+    }
+    (dk, dv)
+}
+
+struct Dot<'a>(&'a [f32], &'a [f32]);
+
+impl Kernel for Dot<'_> {
+    type Output = f32;
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> f32 {
+        let mut sum = s.zero();
+        for j in (0..self.0.len()).step_by(S::LANES) {
+            sum = s.fma(s.read_at(self.0, j), s.read_at(self.1, j), sum);
+        }
+        s.sum(sum)
+    }
+}
+
+struct ScoreGradient<'a> {
+    p: &'a mut [f32],
+    ds: &'a mut [f32],
+    log: f32,
+    delta: f32,
+}
+
+impl Kernel for ScoreGradient<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (log, delta) = (s.splat(self.log), s.splat(self.delta));
+        for j in (0..self.p.len()).step_by(S::LANES) {
+            let p = math::exp(s, s.sub(s.read_at(self.p, j), log));
+            let ds = s.mul(p, s.sub(s.read_at(self.ds, j), delta));
+            s.write_at(self.p, j, p);
+            s.write_at(self.ds, j, ds);
+        }
     }
 }

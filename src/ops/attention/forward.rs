@@ -1,142 +1,171 @@
-//! The forward pass of one head: a few full rows of scores at a time.
+//! One piece of the forward pass.
 
-use super::tile::{accumulate, product};
-use super::{Rotation, Unit, pack};
-use crate::ops::math;
-use crate::ops::parallel::{Shared, scratch};
-use crate::ops::simd::{Kernel, Simd};
+use super::super::gemm::{Block, K_BLOCK, tile_shape};
+use super::super::math;
+use super::super::parallel::{Shared, scratch};
+use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::pack::{Columns, pack_transposed};
+use super::{Piece, Plan, ROWS};
 
-/// Rows of scores in work at a time.
-pub(super) const ROWS: usize = 6;
+/// Writes the piece's rows of y and of the log-sums (B·T, H).
+///
+/// # Safety
+/// Nobody else uses those rows of this head in `y` and `log_sums`.
+pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sums: Shared<f32>) {
+    let (dh, tile) = (plan.dh, tile_shape(plan.level));
+    let seen = plan.seen(piece.rows.end);
+    let columns = Columns::new(tile, dh);
+    let keys_width = tile.lanes * tile.vectors;
 
-pub(super) struct Forward<'a> {
-    pub unit: Unit,
-    pub rotation: Option<&'a Rotation>,
-    /// (B·T, 3D)
-    pub qkv: &'a [f32],
-    /// (B·T, D)
-    pub out: Shared<f32>,
-    /// (T): log Σ exp of the scores of each row.
-    pub log_sum: &'a mut [f32],
-}
+    let mut rows = scratch(seen * dh);
+    let mut keys = scratch(seen.next_multiple_of(keys_width) * dh);
+    gather(plan, piece, 1, 0..seen, x, &mut rows);
+    pack_transposed(plan.level, &rows, dh, &mut keys);
+    let mut v = scratch(seen * columns.padded);
+    gather(plan, piece, 2, 0..seen, x, &mut rows);
+    columns.pack(&rows, dh, &mut v);
+    drop(rows);
 
-impl Kernel for Forward<'_> {
-    type Output = ();
+    // One more vector than needed, so that rows do not fall on the same cache sets.
+    let stride = seen.next_multiple_of(tile.lanes) + tile.lanes;
+    let mut scores = scratch(ROWS * stride);
+    let mut q = scratch(ROWS * dh);
+    let mut out = scratch(ROWS * columns.padded);
+    let mut sums = [0.0; ROWS];
+    for first in piece.rows.clone().step_by(ROWS) {
+        let count = ROWS.min(piece.rows.end - first);
+        let seen = plan.seen(first + count);
+        gather(plan, piece, 0, first..first + count, x, &mut q);
+        q[..count * dh].iter_mut().for_each(|q| *q *= plan.scale());
 
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let Unit {
-            seq_len,
-            width,
-            head,
-            column,
-            ..
-        } = self.unit;
-        let panel = S::TILE_VECTORS * S::LANES;
-        let padded = head.next_multiple_of(S::LANES);
-        let keys = seq_len.next_multiple_of(panel);
-        let queries = seq_len.next_multiple_of(ROWS);
-        let pack = |part: usize, rows: usize, rotation, scale| {
-            let place = (3 * width, part * width + column);
-            pack::rows(&self.unit, self.qkv, place, (rows, padded), rotation, scale)
+        // S = q kᵀ, but for rows that end before a panel begins.
+        for column in (0..seen).step_by(keys_width) {
+            let skip = if plan.shape.causal {
+                column.saturating_sub(first)
+            } else {
+                0
+            };
+            let block = Block {
+                m: count - skip,
+                k: dh,
+                a: q[skip * dh..].as_ptr(),
+                row: dh,
+                column: 1,
+                panel: keys[column * dh..].as_ptr(),
+                panel_row: keys_width,
+                vectors: (seen - column).min(keys_width).div_ceil(tile.lanes),
+                c: scores[skip * stride + column..].as_mut_ptr(),
+                c_row: stride,
+                accumulate: false,
+            };
+            // SAFETY: q holds `count` rows, keys whole panels, scores `stride` ≥ whole vectors.
+            unsafe { block.run_at(plan.level) };
+        }
+
+        // P, not yet divided by its row's sum.
+        let group_end = |i: usize| {
+            plan.seen((first + i / tile.rows * tile.rows + tile.rows).min(first + count))
         };
-        let q = pack(0, queries, self.rotation, self.unit.scale());
-        let k = pack(1, keys, self.rotation, 1.0);
-        let v = pack(2, keys, None, 1.0);
-        let kt = pack::panels(&self.unit, &k, padded, panel);
-        let mut scores = scratch(ROWS * keys);
-        let mut sums = scratch(ROWS * padded);
-
-        for first in (0..seq_len).step_by(ROWS) {
-            let seen = self.unit.limit(first + ROWS - 1).next_multiple_of(panel);
-            // Scores: S = Q Kᵀ / √dₕ
-            for p in (0..seen).step_by(panel) {
-                // SAFETY: first + ROWS ≤ queries and p + panel ≤ keys, the sizes packed above.
-                unsafe {
-                    let a = q.as_ptr().add(first * padded);
-                    let b = kt.as_ptr().add(p * head);
-                    let c = scores.as_mut_ptr().add(p);
-                    score_tile(s, head, a, padded, b, c, keys);
-                }
-            }
-            // P = exp(S − max), with its row sums
-            let mut inverse = [0.0f32; ROWS];
-            for r in 0..ROWS.min(seq_len - first) {
-                let row = &mut scores[r * keys..r * keys + seen];
-                row[self.unit.limit(first + r)..].fill(f32::NEG_INFINITY);
-                let (largest, sum) = softmax_row(s, row);
-                inverse[r] = 1.0 / sum;
-                self.log_sum[first + r] = largest + sum.ln();
-            }
-            // O = P V / sum
-            sums.fill(0.0);
-            // SAFETY: ROWS rows of `keys` scores, `seen` ≤ keys rows of v, ROWS rows of sums.
+        for (i, sum) in sums[..count].iter_mut().enumerate() {
+            let row = &mut scores[i * stride..(i + 1) * stride];
+            let seen = plan.seen(first + i + 1);
+            let (total, largest) = dispatch_at(plan.level, Softmax { row, seen });
+            scores[i * stride..][seen..group_end(i)].fill(0.0);
+            // SAFETY: this row of this head is the piece's own.
             unsafe {
-                let size = (ROWS, seen, padded / S::LANES);
-                let (a, b, c) = (scores.as_ptr(), v.as_ptr(), sums.as_mut_ptr());
-                accumulate::<S, ROWS>(s, size, a, (keys, 1), b, padded, c, padded);
+                let t = piece.batch * plan.shape.seq_len + first + i;
+                *log_sums.pointer().add(t * plan.shape.heads + piece.head) = largest + total.ln();
             }
-            for r in 0..ROWS.min(seq_len - first) {
-                let start = (self.unit.row + first + r) * width + column;
-                // SAFETY: this unit's columns of this row, which no other unit writes.
-                let out = unsafe { self.out.slice(start..start + head) };
-                for (out, sum) in out.iter_mut().zip(&sums[r * padded..]) {
-                    *out = sum * inverse[r];
+            *sum = 1.0 / total;
+        }
+
+        // y = P v, summed over blocks of tokens that stay in cache.
+        for begin in (0..seen).step_by(K_BLOCK) {
+            for i in (0..count).step_by(tile.rows) {
+                let end = group_end(i).min(begin + K_BLOCK);
+                if end <= begin {
+                    continue;
                 }
+                for (column, width) in columns.panels() {
+                    let block = Block {
+                        m: tile.rows.min(count - i),
+                        k: end - begin,
+                        a: scores[i * stride + begin..].as_ptr(),
+                        row: stride,
+                        column: 1,
+                        panel: v[column * (v.len() / columns.padded) + begin * width..].as_ptr(),
+                        panel_row: width,
+                        vectors: width / tile.lanes,
+                        c: out[i * columns.padded + column..].as_mut_ptr(),
+                        c_row: columns.padded,
+                        accumulate: begin > 0,
+                    };
+                    // SAFETY: scores hold the group's tokens, v all tokens seen, out whole vectors.
+                    unsafe { block.run_at(plan.level) };
+                }
+            }
+        }
+        for i in 0..count {
+            let start = plan.at_output(piece, first + i);
+            // SAFETY: this row of this head is the piece's own.
+            let y = unsafe { y.slice(start..start + dh) };
+            for (y, o) in y.iter_mut().zip(&out[i * columns.padded..]) {
+                *y = o * sums[i];
             }
         }
     }
 }
 
-/// One panel of scores for ROWS rows, with the tile that fits the registers.
-///
-/// # Safety
-/// `a`: ROWS rows of `a_row` ≥ `head` floats; `b`: a panel (head, TILE_VECTORS · LANES); `c`: ROWS
-/// rows, `c_row` apart.
-#[inline(always)]
-pub(super) unsafe fn score_tile<S: Simd>(
-    s: S,
-    head: usize,
-    a: *const f32,
-    a_row: usize,
-    b: *const f32,
-    c: *mut f32,
-    c_row: usize,
+/// Dense rows `range` of q (0), k (1) or v (2) of a head, q and k turned by their position.
+pub(super) fn gather(
+    plan: &Plan,
+    piece: &Piece,
+    which: usize,
+    range: std::ops::Range<usize>,
+    x: &[f32],
+    out: &mut [f32],
 ) {
-    let step = S::TILE_VECTORS * S::LANES;
-    macro_rules! tile {
-        ($n:literal) => {{
-            // SAFETY: by contract.
-            unsafe {
-                let sums = product::<S, ROWS, $n>(s, head, a, (a_row, 1), b, step);
-                for (r, sums) in sums.iter().enumerate() {
-                    for (n, &sum) in sums.iter().enumerate() {
-                        s.store(c.add(r * c_row + n * S::LANES), sum);
-                    }
-                }
-            }
-        }};
-    }
-    match S::TILE_VECTORS {
-        4 => tile!(4),
-        2 => tile!(2),
-        _ => tile!(1),
+    let dh = plan.dh;
+    for (t, out) in range.zip(out.chunks_exact_mut(dh.max(1))) {
+        out.copy_from_slice(&x[plan.at(piece, which, t)..][..dh]);
+        if let (Some(rotary), 0 | 1) = (&plan.rotary, which) {
+            rotary.turn(out, t);
+        }
     }
 }
 
-/// Replaces a row of whole vectors by exp(x − max); returns max and the sum.
-#[inline(always)]
-fn softmax_row<S: Simd>(s: S, row: &mut [f32]) -> (f32, f32) {
-    let mut largest = s.splat(f32::NEG_INFINITY);
-    for x in row.chunks_exact(S::LANES) {
-        largest = s.max(largest, s.read(x));
+/// The first `seen` of a row ← e^(x − largest). Returns their sum and the largest.
+struct Softmax<'a> {
+    row: &'a mut [f32],
+    seen: usize,
+}
+
+impl Kernel for Softmax<'_> {
+    type Output = (f32, f32);
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> (f32, f32) {
+        let whole = self.seen - self.seen % S::LANES;
+        let row = &mut self.row[..self.seen];
+        let mut top = s.splat(f32::NEG_INFINITY);
+        for j in (0..whole).step_by(S::LANES) {
+            top = s.max(top, s.read_at(row, j));
+        }
+        let largest = row[whole..]
+            .iter()
+            .fold(s.largest(top), |m, &x| if x > m { x } else { m });
+        let top = s.splat(largest);
+        let mut sums = s.zero();
+        for j in (0..whole).step_by(S::LANES) {
+            let e = math::exp(s, s.sub(s.read_at(row, j), top));
+            sums = s.add(sums, e);
+            s.write_at(row, j, e);
+        }
+        let mut sum = s.sum(sums);
+        if whole < self.seen {
+            let e = math::exp(s, s.sub(s.read_at(row, whole), top));
+            s.write_at(row, whole, e);
+            sum += row[whole..].iter().sum::<f32>();
+        }
+        (sum, largest)
     }
-    let largest = s.largest(largest);
-    let (shift, mut sum) = (s.splat(largest), s.zero());
-    for x in row.chunks_exact_mut(S::LANES) {
-        let p = math::exp(s, s.sub(s.read(x), shift));
-        s.write(x, p);
-        sum = s.add(sum, p);
-    }
-    (largest, s.sum(sum))
 }

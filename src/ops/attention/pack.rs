@@ -1,97 +1,101 @@
-//! Copies of one head's queries, keys and values in the order the products read them.
+//! Rows of one head as the two kinds of panels that its products read.
 
-use super::Unit;
-use crate::ops::parallel::{Scratch, scratch};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use super::super::gemm::TileShape;
+use super::super::simd::{Kernel, Level, Simd, dispatch_at};
 
-/// cos and sin of the angle of each position and pair of coordinates (Su et al. 2021): position t
-/// turns the pair (i, i + dₕ/2) by t · 10000^(−2i/dₕ).
-#[derive(Debug, Clone)]
-pub(crate) struct Rotation {
-    half: usize,
-    /// (T, dₕ/2) pairs.
-    turns: Arc<Vec<(f32, f32)>>,
+/// Rows (n, d) as panels of at most a tile's vectors of columns, padded with zeros: the right-hand
+/// matrix of a product that sums over these rows.
+///
+/// `panel(c)` starts at `c * n * width` where width is a whole panel's.
+#[derive(Clone, Copy)]
+pub struct Columns {
+    /// Columns d, padded to whole vectors.
+    pub padded: usize,
+    /// Columns of a whole panel.
+    pub width: usize,
+    /// Floats in a vector.
+    pub lanes: usize,
 }
 
-impl Rotation {
-    /// The angles of `seq_len` positions for heads of size `head` (even).
-    pub(crate) fn new(seq_len: usize, head: usize) -> Self {
-        // Angles depend on the size alone, and sine is slow: longest table so far by head size.
-        static TABLES: Mutex<BTreeMap<usize, Arc<Vec<(f32, f32)>>>> = Mutex::new(BTreeMap::new());
-        let half = head / 2;
-        let mut tables = TABLES.lock().expect("no panic while held");
-        let turns = tables.entry(head).or_default();
-        if turns.len() < seq_len * half {
-            let angle = |t: usize, i: usize| {
-                let (sin, cos) =
-                    (t as f64 * 10000f64.powf(-2.0 * i as f64 / head as f64)).sin_cos();
-                (cos as f32, sin as f32)
-            };
-            let all = (0..seq_len).flat_map(|t| (0..half).map(move |i| angle(t, i)));
-            *turns = Arc::new(all.collect());
-        }
-        Rotation {
-            half,
-            turns: turns.clone(),
+impl Columns {
+    pub fn new(tile: TileShape, d: usize) -> Self {
+        let width = tile.lanes * tile.vectors;
+        Columns {
+            padded: d.next_multiple_of(tile.lanes),
+            width,
+            lanes: tile.lanes,
         }
     }
 
-    /// Turns one head's vector at position `t`, back if `sign` is −1.
-    #[inline(always)]
-    pub(crate) fn turn(&self, t: usize, x: &mut [f32], sign: f32) {
-        let (low, high) = x.split_at_mut(self.half);
-        let turns = &self.turns[t * self.half..(t + 1) * self.half];
-        for ((a, b), &(cos, sin)) in low.iter_mut().zip(high).zip(turns) {
-            let sin = sign * sin;
-            (*a, *b) = (*a * cos - *b * sin, *b * cos + *a * sin);
-        }
+    /// (first column, columns) of each panel.
+    pub fn panels(self) -> impl Iterator<Item = (usize, usize)> {
+        let Columns { padded, width, .. } = self;
+        (0..padded)
+            .step_by(width)
+            .map(move |first| (first, width.min(padded - first)))
     }
-}
 
-/// Rows of `source` (row stride `stride`, from column `column`) as (rows, padded), with zeros up to
-/// `rows` rows and `padded` columns; turned and scaled.
-#[inline(always)]
-pub(super) fn rows(
-    unit: &Unit,
-    source: &[f32],
-    (stride, column): (usize, usize),
-    (rows, padded): (usize, usize),
-    rotation: Option<&Rotation>,
-    scale: f32,
-) -> Scratch {
-    let mut out = scratch(rows * padded);
-    for t in 0..unit.seq_len {
-        let from = (unit.row + t) * stride + column;
-        let row = &mut out[t * padded..(t + 1) * padded];
-        row[..unit.head].copy_from_slice(&source[from..from + unit.head]);
-        row[unit.head..].fill(0.0);
-        if let Some(rotation) = rotation {
-            rotation.turn(t, &mut row[..unit.head], 1.0);
-        }
-        if scale != 1.0 {
-            row.iter_mut().for_each(|x| *x *= scale);
-        }
-    }
-    out[unit.seq_len * padded..].fill(0.0);
-    out
-}
-
-/// The transpose of (keys, padded) rows in panels of `columns` keys: (panels, dₕ, columns).
-#[inline(always)]
-pub(super) fn panels(unit: &Unit, rows: &[f32], padded: usize, columns: usize) -> Scratch {
-    let keys = rows.len() / padded;
-    let mut out = scratch(keys * unit.head);
-    for (panel, out) in out.chunks_exact_mut(unit.head * columns).enumerate() {
-        for (j, row) in rows[panel * columns * padded..]
-            .chunks_exact(padded)
-            .take(columns)
-            .enumerate()
-        {
-            for (d, &x) in row[..unit.head].iter().enumerate() {
-                out[d * columns + j] = x;
+    /// Writes the panels of `n` dense rows of `d` floats.
+    pub fn pack(self, rows: &[f32], d: usize, out: &mut [f32]) {
+        let n = rows.len() / d.max(1);
+        for (first, width) in self.panels() {
+            let count = width.min(d - first);
+            let panel = &mut out[first * n..][..n * width];
+            for (out, row) in panel.chunks_exact_mut(width).zip(rows.chunks_exact(d)) {
+                out[..count].copy_from_slice(&row[first..first + count]);
+                out[count..].fill(0.0);
             }
         }
     }
-    out
+}
+
+/// Dense rows (n, d) transposed, in panels of a tile's vectors of rows, each (d, panel width): the
+/// right-hand matrix of a product that gives one score a row. `out` holds n rounded up to whole
+/// panels times d; what lies past row n is 0.
+pub fn pack_transposed(level: Level, rows: &[f32], d: usize, out: &mut [f32]) {
+    dispatch_at(level, Transpose { rows, d, out });
+}
+
+struct Transpose<'a> {
+    rows: &'a [f32],
+    d: usize,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Transpose<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Transpose { rows, d, out } = self;
+        let n = rows.len() / d.max(1);
+        let width = S::LANES * S::TILE_VECTORS;
+        let whole = d / S::LANES * S::LANES;
+        for (first, panel) in (0..n).step_by(width).zip(out.chunks_exact_mut(width * d)) {
+            for j in (0..width).step_by(S::LANES) {
+                let row = first + j;
+                let edge = n.saturating_sub(row).min(S::LANES);
+                let mut squares = 0;
+                if edge == S::LANES {
+                    for i in (0..whole).step_by(S::LANES) {
+                        let (from, to) = (&rows[row * d + i..], &mut panel[i * width + j..]);
+                        assert!(from.len() >= (S::LANES - 1) * d + S::LANES);
+                        assert!(to.len() >= (S::LANES - 1) * width + S::LANES);
+                        // SAFETY: both squares lie within their slices, just checked.
+                        unsafe { s.transpose(from.as_ptr(), d, to.as_mut_ptr(), width) };
+                    }
+                    squares = whole;
+                }
+                for i in squares..d {
+                    let to = &mut panel[i * width + j..][..S::LANES];
+                    for (r, to) in to.iter_mut().enumerate() {
+                        *to = if r < edge {
+                            rows[(row + r) * d + i]
+                        } else {
+                            0.0
+                        };
+                    }
+                }
+            }
+        }
+    }
 }

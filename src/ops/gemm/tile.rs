@@ -44,6 +44,23 @@ pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(
     column: usize,
     panel: *const f32,
 ) -> [[S::F32; V]; R] {
+    // SAFETY: by contract.
+    unsafe { tile_of_wider::<S, R, V>(s, k, a, row, column, panel, V * S::LANES) }
+}
+
+/// [`tile`] of the first V vectors of a panel whose rows are `panel_row` floats apart.
+/// # Safety
+/// Those elements are readable.
+#[inline(always)]
+pub unsafe fn tile_of_wider<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    k: usize,
+    a: *const f32,
+    row: usize,
+    column: usize,
+    panel: *const f32,
+    panel_row: usize,
+) -> [[S::F32; V]; R] {
     let mut sums = [[s.zero(); V]; R];
     // SAFETY: reads what the contract allows.
     unsafe {
@@ -60,7 +77,7 @@ pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(
                 }
             }
             a = a.add(column);
-            panel = panel.add(V * S::LANES);
+            panel = panel.add(panel_row);
         }
     }
     sums
@@ -81,8 +98,10 @@ pub struct Block {
     pub row: usize,
     /// Floats from a column of A to the next.
     pub column: usize,
-    /// k rows of `vectors` vectors.
+    /// k rows of at least `vectors` vectors.
     pub panel: *const f32,
+    /// Floats from a row of the panel to the next.
+    pub panel_row: usize,
     /// At most the tile's vectors.
     pub vectors: usize,
     /// C.
@@ -106,7 +125,9 @@ impl Block {
         // SAFETY: by contract of `run_at`.
         unsafe {
             let a = self.a.add(i * self.row);
-            let sums = tile::<S, R, V>(s, self.k, a, self.row, self.column, self.panel);
+            let (k, panel) = (self.k, self.panel);
+            let sums =
+                tile_of_wider::<S, R, V>(s, k, a, self.row, self.column, panel, self.panel_row);
             for (r, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
                     let c = self.c.add((i + r) * self.c_row + v * S::LANES);

@@ -1,0 +1,207 @@
+//! Multi-head attention, causal or full (Vaswani et al. 2017), with rotary positions on request.
+//!
+//! For each head with q, k, v (T, dh): S = q kᵀ / √dh, restricted to j ≤ i if causal;
+//! P = softmax(S) row by row; y = P v. Rotary positions turn q and k by their place first.
+//! Backward (Dao et al. 2022): with Lᵢ = ln Σⱼ e^Sᵢⱼ kept, P = e^(S − L) is computed again;
+//! dv = Pᵀ dy; dP = dy vᵀ; dS = P ⊙ (dP − Δ), Δᵢ = dyᵢ · yᵢ; dq = dS k / √dh; dk = dSᵀ q / √dh.
+//!
+//! Scores exist for one head's block of rows at a time, so memory grows with T, not T².
+//! Cost: 2 products forward and 5 backward of 2·dh FLOPs for each of the T² pairs, or T(T+1)/2 if
+//! causal; span 4·T forward (a row's sum), 8·T backward.
+
+mod backward;
+mod forward;
+mod pack;
+mod rotary;
+#[cfg(test)]
+mod tests;
+
+pub use rotary::Rotary;
+
+use super::cost::{self, Cost};
+use super::parallel::{self, Shared, filled};
+use super::simd::{Level, level};
+use super::{Activation, Slot, matrix, values};
+use dfdx::prelude::*;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// Shape and kind of an attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttentionShape {
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens T in each.
+    pub seq_len: usize,
+    /// Heads H; they divide the width.
+    pub heads: usize,
+    /// Whether a token sees only itself and those before it.
+    pub causal: bool,
+    /// Whether queries and keys are turned by their position (Su et al. 2021).
+    pub rotary: bool,
+}
+
+/// Rows of scores that exist at a time; a multiple of every tile's rows.
+const ROWS: usize = 48;
+/// With fewer pieces than this, heads are cut into blocks of rows, of at least [`PIECE_ROWS`].
+const PIECES: usize = 16;
+const PIECE_ROWS: usize = 384;
+
+/// One call's sizes and what its pieces share.
+struct Plan {
+    shape: AttentionShape,
+    /// Width of a head.
+    dh: usize,
+    /// Rows a piece takes of one head: cut by the data's size alone.
+    rows: usize,
+    rotary: Option<Arc<Rotary>>,
+    level: Level,
+}
+
+/// A part of one head: these rows of its scores.
+struct Piece {
+    batch: usize,
+    head: usize,
+    rows: Range<usize>,
+}
+
+impl Plan {
+    fn new(shape: AttentionShape, width: usize) -> Self {
+        let AttentionShape {
+            batch,
+            seq_len,
+            heads,
+            ..
+        } = shape;
+        let dh = width / heads;
+        let cuts = PIECES
+            .div_ceil((batch * heads).max(1))
+            .min(seq_len / PIECE_ROWS)
+            .max(1);
+        let rows = seq_len.div_ceil(cuts).next_multiple_of(ROWS);
+        let rotary = shape.rotary.then(|| Rotary::cached(dh, seq_len));
+        Plan {
+            shape,
+            dh,
+            rows,
+            rotary,
+            level: level(),
+        }
+    }
+
+    /// D, the width of all heads.
+    fn width(&self) -> usize {
+        self.dh * self.shape.heads
+    }
+
+    fn pieces_per_head(&self) -> usize {
+        self.shape.seq_len.div_ceil(self.rows.max(1))
+    }
+
+    fn pieces(&self) -> usize {
+        self.shape.batch * self.shape.heads * self.pieces_per_head()
+    }
+
+    /// Pieces of one head follow each other.
+    fn piece(&self, i: usize) -> Piece {
+        let (head, cut) = (i / self.pieces_per_head(), i % self.pieces_per_head());
+        Piece {
+            batch: head / self.shape.heads,
+            head: head % self.shape.heads,
+            rows: parallel::piece(self.shape.seq_len, self.rows, cut),
+        }
+    }
+
+    /// Tokens that the rows before `end` see.
+    fn seen(&self, end: usize) -> usize {
+        if self.shape.causal {
+            end
+        } else {
+            self.shape.seq_len
+        }
+    }
+
+    fn scale(&self) -> f32 {
+        1.0 / (self.dh as f32).sqrt()
+    }
+
+    /// Where row `t` of q (0), k (1) or v (2) of a head starts in qkv.
+    fn at(&self, piece: &Piece, which: usize, t: usize) -> usize {
+        (piece.batch * self.shape.seq_len + t) * 3 * self.width()
+            + which * self.width()
+            + piece.head * self.dh
+    }
+
+    /// Where row `t` of a head starts in y.
+    fn at_output(&self, piece: &Piece, t: usize) -> usize {
+        (piece.batch * self.shape.seq_len + t) * self.width() + piece.head * self.dh
+    }
+
+    /// FLOPs of one product over all pairs.
+    fn flops(&self) -> f64 {
+        let t = self.shape.seq_len as f64;
+        let pairs = if self.shape.causal {
+            t * (t + 1.0) / 2.0
+        } else {
+            t * t
+        };
+        2.0 * (self.shape.batch * self.width()) as f64 * pairs
+    }
+}
+
+/// Attention: qkv (B·T, 3D), q, k and v side by side, heads contiguous in each → (B·T, D).
+/// Panics if the shape does not fit.
+pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
+    let (qkv, mut tape) = qkv.split_tape();
+    let (n, triple) = *qkv.shape();
+    let AttentionShape {
+        batch,
+        seq_len,
+        heads,
+        ..
+    } = shape;
+    assert!(
+        n == batch * seq_len && heads > 0 && triple % (3 * heads) == 0,
+        "attention: qkv ({n}, {triple}) is not ({batch} * {seq_len}, 3 * width) with {heads} heads"
+    );
+    let plan = Plan::new(shape, triple / 3);
+    let x = values(&qkv);
+    let width = plan.width();
+    let mut log_sums = vec![0.0; n * heads];
+    let shared = Shared::new(&mut log_sums);
+    // SAFETY: every row of every head belongs to one piece, which writes it.
+    let y = unsafe {
+        filled(n * width, |y| {
+            parallel::for_each(plan.pieces(), |i| {
+                // The last rows of a causal head see most: start with them.
+                let piece = plan.piece(plan.pieces() - 1 - i);
+                forward::run(&plan, &piece, &x, y, shared);
+            });
+        })
+    };
+    let flops = plan.flops();
+    cost::report(|| Cost {
+        name: "attention",
+        flops: 2.0 * flops,
+        bytes: 16.0 * (n * width) as f64,
+        span: 4.0 * seq_len as f64,
+    });
+
+    let y = matrix(y, n, width);
+    let (dy, dqkv) = (Slot::of(&y), Slot::of(&qkv));
+    if tape.is_on() {
+        let kept = y.clone();
+        tape.record(move |g| {
+            let dy = dy.take(g);
+            let y = values(&kept);
+            backward::run(&plan, &x, &y, &dy, &log_sums, dqkv.of_mut(g));
+            cost::report(|| Cost {
+                name: "attention.backward",
+                flops: 5.0 * flops,
+                bytes: 40.0 * (n * width) as f64,
+                span: 8.0 * seq_len as f64,
+            });
+        });
+    }
+    y.put_tape(tape)
+}

@@ -1,0 +1,65 @@
+//! Rotary positions (Su et al. 2021), in the rotate-half arrangement.
+//!
+//! With h = ⌊dh / 2⌋ and θ = t · 10000^(−d/h): (x_d, x_{d+h}) ← (x_d cos θ − x_{d+h} sin θ,
+//! x_{d+h} cos θ + x_d sin θ) for d < h. The last element of an odd head stays. The gradient is
+//! turned back, by −θ.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+const BASE: f64 = 10_000.0;
+
+/// Cosines and sines for heads of one width.
+pub struct Rotary {
+    half: usize,
+    /// Row t: h cosines, then h sines.
+    turns: Vec<f32>,
+}
+
+// Computing sines costs as much as a small attention: keep the longest table of each width.
+static TABLES: Mutex<BTreeMap<usize, Arc<Rotary>>> = Mutex::new(BTreeMap::new());
+
+impl Rotary {
+    /// The table for heads of width `dh` and at least `len` positions.
+    pub fn cached(dh: usize, len: usize) -> Arc<Rotary> {
+        let mut tables = TABLES.lock().expect("no panic while held");
+        let half = dh / 2;
+        let known = tables.get(&dh).filter(|r| r.turns.len() >= len * 2 * half);
+        if let Some(table) = known {
+            return Arc::clone(table);
+        }
+        let len = len.next_power_of_two();
+        let mut turns = Vec::with_capacity(len * 2 * half);
+        for t in 0..len {
+            let angle = |d: usize| t as f64 * BASE.powf(-(d as f64) / half as f64);
+            turns.extend((0..half).map(|d| angle(d).cos() as f32));
+            turns.extend((0..half).map(|d| angle(d).sin() as f32));
+        }
+        let table = Arc::new(Rotary { half, turns });
+        tables.insert(dh, Arc::clone(&table));
+        table
+    }
+
+    /// Turns one head's row forward by position `t`.
+    pub fn turn(&self, row: &mut [f32], t: usize) {
+        self.apply(row, t, 1.0);
+    }
+
+    /// Turns it back.
+    pub fn turn_back(&self, row: &mut [f32], t: usize) {
+        self.apply(row, t, -1.0);
+    }
+
+    #[inline(always)]
+    fn apply(&self, row: &mut [f32], t: usize, sign: f32) {
+        let h = self.half;
+        let (cos, sin) = self.turns[t * 2 * h..(t + 1) * 2 * h].split_at(h);
+        let (low, rest) = row.split_at_mut(h);
+        let high = &mut rest[..h];
+        for d in 0..h {
+            let (a, b, s) = (low[d], high[d], sign * sin[d]);
+            low[d] = a * cos[d] - b * s;
+            high[d] = b * cos[d] + a * s;
+        }
+    }
+}
