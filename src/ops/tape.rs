@@ -17,13 +17,19 @@ pub type Activation = Tensor<(usize, usize), f32, Cpu, Tape>;
 pub type Scalar = Tensor<(), f32, Cpu, Tape>;
 
 /// Records backward operations, or does not.
-#[derive(Default)]
 pub enum Tape {
     /// Inference: backward operations are dropped, and nothing is saved for them.
-    #[default]
     Off,
     /// Training.
     On(OwnedTape<f32, Cpu>),
+}
+
+// dfdx gives the branches of its composite operations (a softmax, say) an empty tape of their own
+// and merges it later: an empty tape must record, or those gradients would be lost silently.
+impl Default for Tape {
+    fn default() -> Self {
+        Tape::on()
+    }
 }
 
 impl Tape {
@@ -164,5 +170,20 @@ mod tests {
         let gradients = backward(loss);
         // d/dx sum((2x)^2) = 8x
         assert_eq!(gradients.get(&x).as_vec(), [8.0, 16.0, 24.0]);
+    }
+
+    #[test]
+    fn gradients_flow_through_composite_dfdx_operations() {
+        let x = matrix(vec![0.5, -1.0, 2.0], 1, 3);
+        let p = x.clone().put_tape(Tape::on()).softmax::<Axis<1>>();
+        let weights = matrix(vec![1.0, 2.0, 3.0], 1, 3);
+        let gradient = backward((p * weights).sum::<(), _>()).get(&x).as_vec();
+        let e: Vec<f32> = [0.5f32, -1.0, 2.0].iter().map(|x| x.exp()).collect();
+        let p: Vec<f32> = e.iter().map(|x| x / e.iter().sum::<f32>()).collect();
+        let mean: f32 = p.iter().zip([1.0, 2.0, 3.0]).map(|(p, w)| p * w).sum();
+        for i in 0..3 {
+            let want = p[i] * ((i + 1) as f32 - mean);
+            assert!((gradient[i] - want).abs() < 1e-6, "{gradient:?}");
+        }
     }
 }
