@@ -17,7 +17,7 @@
 use super::comparison::{
     ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, closest, extremes, overall,
 };
-use super::select::{by_run, distinct};
+use super::select::{by_run, distinct, runs_with};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, Interval, mean};
 use crate::suite::Record;
@@ -82,6 +82,14 @@ fn baseline(records: &[&Record], name: &str, equal: &str) -> Option<f64> {
 }
 
 fn best_recurrent(records: &[&Record], equal: &str) -> Option<&'static str> {
+    // Learning-rate trials have no test results and no say in who is best.
+    let tested = runs_with(records, METRIC);
+    let records: Vec<&Record> = records
+        .iter()
+        .copied()
+        .filter(|r| tested.contains(r.run.as_str()))
+        .collect();
+    let records = records.as_slice();
     let validation = |m: &str| mean(&bits(records, "validation_bits_per_character", m, equal));
     let tested = |m: &&str| bits(records, METRIC, m, equal).len() > 1;
     let candidates = || RECURRENT.into_iter().filter(tested);

@@ -82,3 +82,11 @@ pub(super) fn by_run(
     }
     last.into_values().map(|(_, value)| value).collect()
 }
+
+/// Runs that have a value of this metric.
+pub(super) fn runs_with<'a>(records: &[&'a Record], metric: &str) -> BTreeSet<&'a str> {
+    let having = records
+        .iter()
+        .filter(|r| r.metric == metric && usable(r).is_some());
+    having.map(|r| r.run.as_str()).collect()
+}

@@ -1,7 +1,7 @@
 //! Trained outcomes by point of the sweep, size and series.
 
 use crate::claims::comparison::{ATTENTION, RECURRENT};
-use crate::claims::select::{by_run, distinct};
+use crate::claims::select::{by_run, distinct, runs_with};
 use crate::stats::mean;
 use crate::suite::Record;
 
@@ -73,14 +73,17 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     pub fn new(records: &[&'a Record], question: &'a Question) -> Self {
         // Training curves are most of the records; without them the many scans below are short.
+        // Learning-rate trials have no test results and no say in who is best.
         let used = [
             "test_accuracy",
             "validation_accuracy",
             "solved",
             "floor_accuracy",
         ];
+        let tested = runs_with(records, "test_accuracy");
         let relevant = records.iter().filter(|r| used.contains(&r.metric.as_str()));
-        let records: Vec<&Record> = relevant.copied().collect();
+        let records = relevant.filter(|r| tested.contains(r.run.as_str()));
+        let records: Vec<&Record> = records.copied().collect();
         let outcome = |r: &&&Record| r.metric == "test_accuracy";
         let outcomes: Vec<&Record> = records.iter().filter(outcome).copied().collect();
         // The width of the transformer names a size; models of equal parameters have other widths.
