@@ -126,7 +126,10 @@ struct Epilogue<'a> {
 impl Store for Epilogue<'_> {
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, s: S, row: usize, column: usize, n: usize, z: S::F32) {
-        let z = self.bias.map_or(z, |b| s.add(z, s.read_at(b, column)));
+        let z = match self.bias {
+            Some(b) => s.add(z, s.read_at(b, column)),
+            None => z,
+        };
         let at = row * self.outputs + column;
         // SAFETY: the elements are this call's own by contract.
         unsafe {

@@ -159,7 +159,10 @@ fn fewer_tokens_come_from_everywhere() {
     for count in [1, 100, 4096, 10_001, 99_999] {
         let some = spread(&tokens, count);
         assert_eq!(some.len(), count);
-        assert!(some.windows(2).all(|pair| pair[0] < pair[1]), "no token twice");
+        assert!(
+            some.windows(2).all(|pair| pair[0] < pair[1]),
+            "no token twice"
+        );
     }
     assert!(*spread(&tokens, 10_001).last().unwrap() > 60_000);
     assert_eq!(spread(&tokens, 200_000), tokens);

@@ -13,8 +13,6 @@ pub struct Columns {
     pub padded: usize,
     /// Columns of a whole panel.
     pub width: usize,
-    /// Floats in a vector.
-    pub lanes: usize,
 }
 
 impl Columns {
@@ -23,7 +21,6 @@ impl Columns {
         Columns {
             padded: d.next_multiple_of(tile.lanes),
             width,
-            lanes: tile.lanes,
         }
     }
 
