@@ -1,13 +1,133 @@
-//! `seqduel doctor`.
+//! `seqduel doctor`: the machine, its limits, where files go, and what may be wrong.
 
-use super::Shared;
+use super::{Format, Shared, output};
+use crate::data::corpus;
+use crate::measure::machine::Machine;
+use crate::measure::roofline::{self, Roofline};
+use crate::ops::simd;
+use serde::Serialize;
+use std::path::Path;
 use std::process::ExitCode;
 
-/// To come.
+/// Look at the machine and say what may be wrong.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-/// To come.
-pub fn run(_args: Args, _shared: &Shared) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`seqduel doctor` is not built yet")
+/// What was found. `machine` is what an output directory's manifest holds.
+#[derive(Debug, Serialize)]
+struct Findings {
+    machine: Machine,
+    roofline: Roofline,
+    corpora: Vec<CorpusFound>,
+    writable: bool,
+    advice: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct CorpusFound {
+    name: String,
+    path: String,
+    is_there: bool,
+}
+
+/// Looks and prints; exit code 1 if something must be mended before measuring.
+pub fn run(_args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let findings = look(shared.thread_count());
+    match shared.format {
+        Format::Json => output::print_json(&findings)?,
+        format => output::print_rows(format, &["what", "found"], &rows(&findings), &())?,
+    }
+    for advice in &findings.advice {
+        tracing::warn!("{advice}");
+    }
+    Ok(ExitCode::from(u8::from(!findings.writable)))
+}
+
+fn look(threads: usize) -> Findings {
+    let machine = Machine::detect();
+    let roofline = roofline::probe(threads);
+    let corpora: Vec<CorpusFound> = corpora();
+    let writable = tempfile::tempfile_in(Path::new(".")).is_ok();
+    let mut advice = Vec::new();
+    if machine.build == "debug" {
+        advice.push("this is a debug build: build with --release before measuring".to_string());
+    }
+    if !writable {
+        advice.push("the current directory cannot be written to: give --out DIR".to_string());
+    }
+    if !corpora.iter().any(|corpus| corpus.is_there) {
+        advice.push(
+            "no corpus is cached: `seqduel corpus fetch NAME` gets one, or give --corpus FILE; \
+             experiments on tasks need none"
+                .to_string(),
+        );
+    }
+    if machine.simd == "portable" && machine.architecture == "x86_64" {
+        advice.push("no AVX2 in use: everything runs several times slower".to_string());
+    }
+    if machine.available_bytes < 2 << 30 {
+        advice.push("less than 2 GiB of memory are free: large models will be refused".to_string());
+    }
+    advice.extend(simd::override_problem());
+    Findings {
+        machine,
+        roofline,
+        corpora,
+        writable,
+        advice,
+    }
+}
+
+fn rows(findings: &Findings) -> Vec<Vec<String>> {
+    let Findings {
+        machine, roofline, ..
+    } = findings;
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let mut rows = vec![
+        ("cpu".to_string(), machine.cpu.clone()),
+        ("cores".into(), machine.cores.to_string()),
+        (
+            "memory".into(),
+            format!(
+                "{:.1} GiB, {:.1} GiB free",
+                gib(machine.memory_bytes),
+                gib(machine.available_bytes)
+            ),
+        ),
+        (
+            "system".into(),
+            format!("{}, {}", machine.os, machine.architecture),
+        ),
+        ("vector instructions".into(), machine.simd.clone()),
+        (
+            "build".into(),
+            format!("{} {}", machine.version, machine.build),
+        ),
+        (
+            format!("multiply-adds, {} threads", roofline.threads),
+            format!("{:.1} GFLOP/s", roofline.fma_flops / 1e9),
+        ),
+        (
+            "matrix product".into(),
+            format!("{:.1} GFLOP/s", roofline.gemm_flops / 1e9),
+        ),
+    ];
+    for rate in &roofline.copy {
+        rows.push((
+            format!("copy, {} KiB", rate.bytes >> 10),
+            format!("{:.1} GB/s", rate.bytes_per_second / 1e9),
+        ));
+    }
+    for corpus in &findings.corpora {
+        let state = if corpus.is_there { "here" } else { "not here" };
+        rows.push((
+            format!("corpus {}", corpus.name),
+            format!("{state}: {}", corpus.path),
+        ));
+    }
+    let writable = if findings.writable { "yes" } else { "no" };
+    rows.push(("current directory writable".into(), writable.into()));
+    rows.into_iter()
+        .map(|(what, found)| vec![what, found])
+        .collect()
 }
