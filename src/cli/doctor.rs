@@ -25,7 +25,7 @@ struct Findings {
 
 #[derive(Debug, Serialize)]
 struct CorpusFound {
-    name: String,
+    name: &'static str,
     path: String,
     is_there: bool,
 }
@@ -46,7 +46,7 @@ pub fn run(_args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
 fn look(threads: usize) -> Findings {
     let machine = Machine::detect();
     let roofline = roofline::probe(threads);
-    let corpora: Vec<CorpusFound> = corpora();
+    let corpora = corpora();
     let writable = tempfile::tempfile_in(Path::new(".")).is_ok();
     let mut advice = Vec::new();
     if machine.build == "debug" {
@@ -76,6 +76,19 @@ fn look(threads: usize) -> Findings {
         writable,
         advice,
     }
+}
+
+/// Every named corpus and its place in the cache; none where there is no place for a cache.
+fn corpora() -> Vec<CorpusFound> {
+    let found = corpus::CORPORA.iter().filter_map(|row| {
+        let (path, is_there) = corpus::path(row.name).ok()?;
+        Some(CorpusFound {
+            name: row.name,
+            path: path.display().to_string(),
+            is_there,
+        })
+    });
+    found.collect()
 }
 
 fn rows(findings: &Findings) -> Vec<Vec<String>> {

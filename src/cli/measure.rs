@@ -35,9 +35,9 @@ pub struct Args {
     /// Number of different tokens
     #[arg(long, value_name = "V")]
     vocab: usize,
-    /// How a transformer knows where a token stands
-    #[arg(long, value_enum, default_value_t = PositionsArg::Learned)]
-    positions: PositionsArg,
+    /// How a transformer knows where a token stands: none, learned, sinusoidal or rotary
+    #[arg(long, value_name = "SCHEME", value_parser = super::train::positions, default_value = "learned")]
+    positions: Positions,
     /// decode: tokens before the measured one [default: seq-len − 1]
     #[arg(long, value_name = "C")]
     context: Option<usize>,
@@ -54,18 +54,6 @@ enum ModeArg {
     Forward,
     /// One token at a time, from recurrent state or KV cache
     Decode,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, ValueEnum)]
-enum PositionsArg {
-    /// None but the causal mask
-    None,
-    /// A trained vector per position
-    Learned,
-    /// Fixed sines and cosines
-    Sinusoidal,
-    /// Queries and keys turned by an angle that grows with the position
-    Rotary,
 }
 
 /// Measures and prints.
@@ -120,12 +108,6 @@ impl Args {
             let message = "--context: only `measure decode` has a context; leave it out".into();
             return Err(super::UsageError(message).into());
         }
-        let positions = match self.positions {
-            PositionsArg::None => Positions::None,
-            PositionsArg::Learned => Positions::Learned,
-            PositionsArg::Sinusoidal => Positions::Sinusoidal,
-            PositionsArg::Rotary => Positions::Rotary,
-        };
         Ok(self
             .model
             .iter()
@@ -138,7 +120,7 @@ impl Args {
                     layers: self.layers,
                     heads: self.heads,
                     seq_len: self.seq_len,
-                    positions,
+                    positions: self.positions,
                     forget_bias: 0.0,
                     chrono: None,
                 },

@@ -103,7 +103,8 @@ pub struct Args {
     checkpoint_every: Option<usize>,
 }
 
-fn positions(name: &str) -> Result<Positions, String> {
+/// Parses the name of a position scheme.
+pub(super) fn positions(name: &str) -> Result<Positions, String> {
     let text = serde_json::Value::from(name);
     serde_json::from_value(text).map_err(|_| "use none, learned, sinusoidal or rotary".into())
 }
