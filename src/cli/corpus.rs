@@ -1,13 +1,117 @@
-//! `seqduel corpus`.
+//! `seqduel corpus`: fetch, list and find the named corpora.
 
-use super::Shared;
+use super::{Shared, output};
+use crate::data::corpus::{self, CORPORA, DEFAULT};
+use anyhow::Context;
+use serde::Serialize;
 use std::process::ExitCode;
 
-/// To come.
+/// Flags of `seqduel corpus`.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    action: Action,
+}
 
-/// To come.
-pub fn run(_args: Args, _shared: &Shared) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`seqduel corpus` is not built yet")
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Fetch corpora into the cache, check them, and print their paths
+    Fetch {
+        /// Names from `seqduel corpus list`
+        #[arg(default_value = DEFAULT, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// List the named corpora and whether they are cached
+    List,
+    /// Print the path of a cached corpus; exit code 1 if it is not cached
+    Path {
+        /// A name from `seqduel corpus list`
+        #[arg(default_value = DEFAULT)]
+        name: String,
+    },
+}
+
+/// Runs `seqduel corpus`.
+pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    match args.action {
+        Action::Fetch { names } => fetch(&names, shared)?,
+        Action::List => list(shared)?,
+        Action::Path { name } => {
+            let (path, cached) = corpus::path(&name)?;
+            if !cached {
+                anyhow::bail!("corpus `{name}` is not cached; type\n  seqduel corpus fetch {name}");
+            }
+            output::print(path.display().to_string())?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Names are all looked up before the first is fetched.
+fn fetch(names: &[String], shared: &Shared) -> anyhow::Result<()> {
+    for name in names {
+        corpus::path(name)?;
+    }
+    for name in names {
+        let (path, cached) = corpus::path(name)?;
+        if !cached {
+            let row = corpus::named(name).context("looked up above")?;
+            tracing::info!("fetching {name}: {}", row.origin.describe());
+        }
+        let path = if shared.dry_run {
+            path
+        } else {
+            corpus::fetch(name)?
+        };
+        output::print(path.display().to_string())?;
+    }
+    Ok(())
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: &'static str,
+    describes: &'static str,
+    licence: &'static str,
+    bytes: u64,
+    sha256: &'static str,
+    origin: String,
+    cached: bool,
+    path: String,
+}
+
+/// Prints the table of corpora.
+pub(super) fn list(shared: &Shared) -> anyhow::Result<()> {
+    let rows = CORPORA
+        .iter()
+        .map(|row| {
+            let (path, cached) = corpus::path(row.name)?;
+            Ok(Row {
+                name: row.name,
+                describes: row.describes,
+                licence: row.licence,
+                bytes: row.bytes,
+                sha256: row.sha256,
+                origin: row.origin.describe(),
+                cached,
+                path: path.display().to_string(),
+            })
+        })
+        .collect::<anyhow::Result<Vec<Row>>>()?;
+    let cells: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| {
+            vec![
+                row.name.into(),
+                if row.cached { "yes" } else { "no" }.into(),
+                row.bytes.to_string(),
+                row.describes.into(),
+                row.licence.into(),
+                row.origin.clone(),
+            ]
+        })
+        .collect();
+    let header = ["name", "cached", "bytes", "describes", "licence", "origin"];
+    output::print_rows(shared.format, &header, &cells, &rows)
 }

@@ -1,5 +1,6 @@
 //! From an error to one message on stderr and an exit code.
 
+use crate::data::DataError;
 use crate::models::ModelError;
 use std::io::ErrorKind;
 use std::process::ExitCode;
@@ -36,11 +37,15 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Every error of a model is one of its configuration.
+/// Every error of a model is one of its configuration; errors of data tell for themselves.
 fn is_usage(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.is::<UsageError>() || cause.is::<ModelError>())
+    error.chain().any(|cause| {
+        cause.is::<UsageError>()
+            || cause.is::<ModelError>()
+            || cause
+                .downcast_ref::<DataError>()
+                .is_some_and(DataError::is_usage)
+    })
 }
 
 #[cfg(test)]

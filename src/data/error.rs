@@ -22,14 +22,14 @@ pub enum DataError {
         path: PathBuf,
     },
     /// The operating system refuses.
-    #[error("cannot {action} `{path}`: {source}")]
+    #[error("cannot {action} `{path}`: {cause}")]
     File {
         /// `read`, `write`, …
         action: &'static str,
         /// On which file.
         path: PathBuf,
         /// The system's answer.
-        source: std::io::Error,
+        cause: std::io::Error,
     },
     /// Nothing in it.
     #[error("corpus `{name}` is empty; give a file with text in it")]
@@ -146,4 +146,15 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
+}
+
+impl DataError {
+    /// Whether other arguments or another configuration are needed, rather than a working network,
+    /// disk or permission.
+    pub fn is_usage(&self) -> bool {
+        !matches!(
+            self,
+            Self::File { .. } | Self::Unavailable { .. } | Self::Checksum { .. } | Self::NoCache
+        )
+    }
 }

@@ -223,11 +223,11 @@ fn read_file(name: &str) -> Result<String, DataError> {
         Ok(bytes) => bytes,
         Err(_) if path.is_dir() => return Err(DataError::Directory { path: path.into() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(unknown(name)),
-        Err(source) => {
+        Err(cause) => {
             return Err(DataError::File {
                 action: "read",
                 path: path.into(),
-                source,
+                cause,
             });
         }
     };
@@ -296,10 +296,10 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
         file.persist(path)?;
         Ok(())
     };
-    write().map_err(|source| DataError::File {
+    write().map_err(|cause| DataError::File {
         action: "write",
         path: path.into(),
-        source,
+        cause,
     })
 }
 

@@ -1,4 +1,4 @@
-use super::*;
+use super::{discounts as discounts_of, *};
 use crate::data::text::TextSource;
 use crate::data::tokenizer::Tokenizer;
 use crate::data::{Source, seeds};
@@ -74,7 +74,7 @@ fn definition(text: &[u32], highest: usize, k: usize, context: &[u32], token: u3
         .map(|gram| (0, count(gram)))
         .filter(|gram| gram.1 > 0)
         .collect();
-    let discounts = super::discounts(&with_counts);
+    let discounts = discounts_of(&with_counts);
     let discount = |count: u32| {
         if count == 0 {
             0.0

@@ -82,7 +82,7 @@ impl Recall {
         if pairs == 0 {
             return refuse("pairs", "give at least one pair".into());
         }
-        if length > 1 << 20 || length < 2 || pairs > length / 4 {
+        if length > 1 << 20 || pairs > length / 4 {
             return refuse(
                 "length",
                 format!(

@@ -161,10 +161,10 @@ impl Tokenizer {
 
     /// Reads what [`save`](Self::save) wrote.
     pub fn load(path: &Path) -> Result<Self, DataError> {
-        let json = std::fs::read_to_string(path).map_err(|source| DataError::File {
+        let json = std::fs::read_to_string(path).map_err(|cause| DataError::File {
             action: "read",
             path: path.into(),
-            source,
+            cause,
         })?;
         serde_json::from_str(&json).map_err(|error| DataError::Tokenizer {
             what: format!("file `{}` is damaged ({error})", path.display()),
