@@ -1,28 +1,85 @@
-//! Elman's recurrent layer with tanh.
+//! Elman's recurrent layer (Elman 1990) as in PyTorch's `RNN` with tanh:
+//!
+//! h' = tanh(W_ih x + b_ih + W_hh h + b_hh)
+//!
+//! Cost: 2·B·T·H·(D+H) FLOPs forward, twice that backward; span T steps.
 
-use super::Activation;
-use super::recurrent::RecurrentWeights;
+use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper};
+use super::simd::Simd;
+use super::{Activation, math};
+
+struct Elman;
+
+impl Cell for Elman {
+    const NAME: &'static str = "elman";
+    const BACKWARD_NAME: &'static str = "elman.backward";
+    const GATES: usize = 1;
+    const SAVED: usize = 0;
+    const DEPTH: f64 = 1.0;
+
+    #[inline(always)]
+    fn forward<S: Simd>(
+        s: S,
+        [a, ..]: [S::F32; 4],
+        _: S::F32,
+        _: S::F32,
+        c: S::F32,
+    ) -> Forward<S> {
+        Forward { saved: [a; 4], h: math::tanh(s, a), c }
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(
+        s: S,
+        _: [S::F32; 4],
+        _: (S::F32, S::F32),
+        (h, _): (S::F32, S::F32),
+        dh: S::F32,
+        dc: S::F32,
+    ) -> Backward<S> {
+        // h' = tanh(a): da = dh' (1 − h'²)
+        let da = s.mul(dh, s.fnma(h, h, s.splat(1.0)));
+        Backward { dgates: [da; 4], dh, dc }
+    }
+}
 
 /// Runs the layer over B sequences of T tokens from a zero state: (B·T, D) to (B·T, H).
+///
+/// Panics if shapes disagree.
 pub fn elman(x: Activation, weights: RecurrentWeights, batch: usize, seq_len: usize) -> Activation {
-    let _ = (x, weights, batch, seq_len);
-    todo!()
+    recurrent::layer::<Elman>(x, weights, batch, seq_len)
 }
 
 /// One step at a time, for decoding.
-pub struct ElmanCell;
+pub struct ElmanCell(Stepper<Elman>);
 
 impl ElmanCell {
     /// Copies and packs the weights.
     pub fn new(weights: RecurrentWeights) -> Self {
-        let _ = weights;
-        todo!()
+        ElmanCell(Stepper::new(weights))
     }
 
     /// Consumes one token of each of B sequences, x (B, D), and updates the hidden states (B, H);
-    /// `scratch` is working memory to be kept between steps.
+    /// `scratch` is working memory to be kept between steps. Panics if lengths disagree.
     pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
-        let _ = (x, h, scratch);
-        todo!()
+        self.0.step(x, h, &mut [], scratch);
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::recurrent::testing::{Reference, layer_tests};
+    use super::*;
+    use dfdx::prelude::*;
+    use std::marker::PhantomData;
+
+    const REFERENCE: Reference<Elman> = Reference {
+        step: |input, hidden, _, c| ((input[0] + hidden[0]).tanh(), c),
+        composed: |mut input, mut hidden, _, c| {
+            [(input.remove(0) + hidden.remove(0)).tanh(), c]
+        },
+        cell: PhantomData,
+    };
+
+    layer_tests!(REFERENCE);
 }

@@ -1,6 +1,37 @@
-//! What the recurrent layers share: weights, and how a layer runs over a whole sequence.
+//! How a recurrent layer runs over whole sequences, for any [`Cell`].
+//!
+//! The batch is cut into pieces of a few sequences; a thread runs one piece through all its steps,
+//! so that no step waits for another thread. Within a piece, time is cut into chunks of about
+//! [`CHUNK_ROWS`] rows (a row is one token of one sequence, time-major: row t·R + r): a chunk's
+//! input projection, its steps and their backward stay in cache. Weights are packed once a call so
+//! that one register tile holds all gates of a block of units (a block is one vector, LANES units),
+//! and the cell's mathematics runs on the accumulators.
+//!
+//! Working buffers are *blocked*: (blocks, rows, LANES), padded with zeros to whole blocks. That
+//! one layout serves as left operand of the forward and backward products and as both operands of
+//! the weight gradient; the padding is computed with and stays zero.
+//!
+//! Cost: 2·B·T·G·H·(D+H) FLOPs forward, twice that backward; the longest chain is T steps, each a
+//! product of depth log₂ H and the cell.
 
-use super::Matrix;
+mod backward;
+mod buffer;
+mod cell;
+mod forward;
+mod pack;
+mod product;
+mod step;
+#[cfg(test)]
+pub(super) mod testing;
+
+pub use cell::{Backward, Cell, Forward};
+pub use step::Stepper;
+
+use super::cost::{self, Cost};
+use super::simd::{self, Kernel, Level, Simd};
+use super::{Activation, Matrix, Slot, matrix, parallel, values};
+use buffer::Buffer;
+use dfdx::prelude::*;
 
 /// The parameters of one recurrent layer, as PyTorch shapes and orders them; G gates, hidden
 /// size H, input width D.
@@ -14,4 +45,191 @@ pub struct RecurrentWeights<'a> {
     pub bias_ih: &'a Matrix,
     /// (1, G·H).
     pub bias_hh: &'a Matrix,
+}
+
+/// Rows of a chunk: its buffers fit the second-level cache, its products are long enough.
+const CHUNK_ROWS: usize = 256;
+/// Most sequences in a piece; fewer where that makes two pieces of a small batch.
+const PIECE_ROWS: usize = 8;
+
+/// The sizes of a layer and how they are cut into blocks at one SIMD level.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    level: Level,
+    /// Units in a block.
+    lanes: usize,
+    /// Blocks side by side in a register tile.
+    vectors: usize,
+    /// D
+    input: usize,
+    /// H
+    hidden: usize,
+    /// ⌈D / lanes⌉
+    input_blocks: usize,
+    /// ⌈H / lanes⌉
+    hidden_blocks: usize,
+}
+
+impl Layout {
+    fn new(input: usize, hidden: usize) -> Self {
+        struct Describe;
+        impl Kernel for Describe {
+            type Output = (usize, usize);
+            #[inline(always)]
+            fn run<S: Simd>(self, _: S) -> (usize, usize) {
+                (S::LANES, S::TILE_VECTORS)
+            }
+        }
+        let level = simd::level();
+        let (lanes, vectors) = simd::dispatch_at(level, Describe);
+        Layout {
+            level,
+            lanes,
+            vectors,
+            input,
+            hidden,
+            input_blocks: input.div_ceil(lanes),
+            hidden_blocks: hidden.div_ceil(lanes),
+        }
+    }
+}
+
+/// How B sequences of T tokens are cut; depends on the sizes alone, never on the threads.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    batch: usize,
+    seq_len: usize,
+    /// Sequences in a piece; the last may have fewer.
+    piece_rows: usize,
+}
+
+/// One piece: `rows` sequences from `first`, in chunks of `chunk_steps` steps.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    first: usize,
+    rows: usize,
+    chunk_steps: usize,
+    chunks: usize,
+}
+
+impl Plan {
+    fn new(batch: usize, seq_len: usize) -> Self {
+        let piece_rows = batch.div_ceil(2).clamp(1, PIECE_ROWS);
+        Plan { batch, seq_len, piece_rows }
+    }
+    fn pieces(&self) -> usize {
+        self.batch.div_ceil(self.piece_rows)
+    }
+    fn piece(&self, i: usize) -> Piece {
+        let sequences = parallel::piece(self.batch, self.piece_rows, i);
+        let rows = sequences.len();
+        let chunk_steps = CHUNK_ROWS.div_ceil(rows).min(self.seq_len);
+        let chunks = self.seq_len.div_ceil(chunk_steps);
+        Piece { first: sequences.start, rows, chunk_steps, chunks }
+    }
+}
+
+/// What a piece's forward pass leaves for its backward pass; blocked, one slab a chunk.
+struct Trace {
+    /// x: (chunks, input blocks, chunk rows, LANES).
+    x: Buffer,
+    /// h: (chunks, hidden blocks, R + chunk rows, LANES); the first R rows are the state before.
+    h: Buffer,
+    /// c, likewise, of cells that have one.
+    c: Buffer,
+    /// Activated gates: (chunks, hidden blocks, chunk rows, SAVED, LANES).
+    saved: Buffer,
+}
+
+/// Runs `C` over B sequences of T tokens from a zero state: x (B·T, D) to h (B·T, H).
+/// Panics if shapes disagree.
+pub fn layer<C: Cell>(
+    x: Activation,
+    weights: RecurrentWeights,
+    batch: usize,
+    seq_len: usize,
+) -> Activation {
+    let (x, mut tape) = x.split_tape();
+    let (rows, input) = *x.shape();
+    let hidden = weights.check::<C>(input);
+    assert_eq!(rows, batch * seq_len, "{}: {batch}·{seq_len} tokens need as many rows", C::NAME);
+    let layout = Layout::new(input, hidden);
+    let plan = Plan::new(batch, seq_len);
+    let training = tape.is_on();
+
+    let packed = pack::ForwardWeights::new::<C>(&layout, weights);
+    let xs = values(&x);
+    let mut y = vec![0.0; rows * hidden];
+    let shared = parallel::Shared::new(&mut y);
+    let traces = parallel::map(plan.pieces(), |i| {
+        let piece = plan.piece(i);
+        let tokens = piece.first * seq_len..(piece.first + piece.rows) * seq_len;
+        let x = &xs[tokens.start * input..tokens.end * input];
+        // SAFETY: a piece's sequences are its own.
+        let y = unsafe { shared.slice(tokens.start * hidden..tokens.end * hidden) };
+        forward::piece::<C>(&layout, &packed, piece, seq_len, x, y, training)
+    });
+    drop((packed, xs));
+    cost::report(|| costs::<C>(C::NAME, 1.0, &plan, &layout));
+
+    let y = matrix(y, rows, hidden);
+    if training {
+        let packed = pack::BackwardWeights::new::<C>(&layout, weights);
+        let (dx, dy) = (Slot::of(&x), Slot::of(&y));
+        let slots = [
+            Slot::of(weights.weight_ih),
+            Slot::of(weights.weight_hh),
+            Slot::of(weights.bias_ih),
+            Slot::of(weights.bias_hh),
+        ];
+        tape.record(move |gradients| {
+            let dy = dy.take(gradients);
+            let mut dxs = dx.take(gradients);
+            let shared = parallel::Shared::new(&mut dxs);
+            let partials = parallel::map(plan.pieces(), |i| {
+                let piece = plan.piece(i);
+                let tokens = piece.first * seq_len..(piece.first + piece.rows) * seq_len;
+                let dy = &dy[tokens.start * hidden..tokens.end * hidden];
+                // SAFETY: a piece's sequences are its own.
+                let dx = unsafe { shared.slice(tokens.start * input..tokens.end * input) };
+                backward::piece::<C>(&layout, &packed, piece, seq_len, &traces[i], dy, dx)
+            });
+            dx.put(gradients, dxs);
+            let mut sums = slots.each_ref().map(|slot| slot.take(gradients));
+            backward::add_partials::<C>(&layout, &partials, &mut sums);
+            for (slot, sum) in slots.iter().zip(sums) {
+                slot.put(gradients, sum);
+            }
+            cost::report(|| costs::<C>(C::BACKWARD_NAME, 2.0, &plan, &layout));
+        });
+    }
+    y.put_tape(tape)
+}
+
+impl RecurrentWeights<'_> {
+    /// Panics unless the shapes fit each other and inputs of width `input`; returns H.
+    fn check<C: Cell>(&self, input: usize) -> usize {
+        let (rows, hidden) = *self.weight_hh.shape();
+        assert_eq!(rows, C::GATES * hidden, "{}: weight_hh is (G·H, H)", C::NAME);
+        assert_eq!(*self.weight_ih.shape(), (rows, input), "{}: weight_ih is (G·H, D)", C::NAME);
+        assert_eq!(*self.bias_ih.shape(), (1, rows), "{}: bias_ih is (1, G·H)", C::NAME);
+        assert_eq!(*self.bias_hh.shape(), (1, rows), "{}: bias_hh is (1, G·H)", C::NAME);
+        hidden
+    }
+}
+
+/// `passes` is 1 for the forward pass; the backward pass multiplies twice as much.
+fn costs<C: Cell>(name: &'static str, passes: f64, plan: &Plan, layout: &Layout) -> Cost {
+    let (gates, d, h) = (C::GATES as f64, layout.input as f64, layout.hidden as f64);
+    let tokens = (plan.batch * plan.seq_len) as f64;
+    let depth = |width: f64| 1.0 + width.max(2.0).log2().ceil();
+    let saved = (C::SAVED + 2) as f64 * h;
+    // A step sums over H units forward and over G·H gates backward.
+    let chain = if passes == 1.0 { depth(h) } else { depth(gates * h) } + C::DEPTH;
+    Cost {
+        name,
+        flops: passes * 2.0 * tokens * gates * h * (d + h),
+        bytes: 4.0 * passes * (tokens * (d + h + saved) + gates * h * (d + h + 2.0)),
+        span: depth(d) + plan.seq_len as f64 * chain,
+    }
 }

@@ -1,0 +1,314 @@
+//! A piece of the batch backward through time.
+
+use super::buffer::Buffer;
+use super::pack::{BackwardWeights, panels};
+use super::product::{Rows, add_outer, constant, most_rows, product, tile, vectors};
+use super::{Cell, Layout, Piece, Trace};
+use crate::ops::parallel;
+use crate::ops::simd::{self, Kernel, Simd};
+use std::marker::PhantomData;
+
+/// What one piece adds to the gradients of the weights, units padded to whole blocks.
+pub struct Partial {
+    /// W_ih: (G · hidden blocks · LANES, input blocks · LANES), gates by position.
+    input: Buffer,
+    /// W_hh: (G · hidden blocks · LANES, hidden blocks · LANES).
+    hidden: Buffer,
+    /// Sums of the gates' gradients: (GRADIENTS, hidden blocks · LANES).
+    bias: Buffer,
+}
+
+/// Runs a piece backward: adds to dx (R·T, D), given dy (R·T, H), both sequence-major.
+pub fn piece<C: Cell>(
+    layout: &Layout,
+    weights: &BackwardWeights,
+    piece: Piece,
+    seq_len: usize,
+    trace: &Trace,
+    dy: &[f32],
+    dx: &mut [f32],
+) -> Partial {
+    let Layout { lanes, input_blocks, hidden_blocks, .. } = *layout;
+    let (hidden, input) = (hidden_blocks * lanes, input_blocks * lanes);
+    let partial = Partial {
+        input: Buffer::zeroed(C::GATES * hidden * input),
+        hidden: Buffer::zeroed(C::GATES * hidden * hidden),
+        bias: Buffer::zeroed(C::GRADIENTS * hidden),
+    };
+    let stride = (piece.chunk_steps + 1) * piece.rows * lanes;
+    let work = Work {
+        dgates: Buffer::zeroed(C::GRADIENTS * hidden_blocks * stride),
+        dh: Buffer::zeroed(if C::DIRECT { piece.rows * hidden } else { 0 }),
+        dc: Buffer::zeroed(if C::HAS_C { piece.rows * hidden } else { 0 }),
+    };
+    for chunk in (0..piece.chunks).rev() {
+        let first_step = chunk * piece.chunk_steps;
+        let steps = piece.chunk_steps.min(seq_len - first_step);
+        // Behind the last step: the first step of the chunk after, or zeros.
+        if first_step + steps < seq_len {
+            for block in 0..C::GRADIENTS * hidden_blocks {
+                let n = piece.rows * lanes;
+                // SAFETY: a block has room for the chunk's steps and one more.
+                unsafe {
+                    let start = work.dgates.at(block * stride);
+                    start.add(steps * n).copy_from(start, n);
+                }
+            }
+        }
+        let run = Run::<C> {
+            layout,
+            weights,
+            piece,
+            seq_len,
+            trace,
+            dy,
+            dx: parallel::Shared::new(dx),
+            work: &work,
+            partial: &partial,
+            chunk,
+            steps,
+            cell: PhantomData,
+        };
+        simd::dispatch_at(layout.level, run);
+    }
+    partial
+}
+
+/// What passes from step to step, and from chunk to chunk.
+struct Work {
+    /// Gradients of the pre-activations: (GRADIENTS, hidden blocks, chunk rows + R, LANES).
+    dgates: Buffer,
+    /// The part of dh that does not pass through W_hh: (hidden blocks, R, LANES).
+    dh: Buffer,
+    /// (hidden blocks, R, LANES).
+    dc: Buffer,
+}
+
+struct Run<'a, C> {
+    layout: &'a Layout,
+    weights: &'a BackwardWeights,
+    piece: Piece,
+    seq_len: usize,
+    trace: &'a Trace,
+    dy: &'a [f32],
+    dx: parallel::Shared<f32>,
+    work: &'a Work,
+    partial: &'a Partial,
+    chunk: usize,
+    steps: usize,
+    cell: PhantomData<C>,
+}
+
+impl<C: Cell> Kernel for Run<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Layout { input_blocks, hidden_blocks, .. } = *self.layout;
+        for t in (0..self.steps).rev() {
+            for (first, blocks) in panels(hidden_blocks, S::TILE_VECTORS) {
+                let most = most_rows::<S>(blocks);
+                for i in 0..self.piece.rows.div_ceil(most) {
+                    let (r, size) = tile(self.piece.rows, most, i);
+                    vectors!(blocks, N => constant!(size, R => {
+                        self.step::<S, R, N>(s, first, t, r)
+                    }));
+                }
+            }
+        }
+        let rows = self.steps * self.piece.rows;
+        for (first, blocks) in panels(input_blocks, S::TILE_VECTORS) {
+            let most = most_rows::<S>(blocks);
+            for i in 0..rows.div_ceil(most) {
+                let (row, size) = tile(rows, most, i);
+                vectors!(blocks, N => constant!(size, R => {
+                    self.input_gradient::<S, R, N>(s, first, row)
+                }));
+            }
+        }
+        self.weight_gradients(s);
+    }
+}
+
+impl<C: Cell> Run<'_, C> {
+    #[inline(always)]
+    fn chunk_rows(&self) -> usize {
+        self.piece.chunk_steps * self.piece.rows
+    }
+
+    /// Floats between blocks of `dgates`, and of `h` and `c` in the trace.
+    #[inline(always)]
+    fn stride<S: Simd>(&self) -> usize {
+        (self.chunk_rows() + self.piece.rows) * S::LANES
+    }
+
+    /// Rows of the gradients from `row`, of the G gates from position `gate`.
+    #[inline(always)]
+    fn gradients<S: Simd>(&self, gate: usize, row: usize) -> Rows {
+        let (blocks, stride) = (self.layout.hidden_blocks, self.stride::<S>());
+        Rows {
+            start: self.work.dgates.at(gate * blocks * stride + row * S::LANES),
+            block_stride: stride,
+            blocks: C::GATES * blocks,
+        }
+    }
+
+    /// (h, c) of the trace at `at`.
+    #[inline(always)]
+    fn state<S: Simd>(&self, s: S, at: usize) -> (S::F32, S::F32) {
+        // SAFETY: callers give addresses within the trace.
+        unsafe {
+            let c = if C::HAS_C { s.load(self.trace.c.at(at)) } else { s.zero() };
+            (s.load(self.trace.h.at(at)), c)
+        }
+    }
+
+    /// Step t of R sequences from r0, for the blocks from `first`.
+    #[inline(always)]
+    fn step<S: Simd, const R: usize, const N: usize>(&self, s: S, first: usize, t: usize, r0: usize) {
+        let (layout, rows) = (self.layout, self.piece.rows);
+        let (row, stride, blocks) = (t * rows + r0, self.stride::<S>(), layout.hidden_blocks);
+        // SAFETY: the buffers are as their types say; tiles cover rows and blocks that exist.
+        unsafe {
+            // a(t + 1) = … + W_hh h(t), so dh(t) = dy(t) + da(t + 1) W_hh + the direct part.
+            let mut acc = [[s.zero(); N]; R];
+            for r in 0..R {
+                for v in 0..N {
+                    let valid = (layout.hidden - (first + v) * S::LANES).min(S::LANES);
+                    let step = self.chunk * self.piece.chunk_steps + t;
+                    let at = ((r0 + r) * self.seq_len + step) * layout.hidden;
+                    let dy = self.dy.as_ptr().add(at + (first + v) * S::LANES);
+                    acc[r][v] =
+                        if valid == S::LANES { s.load(dy) } else { s.load_first(dy, valid) };
+                    if C::DIRECT {
+                        let dh = self.work.dh.at(((first + v) * rows + r0 + r) * S::LANES);
+                        acc[r][v] = s.add(acc[r][v], s.load(dh));
+                    }
+                }
+            }
+            let later = self.gradients::<S>(C::GRADIENTS - C::GATES, row + rows);
+            let depth = C::GATES * blocks * S::LANES;
+            let acc = product(s, acc, later, self.weights.hidden.at(first * S::LANES * depth));
+
+            for v in 0..N {
+                let block = first + v;
+                let mut sums = [s.zero(); 4];
+                for r in 0..R {
+                    let before = (self.chunk * blocks + block) * stride + (row + r) * S::LANES;
+                    let after = before + rows * S::LANES;
+                    let at = (self.chunk * blocks + block) * self.chunk_rows() + row + r;
+                    let mut saved = [s.zero(); 4];
+                    for i in 0..C::SAVED {
+                        saved[i] = s.load(self.trace.saved.at((at * C::SAVED + i) * S::LANES));
+                    }
+                    let carried = (block * rows + r0 + r) * S::LANES;
+                    let dc = if C::HAS_C { s.load(self.work.dc.at(carried)) } else { s.zero() };
+                    let d = C::backward(s, saved, self.state(s, before), self.state(s, after), acc[r][v], dc);
+                    if C::HAS_C {
+                        s.store(self.work.dc.at(carried), d.dc);
+                    }
+                    if C::DIRECT {
+                        s.store(self.work.dh.at(carried), d.dh);
+                    }
+                    for g in 0..C::GRADIENTS {
+                        let to = (g * blocks + block) * stride + (row + r) * S::LANES;
+                        s.store(self.work.dgates.at(to), d.dgates[g]);
+                        sums[g] = s.add(sums[g], d.dgates[g]);
+                    }
+                }
+                for g in 0..C::GRADIENTS {
+                    let to = self.partial.bias.at((g * blocks + block) * S::LANES);
+                    s.store(to, s.add(s.load(to), sums[g]));
+                }
+            }
+        }
+    }
+
+    /// a = W_ih x + …, so dx = da W_ih.
+    #[inline(always)]
+    fn input_gradient<S: Simd, const R: usize, const N: usize>(&self, s: S, first: usize, row: usize) {
+        let layout = self.layout;
+        // SAFETY: as in `step`.
+        unsafe {
+            let depth = C::GATES * layout.hidden_blocks * S::LANES;
+            let panel = self.weights.input.at(first * S::LANES * depth);
+            let acc = product(s, [[s.zero(); N]; R], self.gradients::<S>(0, row), panel);
+            for r in 0..R {
+                let (t, sequence) = ((row + r) / self.piece.rows, (row + r) % self.piece.rows);
+                let step = self.chunk * self.piece.chunk_steps + t;
+                let to = (sequence * self.seq_len + step) * layout.input;
+                for v in 0..N {
+                    let valid = (layout.input - (first + v) * S::LANES).min(S::LANES);
+                    let to = self.dx.pointer().add(to + (first + v) * S::LANES);
+                    if valid == S::LANES {
+                        s.store(to, s.add(s.load(to), acc[r][v]));
+                    } else {
+                        s.store_first(to, valid, s.add(s.load_first(to, valid), acc[r][v]));
+                    }
+                }
+            }
+        }
+    }
+
+    /// a(t) = W_ih x(t) + W_hh h(t − 1), so dW_ih = Σ da(t) x(t)ᵀ and dW_hh = Σ da(t) h(t − 1)ᵀ.
+    #[inline(always)]
+    fn weight_gradients<S: Simd>(&self, s: S) {
+        let Layout { input_blocks, hidden_blocks, .. } = *self.layout;
+        let rows = self.steps * self.piece.rows;
+        let x_stride = self.chunk_rows() * S::LANES;
+        let x = (self.trace.x.at(self.chunk * input_blocks * x_stride), x_stride, input_blocks);
+        // Row t of h is the state before step t.
+        let stride = self.stride::<S>();
+        let h = (self.trace.h.at(self.chunk * hidden_blocks * stride), stride, hidden_blocks);
+        for (position, (b, b_stride, b_blocks), sum) in [
+            (0, x, &self.partial.input),
+            (C::GRADIENTS - C::GATES, h, &self.partial.hidden),
+        ] {
+            let da = self.gradients::<S>(position, 0);
+            let width = b_blocks * S::LANES;
+            for (first, blocks) in panels(b_blocks, S::TILE_VECTORS) {
+                for m in 0..da.blocks {
+                    // SAFETY: as in `step`.
+                    unsafe {
+                        let b = (b.cast_const().add(first * b_stride), b_stride, blocks);
+                        let sum = sum.at(m * S::LANES * width + first * S::LANES);
+                        add_outer(s, rows, da.start.add(m * da.block_stride), b, (sum, width));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the partial sums, in the order of the pieces, to the gradients of W_ih, W_hh, b_ih, b_hh.
+pub fn add_partials<C: Cell>(layout: &Layout, partials: &[Partial], sums: &mut [Vec<f32>; 4]) {
+    let Layout { lanes, input, hidden, input_blocks, hidden_blocks, .. } = *layout;
+    let padded = hidden_blocks * lanes;
+    let offset = C::GRADIENTS - C::GATES;
+    let [dw_ih, dw_hh, db_ih, db_hh] = sums;
+    let add = |sum: &mut [f32], from: *const f32| {
+        for (i, sum) in sum.iter_mut().enumerate() {
+            // SAFETY: the callers give rows at least as long as the sum.
+            *sum += unsafe { *from.add(i) };
+        }
+    };
+    parallel::for_each_chunk(dw_ih, input.max(1), |row, sum| {
+        let position = C::INPUT_POSITION[row / hidden] * padded + row % hidden;
+        for partial in partials {
+            add(sum, partial.input.at(position * input_blocks * lanes));
+        }
+    });
+    parallel::for_each_chunk(dw_hh, hidden, |row, sum| {
+        let position = (C::HIDDEN_POSITION[row / hidden] - offset) * padded + row % hidden;
+        for partial in partials {
+            add(sum, partial.hidden.at(position * padded));
+        }
+    });
+    for gate in 0..C::GATES {
+        let range = gate * hidden..(gate + 1) * hidden;
+        for partial in partials {
+            add(&mut db_ih[range.clone()], partial.bias.at(C::INPUT_POSITION[gate] * padded));
+            add(&mut db_hh[range.clone()], partial.bias.at(C::HIDDEN_POSITION[gate] * padded));
+        }
+    }
+}

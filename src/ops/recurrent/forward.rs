@@ -1,0 +1,290 @@
+//! A piece of the batch forward through time.
+
+use super::buffer::Buffer;
+use super::pack::{ForwardWeights, forward_blocks, panels};
+use super::product::{Rows, constant, most_rows, product, tile, vectors};
+use super::{Cell, Layout, Piece, Trace};
+use crate::ops::simd::{self, Kernel, Simd};
+use std::marker::PhantomData;
+
+/// Runs all chunks of a piece; x is (R·T, D), y (R·T, H), sequence-major. With `training` the
+/// trace holds every chunk, else only room for one.
+pub fn piece<C: Cell>(
+    layout: &Layout,
+    weights: &ForwardWeights,
+    piece: Piece,
+    seq_len: usize,
+    x: &[f32],
+    y: &mut [f32],
+    training: bool,
+) -> Trace {
+    let Layout { lanes, input_blocks, hidden_blocks, .. } = *layout;
+    let kept = if training { piece.chunks } else { 1 };
+    let rows = piece.chunk_steps * piece.rows;
+    let states = kept * hidden_blocks * (rows + piece.rows) * lanes;
+    let trace = Trace {
+        x: Buffer::new(kept * input_blocks * rows * lanes),
+        h: Buffer::new(states),
+        c: Buffer::new(if C::HAS_C { states } else { 0 }),
+        saved: Buffer::new(if training { kept * hidden_blocks * rows * C::SAVED * lanes } else { 0 }),
+    };
+    let projected = Buffer::new(hidden_blocks * C::GATES * rows * lanes);
+    let state_stride = (rows + piece.rows) * lanes;
+    for i in 0..piece.chunks {
+        let slab = if training { i } else { 0 };
+        let first_step = i * piece.chunk_steps;
+        let before = slab.saturating_sub(1) * hidden_blocks * state_stride;
+        let chunk = Chunk {
+            rows: piece.rows,
+            steps: piece.chunk_steps.min(seq_len - first_step),
+            block_stride: rows * lanes,
+            state_stride,
+            x: trace.x.at(slab * input_blocks * rows * lanes),
+            projected: projected.at(0),
+            h: trace.h.at(slab * hidden_blocks * state_stride),
+            c: if C::HAS_C {
+                trace.c.at(slab * hidden_blocks * state_stride)
+            } else {
+                trace.c.at(0)
+            },
+            saved: training.then(|| trace.saved.at(slab * hidden_blocks * rows * C::SAVED * lanes)),
+            y: y[first_step * layout.hidden..].as_mut_ptr(),
+            y_row: seq_len * layout.hidden,
+        };
+        // SAFETY: the buffers hold what `Chunk` says, by their sizes above.
+        unsafe {
+            gather(layout, &x[first_step * layout.input..], seq_len * layout.input, &chunk);
+            // The state before the chunk: zeros, or the last of the chunk before.
+            for block in 0..hidden_blocks {
+                let (to, n) = (block * state_stride, piece.rows * lanes);
+                let from = before + block * state_stride + piece.chunk_steps * n;
+                let states = [(&trace.h, chunk.h), (&trace.c, chunk.c)];
+                for (state, at) in states.into_iter().take(1 + C::HAS_C as usize) {
+                    if i == 0 {
+                        at.add(to).write_bytes(0, n);
+                    } else {
+                        at.add(to).copy_from(state.at(from), n);
+                    }
+                }
+            }
+            run::<C>(layout, weights, chunk);
+        }
+    }
+    trace
+}
+
+/// One chunk: R sequences, `steps` steps; row t·R + r is step t of sequence r.
+pub struct Chunk {
+    /// R
+    pub rows: usize,
+    /// Steps in this chunk.
+    pub steps: usize,
+    /// Floats between blocks of `x` and `saved` (there a vector is SAVED).
+    pub block_stride: usize,
+    /// Floats between blocks of `h` and `c`.
+    pub state_stride: usize,
+    /// (input blocks, rows, LANES).
+    pub x: *mut f32,
+    /// Working memory: (panels, rows, vectors of a panel, LANES), panels of blocks · G vectors.
+    pub projected: *mut f32,
+    /// (hidden blocks, R + rows, LANES), the first R rows filled: the state before.
+    pub h: *mut f32,
+    /// Likewise, or dangling if the cell has none.
+    pub c: *mut f32,
+    /// (hidden blocks, rows, SAVED, LANES), if wanted.
+    pub saved: Option<*mut f32>,
+    /// h again, step t of sequence r at r · `y_row` + t · H.
+    pub y: *mut f32,
+    /// Floats between sequences of `y`.
+    pub y_row: usize,
+}
+
+/// Copies x, step t of sequence r at r · `x_row` + t · D, into the chunk's blocks.
+/// # Safety
+/// The chunk has room.
+pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
+    let Layout { lanes, input, input_blocks, .. } = *layout;
+    for r in 0..chunk.rows {
+        for t in 0..chunk.steps {
+            let row = &x[r * x_row + t * input..][..input];
+            for block in 0..input_blocks {
+                let part = &row[block * lanes..input.min((block + 1) * lanes)];
+                let to = block * chunk.block_stride + (t * chunk.rows + r) * lanes;
+                // SAFETY: within the chunk by contract.
+                unsafe {
+                    let to = chunk.x.add(to);
+                    to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                    to.add(part.len()).write_bytes(0, lanes - part.len());
+                }
+            }
+        }
+    }
+}
+
+/// Projects the chunk's inputs and runs its steps.
+/// # Safety
+/// The chunk's buffers are as it says, and the weights packed for this layout and cell.
+pub unsafe fn run<C: Cell>(layout: &Layout, weights: &ForwardWeights, chunk: Chunk) {
+    simd::dispatch_at(layout.level, Run::<C> { layout, weights, chunk, cell: PhantomData });
+}
+
+struct Run<'a, C> {
+    layout: &'a Layout,
+    weights: &'a ForwardWeights,
+    chunk: Chunk,
+    cell: PhantomData<C>,
+}
+
+impl<C: Cell> Kernel for Run<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let wide = forward_blocks::<C>(S::TILE_VECTORS);
+        let rows = self.chunk.rows;
+        for (first, blocks) in panels(self.layout.hidden_blocks, wide) {
+            // SAFETY: by contract of `run`.
+            vectors!(blocks * C::GATES, N => unsafe { self.project::<S, N>(s, first) });
+        }
+        for t in 0..self.chunk.steps {
+            for (first, blocks) in panels(self.layout.hidden_blocks, wide) {
+                let most = most_rows::<S>(blocks * C::GATES);
+                for i in 0..rows.div_ceil(most) {
+                    let (r, size) = tile(rows, most, i);
+                    // SAFETY: by contract of `run`.
+                    vectors!(blocks * C::GATES, N => constant!(size, R => unsafe {
+                        self.step::<S, R, N>(s, first, t, r)
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl<C: Cell> Run<'_, C> {
+    /// projected = x W_ihᵀ + b for the panel of blocks from `first`.
+    #[inline(always)]
+    unsafe fn project<S: Simd, const N: usize>(&self, s: S, first: usize) {
+        let rows = self.chunk.steps * self.chunk.rows;
+        let most = most_rows::<S>(N);
+        for i in 0..rows.div_ceil(most) {
+            let (row, size) = tile(rows, most, i);
+            // SAFETY: by contract of `run`.
+            constant!(size, R => unsafe { self.project_tile::<S, R, N>(s, first, row) });
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn project_tile<S: Simd, const R: usize, const N: usize>(
+        &self,
+        s: S,
+        first: usize,
+        row: usize,
+    ) {
+        let (layout, chunk) = (self.layout, &self.chunk);
+        let depth = layout.input_blocks * S::LANES;
+        // SAFETY: by contract of `run`.
+        unsafe {
+            let bias = self.weights.bias.at(first * C::GATES * S::LANES);
+            let mut acc = [[s.zero(); N]; R];
+            for r in 0..R {
+                for v in 0..N {
+                    acc[r][v] = s.load(bias.add(v * S::LANES));
+                }
+            }
+            let x = Rows {
+                start: chunk.x.add(row * S::LANES),
+                block_stride: chunk.block_stride,
+                blocks: layout.input_blocks,
+            };
+            let panel = self.weights.input.at(first * C::GATES * S::LANES * depth);
+            let acc = product(s, acc, x, panel);
+            let to = self.projected::<S, N>(first, row);
+            for r in 0..R {
+                for v in 0..N {
+                    s.store(to.add((r * N + v) * S::LANES), acc[r][v]);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn projected<S: Simd, const N: usize>(&self, first: usize, row: usize) -> *mut f32 {
+        // SAFETY: by contract of `run`.
+        unsafe {
+            let panel = self.chunk.projected.add(first * C::GATES * self.chunk.block_stride);
+            panel.add(row * N * S::LANES)
+        }
+    }
+
+    /// Step t of R sequences from r for the panel of blocks from `first`.
+    #[inline(always)]
+    unsafe fn step<S: Simd, const R: usize, const N: usize>(
+        &self,
+        s: S,
+        first: usize,
+        t: usize,
+        r0: usize,
+    ) {
+        let (layout, chunk) = (self.layout, &self.chunk);
+        let row = t * chunk.rows + r0;
+        // SAFETY: by contract of `run`.
+        unsafe {
+            let from = self.projected::<S, N>(first, row);
+            let apart = self.weights.apart.at(first * S::LANES);
+            let mut acc = [[s.zero(); N]; R];
+            for r in 0..R {
+                for v in 0..N {
+                    acc[r][v] = if C::APART && v % C::GATES == C::GATES - 1 {
+                        s.load(apart.add(v / C::GATES * S::LANES))
+                    } else {
+                        s.load(from.add((r * N + v) * S::LANES))
+                    };
+                }
+            }
+            // a = W_ih x + b + W_hh h: the state before step t lies at row t of h.
+            let h = Rows {
+                start: chunk.h.add(row * S::LANES),
+                block_stride: chunk.state_stride,
+                blocks: layout.hidden_blocks,
+            };
+            let depth = layout.hidden_blocks * S::LANES;
+            let panel = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
+            let acc = product(s, acc, h, panel);
+
+            for u in 0..N / C::GATES {
+                let block = first + u;
+                let valid = (layout.hidden - block * S::LANES).min(S::LANES);
+                for r in 0..R {
+                    let mut gates = [s.zero(); 4];
+                    for g in 0..C::GATES {
+                        gates[g] = acc[r][u * C::GATES + g];
+                    }
+                    let input = from.add((r * N + u * C::GATES + C::GATES - 1) * S::LANES);
+                    let before = block * chunk.state_stride + (row + r) * S::LANES;
+                    let after = before + chunk.rows * S::LANES;
+                    let c = if C::HAS_C { s.load(chunk.c.add(before)) } else { s.zero() };
+                    let h = s.load(chunk.h.add(before));
+                    let next = C::forward(s, gates, s.load(input), h, c);
+                    s.store(chunk.h.add(after), next.h);
+                    if C::HAS_C {
+                        s.store(chunk.c.add(after), next.c);
+                    }
+                    if let Some(saved) = chunk.saved {
+                        let to = (block * chunk.block_stride + (row + r) * S::LANES) * C::SAVED;
+                        for v in 0..C::SAVED {
+                            s.store(saved.add(to + v * S::LANES), next.saved[v]);
+                        }
+                    }
+                    let y = (r0 + r) * chunk.y_row + t * layout.hidden + block * S::LANES;
+                    let y = chunk.y.add(y);
+                    if valid == S::LANES {
+                        s.store(y, next.h);
+                    } else {
+                        s.store_first(y, valid, next.h);
+                    }
+                }
+            }
+        }
+    }
+}

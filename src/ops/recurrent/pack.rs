@@ -1,0 +1,150 @@
+//! Weights in the order in which the register tiles read them.
+
+use super::buffer::Buffer;
+use super::product::part;
+use super::{Cell, Layout, RecurrentWeights};
+use crate::ops::{parallel, values};
+
+/// Cuts `blocks` into panels of `wide` blocks and then single ones: (first block, blocks).
+pub fn panels(blocks: usize, wide: usize) -> impl Iterator<Item = (usize, usize)> {
+    let whole = blocks / wide;
+    (0..whole)
+        .map(move |i| (i * wide, wide))
+        .chain((whole * wide..blocks).map(|i| (i, 1)))
+}
+
+/// Blocks whose gates one forward tile holds.
+pub const fn forward_blocks<C: Cell>(vectors: usize) -> usize {
+    if C::GATES == 1 { vectors } else { 1 }
+}
+
+/// For W_ih x and W_hh h: panels of one or more blocks of units with all their gates; vector
+/// u·G + g of a panel is gate g of its block u.
+pub struct ForwardWeights {
+    /// W_ih: (panels, parts, input blocks · LANES, vectors of a part, LANES).
+    pub input: Buffer,
+    /// W_hh, likewise over hidden blocks.
+    pub hidden: Buffer,
+    /// What the input projection starts from, (hidden blocks, G, LANES): b_ih + b_hh, of a gate
+    /// that is apart b_ih.
+    pub bias: Buffer,
+    /// b_hh of the gate that is apart, (hidden blocks, LANES).
+    pub apart: Buffer,
+}
+
+impl ForwardWeights {
+    /// Copies and packs.
+    pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights) -> Self {
+        let Layout { lanes, hidden, hidden_blocks, .. } = *layout;
+        let (bias_ih, bias_hh) = (values(weights.bias_ih), values(weights.bias_hh));
+        let bias = Buffer::zeroed(hidden_blocks * C::GATES * lanes);
+        let apart = Buffer::zeroed(hidden_blocks * lanes);
+        for unit in 0..hidden {
+            let (block, lane) = (unit / lanes, unit % lanes);
+            for gate in 0..C::GATES {
+                let i = gate * hidden + unit;
+                let separate = C::APART && gate == C::GATES - 1;
+                let joined = bias_ih[i] + if separate { 0.0 } else { bias_hh[i] };
+                // SAFETY: within the buffers' sizes above.
+                unsafe {
+                    *bias.at((block * C::GATES + gate) * lanes + lane) = joined;
+                    if separate {
+                        *apart.at(block * lanes + lane) = bias_hh[i];
+                    }
+                }
+            }
+        }
+        ForwardWeights {
+            input: interleave::<C>(layout, &values(weights.weight_ih), layout.input),
+            hidden: interleave::<C>(layout, &values(weights.weight_hh), layout.hidden),
+            bias,
+            apart,
+        }
+    }
+}
+
+fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize) -> Buffer {
+    let Layout { lanes, hidden, hidden_blocks, vectors, .. } = *layout;
+    let depth = columns.next_multiple_of(lanes);
+    let out = Buffer::new(hidden_blocks * C::GATES * lanes * depth);
+    let panels: Vec<_> = panels(hidden_blocks, forward_blocks::<C>(vectors)).collect();
+    parallel::for_each(panels.len(), |panel| {
+        let (first, blocks) = panels[panel];
+        let in_panel = blocks * C::GATES;
+        let in_part = part(vectors, in_panel);
+        for v in 0..in_panel {
+            let (block, gate) = (first + v / C::GATES, v % C::GATES);
+            let units = hidden.saturating_sub(block * lanes).min(lanes);
+            let start = first * C::GATES * lanes * depth
+                + v / in_part * in_part * depth * lanes
+                + v % in_part * lanes;
+            // In squares, so that both sides stay in cache.
+            for k0 in (0..depth).step_by(lanes) {
+                let filled = columns.saturating_sub(k0).min(lanes);
+                for lane in 0..lanes {
+                    let row = if lane < units {
+                        let from = (gate * hidden + block * lanes + lane) * columns + k0;
+                        &weight[from..from + filled]
+                    } else {
+                        &[]
+                    };
+                    for i in 0..lanes {
+                        let value = row.get(i).copied().unwrap_or(0.0);
+                        let to = start + (k0 + i) * in_part * lanes + lane;
+                        // SAFETY: within the panel, which is this piece's own.
+                        unsafe { *out.at(to) = value };
+                    }
+                }
+            }
+        }
+    });
+    out
+}
+
+/// For da · W_ih and da · W_hh: panels of blocks of columns over the gradients of all gates.
+pub struct BackwardWeights {
+    /// W_ih: (panels of input blocks, G · hidden blocks · LANES, blocks of a panel, LANES).
+    pub input: Buffer,
+    /// W_hh, likewise with panels of hidden blocks.
+    pub hidden: Buffer,
+}
+
+impl BackwardWeights {
+    /// Copies and packs.
+    pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights) -> Self {
+        let offset = C::GRADIENTS - C::GATES;
+        let hidden_position = C::HIDDEN_POSITION.map(|p| p.saturating_sub(offset));
+        let (ih, hh) = (values(weights.weight_ih), values(weights.weight_hh));
+        BackwardWeights {
+            input: stack::<C>(layout, &ih, layout.input, C::INPUT_POSITION),
+            hidden: stack::<C>(layout, &hh, layout.hidden, hidden_position),
+        }
+    }
+}
+
+fn stack<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, position: [usize; 4]) -> Buffer {
+    let Layout { lanes, hidden, hidden_blocks, vectors, .. } = *layout;
+    let (padded, column_blocks) = (hidden_blocks * lanes, columns.div_ceil(lanes));
+    let depth = C::GATES * padded;
+    let out = Buffer::new(depth * column_blocks * lanes);
+    let panels: Vec<_> = panels(column_blocks, vectors).collect();
+    parallel::for_each(panels.len(), |panel| {
+        let (first, blocks) = panels[panel];
+        let width = blocks * lanes;
+        let filled = columns.saturating_sub(first * lanes).min(width);
+        for (gate, &position) in position.iter().enumerate().take(C::GATES) {
+            for unit in 0..padded {
+                let to = first * lanes * depth + (position * padded + unit) * width;
+                let filled = if unit < hidden { filled } else { 0 };
+                // SAFETY: one row of the panel, which is this piece's own.
+                unsafe {
+                    let row = out.at(to);
+                    row.write_bytes(0, width);
+                    let from = weight.as_ptr().add((gate * hidden + unit.min(hidden - 1)) * columns);
+                    row.copy_from_nonoverlapping(from.add(first * lanes), filled);
+                }
+            }
+        }
+    });
+    out
+}

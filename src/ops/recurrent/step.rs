@@ -1,0 +1,93 @@
+//! One step at a time, for decoding: a chunk of one step.
+
+use super::forward::{Chunk, gather, run};
+use super::pack::ForwardWeights;
+use super::{Cell, Layout, RecurrentWeights};
+use dfdx::prelude::*;
+use std::marker::PhantomData;
+
+/// A layer's weights, copied and packed.
+pub struct Stepper<C> {
+    layout: Layout,
+    weights: ForwardWeights,
+    cell: PhantomData<fn() -> C>,
+}
+
+impl<C: Cell> Stepper<C> {
+    /// Copies and packs the weights.
+    pub fn new(weights: RecurrentWeights) -> Self {
+        let (_, input) = *weights.weight_ih.shape();
+        let layout = Layout::new(input, weights.check::<C>(input));
+        let weights = ForwardWeights::new::<C>(&layout, weights);
+        Stepper { layout, weights, cell: PhantomData }
+    }
+
+    /// Consumes one token of each of B sequences, x (B, D), and updates the states h and, of cells
+    /// that have one, c (B, H); `scratch` is working memory that grows on first use. Panics if
+    /// lengths disagree.
+    pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Vec<f32>) {
+        let Layout { lanes, input, hidden, input_blocks, hidden_blocks, .. } = self.layout;
+        let rows = h.len() / hidden;
+        assert_eq!(h.len(), rows * hidden, "{}: h is (B, H)", C::NAME);
+        assert_eq!(x.len(), rows * input, "{}: x is (B, D)", C::NAME);
+        assert_eq!(c.len(), if C::HAS_C { h.len() } else { 0 }, "{}: c is (B, H)", C::NAME);
+        if rows == 0 {
+            return;
+        }
+        let state_stride = 2 * rows * lanes;
+        let states = hidden_blocks * state_stride;
+        let x_len = input_blocks * rows * lanes;
+        let projected_len = hidden_blocks * C::GATES * rows * lanes;
+        let needed = x_len + projected_len + 2 * states + 16;
+        if scratch.len() < needed {
+            scratch.resize(needed, 0.0);
+        }
+        let aligned = scratch.as_ptr().align_offset(64).min(16);
+        let xs = scratch[aligned..].as_mut_ptr();
+        // SAFETY: scratch is as long as the parts together, and they hold what `Chunk` says.
+        unsafe {
+            let projected = xs.add(x_len);
+            let hs = projected.add(projected_len);
+            let cs = hs.add(states);
+            scatter_state(&self.layout, h, hs, state_stride);
+            if C::HAS_C {
+                scatter_state(&self.layout, c, cs, state_stride);
+            }
+            let chunk = Chunk {
+                rows,
+                steps: 1,
+                block_stride: rows * lanes,
+                state_stride,
+                x: xs,
+                projected,
+                h: hs,
+                c: cs,
+                saved: None,
+                y: h.as_mut_ptr(),
+                y_row: hidden,
+            };
+            gather(&self.layout, x, input, &chunk);
+            run::<C>(&self.layout, &self.weights, chunk);
+            for (i, c) in c.iter_mut().enumerate() {
+                let (row, unit) = (rows + i / hidden, i % hidden);
+                *c = *cs.add(unit / lanes * state_stride + row * lanes + unit % lanes);
+            }
+        }
+    }
+}
+
+/// (B, H) into the first B rows of (hidden blocks, …, LANES), the padding zero.
+unsafe fn scatter_state(layout: &Layout, from: &[f32], to: *mut f32, stride: usize) {
+    let Layout { lanes, hidden, hidden_blocks, .. } = *layout;
+    for (row, from) in from.chunks_exact(hidden).enumerate() {
+        for block in 0..hidden_blocks {
+            let part = &from[block * lanes..hidden.min((block + 1) * lanes)];
+            // SAFETY: within by contract.
+            unsafe {
+                let to = to.add(block * stride + row * lanes);
+                to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                to.add(part.len()).write_bytes(0, lanes - part.len());
+            }
+        }
+    }
+}
