@@ -1,0 +1,263 @@
+//! Scales, ticks and how numbers are printed on them.
+
+use crate::suite::schema::Scale;
+
+/// One axis: where values lie on it and which are marked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    scale: Scale,
+    low: f64,
+    high: f64,
+    /// Marked values with their labels, rising.
+    pub ticks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// An axis that shows `values` (positive ones on a logarithmic scale), or exactly `range`, with
+    /// at most about `most` ticks. `at` are the values of a factor, marked if they are few.
+    pub fn fit(
+        scale: Scale,
+        values: impl IntoIterator<Item = f64>,
+        range: Option<[f64; 2]>,
+        at: &[f64],
+        most: usize,
+    ) -> Self {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        for v in values.into_iter().filter(|v| shows(scale, *v)) {
+            low = low.min(v);
+            high = high.max(v);
+        }
+        match range {
+            Some([a, b]) => (low, high) = (a, b),
+            None if low > high => (low, high) = if scale == Scale::Linear { (0.0, 1.0) } else { (1.0, 10.0) },
+            None if at.is_empty() => (low, high) = widen(scale, low, high),
+            None => (low, high) = breathe(scale, low, high),
+        }
+        let mut axis = Self { scale, low, high, ticks: Vec::new() };
+        axis.ticks = axis.choose_ticks(at, most);
+        axis
+    }
+
+    /// Place of a value: 0 at the low end, 1 at the high end, outside beyond.
+    pub fn position(&self, value: f64) -> f64 {
+        let t = |v: f64| forward(self.scale, v);
+        (t(value) - t(self.low)) / (t(self.high) - t(self.low))
+    }
+
+    /// Whether the scale has a place for the value.
+    pub fn shows(&self, value: f64) -> bool {
+        shows(self.scale, value)
+    }
+
+    /// The low end.
+    pub fn low(&self) -> f64 {
+        self.low
+    }
+
+    fn choose_ticks(&self, at: &[f64], most: usize) -> Vec<(f64, String)> {
+        let inside = |v: &f64| (-1e-9..=1.0 + 1e-9).contains(&self.position(*v));
+        if !at.is_empty() && at.len() <= most {
+            return at.iter().filter(|v| self.shows(**v) && inside(v)).map(|v| (*v, exact(*v))).collect();
+        }
+        let values: Vec<f64> = match self.scale {
+            Scale::Linear => linear_ticks(self.low, self.high, most),
+            Scale::Log2 => {
+                let (a, b) = (self.low.log2().ceil() as i32, self.high.log2().floor() as i32);
+                let step = (usize::try_from(b - a).unwrap_or(0) / most.max(1) + 1) as i32;
+                (a..=b).filter(|e| (e - a) % step == 0).map(|e| 2f64.powi(e)).collect()
+            }
+            Scale::Log10 => log10_ticks(self.low, self.high, most),
+        };
+        let label = |v: f64| if self.scale == Scale::Log2 { exact(v) } else { short(v) };
+        values.into_iter().filter(inside).map(|v| (v, label(v))).collect()
+    }
+}
+
+fn shows(scale: Scale, value: f64) -> bool {
+    value.is_finite() && (scale == Scale::Linear || value > 0.0)
+}
+
+fn forward(scale: Scale, value: f64) -> f64 {
+    match scale {
+        Scale::Linear => value,
+        Scale::Log2 => value.log2(),
+        Scale::Log10 => value.log10(),
+    }
+}
+
+fn backward(scale: Scale, value: f64) -> f64 {
+    match scale {
+        Scale::Linear => value,
+        Scale::Log2 => value.exp2(),
+        Scale::Log10 => 10f64.powf(value),
+    }
+}
+
+/// Room around measured values. A linear axis starts at zero where that costs little of it.
+fn widen(scale: Scale, low: f64, high: f64) -> (f64, f64) {
+    if scale == Scale::Linear && low >= 0.0 && low <= 0.5 * high {
+        return (0.0, if high > 0.0 { high * 1.06 } else { 1.0 });
+    }
+    breathe(scale, low, high)
+}
+
+/// A little room at both ends, so that marks do not lie on the frame.
+fn breathe(scale: Scale, low: f64, high: f64) -> (f64, f64) {
+    let (a, b) = (forward(scale, low), forward(scale, high));
+    let room = match b - a {
+        span if span > 0.0 => 0.05 * span,
+        _ if scale == Scale::Linear && a != 0.0 => 0.1 * a.abs(),
+        _ => 0.5,
+    };
+    (backward(scale, a - room), backward(scale, b + room))
+}
+
+/// Multiples of 1, 2 or 5 times a power of ten.
+fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+    let rough = (high - low) / most.max(2) as f64;
+    let magnitude = 10f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .into_iter()
+        .map(|m| m * magnitude)
+        .find(|step| *step >= rough * 0.999)
+        .unwrap_or(rough);
+    let (first, last) = ((low / step).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    // Rounded, so that 3 × 0.1 is not 0.30000000000000004.
+    (first..=last).map(|i| (i as f64 * step * 1e9).round() / 1e9).collect()
+}
+
+/// Powers of ten; with 2 and 5 between where there are few.
+fn log10_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+    let (a, b) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let build = |factors: &[f64]| -> Vec<f64> {
+        let all = (a..=b).flat_map(|e| factors.iter().map(move |f| f * 10f64.powi(e)));
+        all.filter(|v| *v >= low * 0.999_999 && *v <= high * 1.000_001).collect()
+    };
+    for factors in [&[1.0, 2.0, 3.0, 5.0, 7.0][..], &[1.0, 2.0, 5.0], &[1.0, 3.0]] {
+        let ticks = build(factors);
+        if ticks.len() <= most {
+            // Less than half a decade: only a linear step is fine enough.
+            return if ticks.len() < 3 { linear_ticks(low, high, most.min(5)) } else { ticks };
+        }
+    }
+    let decades = build(&[1.0]);
+    let step = decades.len() / most.max(1) + 1;
+    decades.into_iter().step_by(step).collect()
+}
+
+/// A number in full: `4096`, `0.05`.
+pub fn exact(value: f64) -> String {
+    trim(format!("{value:.6}"))
+}
+
+/// A number as short as a tick wants it: `0.05`, `200`, `20k`, `1.5M`.
+pub fn short(value: f64) -> String {
+    let size = value.abs();
+    for (unit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
+        if size >= unit && (unit > 1e3 || size >= 1e4) {
+            return format!("{}{letter}", trim(format!("{:.3}", value / unit)));
+        }
+    }
+    if size > 0.0 && size < 1e-4 { format!("{value:.0e}") } else { exact(value) }
+}
+
+/// A number with three significant digits, for tables and sentences: `0.0123`, `1.23`, `12,300`.
+pub fn significant(value: f64) -> String {
+    if !value.is_finite() {
+        return if value.is_nan() { "\u{2013}".into() } else { format!("{value}") };
+    }
+    let size = value.abs();
+    if size == 0.0 {
+        return "0".into();
+    }
+    if !(1e-5..1e15).contains(&size) {
+        return format!("{value:.2e}");
+    }
+    let digits = 2 - size.log10().floor() as i32;
+    if digits > 0 {
+        return format!("{value:.*}", digits as usize);
+    }
+    let unit = 10f64.powi(-digits);
+    thousands(((value / unit).round() * unit) as i64)
+}
+
+/// A whole number with commas between thousands.
+pub fn thousands(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut out = String::from(if value < 0 { "-" } else { "" });
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+fn trim(number: String) -> String {
+    if !number.contains('.') {
+        return number;
+    }
+    let trimmed = number.trim_end_matches('0').trim_end_matches('.');
+    if trimmed == "-0" { "0".into() } else { trimmed.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(axis: &Axis) -> Vec<&str> {
+        axis.ticks.iter().map(|(_, label)| label.as_str()).collect()
+    }
+
+    #[test]
+    fn powers_of_two_are_written_in_full() {
+        let axis = Axis::fit(Scale::Log2, [32.0, 4096.0], None, &[], 10);
+        assert_eq!(labels(&axis), ["32", "64", "128", "256", "512", "1024", "2048", "4096"]);
+        let thinned = Axis::fit(Scale::Log2, [1.0, 65536.0], None, &[], 6);
+        assert_eq!(labels(&thinned), ["1", "8", "64", "512", "4096", "32768"]);
+    }
+
+    #[test]
+    fn few_factor_values_are_all_marked() {
+        let at = [20.0, 60.0, 200.0];
+        let axis = Axis::fit(Scale::Log10, at, None, &at, 8);
+        assert_eq!(labels(&axis), ["20", "60", "200"]);
+        assert!(axis.position(20.0) > 0.0 && axis.position(200.0) < 1.0);
+    }
+
+    #[test]
+    fn linear_ticks_are_round_numbers() {
+        let axis = Axis::fit(Scale::Linear, [0.0, 1.0], Some([0.0, 1.0]), &[], 5);
+        assert_eq!(labels(&axis), ["0", "0.2", "0.4", "0.6", "0.8", "1"]);
+    }
+
+    #[test]
+    fn decades_are_not_in_scientific_notation() {
+        let axis = Axis::fit(Scale::Log10, [800.0, 2.0e6], None, &[], 5);
+        assert_eq!(labels(&axis), ["1000", "10k", "100k", "1M"]);
+    }
+
+    #[test]
+    fn empty_constant_and_nonpositive_data_give_an_axis() {
+        for values in [vec![], vec![3.0], vec![0.0, 0.0], vec![-1.0, f64::NAN]] {
+            for scale in [Scale::Linear, Scale::Log2, Scale::Log10] {
+                let axis = Axis::fit(scale, values.clone(), None, &[], 5);
+                assert!(axis.position(1.0).is_finite(), "{scale:?} {values:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn three_significant_digits() {
+        for (value, text) in [
+            (0.012345, "0.0123"),
+            (1.2345, "1.23"),
+            (12345.0, "12,300"),
+            (-999_600.0, "-1,000,000"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(significant(value), text);
+        }
+    }
+}

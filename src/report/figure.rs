@@ -1,0 +1,399 @@
+//! From a plot's specification and the records to what the plot shows, before any drawing.
+
+use super::axis::{exact, short, thousands};
+use super::palette::{self, Style};
+use super::source::{Row, Source, compare_fields};
+use crate::stats::{Interval, median, median_interval, wilson};
+use crate::suite::metrics::{METRICS, find};
+use crate::suite::schema::{Experiment, PlotKind, PlotSpec, Scale};
+use anyhow::bail;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Confidence level of all intervals drawn.
+pub const LEVEL: f64 = 0.95;
+/// More points in a curve than this cannot be told apart; neighbours are averaged.
+const MOST_POINTS: usize = 200;
+
+/// What one plot shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figure {
+    /// File name without extension.
+    pub file: String,
+    /// The question.
+    pub title: String,
+    /// n, interval, settings.
+    pub caption: String,
+    /// How the records become marks.
+    pub kind: PlotKind,
+    /// Label of the abscissa.
+    pub x_label: String,
+    /// Label of the ordinate.
+    pub y_label: String,
+    /// Scale of the abscissa.
+    pub x_scale: Scale,
+    /// Scale of the ordinate.
+    pub y_scale: Scale,
+    /// Fixed ends of the ordinate.
+    pub y_range: Option<[f64; 2]>,
+    /// Small multiples.
+    pub panels: Vec<Panel>,
+}
+
+/// One of the small multiples.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Panel {
+    /// Value of the facet.
+    pub title: Option<String>,
+    /// What is compared.
+    pub series: Vec<Series>,
+    /// Trivial floors and baselines.
+    pub floors: Vec<Floor>,
+}
+
+/// One model or variant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// Name in the legend.
+    pub label: String,
+    /// Colour, marker, dash.
+    pub style: Style,
+    /// Estimates in order of x.
+    pub points: Vec<Estimate>,
+    /// Single runs of a curve.
+    pub runs: Vec<Vec<(f64, f64)>>,
+}
+
+/// An estimate at one x.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Estimate {
+    /// Abscissa; 0 for bars.
+    pub x: f64,
+    /// Median, or share of ones.
+    pub value: f64,
+    /// Its interval; none from a single value.
+    pub interval: Option<Interval>,
+    /// The values behind it.
+    pub sample: Vec<f64>,
+}
+
+/// A dotted line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Floor {
+    /// What it is.
+    pub label: String,
+    /// Its height at each x; one height for all x if there is one.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Collects what a plot of an experiment shows. A figure without series has nothing to show yet.
+///
+/// # Errors
+/// If the specification names a metric or column that does not exist.
+pub fn collect(spec: &PlotSpec, experiment: &Experiment, source: &Source) -> anyhow::Result<Figure> {
+    check(spec, experiment)?;
+    let baseline = |model: &str| spec.baselines.iter().any(|b| b == model);
+    let mut rows = Vec::new();
+    for record in source.measured(&experiment.id, &spec.metric) {
+        let row = Row::of(record)?;
+        if !baseline(&record.model) && row.matches(&spec.filter, false) {
+            rows.push((row, record.value.unwrap_or(f64::NAN)));
+        }
+    }
+    let facets: Vec<String> = match &spec.facet {
+        Some(column) => sorted(rows.iter().map(|(row, _)| row.get(column))),
+        None => vec![String::new()],
+    };
+    let longest = longest_run(&rows);
+    let mut panels = Vec::new();
+    for facet in &facets {
+        let inside = |row: &Row| spec.facet.as_ref().is_none_or(|column| row.get(column) == facet);
+        let lenient = |row: &Row| inside(row) || spec.facet.as_ref().is_some_and(|c| row.get(c).is_empty());
+        let rows: Vec<_> = rows.iter().filter(|(row, _)| inside(row)).collect();
+        panels.push(Panel {
+            title: spec.facet.as_ref().map(|column| {
+                palette::factor_label(column, facet).unwrap_or_else(|| format!("{facet} {column}"))
+            }),
+            series: series(spec, &rows, longest),
+            floors: floors(spec, experiment, source, &lenient)?,
+        });
+    }
+    Ok(Figure {
+        file: spec.file.clone(),
+        title: spec.title.clone(),
+        caption: caption(spec, &rows, &panels, &source.manifest.profile, longest),
+        kind: spec.kind,
+        x_label: spec.x_label.clone(),
+        y_label: spec.y_label.clone(),
+        x_scale: spec.x_scale,
+        y_scale: spec.y_scale,
+        y_range: spec.y_range,
+        panels,
+    })
+}
+
+fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
+    let place = format!("plot `{}` of experiment `{}`", spec.file, experiment.id);
+    for metric in std::iter::once(&spec.metric).chain(&spec.floor) {
+        if find(metric).is_none() {
+            let known: Vec<_> = METRICS.iter().map(|m| m.name).collect();
+            bail!("{place}: no metric is called `{metric}`; metrics are {}", known.join(", "));
+        }
+    }
+    let columns = Row::columns()?;
+    let x = (spec.kind == PlotKind::Lines).then_some(&spec.x);
+    for column in spec.series.iter().chain(&spec.facet).chain(spec.filter.keys()).chain(x) {
+        if !columns.contains(column) {
+            bail!("{place}: records have no column `{column}`; columns are {}", columns.join(", "));
+        }
+    }
+    if spec.file.is_empty() || !spec.file.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+        bail!("{place}: `file` must be letters, digits, - and _ only");
+    }
+    Ok(())
+}
+
+fn sorted<'a>(fields: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let unique: BTreeSet<&str> = fields.collect();
+    let mut fields: Vec<String> = unique.into_iter().map(String::from).collect();
+    fields.sort_by(|a, b| compare_fields(a, b));
+    fields
+}
+
+fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> {
+    let mut groups: BTreeMap<Vec<String>, Vec<&(Row, f64)>> = BTreeMap::new();
+    for row in rows {
+        let key = spec.series.iter().map(|column| row.0.get(column).to_string()).collect();
+        groups.entry(key).or_default().push(row);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, rows)| palette::rank(rows[0].0.get("model")));
+    let mut previous = (String::new(), 0);
+    groups
+        .into_iter()
+        .map(|(key, rows)| {
+            let model = rows[0].0.get("model").to_string();
+            let order = if previous.0 == model { previous.1 + 1 } else { 0 };
+            previous = (model.clone(), order);
+            let labels = spec.series.iter().zip(&key);
+            let label: Vec<_> = labels.filter_map(|(c, v)| palette::factor_label(c, v)).collect();
+            let runs = if spec.kind == PlotKind::Curves { runs(&rows, longest) } else { Vec::new() };
+            Series {
+                label: if label.is_empty() { palette::name(&model).into() } else { label.join(", ") },
+                style: palette::style(&model, variant(spec, &key).unwrap_or(order)),
+                points: match spec.kind {
+                    PlotKind::Curves => medians(&runs),
+                    _ => estimates(spec, &rows),
+                },
+                runs,
+            }
+        })
+        .collect()
+}
+
+/// The same variant has the same dash in every plot; `None` if the series differ in something else.
+fn variant(spec: &PlotSpec, key: &[String]) -> Option<usize> {
+    let known = |(column, value): (&String, &String)| match (column.as_str(), value.as_str()) {
+        ("model", _) => Some(0),
+        ("gates", value) => Some(usize::from(value == "chrono")),
+        ("positions", value) => Some(match value {
+            "rotary" => 1,
+            "sinusoidal" => 2,
+            "none" => 3,
+            _ => 0,
+        }),
+        _ => None,
+    };
+    spec.series.iter().zip(key).map(known).sum()
+}
+
+/// One estimate a value of x (of all values, for bars).
+fn estimates(spec: &PlotSpec, rows: &[&(Row, f64)]) -> Vec<Estimate> {
+    let mut at: Vec<(f64, Vec<f64>)> = Vec::new();
+    for (row, value) in rows {
+        let x = match spec.kind {
+            PlotKind::Bars => 0.0,
+            _ => match row.get(&spec.x).parse() {
+                Ok(x) => x,
+                Err(_) => continue,
+            },
+        };
+        match at.iter_mut().find(|(other, _)| *other == x) {
+            Some((_, sample)) => sample.push(*value),
+            None => at.push((x, vec![*value])),
+        }
+    }
+    at.sort_by(|a, b| a.0.total_cmp(&b.0));
+    at.into_iter().map(|(x, sample)| estimate(&spec.metric, x, sample)).collect()
+}
+
+/// Median with interval; for outcomes that are 0 or 1 their share with Wilson's interval.
+pub fn estimate(metric: &str, x: f64, sample: Vec<f64>) -> Estimate {
+    if metric == "solved" {
+        let ones = sample.iter().filter(|v| **v > 0.5).count();
+        let interval = wilson(ones, sample.len(), LEVEL);
+        return Estimate { x, value: ones as f64 / sample.len() as f64, interval: Some(interval), sample };
+    }
+    let mut interval = median_interval(&sample, LEVEL).ok();
+    if let Some(interval) = interval.as_mut().filter(|_| metric.contains("accuracy")) {
+        interval.low = interval.low.clamp(0.0, interval.estimate);
+        interval.high = interval.high.clamp(interval.estimate, 1.0);
+    }
+    Estimate { x, value: median(&sample), interval, sample }
+}
+
+fn run_of(row: &Row) -> (String, String) {
+    (row.get("run").into(), row.get("seed").into())
+}
+
+fn longest_run(rows: &[(Row, f64)]) -> usize {
+    let mut lengths: BTreeMap<_, usize> = BTreeMap::new();
+    for (row, _) in rows {
+        *lengths.entry((run_of(row), row.get("model").to_string())).or_default() += 1;
+    }
+    lengths.into_values().max().unwrap_or(0)
+}
+
+/// Each run as a curve, neighbours averaged so that the longest has at most [`MOST_POINTS`].
+fn runs(rows: &[&(Row, f64)], longest: usize) -> Vec<Vec<(f64, f64)>> {
+    let mut runs: BTreeMap<_, Vec<(f64, f64)>> = BTreeMap::new();
+    for (row, value) in rows {
+        if let Ok(x) = row.get("x").parse() {
+            runs.entry(run_of(row)).or_default().push((x, *value));
+        }
+    }
+    let together = longest.div_ceil(MOST_POINTS).max(1);
+    let mean = |part: &[(f64, f64)]| {
+        let n = part.len() as f64;
+        let sum = part.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
+        (sum.0 / n, sum.1 / n)
+    };
+    let thin = |mut run: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
+        run.sort_by(|a, b| a.0.total_cmp(&b.0));
+        run.chunks(together).map(mean).collect()
+    };
+    runs.into_values().map(thin).collect()
+}
+
+/// The median over runs at each x that at least half of them reach.
+fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
+    let mut at: Vec<(f64, f64)> = runs.iter().flatten().copied().collect();
+    at.sort_by(|a, b| a.0.total_cmp(&b.0));
+    at.chunk_by(|a, b| a.0 == b.0)
+        .filter(|group| group.len() * 2 >= runs.len())
+        .map(|group| {
+            let sample: Vec<f64> = group.iter().map(|p| p.1).collect();
+            Estimate { x: group[0].0, value: median(&sample), interval: None, sample }
+        })
+        .collect()
+}
+
+fn floors(
+    spec: &PlotSpec,
+    experiment: &Experiment,
+    source: &Source,
+    inside: &dyn Fn(&Row) -> bool,
+) -> anyhow::Result<Vec<Floor>> {
+    let mut floors = Vec::new();
+    if let Some(metric) = &spec.floor {
+        let mut at: Vec<(f64, f64)> = Vec::new();
+        for record in source.measured(&experiment.id, metric) {
+            let row = Row::of(record)?;
+            if row.matches(&spec.filter, true) && inside(&row) {
+                let x = if spec.kind == PlotKind::Lines { row.get(&spec.x).parse().unwrap_or(0.0) } else { 0.0 };
+                at.push((x, record.value.unwrap_or(f64::NAN)));
+            }
+        }
+        at.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let middle = |group: &[(f64, f64)]| (group[0].0, median(&group.iter().map(|p| p.1).collect::<Vec<_>>()));
+        let mut points: Vec<_> = at.chunk_by(|a, b| a.0 == b.0).map(middle).collect();
+        let level = points.first().map(|p| p.1);
+        let same = level.filter(|level| points.iter().all(|p| p.1 == *level));
+        if same.is_some() {
+            points.truncate(1);
+        }
+        if !points.is_empty() {
+            let value = same.map_or(String::new(), |v| format!(" {}", exact((v * 1e4).round() / 1e4)));
+            floors.push(Floor { label: format!("trivial floor{value}"), points });
+        }
+    }
+    for model in &spec.baselines {
+        // A baseline is tested once, after no training: beside a validation curve or a loss by
+        // position stands its figure on the test set.
+        for metric in [spec.metric.as_str(), "test_bits_per_character"] {
+            let mut sample = Vec::new();
+            for record in source.measured(&experiment.id, metric).filter(|r| r.model == *model) {
+                let row = Row::of(record)?;
+                if row.matches(&spec.filter, true) && inside(&row) {
+                    sample.extend(record.value);
+                }
+            }
+            if !sample.is_empty() {
+                let level = median(&sample);
+                let note = if metric == spec.metric { "" } else { " (whole test set)" };
+                let label = format!("{}{note} {}", palette::name(model), exact((level * 100.0).round() / 100.0));
+                floors.push(Floor { label, points: vec![(0.0, level)] });
+                break;
+            }
+            if !(spec.metric.contains("bits")) {
+                break;
+            }
+        }
+    }
+    Ok(floors)
+}
+
+/// n, interval and what was the same for all marks.
+fn caption(spec: &PlotSpec, rows: &[(Row, f64)], panels: &[Panel], profile: &str, longest: usize) -> String {
+    let timed = rows.iter().any(|(row, _)| !row.get("repeat").is_empty());
+    let unit = if timed { "repeats" } else { "seeds" };
+    let all = panels.iter().flat_map(|panel| &panel.series);
+    let counts: Vec<usize> = match spec.kind {
+        PlotKind::Curves => all.map(|s| s.runs.len()).collect(),
+        _ => all.flat_map(|s| s.points.iter().map(|p| p.sample.len())).collect(),
+    };
+    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
+    let n = if least == most { format!("n = {most}") } else { format!("n = {least}\u{2013}{most}") };
+    let one = |plural: &str| if most == 1 { plural.trim_end_matches('s').to_string() } else { plural.to_string() };
+    let marks = match (spec.kind, most) {
+        (_, 0) => "nothing recorded yet".to_string(),
+        (PlotKind::Curves, 1) => format!("One run a curve ({n} {})", one(unit)),
+        (PlotKind::Curves, _) => format!("Bold: median of {n} {unit}; faint: single {unit}"),
+        (_, 1) => format!("Single values ({n} {}), so no interval", one(unit)),
+        _ if spec.metric == "solved" => format!("Share of {n} {unit} with 95 % Wilson interval"),
+        _ => format!("Median of {n} {unit} with 95 % interval; faint points: single {unit}"),
+    };
+    let mut parts = vec![marks];
+    let together = longest.div_ceil(MOST_POINTS);
+    if spec.kind == PlotKind::Curves && together > 1 {
+        parts.push(format!("each point averages {together} neighbours"));
+    }
+    let mut settings = Vec::new();
+    let sizes: BTreeSet<u64> = rows.iter().filter_map(|(row, _)| row.get("parameters").parse().ok()).collect();
+    if let (Some(a), Some(b)) = (sizes.first(), sizes.last()) {
+        let range = match (short_count(*a), short_count(*b)) {
+            (a, b) if a == b => a,
+            (a, b) => format!("{a}\u{2013}{b}"),
+        };
+        settings.push(format!("{range} parameters"));
+    }
+    for column in ["layers", "seq_len", "batch", "delay", "pairs", "equal", "threads"] {
+        let values: BTreeSet<&str> = rows.iter().map(|(row, _)| row.get(column)).collect();
+        if values.len() == 1 && spec.facet.as_deref() != Some(column) && spec.x != column {
+            settings.extend(values.first().and_then(|value| {
+                let label = palette::factor_label(column, value)?;
+                Some(if *value == "1" { label.replace("layers", "layer").replace("pairs", "pair") } else { label })
+            }));
+        }
+    }
+    settings.push(format!("{profile} profile"));
+    format!("{}. {}.", parts.join("; "), settings.join(", "))
+}
+
+/// `312k`, `9,800`.
+fn short_count(count: u64) -> String {
+    if count < 10_000 { thousands(count as i64) } else if count < 1_000_000 {
+        format!("{}k", (count as f64 / 1e3).round())
+    } else {
+        short((count as f64 / 1e4).round() * 1e4)
+    }
+}

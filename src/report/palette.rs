@@ -1,0 +1,95 @@
+//! Names, colours, markers and dashes of the series: the same for a model in every plot.
+
+/// The looks of one series.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Style {
+    /// Index in [`super::scene::SERIES`]: by model.
+    pub color: usize,
+    /// By model, so that the plots can be read without colour.
+    pub marker: Marker,
+    /// Dashes and gaps in pixels: by variant of the model; solid for the first.
+    pub dash: &'static [f64],
+    /// Whether the marker is hollow, as it is for variants.
+    pub hollow: bool,
+}
+
+/// Shape of a marker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marker {
+    /// ●
+    Circle,
+    /// ■
+    Square,
+    /// ▲
+    Triangle,
+    /// ◆
+    Diamond,
+    /// ▼
+    Down,
+    /// ✚
+    Plus,
+}
+
+/// Dashes of floors and baselines.
+pub const DOTTED: &[f64] = &[1.5, 4.0];
+
+const VARIANTS: [&[f64]; 4] = [&[], &[7.0, 4.0], &[2.0, 3.0], &[9.0, 3.0, 2.0, 3.0]];
+
+/// Model or baseline, name in print, colour, marker.
+const MODELS: [(&str, &str, usize, Marker); 8] = [
+    ("elman", "Elman RNN", 0, Marker::Square),
+    ("lstm", "LSTM", 1, Marker::Circle),
+    ("gru", "GRU", 2, Marker::Triangle),
+    ("transformer", "transformer", 3, Marker::Diamond),
+    ("mingru", "minGRU", 4, Marker::Down),
+    ("minlstm", "minLSTM", 5, Marker::Plus),
+    ("unigram", "unigram", 6, Marker::Circle),
+    ("kneser-ney", "Kneser\u{2013}Ney n-gram", 6, Marker::Square),
+];
+
+/// Name of a model in print.
+pub fn name(model: &str) -> &str {
+    MODELS.iter().find(|row| row.0 == model).map_or(model, |row| row.1)
+}
+
+/// Place of a model in legends: the order of the table, then others.
+pub fn rank(model: &str) -> usize {
+    MODELS.iter().position(|row| row.0 == model).unwrap_or(MODELS.len())
+}
+
+/// Style of the `variant`-th variant (from 0) of a model. A model without a row gets a colour that
+/// depends on its name alone, so that it too is the same in every plot.
+pub fn style(model: &str, variant: usize) -> Style {
+    let (color, marker) = match MODELS.iter().find(|row| row.0 == model) {
+        Some(row) => (row.2, row.3),
+        None => {
+            let sum: usize = model.bytes().map(usize::from).sum();
+            let marks = [Marker::Plus, Marker::Down, Marker::Square];
+            (sum % 6, marks[sum % 3])
+        }
+    };
+    Style {
+        color,
+        marker,
+        dash: VARIANTS[variant % VARIANTS.len()],
+        hollow: variant % 2 == 1,
+    }
+}
+
+/// A factor's value as it stands in a legend, `None` where it says nothing (`default` gates, as
+/// against those named).
+pub fn factor_label(column: &str, value: &str) -> Option<String> {
+    match (column, value) {
+        (_, "") | (_, "default") => None,
+        ("model", model) => Some(name(model).to_string()),
+        ("positions", value) => Some(format!("{value} positions")),
+        ("gates", value) => Some(format!("{value} gates")),
+        ("task", value) => Some(value.to_string()),
+        ("equal", value) => Some(format!("equal {value}")),
+        ("threads", "1") => Some("1 thread".into()),
+        ("threads" | "pairs" | "layers", value) => Some(format!("{value} {column}")),
+        ("seq_len", value) => Some(format!("T = {value}")),
+        ("batch", value) => Some(format!("B = {value}")),
+        (column, value) => Some(format!("{} {value}", column.replace('_', " "))),
+    }
+}

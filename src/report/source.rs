@@ -1,0 +1,123 @@
+//! What the report is made of: the files of one output directory.
+
+use crate::claims::Verdict;
+use crate::suite::output::{
+    Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_results, read_runs,
+    read_verdicts,
+};
+use crate::suite::{Record, schema::ColumnValue};
+use anyhow::{Context, bail};
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::path::Path;
+
+/// Everything recorded in an output directory.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// What was run, how and on what.
+    pub manifest: Manifest,
+    /// Every record of every finished run.
+    pub records: Vec<Record>,
+    /// Verdicts; empty before the suite has ended.
+    pub verdicts: Vec<Verdict>,
+    /// Every run that was started.
+    pub runs: Vec<RunEntry>,
+    /// Files that are not there yet, in words for the reader.
+    pub missing: Vec<String>,
+}
+
+impl Source {
+    /// Reads an output directory.
+    ///
+    /// # Errors
+    /// If it is none, or a file is there but malformed. Files that come late in a run
+    /// (`results.csv`, `verdicts.json`) may be missing; `missing` then says so.
+    pub fn open(dir: &Path) -> anyhow::Result<Self> {
+        if !dir.is_dir() {
+            bail!(
+                "{} is not a directory; give the directory that `seqduel reproduce` or `seqduel run` wrote",
+                dir.display()
+            );
+        }
+        let manifest = read_manifest(dir)?;
+        let mut missing = Vec::new();
+        let mut or_missing = |file: &str, why: &str| {
+            missing.push(format!("{file} is missing: {why}"));
+        };
+        let records = present(read_results(dir))?.unwrap_or_else(|| {
+            or_missing(RESULTS, "no run has finished yet");
+            Vec::new()
+        });
+        let verdicts = present(read_verdicts(dir))?.unwrap_or_else(|| {
+            or_missing(VERDICTS, "the suite has not ended, so no claim is judged");
+            Vec::new()
+        });
+        let runs = present(read_runs(dir))?.unwrap_or_else(|| {
+            or_missing(RUNS, "how each run ended is not known");
+            Vec::new()
+        });
+        Ok(Self { manifest, records, verdicts, runs, missing })
+    }
+
+    /// The records of one experiment with one metric, and a value.
+    pub fn measured<'a>(&'a self, experiment: &'a str, metric: &'a str) -> impl Iterator<Item = &'a Record> {
+        let named = move |r: &&Record| r.experiment == experiment && r.metric == metric;
+        self.records.iter().filter(named).filter(|r| r.value.is_some())
+    }
+}
+
+/// `None` if the file does not exist; any other trouble is an error.
+fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(OutputError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A record by column names, as `results.csv` spells them; empty where there is no value.
+#[derive(Debug, Clone)]
+pub struct Row(BTreeMap<String, String>);
+
+impl Row {
+    /// The columns of a record.
+    pub fn of(record: &Record) -> anyhow::Result<Self> {
+        let json = serde_json::to_value(record).context("cannot look at a record by column")?;
+        let fields = json.as_object().into_iter().flatten().map(|(key, value)| {
+            let text = match value {
+                serde_json::Value::Null => String::new(),
+                serde_json::Value::String(text) => text.clone(),
+                other => other.to_string(),
+            };
+            (key.clone(), text)
+        });
+        Ok(Self(fields.collect()))
+    }
+
+    /// Names of all columns.
+    pub fn columns() -> anyhow::Result<Vec<String>> {
+        Ok(Self::of(&Record::default())?.0.into_keys().collect())
+    }
+
+    /// The field in a column, empty if there is none.
+    pub fn get(&self, column: &str) -> &str {
+        self.0.get(column).map_or("", String::as_str)
+    }
+
+    /// Whether all these columns have these values. With `lenient`, an empty field matches: a
+    /// baseline has no training budget, so it stands beside every one.
+    pub fn matches(&self, filter: &BTreeMap<String, ColumnValue>, lenient: bool) -> bool {
+        filter.iter().all(|(column, wanted)| {
+            let field = self.get(column);
+            wanted.matches(field) || (lenient && field.is_empty())
+        })
+    }
+}
+
+/// Orders fields as numbers where both are, else as text.
+pub fn compare_fields(a: &str, b: &str) -> std::cmp::Ordering {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(x), Ok(y)) => x.total_cmp(&y),
+        _ => a.cmp(b),
+    }
+}
