@@ -29,11 +29,22 @@ impl Axis {
         }
         match range {
             Some([a, b]) => (low, high) = (a, b),
-            None if low > high => (low, high) = if scale == Scale::Linear { (0.0, 1.0) } else { (1.0, 10.0) },
+            None if low > high => {
+                (low, high) = if scale == Scale::Linear {
+                    (0.0, 1.0)
+                } else {
+                    (1.0, 10.0)
+                }
+            }
             None if at.is_empty() => (low, high) = widen(scale, low, high),
             None => (low, high) = breathe(scale, low, high),
         }
-        let mut axis = Self { scale, low, high, ticks: Vec::new() };
+        let mut axis = Self {
+            scale,
+            low,
+            high,
+            ticks: Vec::new(),
+        };
         axis.ticks = axis.choose_ticks(at, most);
         axis
     }
@@ -57,19 +68,39 @@ impl Axis {
     fn choose_ticks(&self, at: &[f64], most: usize) -> Vec<(f64, String)> {
         let inside = |v: &f64| (-1e-9..=1.0 + 1e-9).contains(&self.position(*v));
         if !at.is_empty() && at.len() <= most {
-            return at.iter().filter(|v| self.shows(**v) && inside(v)).map(|v| (*v, exact(*v))).collect();
+            return at
+                .iter()
+                .filter(|v| self.shows(**v) && inside(v))
+                .map(|v| (*v, exact(*v)))
+                .collect();
         }
         let values: Vec<f64> = match self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, most),
             Scale::Log2 => {
-                let (a, b) = (self.low.log2().ceil() as i32, self.high.log2().floor() as i32);
+                let (a, b) = (
+                    self.low.log2().ceil() as i32,
+                    self.high.log2().floor() as i32,
+                );
                 let step = (usize::try_from(b - a).unwrap_or(0) / most.max(1) + 1) as i32;
-                (a..=b).filter(|e| (e - a) % step == 0).map(|e| 2f64.powi(e)).collect()
+                (a..=b)
+                    .filter(|e| (e - a) % step == 0)
+                    .map(|e| 2f64.powi(e))
+                    .collect()
             }
             Scale::Log10 => log10_ticks(self.low, self.high, most),
         };
-        let label = |v: f64| if self.scale == Scale::Log2 { exact(v) } else { short(v) };
-        values.into_iter().filter(inside).map(|v| (v, label(v))).collect()
+        let label = |v: f64| {
+            if self.scale == Scale::Log2 {
+                exact(v)
+            } else {
+                short(v)
+            }
+        };
+        values
+            .into_iter()
+            .filter(inside)
+            .map(|v| (v, label(v)))
+            .collect()
     }
 }
 
@@ -121,9 +152,14 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         .map(|m| m * magnitude)
         .find(|step| *step >= rough * 0.999)
         .unwrap_or(rough);
-    let (first, last) = ((low / step).ceil() as i64, (high / step + 1e-9).floor() as i64);
+    let (first, last) = (
+        (low / step).ceil() as i64,
+        (high / step + 1e-9).floor() as i64,
+    );
     // Rounded, so that 3 × 0.1 is not 0.30000000000000004.
-    (first..=last).map(|i| (i as f64 * step * 1e9).round() / 1e9).collect()
+    (first..=last)
+        .map(|i| (i as f64 * step * 1e9).round() / 1e9)
+        .collect()
 }
 
 /// Powers of ten; with 2 and 5 between where there are few.
@@ -131,13 +167,22 @@ fn log10_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let (a, b) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let build = |factors: &[f64]| -> Vec<f64> {
         let all = (a..=b).flat_map(|e| factors.iter().map(move |f| f * 10f64.powi(e)));
-        all.filter(|v| *v >= low * 0.999_999 && *v <= high * 1.000_001).collect()
+        all.filter(|v| *v >= low * 0.999_999 && *v <= high * 1.000_001)
+            .collect()
     };
-    for factors in [&[1.0, 2.0, 3.0, 5.0, 7.0][..], &[1.0, 2.0, 5.0], &[1.0, 3.0]] {
+    for factors in [
+        &[1.0, 2.0, 3.0, 5.0, 7.0][..],
+        &[1.0, 2.0, 5.0],
+        &[1.0, 3.0],
+    ] {
         let ticks = build(factors);
         if ticks.len() <= most {
             // Less than half a decade: only a linear step is fine enough.
-            return if ticks.len() < 3 { linear_ticks(low, high, most.min(5)) } else { ticks };
+            return if ticks.len() < 3 {
+                linear_ticks(low, high, most.min(5))
+            } else {
+                ticks
+            };
         }
     }
     let decades = build(&[1.0]);
@@ -158,13 +203,21 @@ pub fn short(value: f64) -> String {
             return format!("{}{letter}", trim(format!("{:.3}", value / unit)));
         }
     }
-    if size > 0.0 && size < 1e-4 { format!("{value:.0e}") } else { exact(value) }
+    if size > 0.0 && size < 1e-4 {
+        format!("{value:.0e}")
+    } else {
+        exact(value)
+    }
 }
 
 /// A number with three significant digits, for tables and sentences: `0.0123`, `1.23`, `12,300`.
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {
-        return if value.is_nan() { "\u{2013}".into() } else { format!("{value}") };
+        return if value.is_nan() {
+            "\u{2013}".into()
+        } else {
+            format!("{value}")
+        };
     }
     let size = value.abs();
     if size == 0.0 {
@@ -199,7 +252,11 @@ fn trim(number: String) -> String {
         return number;
     }
     let trimmed = number.trim_end_matches('0').trim_end_matches('.');
-    if trimmed == "-0" { "0".into() } else { trimmed.into() }
+    if trimmed == "-0" {
+        "0".into()
+    } else {
+        trimmed.into()
+    }
 }
 
 #[cfg(test)]
@@ -213,7 +270,10 @@ mod tests {
     #[test]
     fn powers_of_two_are_written_in_full() {
         let axis = Axis::fit(Scale::Log2, [32.0, 4096.0], None, &[], 10);
-        assert_eq!(labels(&axis), ["32", "64", "128", "256", "512", "1024", "2048", "4096"]);
+        assert_eq!(
+            labels(&axis),
+            ["32", "64", "128", "256", "512", "1024", "2048", "4096"]
+        );
         let thinned = Axis::fit(Scale::Log2, [1.0, 65536.0], None, &[], 6);
         assert_eq!(labels(&thinned), ["1", "8", "64", "512", "4096", "32768"]);
     }

@@ -35,7 +35,10 @@ pub struct Frame {
 impl Frame {
     /// Place of a pair of axis positions.
     pub fn at(&self, x: f64, y: f64) -> Point {
-        (self.left + x * self.width, self.top + (1.0 - y) * self.height)
+        (
+            self.left + x * self.width,
+            self.top + (1.0 - y) * self.height,
+        )
     }
 }
 
@@ -49,8 +52,17 @@ struct Entry {
 
 /// Draws a figure at a width of [`WIDE`] or [`NARROW`].
 pub fn draw(figure: &Figure, width: f64) -> Scene {
-    let mut page = Page { shapes: Vec::new(), width, y: MARGIN };
-    page.paragraph(&figure.title, if width < WIDE { 17.0 } else { TITLE }, Ink::Text, true);
+    let mut page = Page {
+        shapes: Vec::new(),
+        width,
+        y: MARGIN,
+    };
+    page.paragraph(
+        &figure.title,
+        if width < WIDE { 17.0 } else { TITLE },
+        Ink::Text,
+        true,
+    );
     page.y += 4.0;
     page.paragraph(&figure.caption, CAPTION, Ink::Muted, false);
     page.y += 12.0;
@@ -75,18 +87,38 @@ struct Page {
 
 impl Page {
     fn text(&mut self, at: Point, text: &str, size: f64, ink: Ink, anchor: Anchor) {
-        self.shapes.push(Shape::Text { at, text: text.into(), size, ink, anchor, bold: false });
+        self.shapes.push(Shape::Text {
+            at,
+            text: text.into(),
+            size,
+            ink,
+            anchor,
+            bold: false,
+        });
     }
 
     fn line(&mut self, points: Vec<Point>, ink: Ink, width: f64, dash: &'static [f64]) {
-        self.shapes.push(Shape::Path { points, ink, alpha: 1.0, width, dash });
+        self.shapes.push(Shape::Path {
+            points,
+            ink,
+            alpha: 1.0,
+            width,
+            dash,
+        });
     }
 
     fn paragraph(&mut self, text: &str, size: f64, ink: Ink, bold: bool) {
         for line in wrap(text, size, bold, self.width - 2.0 * MARGIN) {
             self.y += size * 0.65;
             let at = (MARGIN, self.y);
-            self.shapes.push(Shape::Text { at, text: line, size, ink, anchor: Anchor::Start, bold });
+            self.shapes.push(Shape::Text {
+                at,
+                text: line,
+                size,
+                ink,
+                anchor: Anchor::Start,
+                bold,
+            });
             self.y += size * 0.65;
         }
     }
@@ -95,7 +127,14 @@ impl Page {
         let direct = figure.panels.len() == 1 && self.width >= WIDE;
         let entries = entries(figure);
         let right = match direct {
-            true => entries.iter().map(|e| text_width(&e.label, LABEL, false)).fold(0.0, f64::max) + SAMPLE + 22.0,
+            true => {
+                entries
+                    .iter()
+                    .map(|e| text_width(&e.label, LABEL, false))
+                    .fold(0.0, f64::max)
+                    + SAMPLE
+                    + 22.0
+            }
             false => 8.0,
         };
         if !direct {
@@ -112,22 +151,45 @@ impl Page {
             _ => 220.0,
         };
         let y = y_axis(figure, height);
-        let gutter = y.ticks.iter().map(|t| text_width(&t.1, TICK, false)).fold(0.0, f64::max) + 10.0;
-        let room = (self.width - 2.0 * MARGIN - right - 26.0 * (columns - 1) as f64) / columns as f64;
+        let gutter = y
+            .ticks
+            .iter()
+            .map(|t| text_width(&t.1, TICK, false))
+            .fold(0.0, f64::max)
+            + 10.0;
+        let room =
+            (self.width - 2.0 * MARGIN - right - 26.0 * (columns - 1) as f64) / columns as f64;
         let x = x_axis(figure, room - gutter);
         for (index, row) in figure.panels.chunks(columns).enumerate() {
             let titled = row.iter().any(|panel| panel.title.is_some());
             if index == 0 {
                 self.y += 8.0;
-                self.text((MARGIN, self.y), &figure.y_label, LABEL, Ink::Muted, Anchor::Start);
+                self.text(
+                    (MARGIN, self.y),
+                    &figure.y_label,
+                    LABEL,
+                    Ink::Muted,
+                    Anchor::Start,
+                );
                 self.y += 14.0;
             }
             self.y += if titled { 20.0 } else { 2.0 };
             for (column, panel) in row.iter().enumerate() {
                 let left = MARGIN + gutter + column as f64 * (room + 26.0);
-                let frame = Frame { left, top: self.y, width: room - gutter, height };
+                let frame = Frame {
+                    left,
+                    top: self.y,
+                    width: room - gutter,
+                    height,
+                };
                 if let Some(title) = &panel.title {
-                    self.text((left, self.y - 12.0), title, LABEL, Ink::Text, Anchor::Start);
+                    self.text(
+                        (left, self.y - 12.0),
+                        title,
+                        LABEL,
+                        Ink::Text,
+                        Anchor::Start,
+                    );
                 }
                 self.axes(&frame, &x, &y);
                 marks::panel(&mut self.shapes, figure, panel, &frame, &x, &y);
@@ -139,7 +201,13 @@ impl Page {
         }
         let center = MARGIN + gutter + (self.width - 2.0 * MARGIN - right - gutter) / 2.0;
         self.y += 4.0;
-        self.text((center, self.y), &figure.x_label, LABEL, Ink::Muted, Anchor::Middle);
+        self.text(
+            (center, self.y),
+            &figure.x_label,
+            LABEL,
+            Ink::Muted,
+            Anchor::Middle,
+        );
         self.y += MARGIN;
     }
 
@@ -147,17 +215,38 @@ impl Page {
         let base = frame.top + frame.height;
         for (value, label) in &y.ticks {
             let (left, level) = frame.at(0.0, y.position(*value));
-            self.line(vec![(left, level), (left + frame.width, level)], Ink::Grid, 1.0, &[]);
+            self.line(
+                vec![(left, level), (left + frame.width, level)],
+                Ink::Grid,
+                1.0,
+                &[],
+            );
             self.text((left - 7.0, level), label, TICK, Ink::Muted, Anchor::End);
         }
-        self.line(vec![(frame.left, base), (frame.left + frame.width, base)], Ink::Muted, 1.0, &[]);
+        self.line(
+            vec![(frame.left, base), (frame.left + frame.width, base)],
+            Ink::Muted,
+            1.0,
+            &[],
+        );
         let mut free = f64::NEG_INFINITY;
         for (value, label) in &x.ticks {
             let (place, _) = frame.at(x.position(*value), 0.0);
-            self.line(vec![(place, base), (place, base + 4.0)], Ink::Muted, 1.0, &[]);
+            self.line(
+                vec![(place, base), (place, base + 4.0)],
+                Ink::Muted,
+                1.0,
+                &[],
+            );
             let half = text_width(label, TICK, false) / 2.0;
             if place - half >= free {
-                self.text((place, base + 14.0), label, TICK, Ink::Muted, Anchor::Middle);
+                self.text(
+                    (place, base + 14.0),
+                    label,
+                    TICK,
+                    Ink::Muted,
+                    Anchor::Middle,
+                );
                 free = place + half + 6.0;
             }
         }
@@ -167,8 +256,16 @@ impl Page {
     fn labels(&mut self, entries: &[Entry], frame: &Frame) {
         let mut order: Vec<&Entry> = entries.iter().collect();
         order.sort_by(|a, b| b.end.total_cmp(&a.end));
-        let wanted: Vec<f64> = order.iter().map(|e| frame.at(1.0, e.end.clamp(0.0, 1.0)).1).collect();
-        let places = spread(&wanted, 19.0, frame.top + 4.0, frame.top + frame.height - 2.0);
+        let wanted: Vec<f64> = order
+            .iter()
+            .map(|e| frame.at(1.0, e.end.clamp(0.0, 1.0)).1)
+            .collect();
+        let places = spread(
+            &wanted,
+            19.0,
+            frame.top + 4.0,
+            frame.top + frame.height - 2.0,
+        );
         let left = frame.left + frame.width + 14.0;
         for (entry, place) in order.into_iter().zip(places) {
             self.sample(entry, (left, place));
@@ -180,11 +277,21 @@ impl Page {
         match &entry.style {
             Some(style) => {
                 self.line(line, Ink::Series(style.color), 2.4, style.dash);
-                marks::marker(&mut self.shapes, (left + (SAMPLE - 6.0) / 2.0, y), style, 4.5, 1.0);
+                marks::marker(
+                    &mut self.shapes,
+                    (left + (SAMPLE - 6.0) / 2.0, y),
+                    style,
+                    4.5,
+                    1.0,
+                );
             }
             None => self.line(line, Ink::Muted, 1.6, DOTTED),
         }
-        let ink = if entry.style.is_some() { Ink::Text } else { Ink::Muted };
+        let ink = if entry.style.is_some() {
+            Ink::Text
+        } else {
+            Ink::Muted
+        };
         self.text((left + SAMPLE, y), &entry.label, LABEL, ink, Anchor::Start);
     }
 
@@ -206,8 +313,15 @@ impl Page {
 
     /// Horizontal bars, one a series, so that names have room.
     fn bars(&mut self, figure: &Figure) {
-        let labels = figure.panels.iter().flat_map(|p| &p.series).map(|s| s.label.as_str());
-        let gutter = labels.map(|l| text_width(l, LABEL, false)).fold(0.0, f64::max) + 12.0;
+        let labels = figure
+            .panels
+            .iter()
+            .flat_map(|p| &p.series)
+            .map(|s| s.label.as_str());
+        let gutter = labels
+            .map(|l| text_width(l, LABEL, false))
+            .fold(0.0, f64::max)
+            + 12.0;
         let values: Vec<f64> = figure.panels.iter().flat_map(bar_values).collect();
         let low_end = figure.y_scale == Scale::Linear && figure.y_range.is_none();
         let all = values.iter().copied().chain(low_end.then_some(0.0));
@@ -225,23 +339,51 @@ impl Page {
             let height = 34.0 * panel.series.len().max(1) as f64;
             let names = 18.0 * panel.floors.len() as f64;
             let (left, top) = (MARGIN + gutter, self.y + names + 4.0);
-            let frame = Frame { left, top, width: frame_width, height };
+            let frame = Frame {
+                left,
+                top,
+                width: frame_width,
+                height,
+            };
             for (value, label) in &axis.ticks {
                 let (place, base) = frame.at(axis.position(*value), 0.0);
                 self.line(vec![(place, top), (place, base)], Ink::Grid, 1.0, &[]);
-                self.text((place, base + 12.0), label, TICK, Ink::Muted, Anchor::Middle);
+                self.text(
+                    (place, base + 12.0),
+                    label,
+                    TICK,
+                    Ink::Muted,
+                    Anchor::Middle,
+                );
             }
             for (row, floor) in panel.floors.iter().enumerate() {
                 let (place, base) = frame.at(axis.position(floor.points[0].1).clamp(0.0, 1.0), 0.0);
                 let level = self.y + 18.0 * row as f64 + 8.0;
                 self.line(vec![(place, level), (place, base)], Ink::Muted, 1.6, DOTTED);
-                let fits = place + 8.0 + text_width(&floor.label, TICK, false) < self.width - MARGIN;
-                let (shift, anchor) = if fits { (6.0, Anchor::Start) } else { (-6.0, Anchor::End) };
-                self.text((place + shift, level), &floor.label, TICK, Ink::Muted, anchor);
+                let fits =
+                    place + 8.0 + text_width(&floor.label, TICK, false) < self.width - MARGIN;
+                let (shift, anchor) = if fits {
+                    (6.0, Anchor::Start)
+                } else {
+                    (-6.0, Anchor::End)
+                };
+                self.text(
+                    (place + shift, level),
+                    &floor.label,
+                    TICK,
+                    Ink::Muted,
+                    anchor,
+                );
             }
             for (row, series) in panel.series.iter().enumerate() {
                 let middle = top + 34.0 * (row as f64 + 0.5);
-                self.text((left - 10.0, middle), &series.label, LABEL, Ink::Text, Anchor::End);
+                self.text(
+                    (left - 10.0, middle),
+                    &series.label,
+                    LABEL,
+                    Ink::Text,
+                    Anchor::End,
+                );
                 self.bar(series, &frame, &axis, middle);
             }
             self.y = top + height + 26.0;
@@ -251,12 +393,20 @@ impl Page {
         }
         self.y += 4.0;
         let center = MARGIN + gutter + frame_width / 2.0;
-        self.text((center, self.y), &figure.y_label, LABEL, Ink::Muted, Anchor::Middle);
+        self.text(
+            (center, self.y),
+            &figure.y_label,
+            LABEL,
+            Ink::Muted,
+            Anchor::Middle,
+        );
         self.y += MARGIN;
     }
 
     fn bar(&mut self, series: &Series, frame: &Frame, axis: &Axis, middle: f64) {
-        let Some(point) = series.points.first() else { return };
+        let Some(point) = series.points.first() else {
+            return;
+        };
         let place = |v: f64| {
             let position = if axis.shows(v) { axis.position(v) } else { 0.0 };
             frame.at(position.clamp(0.0, 1.0), 0.0).0
@@ -265,21 +415,42 @@ impl Page {
         let corners = [(start, -9.0), (end, -9.0), (end, 9.0), (start, 9.0)];
         let points = corners.map(|(x, dy)| (x, middle + dy)).to_vec();
         let ink = Ink::Series(series.style.color);
-        self.shapes.push(Shape::Area { points, ink, alpha: if series.style.hollow { 0.45 } else { 0.85 } });
+        self.shapes.push(Shape::Area {
+            points,
+            ink,
+            alpha: if series.style.hollow { 0.45 } else { 0.85 },
+        });
         let mut reach = end;
         if let Some(interval) = &point.interval {
             let (low, high) = (place(interval.low), place(interval.high));
             self.line(vec![(low, middle), (high, middle)], Ink::Text, 1.6, &[]);
             for x in [low, high] {
-                self.line(vec![(x, middle - 4.0), (x, middle + 4.0)], Ink::Text, 1.6, &[]);
+                self.line(
+                    vec![(x, middle - 4.0), (x, middle + 4.0)],
+                    Ink::Text,
+                    1.6,
+                    &[],
+                );
             }
             reach = high.max(end);
         }
         for value in point.sample.iter().filter(|_| point.sample.len() > 1) {
-            marks::disc(&mut self.shapes, (place(*value), middle + 6.0), 2.0, Ink::Text, 0.45);
+            marks::disc(
+                &mut self.shapes,
+                (place(*value), middle + 6.0),
+                2.0,
+                Ink::Text,
+                0.45,
+            );
             reach = reach.max(place(*value));
         }
-        self.text((reach + 8.0, middle), &significant(point.value), TICK, Ink::Text, Anchor::Start);
+        self.text(
+            (reach + 8.0, middle),
+            &significant(point.value),
+            TICK,
+            Ink::Text,
+            Anchor::Start,
+        );
     }
 }
 
@@ -289,52 +460,104 @@ fn entries(figure: &Figure) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     let mut add = |label: &str, style: Option<Style>, end: f64| {
         if !entries.iter().any(|e| e.label == label) {
-            entries.push(Entry { label: label.into(), style, end: y.position(end) });
+            entries.push(Entry {
+                label: label.into(),
+                style,
+                end: y.position(end),
+            });
         }
     };
     for series in figure.panels.iter().flat_map(|p| &p.series) {
         let end = series.points.iter().rev().find(|p| y.shows(p.value));
-        add(&series.label, Some(series.style), end.map_or(y.low(), |p| p.value));
+        add(
+            &series.label,
+            Some(series.style),
+            end.map_or(y.low(), |p| p.value),
+        );
     }
     for floor in figure.panels.iter().flat_map(|p| &p.floors) {
-        add(&floor.label, None, floor.points.last().map_or(f64::NAN, |p| p.1));
+        add(
+            &floor.label,
+            None,
+            floor.points.last().map_or(f64::NAN, |p| p.1),
+        );
     }
     entries
 }
 
 fn bar_values(panel: &Panel) -> impl Iterator<Item = f64> {
     let points = panel.series.iter().flat_map(|s| &s.points);
-    let measured = points.flat_map(|p| p.sample.iter().copied().chain(p.interval.iter().map(|i| i.high.min(1.5 * p.value))));
-    measured.chain(panel.floors.iter().flat_map(|f| f.points.iter().map(|p| p.1)))
+    let measured = points.flat_map(|p| {
+        p.sample
+            .iter()
+            .copied()
+            .chain(p.interval.iter().map(|i| i.high.min(1.5 * p.value)))
+    });
+    measured.chain(
+        panel
+            .floors
+            .iter()
+            .flat_map(|f| f.points.iter().map(|p| p.1)),
+    )
 }
 
 fn y_axis(figure: &Figure, height: f64) -> Axis {
     let panels = || figure.panels.iter();
     let samples = panels().flat_map(|p| &p.series).flat_map(|s| {
         let runs = s.runs.iter().flatten().map(|p| p.1);
-        s.points.iter().flat_map(|p| p.sample.iter().copied()).chain(runs)
+        s.points
+            .iter()
+            .flat_map(|p| p.sample.iter().copied())
+            .chain(runs)
     });
-    let floors = panels().flat_map(|p| &p.floors).flat_map(|f| f.points.iter().map(|p| p.1));
+    let floors = panels()
+        .flat_map(|p| &p.floors)
+        .flat_map(|f| f.points.iter().map(|p| p.1));
     let mut values: Vec<f64> = samples.chain(floors).collect();
     // Intervals count as far as they do not squeeze the measurements: from three values they may
     // reach far, and are then cut at the frame.
-    let shown = values.iter().copied().filter(|v| v.is_finite() && (figure.y_scale == Scale::Linear || *v > 0.0));
-    let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(v), h.max(v)));
+    let shown = values
+        .iter()
+        .copied()
+        .filter(|v| v.is_finite() && (figure.y_scale == Scale::Linear || *v > 0.0));
+    let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+        (l.min(v), h.max(v))
+    });
     let reach = match figure.y_scale {
         Scale::Linear => (low - 0.15 * (high - low), high + 0.15 * (high - low)),
-        _ => (low * (low / high).powf(0.15), high * (high / low).powf(0.15)),
+        _ => (
+            low * (low / high).powf(0.15),
+            high * (high / low).powf(0.15),
+        ),
     };
     let points = panels().flat_map(|p| &p.series).flat_map(|s| &s.points);
-    let bounds: Vec<f64> = points.filter_map(|p| p.interval).flat_map(|i| [i.low, i.high]).collect();
+    let bounds: Vec<f64> = points
+        .filter_map(|p| p.interval)
+        .flat_map(|i| [i.low, i.high])
+        .collect();
     if low <= high {
-        values.extend(bounds.into_iter().map(|v| v.clamp(reach.0, reach.1).max(if low >= 0.0 { 0.0 } else { reach.0 })));
+        values.extend(bounds.into_iter().map(|v| {
+            v.clamp(reach.0, reach.1)
+                .max(if low >= 0.0 { 0.0 } else { reach.0 })
+        }));
     }
-    Axis::fit(figure.y_scale, values, figure.y_range, &[], (height / 50.0) as usize)
+    Axis::fit(
+        figure.y_scale,
+        values,
+        figure.y_range,
+        &[],
+        (height / 50.0) as usize,
+    )
 }
 
 fn x_axis(figure: &Figure, width: f64) -> Axis {
     let series = figure.panels.iter().flat_map(|p| &p.series);
-    let points = series.flat_map(|s| s.points.iter().map(|p| p.x).chain(s.runs.iter().flatten().map(|p| p.0)));
+    let points = series.flat_map(|s| {
+        s.points
+            .iter()
+            .map(|p| p.x)
+            .chain(s.runs.iter().flatten().map(|p| p.0))
+    });
     let mut values: Vec<f64> = points.collect();
     values.sort_by(f64::total_cmp);
     let most = (width / 55.0) as usize;
@@ -342,7 +565,10 @@ fn x_axis(figure: &Figure, width: f64) -> Axis {
         values.dedup();
         return Axis::fit(figure.x_scale, values.clone(), None, &values, most.max(3));
     }
-    let range = values.first().zip(values.last()).filter(|(a, b)| a < b && figure.x_scale == Scale::Linear);
+    let range = values
+        .first()
+        .zip(values.last())
+        .filter(|(a, b)| a < b && figure.x_scale == Scale::Linear);
     let range = range.map(|(a, b)| [if *a < 0.1 * b { 0.0 } else { *a }, *b]);
     Axis::fit(figure.x_scale, values, range, &[], most.max(3))
 }
@@ -360,8 +586,17 @@ fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
                 moved = true;
             }
         }
-        let (first, last) = (places.first().copied().unwrap_or(top), places.last().copied().unwrap_or(top));
-        let shift = if first < top { top - first } else if last > bottom { (bottom - last).max(top - first) } else { 0.0 };
+        let (first, last) = (
+            places.first().copied().unwrap_or(top),
+            places.last().copied().unwrap_or(top),
+        );
+        let shift = if first < top {
+            top - first
+        } else if last > bottom {
+            (bottom - last).max(top - first)
+        } else {
+            0.0
+        };
         places.iter_mut().for_each(|p| *p += shift);
         if !moved && shift.abs() < 0.01 {
             break;

@@ -39,6 +39,13 @@ pub struct Figure {
     pub panels: Vec<Panel>,
 }
 
+impl Figure {
+    /// Whether there is anything to draw yet.
+    pub fn shows_something(&self) -> bool {
+        self.panels.iter().any(|panel| !panel.series.is_empty())
+    }
+}
+
 /// One of the small multiples.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
@@ -89,7 +96,11 @@ pub struct Floor {
 ///
 /// # Errors
 /// If the specification names a metric or column that does not exist.
-pub fn collect(spec: &PlotSpec, experiment: &Experiment, source: &Source) -> anyhow::Result<Figure> {
+pub fn collect(
+    spec: &PlotSpec,
+    experiment: &Experiment,
+    source: &Source,
+) -> anyhow::Result<Figure> {
     check(spec, experiment)?;
     let baseline = |model: &str| spec.baselines.iter().any(|b| b == model);
     let mut rows = Vec::new();
@@ -106,8 +117,13 @@ pub fn collect(spec: &PlotSpec, experiment: &Experiment, source: &Source) -> any
     let longest = longest_run(&rows);
     let mut panels = Vec::new();
     for facet in &facets {
-        let inside = |row: &Row| spec.facet.as_ref().is_none_or(|column| row.get(column) == facet);
-        let lenient = |row: &Row| inside(row) || spec.facet.as_ref().is_some_and(|c| row.get(c).is_empty());
+        let inside = |row: &Row| {
+            spec.facet
+                .as_ref()
+                .is_none_or(|column| row.get(column) == facet)
+        };
+        let lenient =
+            |row: &Row| inside(row) || spec.facet.as_ref().is_some_and(|c| row.get(c).is_empty());
         let rows: Vec<_> = rows.iter().filter(|(row, _)| inside(row)).collect();
         panels.push(Panel {
             title: spec.facet.as_ref().map(|column| {
@@ -136,17 +152,34 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
     for metric in std::iter::once(&spec.metric).chain(&spec.floor) {
         if find(metric).is_none() {
             let known: Vec<_> = METRICS.iter().map(|m| m.name).collect();
-            bail!("{place}: no metric is called `{metric}`; metrics are {}", known.join(", "));
+            bail!(
+                "{place}: no metric is called `{metric}`; metrics are {}",
+                known.join(", ")
+            );
         }
     }
     let columns = Row::columns()?;
     let x = (spec.kind == PlotKind::Lines).then_some(&spec.x);
-    for column in spec.series.iter().chain(&spec.facet).chain(spec.filter.keys()).chain(x) {
+    for column in spec
+        .series
+        .iter()
+        .chain(&spec.facet)
+        .chain(spec.filter.keys())
+        .chain(x)
+    {
         if !columns.contains(column) {
-            bail!("{place}: records have no column `{column}`; columns are {}", columns.join(", "));
+            bail!(
+                "{place}: records have no column `{column}`; columns are {}",
+                columns.join(", ")
+            );
         }
     }
-    if spec.file.is_empty() || !spec.file.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c)) {
+    if spec.file.is_empty()
+        || !spec
+            .file
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+    {
         bail!("{place}: `file` must be letters, digits, - and _ only");
     }
     Ok(())
@@ -162,7 +195,11 @@ fn sorted<'a>(fields: impl Iterator<Item = &'a str>) -> Vec<String> {
 fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> {
     let mut groups: BTreeMap<Vec<String>, Vec<&(Row, f64)>> = BTreeMap::new();
     for row in rows {
-        let key = spec.series.iter().map(|column| row.0.get(column).to_string()).collect();
+        let key = spec
+            .series
+            .iter()
+            .map(|column| row.0.get(column).to_string())
+            .collect();
         groups.entry(key).or_default().push(row);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
@@ -172,13 +209,27 @@ fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> 
         .into_iter()
         .map(|(key, rows)| {
             let model = rows[0].0.get("model").to_string();
-            let order = if previous.0 == model { previous.1 + 1 } else { 0 };
+            let order = if previous.0 == model {
+                previous.1 + 1
+            } else {
+                0
+            };
             previous = (model.clone(), order);
             let labels = spec.series.iter().zip(&key);
-            let label: Vec<_> = labels.filter_map(|(c, v)| palette::factor_label(c, v)).collect();
-            let runs = if spec.kind == PlotKind::Curves { runs(&rows, longest) } else { Vec::new() };
+            let label: Vec<_> = labels
+                .filter_map(|(c, v)| palette::factor_label(c, v))
+                .collect();
+            let runs = if spec.kind == PlotKind::Curves {
+                runs(&rows, longest)
+            } else {
+                Vec::new()
+            };
             Series {
-                label: if label.is_empty() { palette::name(&model).into() } else { label.join(", ") },
+                label: if label.is_empty() {
+                    palette::name(&model).into()
+                } else {
+                    label.join(", ")
+                },
                 style: palette::style(&model, variant(spec, &key).unwrap_or(order)),
                 points: match spec.kind {
                     PlotKind::Curves => medians(&runs),
@@ -223,7 +274,9 @@ fn estimates(spec: &PlotSpec, rows: &[&(Row, f64)]) -> Vec<Estimate> {
         }
     }
     at.sort_by(|a, b| a.0.total_cmp(&b.0));
-    at.into_iter().map(|(x, sample)| estimate(&spec.metric, x, sample)).collect()
+    at.into_iter()
+        .map(|(x, sample)| estimate(&spec.metric, x, sample))
+        .collect()
 }
 
 /// Median with interval; for outcomes that are 0 or 1 their share with Wilson's interval.
@@ -231,14 +284,24 @@ pub fn estimate(metric: &str, x: f64, sample: Vec<f64>) -> Estimate {
     if metric == "solved" {
         let ones = sample.iter().filter(|v| **v > 0.5).count();
         let interval = wilson(ones, sample.len(), LEVEL);
-        return Estimate { x, value: ones as f64 / sample.len() as f64, interval: Some(interval), sample };
+        return Estimate {
+            x,
+            value: ones as f64 / sample.len() as f64,
+            interval: Some(interval),
+            sample,
+        };
     }
     let mut interval = median_interval(&sample, LEVEL).ok();
     if let Some(interval) = interval.as_mut().filter(|_| metric.contains("accuracy")) {
         interval.low = interval.low.clamp(0.0, interval.estimate);
         interval.high = interval.high.clamp(interval.estimate, 1.0);
     }
-    Estimate { x, value: median(&sample), interval, sample }
+    Estimate {
+        x,
+        value: median(&sample),
+        interval,
+        sample,
+    }
 }
 
 fn run_of(row: &Row) -> (String, String) {
@@ -248,7 +311,9 @@ fn run_of(row: &Row) -> (String, String) {
 fn longest_run(rows: &[(Row, f64)]) -> usize {
     let mut lengths: BTreeMap<_, usize> = BTreeMap::new();
     for (row, _) in rows {
-        *lengths.entry((run_of(row), row.get("model").to_string())).or_default() += 1;
+        *lengths
+            .entry((run_of(row), row.get("model").to_string()))
+            .or_default() += 1;
     }
     lengths.into_values().max().unwrap_or(0)
 }
@@ -282,7 +347,12 @@ fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
         .filter(|group| group.len() * 2 >= runs.len())
         .map(|group| {
             let sample: Vec<f64> = group.iter().map(|p| p.1).collect();
-            Estimate { x: group[0].0, value: median(&sample), interval: None, sample }
+            Estimate {
+                x: group[0].0,
+                value: median(&sample),
+                interval: None,
+                sample,
+            }
         })
         .collect()
 }
@@ -299,12 +369,21 @@ fn floors(
         for record in source.measured(&experiment.id, metric) {
             let row = Row::of(record)?;
             if row.matches(&spec.filter, true) && inside(&row) {
-                let x = if spec.kind == PlotKind::Lines { row.get(&spec.x).parse().unwrap_or(0.0) } else { 0.0 };
+                let x = if spec.kind == PlotKind::Lines {
+                    row.get(&spec.x).parse().unwrap_or(0.0)
+                } else {
+                    0.0
+                };
                 at.push((x, record.value.unwrap_or(f64::NAN)));
             }
         }
         at.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let middle = |group: &[(f64, f64)]| (group[0].0, median(&group.iter().map(|p| p.1).collect::<Vec<_>>()));
+        let middle = |group: &[(f64, f64)]| {
+            (
+                group[0].0,
+                median(&group.iter().map(|p| p.1).collect::<Vec<_>>()),
+            )
+        };
         let mut points: Vec<_> = at.chunk_by(|a, b| a.0 == b.0).map(middle).collect();
         let level = points.first().map(|p| p.1);
         let same = level.filter(|level| points.iter().all(|p| p.1 == *level));
@@ -312,8 +391,13 @@ fn floors(
             points.truncate(1);
         }
         if !points.is_empty() {
-            let value = same.map_or(String::new(), |v| format!(" {}", exact((v * 1e4).round() / 1e4)));
-            floors.push(Floor { label: format!("trivial floor{value}"), points });
+            let value = same.map_or(String::new(), |v| {
+                format!(" {}", exact((v * 1e4).round() / 1e4))
+            });
+            floors.push(Floor {
+                label: format!("trivial floor{value}"),
+                points,
+            });
         }
     }
     for model in &spec.baselines {
@@ -321,7 +405,10 @@ fn floors(
         // position stands its figure on the test set.
         for metric in [spec.metric.as_str(), "test_bits_per_character"] {
             let mut sample = Vec::new();
-            for record in source.measured(&experiment.id, metric).filter(|r| r.model == *model) {
+            for record in source
+                .measured(&experiment.id, metric)
+                .filter(|r| r.model == *model)
+            {
                 let row = Row::of(record)?;
                 if row.matches(&spec.filter, true) && inside(&row) {
                     sample.extend(record.value);
@@ -329,9 +416,20 @@ fn floors(
             }
             if !sample.is_empty() {
                 let level = median(&sample);
-                let note = if metric == spec.metric { "" } else { " (whole test set)" };
-                let label = format!("{}{note} {}", palette::name(model), exact((level * 100.0).round() / 100.0));
-                floors.push(Floor { label, points: vec![(0.0, level)] });
+                let note = if metric == spec.metric {
+                    ""
+                } else {
+                    " (whole test set)"
+                };
+                let label = format!(
+                    "{}{note} {}",
+                    palette::name(model),
+                    exact((level * 100.0).round() / 100.0)
+                );
+                floors.push(Floor {
+                    label,
+                    points: vec![(0.0, level)],
+                });
                 break;
             }
             if !(spec.metric.contains("bits")) {
@@ -343,17 +441,38 @@ fn floors(
 }
 
 /// n, interval and what was the same for all marks.
-fn caption(spec: &PlotSpec, rows: &[(Row, f64)], panels: &[Panel], profile: &str, longest: usize) -> String {
+fn caption(
+    spec: &PlotSpec,
+    rows: &[(Row, f64)],
+    panels: &[Panel],
+    profile: &str,
+    longest: usize,
+) -> String {
     let timed = rows.iter().any(|(row, _)| !row.get("repeat").is_empty());
     let unit = if timed { "repeats" } else { "seeds" };
     let all = panels.iter().flat_map(|panel| &panel.series);
     let counts: Vec<usize> = match spec.kind {
         PlotKind::Curves => all.map(|s| s.runs.len()).collect(),
-        _ => all.flat_map(|s| s.points.iter().map(|p| p.sample.len())).collect(),
+        _ => all
+            .flat_map(|s| s.points.iter().map(|p| p.sample.len()))
+            .collect(),
     };
-    let (least, most) = (counts.iter().min().copied().unwrap_or(0), counts.iter().max().copied().unwrap_or(0));
-    let n = if least == most { format!("n = {most}") } else { format!("n = {least}\u{2013}{most}") };
-    let one = |plural: &str| if most == 1 { plural.trim_end_matches('s').to_string() } else { plural.to_string() };
+    let (least, most) = (
+        counts.iter().min().copied().unwrap_or(0),
+        counts.iter().max().copied().unwrap_or(0),
+    );
+    let n = if least == most {
+        format!("n = {most}")
+    } else {
+        format!("n = {least}\u{2013}{most}")
+    };
+    let one = |plural: &str| {
+        if most == 1 {
+            plural.trim_end_matches('s').to_string()
+        } else {
+            plural.to_string()
+        }
+    };
     let marks = match (spec.kind, most) {
         (_, 0) => "nothing recorded yet".to_string(),
         (PlotKind::Curves, 1) => format!("One run a curve ({n} {})", one(unit)),
@@ -368,7 +487,10 @@ fn caption(spec: &PlotSpec, rows: &[(Row, f64)], panels: &[Panel], profile: &str
         parts.push(format!("each point averages {together} neighbours"));
     }
     let mut settings = Vec::new();
-    let sizes: BTreeSet<u64> = rows.iter().filter_map(|(row, _)| row.get("parameters").parse().ok()).collect();
+    let sizes: BTreeSet<u64> = rows
+        .iter()
+        .filter_map(|(row, _)| row.get("parameters").parse().ok())
+        .collect();
     if let (Some(a), Some(b)) = (sizes.first(), sizes.last()) {
         let range = match (short_count(*a), short_count(*b)) {
             (a, b) if a == b => a,
@@ -376,12 +498,18 @@ fn caption(spec: &PlotSpec, rows: &[(Row, f64)], panels: &[Panel], profile: &str
         };
         settings.push(format!("{range} parameters"));
     }
-    for column in ["layers", "seq_len", "batch", "delay", "pairs", "equal", "threads"] {
+    for column in [
+        "layers", "seq_len", "batch", "delay", "pairs", "equal", "threads",
+    ] {
         let values: BTreeSet<&str> = rows.iter().map(|(row, _)| row.get(column)).collect();
         if values.len() == 1 && spec.facet.as_deref() != Some(column) && spec.x != column {
             settings.extend(values.first().and_then(|value| {
                 let label = palette::factor_label(column, value)?;
-                Some(if *value == "1" { label.replace("layers", "layer").replace("pairs", "pair") } else { label })
+                Some(if *value == "1" {
+                    label.replace("layers", "layer").replace("pairs", "pair")
+                } else {
+                    label
+                })
             }));
         }
     }
@@ -391,7 +519,9 @@ fn caption(spec: &PlotSpec, rows: &[(Row, f64)], panels: &[Panel], profile: &str
 
 /// `312k`, `9,800`.
 fn short_count(count: u64) -> String {
-    if count < 10_000 { thousands(count as i64) } else if count < 1_000_000 {
+    if count < 10_000 {
+        thousands(count as i64)
+    } else if count < 1_000_000 {
         format!("{}k", (count as f64 / 1e3).round())
     } else {
         short((count as f64 / 1e4).round() * 1e4)

@@ -9,15 +9,36 @@ use crate::suite::schema::PlotKind;
 use std::f64::consts::TAU;
 
 /// Draws floors, then intervals and single values, then the estimates on top.
-pub fn panel(shapes: &mut Vec<Shape>, figure: &Figure, panel: &Panel, frame: &Frame, x: &Axis, y: &Axis) {
-    let place = |(a, b): Point| frame.at(x.position(a).clamp(0.0, 1.0), y.position(b).clamp(0.0, 1.0));
+pub fn panel(
+    shapes: &mut Vec<Shape>,
+    figure: &Figure,
+    panel: &Panel,
+    frame: &Frame,
+    x: &Axis,
+    y: &Axis,
+) {
+    let place =
+        |(a, b): Point| frame.at(x.position(a).clamp(0.0, 1.0), y.position(b).clamp(0.0, 1.0));
     for floor in &panel.floors {
         let points = match floor.points.as_slice() {
-            [(_, level)] => vec![frame.at(0.0, y.position(*level)), frame.at(1.0, y.position(*level))],
+            [(_, level)] => vec![
+                frame.at(0.0, y.position(*level)),
+                frame.at(1.0, y.position(*level)),
+            ],
             points => points.iter().map(|p| place(*p)).collect(),
         };
-        if floor.points.iter().all(|p| y.shows(p.1) && (0.0..=1.0).contains(&y.position(p.1))) {
-            shapes.push(Shape::Path { points, ink: Ink::Muted, alpha: 1.0, width: 1.6, dash: DOTTED });
+        if floor
+            .points
+            .iter()
+            .all(|p| y.shows(p.1) && (0.0..=1.0).contains(&y.position(p.1)))
+        {
+            shapes.push(Shape::Path {
+                points,
+                ink: Ink::Muted,
+                alpha: 1.0,
+                width: 1.6,
+                dash: DOTTED,
+            });
         }
     }
     for series in &panel.series {
@@ -34,9 +55,19 @@ pub fn panel(shapes: &mut Vec<Shape>, figure: &Figure, panel: &Panel, frame: &Fr
 /// Single runs, faint; only if there are several, or the median would lie on its own run.
 fn runs(shapes: &mut Vec<Shape>, series: &Series, y: &Axis, place: &dyn Fn(Point) -> Point) {
     for run in series.runs.iter().filter(|_| series.runs.len() > 1) {
-        let points: Vec<Point> = run.iter().filter(|p| y.shows(p.1)).map(|p| place(*p)).collect();
+        let points: Vec<Point> = run
+            .iter()
+            .filter(|p| y.shows(p.1))
+            .map(|p| place(*p))
+            .collect();
         let ink = Ink::Series(series.style.color);
-        shapes.push(Shape::Path { points, ink, alpha: 0.28, width: 1.0, dash: &[] });
+        shapes.push(Shape::Path {
+            points,
+            ink,
+            alpha: 0.28,
+            width: 1.0,
+            dash: &[],
+        });
     }
 }
 
@@ -45,15 +76,32 @@ fn intervals(shapes: &mut Vec<Shape>, series: &Series, y: &Axis, place: &dyn Fn(
     let ink = Ink::Series(series.style.color);
     // On a logarithmic scale a bound at or below zero lies under the frame.
     let bound = |v: f64| if y.shows(v) { v } else { y.low() };
-    let known: Vec<_> = series.points.iter().filter_map(|p| p.interval.map(|i| (p.x, i))).collect();
+    let known: Vec<_> = series
+        .points
+        .iter()
+        .filter_map(|p| p.interval.map(|i| (p.x, i)))
+        .collect();
     if known.len() > 1 {
         let upper = known.iter().map(|(x, i)| place((*x, bound(i.high))));
         let lower = known.iter().rev().map(|(x, i)| place((*x, bound(i.low))));
-        shapes.push(Shape::Area { points: upper.chain(lower).collect(), ink, alpha: 0.13 });
+        shapes.push(Shape::Area {
+            points: upper.chain(lower).collect(),
+            ink,
+            alpha: 0.13,
+        });
     }
     for (x, interval) in &known {
-        let points = vec![place((*x, bound(interval.low))), place((*x, bound(interval.high)))];
-        shapes.push(Shape::Path { points, ink, alpha: 0.55, width: 1.2, dash: &[] });
+        let points = vec![
+            place((*x, bound(interval.low))),
+            place((*x, bound(interval.high))),
+        ];
+        shapes.push(Shape::Path {
+            points,
+            ink,
+            alpha: 0.55,
+            width: 1.2,
+            dash: &[],
+        });
     }
     for point in series.points.iter().filter(|p| p.sample.len() > 1) {
         for value in point.sample.iter().filter(|v| y.shows(**v)) {
@@ -73,9 +121,17 @@ fn estimates(
     let points: Vec<Point> = shown.map(|p| place((p.x, p.value))).collect();
     let ink = Ink::Series(series.style.color);
     let dash = series.style.dash;
-    shapes.push(Shape::Path { points: points.clone(), ink, alpha: 1.0, width: 2.4, dash });
+    shapes.push(Shape::Path {
+        points: points.clone(),
+        ink,
+        alpha: 1.0,
+        width: 2.4,
+        dash,
+    });
     if kind == PlotKind::Lines {
-        points.iter().for_each(|at| marker(shapes, *at, &series.style, 4.5, 1.0));
+        points
+            .iter()
+            .for_each(|at| marker(shapes, *at, &series.style, 4.5, 1.0));
         return;
     }
     // On a curve a few markers tell the series apart without colour; the last stands at its end.
@@ -88,7 +144,11 @@ fn estimates(
 /// A marker with a rim of the surface's colour, so that crossing lines stay apart.
 pub fn marker(shapes: &mut Vec<Shape>, at: Point, style: &Style, radius: f64, alpha: f64) {
     let mut fill = |radius: f64, ink: Ink| {
-        shapes.push(Shape::Area { points: outline(style.marker, at, radius), ink, alpha });
+        shapes.push(Shape::Area {
+            points: outline(style.marker, at, radius),
+            ink,
+            alpha,
+        });
     };
     fill(radius + 1.4, Ink::Surface);
     fill(radius, Ink::Series(style.color));
@@ -99,14 +159,20 @@ pub fn marker(shapes: &mut Vec<Shape>, at: Point, style: &Style, radius: f64, al
 
 /// A filled circle.
 pub fn disc(shapes: &mut Vec<Shape>, at: Point, radius: f64, ink: Ink, alpha: f64) {
-    shapes.push(Shape::Area { points: outline(Marker::Circle, at, radius), ink, alpha });
+    shapes.push(Shape::Area {
+        points: outline(Marker::Circle, at, radius),
+        ink,
+        alpha,
+    });
 }
 
 /// Corners of a marker of equal visual weight.
 fn outline(marker: Marker, (x, y): Point, r: f64) -> Vec<Point> {
     let polygon = |corners: usize, turn: f64, r: f64| {
         let angle = move |i: usize| TAU * (i as f64 / corners as f64 + turn);
-        (0..corners).map(|i| (x + r * angle(i).cos(), y + r * angle(i).sin())).collect()
+        (0..corners)
+            .map(|i| (x + r * angle(i).cos(), y + r * angle(i).sin()))
+            .collect()
     };
     match marker {
         Marker::Circle => polygon(16, 0.0, r),
@@ -117,8 +183,18 @@ fn outline(marker: Marker, (x, y): Point, r: f64) -> Vec<Point> {
         Marker::Plus => {
             let (a, b) = (r * 0.42, r * 1.15);
             let corners = [
-                (-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a),
-                (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a),
+                (-a, -b),
+                (a, -b),
+                (a, -a),
+                (b, -a),
+                (b, a),
+                (a, a),
+                (a, b),
+                (-a, b),
+                (-a, a),
+                (-b, a),
+                (-b, -a),
+                (-a, -a),
             ];
             corners.map(|(dx, dy)| (x + dx, y + dy)).to_vec()
         }

@@ -1,23 +1,126 @@
 //! Plots, the HTML report and terminal tables, rebuilt from the files of an output directory alone;
 //! never from a model.
+//!
+//! [`source`] reads the files, [`figure`] collects what each `[[plot]]` of an experiment shows,
+//! [`chart`] lays it out as a [`scene`], which is painted as SVG and PNG; [`html`] fills the page.
 
+pub mod axis;
+pub mod chart;
+pub mod compare;
+pub mod figure;
+#[cfg(test)]
+mod fixture;
+pub mod html;
+mod marks;
+pub mod palette;
+pub mod scene;
+pub mod source;
+pub mod tables;
 pub mod terminal;
+#[cfg(test)]
+mod tests;
 
+use anyhow::Context;
+use figure::Figure;
+use source::Source;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// Directory of the plots in an output directory.
+pub const PLOTS: &str = "plots";
+/// File name of the page.
+pub const REPORT: &str = "report.html";
 
 /// Writes `plots/*.svg`, `plots/*.png` and `report.html` of an output directory from its files.
 ///
 /// # Errors
 /// If the manifest or the results cannot be read, or a file cannot be written. What is merely
 /// missing (failed runs, experiments without records, no verdicts) is said on the page instead.
-pub fn build(_dir: &Path) -> anyhow::Result<()> {
-    todo!()
+pub fn build(dir: &Path) -> anyhow::Result<()> {
+    let source = Source::open(dir)?;
+    let figures = figures(&source, dir)?;
+    write_plots(dir, &figures)?;
+    write_atomically(&dir.join(REPORT), html::page(&source, &figures)?.as_bytes())
 }
 
 /// Writes only the plots and returns their paths.
 ///
 /// # Errors
 /// As [`build`].
-pub fn plots(_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    todo!()
+pub fn plots(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let source = Source::open(dir)?;
+    write_plots(dir, &figures(&source, dir)?)
+}
+
+/// Paths that [`plots`] would write.
+///
+/// # Errors
+/// As [`build`], but nothing is written.
+pub fn planned(source: &Source, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let figures = figures(source, dir)?;
+    let shown = figures
+        .iter()
+        .flatten()
+        .filter(|figure| figure.shows_something());
+    let paths = shown
+        .flat_map(|f| ["svg", "png"].map(|end| dir.join(PLOTS).join(format!("{}.{end}", f.file))));
+    Ok(paths.collect())
+}
+
+/// The figures of each experiment of the manifest, in its order.
+fn figures(source: &Source, dir: &Path) -> anyhow::Result<Vec<Vec<Figure>>> {
+    let of_experiment = |experiment: &crate::suite::schema::Experiment| {
+        let figures = experiment
+            .plots
+            .iter()
+            .map(|spec| figure::collect(spec, experiment, source));
+        figures.collect::<anyhow::Result<Vec<_>>>()
+    };
+    let all = source
+        .manifest
+        .experiments
+        .iter()
+        .map(of_experiment)
+        .collect::<anyhow::Result<_>>();
+    all.with_context(|| format!("{}", dir.join(crate::suite::output::MANIFEST).display()))
+}
+
+/// Writes every figure that shows something.
+fn write_plots(dir: &Path, figures: &[Vec<Figure>]) -> anyhow::Result<Vec<PathBuf>> {
+    let folder = dir.join(PLOTS);
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make the directory {}", folder.display()))?;
+    let mut written = Vec::new();
+    for figure in figures
+        .iter()
+        .flatten()
+        .filter(|figure| figure.shows_something())
+    {
+        let scene = chart::draw(figure, chart::WIDE);
+        for (extension, bytes) in [("svg", scene.svg()?.into_bytes()), ("png", scene.png()?)] {
+            let path = folder.join(format!("{}.{extension}", figure.file));
+            write_atomically(&path, &bytes)?;
+            written.push(path);
+        }
+    }
+    Ok(written)
+}
+
+/// Writes a file beside its place and moves it there, so that no reader ever sees half of it.
+fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let write = || -> anyhow::Result<()> {
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".writing-");
+        #[cfg(unix)]
+        {
+            // Readable as any other file, not only by its owner as temporary files are.
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(bytes)?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -49,12 +49,18 @@ const MODELS: [(&str, &str, usize, Marker); 8] = [
 
 /// Name of a model in print.
 pub fn name(model: &str) -> &str {
-    MODELS.iter().find(|row| row.0 == model).map_or(model, |row| row.1)
+    MODELS
+        .iter()
+        .find(|row| row.0 == model)
+        .map_or(model, |row| row.1)
 }
 
 /// Place of a model in legends: the order of the table, then others.
 pub fn rank(model: &str) -> usize {
-    MODELS.iter().position(|row| row.0 == model).unwrap_or(MODELS.len())
+    MODELS
+        .iter()
+        .position(|row| row.0 == model)
+        .unwrap_or(MODELS.len())
 }
 
 /// Style of the `variant`-th variant (from 0) of a model. A model without a row gets a colour that

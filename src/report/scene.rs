@@ -136,7 +136,9 @@ const FAMILY: &str = "sans-serif";
 pub fn text_width(text: &str, size: f64, bold: bool) -> f64 {
     register_fonts();
     let font = FontDesc::new(FontFamily::Name(FAMILY), size * 16.0, FontStyle::Normal);
-    let measured = font.box_size(text).map_or(0.0, |(w, _)| f64::from(w) / 16.0);
+    let measured = font
+        .box_size(text)
+        .map_or(0.0, |(w, _)| f64::from(w) / 16.0);
     measured * FONT_SCALE * if bold { 1.12 } else { 1.04 }
 }
 
@@ -191,7 +193,9 @@ impl Scene {
             self.paint(&area, background).map_err(|e| anyhow!("{e}"))?;
             area.present().map_err(|e| anyhow!("{e}"))?;
         }
-        let (_, shapes) = text.split_once('>').context("plotters wrote no svg element")?;
+        let (_, shapes) = text
+            .split_once('>')
+            .context("plotters wrote no svg element")?;
         let (w, h) = self.size();
         Ok(format!(
             "viewBox=\"0 0 {w} {h}\" role=\"img\"><title>{}</title>{}",
@@ -248,7 +252,13 @@ fn paint<DB: DrawingBackend>(
     };
     let place = |p: &Point| ((p.0 * SCALE).round() as i32, (p.1 * SCALE).round() as i32);
     match shape {
-        Shape::Path { points, ink, alpha, width, dash } => {
+        Shape::Path {
+            points,
+            ink,
+            alpha,
+            width,
+            dash,
+        } => {
             let stroke = (width * SCALE).round().max(1.0) as u32;
             let style = ShapeStyle::from(color(ink, *alpha)).stroke_width(stroke);
             for piece in dashes(points, dash) {
@@ -260,15 +270,27 @@ fn paint<DB: DrawingBackend>(
             let corners: Vec<_> = points.iter().map(place).collect();
             area.draw(&Polygon::new(corners, color(ink, *alpha)))?;
         }
-        Shape::Text { at, text, size, ink, anchor, bold } => {
-            let weight = if *bold { FontStyle::Bold } else { FontStyle::Normal };
+        Shape::Text {
+            at,
+            text,
+            size,
+            ink,
+            anchor,
+            bold,
+        } => {
+            let weight = if *bold {
+                FontStyle::Bold
+            } else {
+                FontStyle::Normal
+            };
             let horizontal = match anchor {
                 Anchor::Start => HPos::Left,
                 Anchor::Middle => HPos::Center,
                 Anchor::End => HPos::Right,
             };
+            let color = color(ink, 1.0);
             let style = TextStyle::from((FAMILY, size * FONT_SCALE * SCALE, weight).into_font())
-                .color(&color(ink, 1.0))
+                .color(&color)
                 .pos(Pos::new(horizontal, VPos::Center));
             area.draw(&Text::new(text.as_str(), place(at), style))?;
         }
@@ -289,7 +311,10 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
         let mut done = 0.0;
         while length - done > left {
             done += left;
-            let corner = (pair[0].0 + dx * done / length, pair[0].1 + dy * done / length);
+            let corner = (
+                pair[0].0 + dx * done / length,
+                pair[0].1 + dy * done / length,
+            );
             if index % 2 == 0 {
                 piece.push(corner);
                 pieces.push(std::mem::take(&mut piece));

@@ -2,8 +2,8 @@
 
 use crate::claims::Verdict;
 use crate::suite::output::{
-    Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_results, read_runs,
-    read_verdicts,
+    Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_results,
+    read_runs, read_verdicts,
 };
 use crate::suite::{Record, schema::ColumnValue};
 use anyhow::{Context, bail};
@@ -56,13 +56,26 @@ impl Source {
             or_missing(RUNS, "how each run ended is not known");
             Vec::new()
         });
-        Ok(Self { manifest, records, verdicts, runs, missing })
+        Ok(Self {
+            manifest,
+            records,
+            verdicts,
+            runs,
+            missing,
+        })
     }
 
     /// The records of one experiment with one metric, and a value.
-    pub fn measured<'a>(&'a self, experiment: &'a str, metric: &'a str) -> impl Iterator<Item = &'a Record> {
+    pub fn measured<'a>(
+        &'a self,
+        experiment: &'a str,
+        metric: &'a str,
+    ) -> impl Iterator<Item = &'a Record> {
         let named = move |r: &&Record| r.experiment == experiment && r.metric == metric;
-        self.records.iter().filter(named).filter(|r| r.value.is_some())
+        self.records
+            .iter()
+            .filter(named)
+            .filter(|r| r.value.is_some())
     }
 }
 

@@ -19,7 +19,9 @@ impl Look {
         let terminal = std::io::stdout().is_terminal();
         let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
         Self {
-            width: terminal_size::terminal_size().filter(|_| terminal).map(|(width, _)| width.0),
+            width: terminal_size::terminal_size()
+                .filter(|_| terminal)
+                .map(|(width, _)| width.0),
             color: terminal && !plain,
         }
     }
@@ -44,14 +46,27 @@ pub fn verdict_table(verdicts: &[Verdict], look: Look) -> String {
         return "no verdicts yet\n".into();
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_FULL_CONDENSED).set_header(["claim", "answer", "because"]);
+    table
+        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .set_header(["claim", "answer", "because"]);
     for verdict in verdicts {
-        table.add_row([verdict.claim.as_str(), answer(verdict.answer), &sentence(verdict)]);
+        table.add_row([
+            verdict.claim.as_str(),
+            answer(verdict.answer),
+            &sentence(verdict),
+        ]);
     }
     if let Some(width) = look.width {
         // Narrower than this a table cannot be read; the terminal may then wrap it.
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width.max(60));
-        let ids = verdicts.iter().map(|v| v.claim.len()).max().unwrap_or(0).min(24) as u16;
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width.max(60));
+        let ids = verdicts
+            .iter()
+            .map(|v| v.claim.len())
+            .max()
+            .unwrap_or(0)
+            .min(24) as u16;
         let lower = |n: u16| ColumnConstraint::LowerBoundary(Width::Fixed(n + 2));
         table.set_constraints([lower(ids), lower(12)]);
     }
@@ -67,7 +82,10 @@ pub fn verdict_table(verdicts: &[Verdict], look: Look) -> String {
 fn sentence(verdict: &Verdict) -> String {
     match verdict.more_seeds {
         Some(n) if verdict.answer == Answer::Inconclusive => {
-            format!("{} ({n} more seeds or repeats would decide it.)", verdict.sentence)
+            format!(
+                "{} ({n} more seeds or repeats would decide it.)",
+                verdict.sentence
+            )
         }
         _ => verdict.sentence.clone(),
     }
@@ -86,7 +104,11 @@ fn colored(line: &str) -> String {
                 "inconclusive" => "90",
                 _ => return cell.to_string(),
             };
-            if index == 1 { format!("\u{1b}[1;{code}m{cell}\u{1b}[0m") } else { cell.to_string() }
+            if index == 1 {
+                format!("\u{1b}[1;{code}m{cell}\u{1b}[0m")
+            } else {
+                cell.to_string()
+            }
         })
         .collect();
     cells.join("┆")
@@ -114,7 +136,9 @@ pub fn verdict_csv(verdicts: &[Verdict]) -> String {
     };
     let line = |row: Vec<String>| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n";
     let rows = verdict_rows(verdicts).into_iter().map(line);
-    std::iter::once(HEADER.join(",") + "\n").chain(rows).collect()
+    std::iter::once(HEADER.join(",") + "\n")
+        .chain(rows)
+        .collect()
 }
 
 /// The verdict table as Markdown.
@@ -122,7 +146,11 @@ pub fn verdict_markdown(verdicts: &[Verdict]) -> String {
     let mut out = String::from("| claim | answer | because |\n| --- | --- | --- |\n");
     for verdict in verdicts {
         let sentence = sentence(verdict).replace('|', "\\|").replace('\n', " ");
-        out += &format!("| {} | **{}** | {sentence} |\n", verdict.claim, answer(verdict.answer));
+        out += &format!(
+            "| {} | **{}** | {sentence} |\n",
+            verdict.claim,
+            answer(verdict.answer)
+        );
     }
     out
 }
@@ -141,24 +169,53 @@ mod tests {
             evidence: Vec::new(),
         };
         vec![
-            verdict("speed-long", Answer::Conditional, "At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast."),
-            verdict("next-word", Answer::Inconclusive, "The gap of 0.02 bits is within its interval, \"so | far\"."),
+            verdict(
+                "speed-long",
+                Answer::Conditional,
+                "At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",
+            ),
+            verdict(
+                "next-word",
+                Answer::Inconclusive,
+                "The gap of 0.02 bits is within its interval, \"so | far\".",
+            ),
         ]
     }
 
     #[test]
     fn the_table_is_aligned_and_fits_the_terminal() {
-        let text = verdict_table(&verdicts(), Look { width: Some(70), color: false });
+        let text = verdict_table(
+            &verdicts(),
+            Look {
+                width: Some(70),
+                color: false,
+            },
+        );
         insta::assert_snapshot!(text, @r#""#);
         assert!(text.lines().all(|line| line.chars().count() <= 70));
     }
 
     #[test]
     fn colour_changes_nothing_but_the_answer() {
-        let plain = verdict_table(&verdicts(), Look { width: Some(90), color: false });
-        let color = verdict_table(&verdicts(), Look { width: Some(90), color: true });
+        let plain = verdict_table(
+            &verdicts(),
+            Look {
+                width: Some(90),
+                color: false,
+            },
+        );
+        let color = verdict_table(
+            &verdicts(),
+            Look {
+                width: Some(90),
+                color: true,
+            },
+        );
         assert!(color.contains("\u{1b}[1;33m conditional "), "{color}");
-        let stripped = color.replace("\u{1b}[1;33m", "").replace("\u{1b}[1;90m", "").replace("\u{1b}[0m", "");
+        let stripped = color
+            .replace("\u{1b}[1;33m", "")
+            .replace("\u{1b}[1;90m", "")
+            .replace("\u{1b}[0m", "");
         assert_eq!(stripped, plain);
     }
 
@@ -167,7 +224,10 @@ mod tests {
         let csv = verdict_csv(&verdicts());
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
-        assert_eq!(&rows[1][2], "The gap of 0.02 bits is within its interval, \"so | far\".");
+        assert_eq!(
+            &rows[1][2],
+            "The gap of 0.02 bits is within its interval, \"so | far\"."
+        );
         assert_eq!(&rows[1][4], "4");
         let markdown = verdict_markdown(&verdicts());
         assert!(markdown.contains("| next-word | **inconclusive** | The gap"));

@@ -1,0 +1,281 @@
+//! Two output directories side by side: what changed, by how much, and what else was different.
+
+use super::figure::{LEVEL, estimate};
+use super::palette;
+use super::source::{Row, Source};
+use crate::claims::Answer;
+use crate::stats::bootstrap::{Resampling, Statistic, difference, ratio};
+use crate::stats::{Interval, median};
+use crate::suite::metrics::{METRICS, Metric, find};
+use anyhow::bail;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Columns that say what a measurement is of; values of the same metric with the same factors are
+/// compared.
+const FACTORS: [&str; 10] = [
+    "model",
+    "positions",
+    "gates",
+    "task",
+    "seq_len",
+    "batch",
+    "delay",
+    "pairs",
+    "equal",
+    "threads",
+];
+
+/// Everything that differs between two directories.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Every measurement that both have.
+    pub changes: Vec<Change>,
+    /// Every claim that either judges.
+    pub verdicts: Vec<VerdictChange>,
+    /// Differences of machine and settings, which a reader must know before believing a change.
+    pub differences: Vec<String>,
+}
+
+/// One measurement in both directories.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Change {
+    /// Experiment id.
+    pub experiment: String,
+    /// Model and factors.
+    pub what: String,
+    /// Metric.
+    pub metric: String,
+    /// Unit of the metric.
+    pub unit: &'static str,
+    /// Estimate in the first directory.
+    pub before: f64,
+    /// Estimate in the second directory.
+    pub after: f64,
+    /// `ratio` (after / before, of timings) or `difference` (after − before).
+    pub kind: &'static str,
+    /// The ratio or difference.
+    pub change: f64,
+    /// Its 95 % interval; none from single values.
+    pub interval: Option<Interval>,
+    /// Whether the interval leaves out "no change"; unknown without an interval.
+    pub differs: Option<bool>,
+}
+
+/// One claim in both directories.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerdictChange {
+    /// Claim id.
+    pub claim: String,
+    /// Answer in the first directory, if judged.
+    pub before: Option<Answer>,
+    /// Answer in the second directory, if judged.
+    pub after: Option<Answer>,
+}
+
+type Key = (String, String, Vec<String>);
+
+/// Compares two directories in the named metrics; with none named, in those that their plots show.
+///
+/// # Errors
+/// If a metric does not exist, or is a curve.
+pub fn compare(before: &Source, after: &Source, metrics: &[String]) -> anyhow::Result<Comparison> {
+    let metrics = chosen(before, after, metrics)?;
+    let (old, new) = (samples(before, &metrics)?, samples(after, &metrics)?);
+    let both = old
+        .iter()
+        .filter_map(|(key, a)| new.get(key).map(|b| (key, a, b)));
+    Ok(Comparison {
+        changes: both.map(|(key, a, b)| change(key, a, b)).collect(),
+        verdicts: verdicts(before, after),
+        differences: differences(before, after)?,
+    })
+}
+
+fn chosen<'a>(
+    before: &'a Source,
+    after: &'a Source,
+    named: &'a [String],
+) -> anyhow::Result<BTreeSet<&'a str>> {
+    if named.is_empty() {
+        let experiments = before
+            .manifest
+            .experiments
+            .iter()
+            .chain(&after.manifest.experiments);
+        let drawn = experiments
+            .flat_map(|e| &e.plots)
+            .map(|plot| plot.metric.as_str());
+        return Ok(drawn
+            .filter(|name| find(name).is_some_and(|m| m.x.is_none()))
+            .collect());
+    }
+    for name in named {
+        match find(name) {
+            Some(Metric { x: Some(x), .. }) => {
+                bail!("metric `{name}` is a curve over {x}; compare values, not curves")
+            }
+            Some(_) => {}
+            None => {
+                let known: Vec<_> = METRICS
+                    .iter()
+                    .filter(|m| m.x.is_none())
+                    .map(|m| m.name)
+                    .collect();
+                bail!(
+                    "no metric is called `{name}`; metrics are {}",
+                    known.join(", ")
+                );
+            }
+        }
+    }
+    Ok(named.iter().map(String::as_str).collect())
+}
+
+fn samples(source: &Source, metrics: &BTreeSet<&str>) -> anyhow::Result<BTreeMap<Key, Vec<f64>>> {
+    let mut samples: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
+    for record in source
+        .records
+        .iter()
+        .filter(|r| metrics.contains(r.metric.as_str()))
+    {
+        if let Some(value) = record.value {
+            let row = Row::of(record)?;
+            let factors = FACTORS
+                .iter()
+                .map(|column| row.get(column).to_string())
+                .collect();
+            let key = (record.experiment.clone(), record.metric.clone(), factors);
+            samples.entry(key).or_default().push(value);
+        }
+    }
+    Ok(samples)
+}
+
+fn change((experiment, metric, factors): &Key, a: &[f64], b: &[f64]) -> Change {
+    let row = find(metric);
+    let timing = row.is_some_and(|m| m.timing);
+    let (before, after) = (
+        estimate(metric, 0.0, a.to_vec()).value,
+        estimate(metric, 0.0, b.to_vec()).value,
+    );
+    let again = Resampling::default();
+    // Outcomes that are 0 or 1 are compared by their share of ones, everything else by the median.
+    let statistic = if metric == "solved" {
+        Statistic::Mean
+    } else {
+        Statistic::Median
+    };
+    let (kind, change, interval, none) = if timing {
+        (
+            "ratio",
+            median(b) / median(a),
+            ratio(statistic, b, a, LEVEL, again).ok(),
+            1.0,
+        )
+    } else {
+        (
+            "difference",
+            after - before,
+            difference(statistic, b, a, LEVEL, again).ok(),
+            0.0,
+        )
+    };
+    let labels = FACTORS
+        .iter()
+        .zip(factors)
+        .filter_map(|(column, value)| palette::factor_label(column, value));
+    Change {
+        experiment: experiment.clone(),
+        what: labels.collect::<Vec<_>>().join(", "),
+        metric: metric.clone(),
+        unit: row.map_or("", |m| m.unit),
+        before,
+        after,
+        kind,
+        change,
+        interval,
+        differs: interval.map(|i| none < i.low || none > i.high),
+    }
+}
+
+fn verdicts(before: &Source, after: &Source) -> Vec<VerdictChange> {
+    let answer = |source: &Source, claim: &str| {
+        source
+            .verdicts
+            .iter()
+            .find(|v| v.claim == claim)
+            .map(|v| v.answer)
+    };
+    let mut claims: Vec<&str> = Vec::new();
+    for verdict in before.verdicts.iter().chain(&after.verdicts) {
+        if !claims.contains(&verdict.claim.as_str()) {
+            claims.push(&verdict.claim);
+        }
+    }
+    let change = |claim: &str| VerdictChange {
+        claim: claim.into(),
+        before: answer(before, claim),
+        after: answer(after, claim),
+    };
+    claims.into_iter().map(change).collect()
+}
+
+/// Machine, settings and experiments that are not the same.
+fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
+    let (a, b) = (&before.manifest, &after.manifest);
+    let mut found = Vec::new();
+    let mut differ = |name: &str, a: String, b: String| {
+        if a != b {
+            found.push(format!("{name}: {a} / {b}"));
+        }
+    };
+    differ("profile", a.profile.clone(), b.profile.clone());
+    differ("seed", a.seed.to_string(), b.seed.to_string());
+    differ("threads", a.threads.to_string(), b.threads.to_string());
+    differ("version", a.version.clone(), b.version.clone());
+    let corpus = |m: &crate::suite::output::Manifest| match &m.corpus {
+        Some(corpus) => format!(
+            "{} ({}\u{2026})",
+            corpus.name,
+            corpus.sha256.chars().take(12).collect::<String>()
+        ),
+        None => "none".into(),
+    };
+    differ("corpus", corpus(a), corpus(b));
+    let facts = |m: &crate::suite::output::Manifest| super::tables::facts(&m.machine);
+    let (old, new) = (facts(a), facts(b));
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for name in names {
+        let value = |facts: &BTreeMap<String, String>| {
+            facts.get(name).cloned().unwrap_or_else(|| "unknown".into())
+        };
+        differ(&format!("machine, {name}"), value(&old), value(&new));
+    }
+    for experiment in &a.experiments {
+        match b.experiments.iter().find(|e| e.id == experiment.id) {
+            None => found.push(format!("experiment {} is only in the first", experiment.id)),
+            Some(other) => {
+                let strip = |e: &crate::suite::schema::Experiment| {
+                    let mut e = e.clone();
+                    e.plots.clear();
+                    toml::to_string(&e)
+                };
+                if strip(experiment)? != strip(other)? {
+                    found.push(format!("experiment {} has other settings", experiment.id));
+                }
+            }
+        }
+    }
+    for experiment in b
+        .experiments
+        .iter()
+        .filter(|e| a.experiments.iter().all(|other| other.id != e.id))
+    {
+        found.push(format!(
+            "experiment {} is only in the second",
+            experiment.id
+        ));
+    }
+    Ok(found)
+}

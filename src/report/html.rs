@@ -1,0 +1,312 @@
+//! `report.html`: what the template is filled with.
+
+use super::axis::{exact, significant, thousands};
+use super::chart::{NARROW, WIDE, draw};
+use super::figure::Figure;
+use super::source::Source;
+use super::tables::{self, Table};
+use super::terminal;
+use crate::claims::{self, Claim, Verdict};
+use crate::suite::metrics;
+use crate::suite::output::State;
+use crate::suite::schema::Experiment;
+use askama::Template;
+
+/// The whole page.
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    title: String,
+    subtitle: String,
+    style: &'static str,
+    script: &'static str,
+    notes: Vec<String>,
+    command: String,
+    claims: Vec<Section>,
+    machine: Table,
+    run_summary: String,
+    runs: Table,
+}
+
+/// One claim.
+struct Section {
+    id: String,
+    claim: String,
+    title: String,
+    question: String,
+    answer: &'static str,
+    sentence: String,
+    flips: Option<String>,
+    more: Option<String>,
+    plots: Vec<Plot>,
+    evidence: Table,
+    method: Vec<String>,
+    models: Table,
+    throughput: Table,
+    tuning: Table,
+    expected: Option<&'static str>,
+    why: &'static str,
+    references: &'static [&'static str],
+    command: String,
+    configuration: String,
+}
+
+/// One plot: the same drawing for wide and narrow screens; empty without records.
+struct Plot {
+    file: String,
+    title: String,
+    metric: String,
+    meaning: Option<&'static str>,
+    wide: String,
+    narrow: String,
+    numbers: Table,
+}
+
+/// Writes the page. `figures` holds, per experiment of the manifest, its plots.
+pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> {
+    let manifest = &source.manifest;
+    let claims = manifest
+        .experiments
+        .iter()
+        .zip(figures)
+        .map(|(experiment, figures)| section(source, experiment, figures))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let page = Page {
+        title: format!("seqduel: {} ({})", manifest.suite, manifest.profile),
+        subtitle: subtitle(source),
+        style: include_str!("../../templates/report.css"),
+        script: include_str!("../../templates/report.js"),
+        notes: notes(source),
+        command: manifest.command.clone(),
+        claims,
+        machine: tables::machine(manifest),
+        run_summary: run_summary(source),
+        runs: tables::runs(source)?,
+    };
+    Ok(page.render()?)
+}
+
+fn section(
+    source: &Source,
+    experiment: &Experiment,
+    figures: &[Figure],
+) -> anyhow::Result<Section> {
+    let claim = claims::find(&experiment.claim);
+    let verdict = source.verdicts.iter().find(|v| v.claim == experiment.claim);
+    let skipped = source
+        .manifest
+        .skipped
+        .iter()
+        .find(|s| s.experiment == experiment.id);
+    let sentence = match (verdict, skipped) {
+        (Some(verdict), _) => verdict.sentence.clone(),
+        (None, Some(skipped)) => format!("Not run: {}.", skipped.reason),
+        (None, None) => "Not judged yet.".into(),
+    };
+    let plots = experiment.plots.iter().zip(figures).map(|(spec, figure)| {
+        let empty = !figure.shows_something();
+        let svg = |width, class| {
+            if empty {
+                Ok(String::new())
+            } else {
+                draw(figure, width).inline_svg(class)
+            }
+        };
+        Ok(Plot {
+            file: figure.file.clone(),
+            title: figure.title.clone(),
+            metric: spec.metric.clone(),
+            meaning: metrics::find(&spec.metric).map(|m| m.meaning),
+            wide: svg(WIDE, "wide")?,
+            narrow: svg(NARROW, "narrow")?,
+            numbers: tables::numbers(figure),
+        })
+    });
+    Ok(Section {
+        id: experiment.claim.clone(),
+        claim: claim.map_or_else(|| experiment.title.clone(), |c| c.claim.to_string()),
+        title: experiment.title.clone(),
+        question: experiment.question.clone(),
+        answer: match (verdict, skipped) {
+            (Some(verdict), _) => terminal::answer(verdict.answer),
+            (None, Some(_)) => "not run",
+            (None, None) => "pending",
+        },
+        sentence,
+        flips: verdict.and_then(|v| v.flips.clone()),
+        more: verdict.and_then(|v| more(v, claim)),
+        plots: plots.collect::<anyhow::Result<_>>()?,
+        evidence: tables::evidence(verdict),
+        method: method(source, experiment),
+        models: tables::models(source, experiment)?,
+        throughput: tables::throughput(source, experiment)?,
+        tuning: tables::tuning(source, experiment)?,
+        expected: claim.map(|c| c.expected),
+        why: claim.map_or("", |c| c.why),
+        references: claim.map_or(&[], |c| c.references),
+        command: rerun(source, experiment),
+        configuration: toml::to_string(experiment)?,
+    })
+}
+
+fn more(verdict: &Verdict, claim: Option<&Claim>) -> Option<String> {
+    let observations = claim.map_or("seeds or repeats", |c| c.observations);
+    verdict
+        .more_seeds
+        .map(|n| format!("About {n} more {observations} would decide it."))
+}
+
+/// How it was measured, in sentences.
+fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
+    let settings = &experiment.settings;
+    let mut sentences = Vec::new();
+    match experiment.kind {
+        crate::suite::schema::Kind::Throughput => sentences.push(format!(
+            "Whole steps were timed after a warm-up, all models of a sweep point in turn (A B A B), so that drift of the \
+             machine cancels. Every repeat is recorded; shown is the median with its 95 % interval. Beside it stand the \
+             floating-point operations of a step, counted by the operations themselves, and their share of the peak rate \
+             that this machine reached in the same run. Threads: {}.",
+            source.manifest.threads
+        )),
+        crate::suite::schema::Kind::Train => {
+            let budget = match (settings.steps, settings.seconds) {
+                (Some(steps), Some(seconds)) => format!("{steps} steps, or {} seconds where seconds are equal", exact(seconds)),
+                (Some(steps), None) => format!("{} steps", thousands(steps as i64)),
+                (None, Some(seconds)) => format!("{} seconds", exact(seconds)),
+                (None, None) => "the budget in the configuration".into(),
+            };
+            sentences.push(format!(
+                "Every model was trained from {} seeds for {budget} with the same optimiser (AdamW, linear warm-up, then \
+                 cosine), the same data pipeline and {}; training and test data come from disjoint seeds.",
+                settings.seeds.unwrap_or(1),
+                match &experiment.tune {
+                    Some(_) => "the same number of learning rates tried",
+                    None => "one learning rate for all",
+                }
+            ));
+        }
+    }
+    sentences.push(format!(
+        "Models have equal parameter counts as far as whole widths allow. The margin that the effect must exceed was \
+         fixed before the run: {}.",
+        exact(experiment.margin)
+    ));
+    sentences
+}
+
+/// The command that makes one claim again.
+fn rerun(source: &Source, experiment: &Experiment) -> String {
+    let manifest = &source.manifest;
+    if manifest.suite != "claims" {
+        return manifest.command.clone();
+    }
+    let mut command = format!(
+        "seqduel reproduce --profile {} --claims {}",
+        manifest.profile, experiment.claim
+    );
+    if manifest.seed != 0 {
+        command += &format!(" --seed {}", manifest.seed);
+    }
+    if let Some(corpus) = manifest
+        .corpus
+        .as_ref()
+        .filter(|_| manifest.command.contains("--corpus"))
+    {
+        command += &format!(" --corpus {}", corpus.name);
+    }
+    command
+}
+
+fn subtitle(source: &Source) -> String {
+    let manifest = &source.manifest;
+    let cpu = manifest
+        .machine
+        .get("cpu")
+        .and_then(|v| v.as_str())
+        .unwrap_or("unknown CPU");
+    format!(
+        "{} profile, started {}, {} of work on {cpu} with {} threads, seqduel {}",
+        manifest.profile,
+        manifest.started,
+        duration(manifest.wall_seconds),
+        manifest.threads,
+        manifest.version
+    )
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{} s", significant(s)),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// What is not as it should be.
+fn notes(source: &Source) -> Vec<String> {
+    let mut notes = source.missing.clone();
+    for skipped in &source.manifest.skipped {
+        notes.push(format!(
+            "{} was not run: {}. {}",
+            skipped.experiment, skipped.reason, skipped.remedy
+        ));
+    }
+    for experiment in &source.manifest.experiments {
+        let skipped = source
+            .manifest
+            .skipped
+            .iter()
+            .any(|s| s.experiment == experiment.id);
+        if !skipped && !source.records.iter().any(|r| r.experiment == experiment.id) {
+            notes.push(format!("{} has no measurements yet", experiment.id));
+        }
+    }
+    let unfinished = source
+        .runs
+        .iter()
+        .filter(|run| run.status.is_none())
+        .count();
+    if unfinished > 0 {
+        notes.push(format!(
+            "{} started and not finished",
+            count(unfinished, "run was", "runs were")
+        ));
+    }
+    let failed = source
+        .runs
+        .iter()
+        .filter(|run| {
+            run.status
+                .as_ref()
+                .is_some_and(|s| s.state == State::Failed)
+        })
+        .count();
+    if failed > 0 {
+        notes.push(format!(
+            "{} failed; the reasons stand in the table of runs",
+            count(failed, "run", "runs")
+        ));
+    }
+    notes
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+fn run_summary(source: &Source) -> String {
+    let state = |state| {
+        source
+            .runs
+            .iter()
+            .filter(|r| r.status.as_ref().map(|s| s.state) == state)
+            .count()
+    };
+    format!(
+        "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/.",
+        count(source.runs.len(), "run", "runs"),
+        state(Some(State::Done)),
+        state(Some(State::Failed)),
+        state(None)
+    )
+}

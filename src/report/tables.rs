@@ -1,0 +1,534 @@
+//! The tables of the report.
+
+use super::axis::{exact, significant, thousands};
+use super::figure::{Estimate, Figure, estimate};
+use super::palette;
+use super::source::{Row, Source, compare_fields};
+use super::terminal;
+use crate::claims::Verdict;
+use crate::stats::Interval;
+use crate::suite::Record;
+use crate::suite::output::{Manifest, RunEntry, State};
+use crate::suite::schema::{Experiment, Kind, PlotKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A table of the page.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Table {
+    /// Column names; none for a list of facts.
+    pub header: Vec<&'static str>,
+    /// Rows.
+    pub rows: Vec<Vec<Cell>>,
+    /// Whether a click on a column name sorts.
+    pub sortable: bool,
+}
+
+/// One field.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cell {
+    /// What is printed.
+    pub text: String,
+    /// Its CSS class, or none.
+    pub class: &'static str,
+    /// What it is sorted by, if not its text.
+    pub key: Option<String>,
+}
+
+fn text(text: impl Into<String>) -> Cell {
+    Cell {
+        text: text.into(),
+        class: "",
+        key: None,
+    }
+}
+
+fn number(value: f64) -> Cell {
+    Cell {
+        text: significant(value),
+        class: "number",
+        key: Some(format!("{value}")),
+    }
+}
+
+/// `1.23 [1.1, 1.4]`.
+fn with_interval(value: f64, interval: Option<&Interval>) -> Cell {
+    let text = match interval {
+        Some(i) => format!(
+            "{} [{}, {}]",
+            significant(value),
+            significant(i.low),
+            significant(i.high)
+        ),
+        None => significant(value),
+    };
+    Cell {
+        text,
+        class: "number",
+        key: Some(format!("{value}")),
+    }
+}
+
+/// The comparisons a verdict rests on.
+pub fn evidence(verdict: Option<&Verdict>) -> Table {
+    let evidence = verdict.map_or(&[][..], |v| &v.evidence);
+    let rows = evidence.iter().map(|e| {
+        vec![
+            text(&e.label),
+            with_interval(e.effect.estimate, Some(&e.effect)),
+            text(&e.unit),
+            number(e.margin),
+            text(e.effect.n.to_string()),
+            text(terminal::answer(e.answer)),
+        ]
+    });
+    Table {
+        header: vec![
+            "comparison",
+            "effect [interval]",
+            "unit",
+            "margin",
+            "n",
+            "answer",
+        ],
+        rows: rows.collect(),
+        sortable: true,
+    }
+}
+
+/// The estimates a plot shows; of curves the last one of each.
+pub fn numbers(figure: &Figure) -> Table {
+    let x = match figure.kind {
+        PlotKind::Lines => "at",
+        PlotKind::Curves => "at its end",
+        PlotKind::Bars => "",
+    };
+    let mut rows = Vec::new();
+    for panel in &figure.panels {
+        let name = |label: &str| match &panel.title {
+            Some(title) => text(format!("{label} ({title})")),
+            None => text(label),
+        };
+        for series in &panel.series {
+            let skip = if figure.kind == PlotKind::Curves {
+                series.points.len().saturating_sub(1)
+            } else {
+                0
+            };
+            for point in series.points.iter().skip(skip) {
+                let at = if x.is_empty() {
+                    text("")
+                } else {
+                    number_in_full(point.x)
+                };
+                rows.push(vec![
+                    name(&series.label),
+                    at,
+                    with_interval(point.value, point.interval.as_ref()),
+                    text(point.sample.len().to_string()),
+                ]);
+            }
+        }
+        for floor in &panel.floors {
+            for (at, level) in &floor.points {
+                let at = if floor.points.len() > 1 {
+                    number_in_full(*at)
+                } else {
+                    text("everywhere")
+                };
+                rows.push(vec![name(&floor.label), at, number(*level), text("")]);
+            }
+        }
+    }
+    Table {
+        header: vec!["series", x, "value [95 % interval]", "n"],
+        rows,
+        sortable: true,
+    }
+}
+
+fn number_in_full(value: f64) -> Cell {
+    Cell {
+        text: exact(value),
+        class: "number",
+        key: Some(format!("{value}")),
+    }
+}
+
+/// Records grouped by the values of some columns, in order of models, then of the columns.
+fn grouped<'a>(
+    records: impl Iterator<Item = &'a Record>,
+    columns: &[&str],
+) -> anyhow::Result<Vec<(Vec<String>, Vec<&'a Record>)>> {
+    let mut groups: BTreeMap<Vec<String>, Vec<&Record>> = BTreeMap::new();
+    for record in records {
+        let row = Row::of(record)?;
+        let key = columns
+            .iter()
+            .map(|column| row.get(column).to_string())
+            .collect();
+        groups.entry(key).or_default().push(record);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by(|(a, x), (b, y)| {
+        let models = palette::rank(&x[0].model).cmp(&palette::rank(&y[0].model));
+        let fields = a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| compare_fields(a, b))
+            .find(|o| o.is_ne());
+        models.then(fields.unwrap_or(std::cmp::Ordering::Equal))
+    });
+    Ok(groups)
+}
+
+/// The models compared, with their sizes.
+pub fn models(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
+    let columns = [
+        "model",
+        "positions",
+        "gates",
+        "width",
+        "layers",
+        "heads",
+        "parameters",
+    ];
+    let records = source
+        .records
+        .iter()
+        .filter(|r| r.experiment == experiment.id && r.parameters.is_some());
+    let rows = grouped(records, &columns)?
+        .into_iter()
+        .map(|(key, records)| {
+            let seeds: BTreeSet<_> = records.iter().filter_map(|r| r.seed).collect();
+            let variant: Vec<_> = ["positions", "gates"]
+                .iter()
+                .zip(&key[1..3])
+                .filter_map(|(column, value)| palette::factor_label(column, value))
+                .collect();
+            let count = key[6].parse().map_or(key[6].clone(), thousands);
+            let cells = [&key[3], &key[4], &key[5]].map(text);
+            let mut row = vec![text(palette::name(&key[0])), text(variant.join(", "))];
+            row.extend(cells);
+            row.extend([
+                Cell {
+                    text: count,
+                    class: "number",
+                    key: Some(key[6].clone()),
+                },
+                text(seeds.len().to_string()),
+            ]);
+            row
+        });
+    Ok(Table {
+        header: vec![
+            "model",
+            "variant",
+            "width",
+            "layers",
+            "heads",
+            "parameters",
+            "seeds",
+        ],
+        rows: rows.collect(),
+        sortable: true,
+    })
+}
+
+/// Tokens per second beside work, share of peak and memory.
+pub fn throughput(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
+    if experiment.kind != Kind::Throughput {
+        return Ok(Table::default());
+    }
+    let columns = [
+        "model",
+        "positions",
+        "task",
+        "seq_len",
+        "batch",
+        "threads",
+        "width",
+    ];
+    let records = source
+        .records
+        .iter()
+        .filter(|r| r.experiment == experiment.id && r.value.is_some());
+    let rows = grouped(records, &columns)?
+        .into_iter()
+        .map(|(key, records)| {
+            let of = |metric: &str| -> Option<Estimate> {
+                let sample: Vec<f64> = records
+                    .iter()
+                    .filter(|r| r.metric == metric)
+                    .filter_map(|r| r.value)
+                    .collect();
+                (!sample.is_empty()).then(|| estimate(metric, 0.0, sample))
+            };
+            let median = |metric: &str| of(metric).map_or(text(""), |e| number(e.value));
+            let speed = of("tokens_per_second");
+            let mut row = vec![
+                text(palette::name(&key[0])),
+                text(&key[2]),
+                text(&key[3]),
+                text(&key[4]),
+                text(&key[5]),
+            ];
+            row.push(
+                speed
+                    .as_ref()
+                    .map_or(text(""), |e| with_interval(e.value, e.interval.as_ref())),
+            );
+            row.push(text(
+                speed.map_or(String::new(), |e| e.sample.len().to_string()),
+            ));
+            row.push(median("flops_per_step"));
+            row.push(of("share_of_peak").map_or(text(""), |e| Cell {
+                text: format!("{:.1} %", 100.0 * e.value),
+                class: "number",
+                key: Some(format!("{}", e.value)),
+            }));
+            row.push(of("peak_bytes").map_or(text(""), |e| Cell {
+                text: format!("{} MB", significant(e.value / 1e6)),
+                class: "number",
+                key: Some(format!("{}", e.value)),
+            }));
+            row
+        });
+    Ok(Table {
+        header: vec![
+            "model",
+            "step",
+            "T",
+            "B",
+            "threads",
+            "tokens/s [95 % interval]",
+            "n",
+            "FLOPs a step",
+            "share of peak",
+            "peak memory",
+        ],
+        rows: rows.collect(),
+        sortable: true,
+    })
+}
+
+/// Learning rates tried, and which one the runs that count used.
+pub fn tuning(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
+    let tried = |r: &&Record| r.experiment == experiment.id && r.metric == "tuning_validation_loss";
+    let columns = ["model", "positions", "gates", "delay", "pairs", "task"];
+    let groups = grouped(source.records.iter().filter(tried), &columns)?;
+    let mut rows = Vec::new();
+    for (key, records) in groups {
+        let used: Vec<f64> = source
+            .records
+            .iter()
+            .filter(|r| r.experiment == experiment.id && !r.metric.starts_with("tuning"))
+            .filter(|r| r.model == key[0])
+            .filter(|r| {
+                r.positions.as_deref().unwrap_or("") == key[1]
+                    && r.gates.as_deref().unwrap_or("") == key[2]
+            })
+            .filter_map(|r| r.learning_rate)
+            .collect();
+        let label: Vec<_> = columns
+            .iter()
+            .zip(&key)
+            .take(5)
+            .filter_map(|(c, v)| palette::factor_label(c, v))
+            .collect();
+        let mut by_rate: Vec<(f64, Vec<Option<f64>>)> = Vec::new();
+        for record in records {
+            let rate = record.learning_rate.unwrap_or(f64::NAN);
+            match by_rate.iter_mut().find(|(other, _)| *other == rate) {
+                Some((_, losses)) => losses.push(record.value),
+                None => by_rate.push((rate, vec![record.value])),
+            }
+        }
+        by_rate.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (rate, losses) in by_rate {
+            let chosen = used.iter().any(|u| (u - rate).abs() <= 1e-9 * rate.abs());
+            let class = if chosen { "chosen" } else { "number" };
+            let values: Vec<f64> = losses.iter().flatten().copied().collect();
+            let diverged = values.len() < losses.len();
+            let loss = if values.is_empty() {
+                f64::NAN
+            } else {
+                crate::stats::median(&values)
+            };
+            rows.push(vec![
+                text(label.join(", ")),
+                Cell {
+                    text: exact(rate),
+                    class,
+                    key: Some(format!("{rate}")),
+                },
+                Cell {
+                    class,
+                    ..number(loss)
+                },
+                text(if diverged {
+                    "diverged"
+                } else if chosen {
+                    "used"
+                } else {
+                    ""
+                }),
+            ]);
+        }
+    }
+    Ok(Table {
+        header: vec!["model", "learning rate", "validation loss", ""],
+        rows,
+        sortable: true,
+    })
+}
+
+/// The leaves of a JSON value by their paths.
+pub fn facts(value: &serde_json::Value) -> BTreeMap<String, String> {
+    let mut facts = Vec::new();
+    flatten("", value, &mut facts);
+    facts.into_iter().collect()
+}
+
+/// Facts about machine, versions and settings.
+pub fn machine(manifest: &Manifest) -> Table {
+    let mut facts = Vec::new();
+    flatten("", &manifest.machine, &mut facts);
+    let mut add = |name: &str, value: String| facts.push((name.to_string(), value));
+    add("seqduel", manifest.version.clone());
+    add(
+        "suite",
+        format!("{}, profile {}", manifest.suite, manifest.profile),
+    );
+    add("command", manifest.command.clone());
+    add("seed", manifest.seed.to_string());
+    add("threads of timings", manifest.threads.to_string());
+    add("started", manifest.started.clone());
+    add("seconds of work", significant(manifest.wall_seconds));
+    if let Some(corpus) = &manifest.corpus {
+        let characters = thousands(corpus.characters as i64);
+        add(
+            "corpus",
+            format!(
+                "{}, {characters} characters, SHA-256 {}",
+                corpus.name, corpus.sha256
+            ),
+        );
+    }
+    let rows = facts
+        .into_iter()
+        .map(|(name, value)| vec![text(name), text(value)])
+        .collect();
+    Table {
+        header: Vec::new(),
+        rows,
+        sortable: false,
+    }
+}
+
+/// The leaves of a JSON value with their paths.
+fn flatten(path: &str, value: &serde_json::Value, facts: &mut Vec<(String, String)>) {
+    let below = |key: &str| {
+        if path.is_empty() {
+            key.to_string()
+        } else {
+            format!("{path} {key}")
+        }
+        .replace('_', " ")
+    };
+    match value {
+        serde_json::Value::Object(fields) => fields
+            .iter()
+            .for_each(|(key, value)| flatten(&below(key), value, facts)),
+        serde_json::Value::Null => {}
+        serde_json::Value::String(text) => facts.push((path.into(), text.clone())),
+        serde_json::Value::Number(n) => {
+            facts.push((path.into(), n.as_f64().map_or(n.to_string(), plain_number)))
+        }
+        other => facts.push((path.into(), other.to_string())),
+    }
+}
+
+fn plain_number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        thousands(value as i64)
+    } else {
+        significant(value)
+    }
+}
+
+/// Every run with how it ended.
+pub fn runs(source: &Source) -> anyhow::Result<Table> {
+    let mut known: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<u64>, &str)> = BTreeMap::new();
+    for record in &source.records {
+        let entry = known
+            .entry(&record.run)
+            .or_insert_with(|| (BTreeSet::new(), BTreeSet::new(), &record.experiment));
+        entry.0.insert(&record.model);
+        entry.1.extend(record.seed);
+    }
+    let row = |run: &RunEntry| {
+        let (models, seeds, experiment) = known.get(run.id.as_str()).cloned().unwrap_or_default();
+        let names: Vec<_> = models.into_iter().map(palette::name).collect();
+        let seeds: Vec<_> = seeds.into_iter().map(|s| s.to_string()).collect();
+        let (state, class) = match run.status.as_ref().map(|s| s.state) {
+            Some(State::Done) => ("done", ""),
+            Some(State::Failed) => ("failed", "failed"),
+            None => ("not finished", "failed"),
+        };
+        vec![
+            text(&run.id),
+            text(if experiment.is_empty() {
+                from_config(run, "experiment")
+            } else {
+                experiment.into()
+            }),
+            text(if names.is_empty() {
+                palette::name(&from_config(run, "model")).to_string()
+            } else {
+                names.join(", ")
+            }),
+            text(if seeds.is_empty() {
+                from_config(run, "seed")
+            } else {
+                seeds.join(", ")
+            }),
+            Cell {
+                text: state.into(),
+                class,
+                key: None,
+            },
+            run.status.as_ref().map_or(text(""), |s| number(s.seconds)),
+            text(
+                run.status
+                    .as_ref()
+                    .and_then(|s| s.reason.clone())
+                    .unwrap_or_default(),
+            ),
+        ]
+    };
+    Ok(Table {
+        header: vec![
+            "run",
+            "experiment",
+            "models",
+            "seed",
+            "state",
+            "seconds",
+            "reason",
+        ],
+        rows: source.runs.iter().map(row).collect(),
+        sortable: true,
+    })
+}
+
+/// A run that left no records is known by its configuration alone.
+fn from_config(run: &RunEntry, key: &str) -> String {
+    let Ok(table) = toml::from_str::<toml::Table>(&run.config) else {
+        return String::new();
+    };
+    match table.get(key) {
+        Some(toml::Value::String(text)) => text.clone(),
+        Some(value @ toml::Value::Integer(_)) => value.to_string(),
+        _ => String::new(),
+    }
+}
