@@ -200,15 +200,7 @@ impl Page {
             self.y += height + 26.0;
         }
         let center = MARGIN + gutter + (self.width - 2.0 * MARGIN - right - gutter) / 2.0;
-        self.y += 4.0;
-        self.text(
-            (center, self.y),
-            &figure.x_label,
-            LABEL,
-            Ink::Muted,
-            Anchor::Middle,
-        );
-        self.y += MARGIN;
+        self.label_below(center, &figure.x_label);
     }
 
     fn axes(&mut self, frame: &Frame, x: &Axis, y: &Axis) {
@@ -311,6 +303,20 @@ impl Page {
         self.y += 18.0;
     }
 
+    /// Label of the axis below, centred on it as far as it stays in the picture.
+    fn label_below(&mut self, center: f64, label: &str) {
+        self.y += 4.0;
+        for line in wrap(label, LABEL, false, self.width - 2.0 * MARGIN) {
+            let half = text_width(&line, LABEL, false) / 2.0;
+            let center = center.clamp(
+                MARGIN + half,
+                (self.width - MARGIN - half).max(MARGIN + half),
+            );
+            self.text((center, self.y), &line, LABEL, Ink::Muted, Anchor::Middle);
+            self.y += MARGIN;
+        }
+    }
+
     /// Horizontal bars, one a series, so that names have room.
     fn bars(&mut self, figure: &Figure) {
         let labels = figure
@@ -391,16 +397,7 @@ impl Page {
         if floors.is_empty() && figure.panels.is_empty() {
             self.y += 40.0;
         }
-        self.y += 4.0;
-        let center = MARGIN + gutter + frame_width / 2.0;
-        self.text(
-            (center, self.y),
-            &figure.y_label,
-            LABEL,
-            Ink::Muted,
-            Anchor::Middle,
-        );
-        self.y += MARGIN;
+        self.label_below(MARGIN + gutter + frame_width / 2.0, &figure.y_label);
     }
 
     fn bar(&mut self, series: &Series, frame: &Frame, axis: &Axis, middle: f64) {

@@ -191,7 +191,18 @@ mod tests {
                 color: false,
             },
         );
-        insta::assert_snapshot!(text, @r#""#);
+        insta::assert_snapshot!(text, @r#"
+        ┌────────────┬──────────────┬────────────────────────────────────────┐
+        │ claim      ┆ answer       ┆ because                                │
+        ╞════════════╪══════════════╪════════════════════════════════════════╡
+        │ speed-long ┆ conditional  ┆ At T = 512 the transformer trains 1.9  │
+        │            ┆              ┆ times as fast as the LSTM, at T = 4096 │
+        │            ┆              ┆ half as fast.                          │
+        │ next-word  ┆ inconclusive ┆ The gap of 0.02 bits is within its     │
+        │            ┆              ┆ interval, "so | far". (4 more seeds or │
+        │            ┆              ┆ repeats would decide it.)              │
+        └────────────┴──────────────┴────────────────────────────────────────┘
+        "#);
         assert!(text.lines().all(|line| line.chars().count() <= 70));
     }
 
