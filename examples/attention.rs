@@ -5,9 +5,7 @@ use anyhow::Context;
 use seqduel::measure::clock::timed;
 use seqduel::measure::memory::{self, CountingAllocator};
 use seqduel::measure::roofline::peak_flops;
-use seqduel::ops::{
-    AttentionShape, Slot, Tape, attention, backward, cost, device, matrix, with_threads,
-};
+use seqduel::ops::{AttentionShape, attention, backward_from, cost, matrix, on_tape, with_threads};
 use seqduel::stats::median;
 
 #[global_allocator]
@@ -31,17 +29,16 @@ fn main() -> anyhow::Result<()> {
     };
     let (rows, width) = (shape.batch * shape.seq_len, shape.heads * head_width);
     let wave = |n: usize| -> Vec<f32> { (0..n).map(|i| (i as f32 * 0.37).sin()).collect() };
-    let (qkv, upstream) = (matrix(wave(rows * 3 * width), rows, 3 * width), wave(rows * width));
+    let (qkv, upstream) = (
+        matrix(wave(rows * 3 * width), rows, 3 * width),
+        wave(rows * width),
+    );
 
     let step = || {
         let gradient = upstream.clone();
         let ((), seconds) = timed(|| {
-            let out = attention(qkv.clone().put_tape(Tape::on()), shape);
-            let (out, mut tape) = out.split_tape();
-            let slot = Slot::of(&out);
-            // A loss whose gradient at `out` is `upstream`, at no cost.
-            tape.record(move |gradients| slot.put(gradients, gradient));
-            drop(backward(device().zeros().put_tape(tape)));
+            let out = attention(on_tape(&qkv), shape);
+            drop(backward_from(out, gradient));
         });
         seconds
     };
@@ -55,7 +52,11 @@ fn main() -> anyhow::Result<()> {
         while times.len() < 5 || times.iter().sum::<f64>() < seconds {
             times.push(step());
         }
-        (times, costs.iter().map(|c| c.flops).sum::<f64>(), peak_bytes)
+        (
+            times,
+            costs.iter().map(|c| c.flops).sum::<f64>(),
+            peak_bytes,
+        )
     });
     let (seconds, peak) = (median(&times), peak_flops(threads));
     println!(

@@ -89,7 +89,8 @@ pub struct Measurement {
     pub step_seconds: Vec<f64>,
     /// Their median, with its interval.
     pub median_step_seconds: Interval,
-    /// Floating-point operations of a step, counted by the operations while they ran.
+    /// Floating-point operations of a step, counted by the operations while they ran; for decoding
+    /// the model's own account of a token.
     pub flops_per_step: f64,
     /// FLOP/s that this machine's multiply-add units reach with as many threads: median over probes
     /// before, between and after the rounds.
@@ -238,7 +239,7 @@ fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64) {
         memory::reset_peak();
         let (_, costs) = cost::counting(|| prepared.step_here());
         let flops: f64 = costs.iter().map(|cost| cost.flops).sum();
-        (memory::peak(), flops / prepared.steps_a_call() as f64)
+        (memory::peak(), prepared.decode_flops.unwrap_or(flops))
     })
 }
 
