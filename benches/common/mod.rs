@@ -81,7 +81,7 @@ impl Bench {
     }
 
     /// Prints the roofline and every rate reached.
-    pub fn finish(mut self) {
+    pub fn finish(self) {
         self.criterion.final_summary();
         let roofline = &self.roofline;
         println!(
