@@ -1,13 +1,240 @@
-//! `seqduel run`.
+//! `seqduel run`: experiments from files, or built-in ones by name.
 
-use super::Shared;
+use super::{Shared, output, usage};
+use crate::data::corpus::CORPORA;
+use crate::report::terminal;
+use crate::suite::parse::{ConfigError, Loaded, load_file};
+use crate::suite::progress::duration;
+use crate::suite::runner::{self, Plan, Suite, Summary};
+use crate::suite::texts::Texts;
+use crate::suite::{BadCorpus, OtherSettings, embedded};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// To come.
+/// What to run.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Experiment files, or names of built-in experiments
+    #[arg(required = true, value_name = "EXPERIMENT")]
+    pub experiments: Vec<String>,
+    /// How much: a profile of the experiments, usually smoke, quick or full
+    #[arg(long, default_value = "quick", value_name = "NAME")]
+    pub profile: String,
+    /// Replace a value of the profile, such as settings.steps=100 (repeatable)
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Named corpus or UTF-8 file for experiments on text [default: the first of `list corpora`]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub corpus: Option<String>,
+    /// Output directory [default: results/<experiments>-<profile>]
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
 
-/// To come.
-pub fn run(_args: Args, _shared: &Shared) -> anyhow::Result<ExitCode> {
-    anyhow::bail!("`seqduel run` is not built yet")
+/// Runs the experiments, or goes on where they were interrupted.
+pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let load = |name: &String| match embedded::find(name) {
+        Some(built_in) if !Path::new(name).exists() => built_in,
+        _ => load_file(Path::new(name)),
+    };
+    let loaded: Vec<Loaded> = args
+        .experiments
+        .iter()
+        .map(load)
+        .collect::<Result<_, _>>()
+        .map_err(usage)?;
+    let ids: Vec<&str> = loaded.iter().map(|l| l.experiment.id.as_str()).collect();
+    if let Some(i) = (1..ids.len()).find(|&i| ids[..i].contains(&ids[i])) {
+        return Err(usage(anyhow::anyhow!(
+            "{}: experiment {} is given twice; give each its own id",
+            loaded[i].file,
+            ids[i]
+        )));
+    }
+    let name = ids.join("-");
+    Job {
+        loaded,
+        name,
+        profile: args.profile,
+        sets: args.set,
+        corpus: args.corpus,
+        out: args.out,
+    }
+    .run(shared)
+}
+
+/// What `run` and `reproduce` do once they know which experiments.
+pub(super) struct Job {
+    pub loaded: Vec<Loaded>,
+    pub name: String,
+    pub profile: String,
+    pub sets: Vec<String>,
+    pub corpus: Option<String>,
+    pub out: Option<PathBuf>,
+}
+
+impl Job {
+    /// Resolves, plans, carries out and prints the verdicts.
+    pub(super) fn run(self, shared: &Shared) -> anyhow::Result<ExitCode> {
+        let experiments = self
+            .loaded
+            .iter()
+            .map(|loaded| loaded.resolve(&self.profile, &self.sets))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(usage)?;
+        let default_corpus = CORPORA.first().map_or("", |corpus| corpus.name);
+        let threads = shared.thread_count();
+        let default_out = format!("results/{}-{}", self.name, self.profile);
+        let suite = Suite {
+            name: self.name.clone(),
+            profile: self.profile.clone(),
+            experiments,
+            seed: shared.seed,
+            threads,
+            jobs: shared.jobs.unwrap_or(threads),
+            corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
+            out: self.out.clone().unwrap_or(default_out.into()),
+            command: command(),
+            quiet: shared.quiet,
+        };
+        let texts = Texts::new(&suite.corpus);
+        let plan = runner::plan(&suite, &texts, |experiment, key| {
+            let file = self
+                .loaded
+                .iter()
+                .find(|l| l.experiment.id == experiment.id);
+            file.map_or(String::new(), |l| {
+                l.place_of(key, &self.profile, &self.sets)
+            })
+        })
+        .map_err(mark_usage)?;
+        if shared.dry_run {
+            return dry_run(&suite, &plan, shared);
+        }
+        for skipped in &plan.skipped {
+            eprintln!(
+                "{} cannot run: {}\n  {}",
+                skipped.experiment, skipped.reason, skipped.remedy
+            );
+        }
+        let summary = runner::run(&suite, plan, &texts).map_err(mark_usage)?;
+        report(&suite, &summary, shared)
+    }
+}
+
+/// Configuration mistakes end with exit code 2, everything else with 1.
+fn mark_usage(error: anyhow::Error) -> anyhow::Error {
+    let configuration =
+        error.is::<ConfigError>() || error.is::<OtherSettings>() || error.is::<BadCorpus>();
+    if configuration { usage(error) } else { error }
+}
+
+/// The command line as typed, without the directory the program lies in and with file names only:
+/// it is published with the results.
+fn command() -> String {
+    let arguments = std::env::args().skip(1).map(|argument| {
+        let path = Path::new(&argument);
+        match path.is_absolute() {
+            true => path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
+            false => argument,
+        }
+    });
+    std::iter::once("seqduel".to_owned())
+        .chain(arguments)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
+    #[derive(serde::Serialize)]
+    struct Row<'a> {
+        run: &'a str,
+        what: &'a str,
+        done: bool,
+        estimated_seconds: f64,
+    }
+    let listing = runner::listing(suite, plan);
+    let value: Vec<Row> = listing
+        .iter()
+        .map(|(run, what, done, estimated_seconds)| Row {
+            run,
+            what,
+            done: *done,
+            estimated_seconds: *estimated_seconds,
+        })
+        .collect();
+    let rows: Vec<Vec<String>> = value
+        .iter()
+        .map(|row| {
+            vec![
+                row.run.into(),
+                row.what.into(),
+                if row.done { "done" } else { "" }.into(),
+                format!("{:.1}", row.estimated_seconds),
+            ]
+        })
+        .collect();
+    output::print_rows(
+        shared.format,
+        &["run", "what", "state", "seconds (estimated)"],
+        &rows,
+        &value,
+    )?;
+    for skipped in &plan.skipped {
+        eprintln!(
+            "{} cannot run: {}\n  {}",
+            skipped.experiment, skipped.reason, skipped.remedy
+        );
+    }
+    let left = value.iter().filter(|row| !row.done).count();
+    let seconds = runner::wall_seconds(suite, plan);
+    eprintln!(
+        "{left} of {} runs to do, about {}, into {}",
+        rows.len(),
+        duration(seconds),
+        suite.out.display()
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<ExitCode> {
+    use super::Format;
+    if summary.interrupted {
+        eprintln!(
+            "interrupted; finished runs are kept in {}: run the same command again to go on",
+            suite.out.display()
+        );
+        return Ok(ExitCode::FAILURE);
+    }
+    match shared.format {
+        Format::Json => output::print_json(&summary.verdicts)?,
+        Format::Csv => output::print(terminal::verdict_csv(&summary.verdicts))?,
+        Format::Markdown => output::print(terminal::verdict_markdown(&summary.verdicts))?,
+        Format::Table => {
+            output::print(terminal::verdict_table(
+                &summary.verdicts,
+                terminal::Look::stdout(),
+            ))?;
+        }
+    }
+    for (run, reason) in &summary.failed {
+        eprintln!("failed: {run}: {reason}");
+    }
+    for skipped in &summary.skipped {
+        eprintln!(
+            "not run: {}: {}\n  {}",
+            skipped.experiment, skipped.reason, skipped.remedy
+        );
+    }
+    eprintln!("report: {}", suite.out.join("report.html").display());
+    Ok(
+        match summary.failed.is_empty() && summary.skipped.is_empty() {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        },
+    )
 }

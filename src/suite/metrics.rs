@@ -71,6 +71,13 @@ pub const METRICS: &[Metric] = &[
         "most memory the process had requested at one time during the steps",
     ),
     metric(
+        "state_bytes",
+        "B",
+        None,
+        false,
+        "state that decoding keeps for all sequences of the batch at this context",
+    ),
+    metric(
         "train_loss",
         "nat",
         Some("training step"),

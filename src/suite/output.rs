@@ -13,6 +13,7 @@
 use super::{Record, schema::Experiment};
 use crate::claims::Verdict;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Manifest of a suite.
@@ -56,12 +57,24 @@ pub struct Manifest {
     pub corpus: Option<CorpusUsed>,
     /// Experiments as resolved for the profile, in order.
     pub experiments: Vec<Experiment>,
+    /// The runs of each experiment, by its id.
+    pub plan: BTreeMap<String, Planned>,
     /// Experiments that could not run.
     pub skipped: Vec<Skipped>,
     /// When the suite was first started, UTC, RFC 3339.
     pub started: String,
     /// Seconds of work so far, over all interrupted parts.
     pub wall_seconds: f64,
+}
+
+/// The runs of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Planned {
+    /// SHA-256 of the resolved experiment, hex: another one must not go on here.
+    pub settings: String,
+    /// Directory names, in the order of the results.
+    pub runs: Vec<String>,
 }
 
 /// The text an experiment used.

@@ -57,3 +57,18 @@ pub struct Record {
     /// The value.
     pub value: Option<f64>,
 }
+
+impl Record {
+    /// Names of the columns, in the order of the file.
+    pub fn columns() -> Vec<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let header = writer
+            .serialize(Record::default())
+            .ok()
+            .and_then(|()| writer.into_inner().ok());
+        let text = String::from_utf8(header.expect("writing to memory does not fail"));
+        let text = text.expect("column names are UTF-8");
+        let line = text.lines().next().unwrap_or_default();
+        line.split(',').map(str::to_owned).collect()
+    }
+}

@@ -1,5 +1,6 @@
 //! What an experiment file may say. Every table refuses unknown keys.
 
+use crate::data::tokenizer::TokenizerChoice;
 use crate::models::Positions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -102,12 +103,37 @@ macro_rules! overlay_table {
         impl $name {
             /// Takes every value that `over` has.
             pub fn overlay(&mut self, over: &Self) {
-                $(if over.$field.is_some() { self.$field = over.$field.clone(); })*
+                $(match (&mut self.$field, &over.$field) {
+                    (Some(value), Some(over)) => value.overlay(over),
+                    (None, Some(over)) => self.$field = Some(over.clone()),
+                    (_, None) => {}
+                })*
             }
         }
     };
 }
-pub(crate) use overlay_table;
+
+/// How a value in a later table changes the one before: replaces it, or for a table of values
+/// replaces those it names.
+trait Overlay: Clone {
+    fn overlay(&mut self, over: &Self) {
+        *self = over.clone();
+    }
+}
+impl Overlay for String {}
+impl Overlay for usize {}
+impl Overlay for f64 {}
+impl Overlay for Threads {}
+impl Overlay for TokenizerChoice {}
+impl<T: Clone> Overlay for Vec<T> {}
+impl<T: Clone> Overlay for BTreeMap<String, T> {
+    fn overlay(&mut self, over: &Self) {
+        self.extend(
+            over.iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+    }
+}
 
 overlay_table! {
 /// Everything a run depends on besides its model and its seed.
@@ -137,16 +163,8 @@ pub struct Settings {
     batch: usize,
     /// Instead of `batch`: tokens in a batch, B = tokens / T.
     tokens_per_batch: usize,
-    /// Delay of the copy task.
-    delay: usize,
-    /// Pairs of the recall task.
-    pairs: usize,
-    /// Keys of the recall task.
-    keys: usize,
-    /// Values of the recall task.
-    values: usize,
-    /// Tokens in a sequence of the recall task.
-    length: usize,
+    /// Parameters of the task, by the names its row in `data::tasks::TASKS` gives them.
+    parameters: BTreeMap<String, usize>,
     /// Training budget in steps.
     steps: usize,
     /// Training budget in seconds, where `equal = "seconds"`.
@@ -173,14 +191,10 @@ pub struct Settings {
     stop_when_accuracy: f64,
     /// Steps between checkpoints of a run; without it an interrupted run starts again.
     checkpoint_every: usize,
-    /// Tokenizer of text runs: `byte`, `char` or `bpe`.
-    tokenizer: String,
-    /// Vocabulary of a `bpe` tokenizer.
-    bpe_vocab: usize,
+    /// Tokenizer of text runs: `byte`, `char`, `bpe` or `bpe:VOCAB`.
+    tokenizer: TokenizerChoice,
     /// Characters of the corpus to use, from its start.
     max_characters: usize,
-    /// Order of the n-gram baseline of text runs.
-    ngram_order: usize,
     /// Worker threads of throughput runs.
     threads: Threads,
     /// Repeats of a timing.
@@ -207,13 +221,33 @@ pub struct Sweep {
     batch: Vec<usize>,
     /// Sequence lengths T.
     seq_len: Vec<usize>,
-    /// Delays of the copy task.
-    delay: Vec<usize>,
-    /// Pairs of the recall task.
-    pairs: Vec<usize>,
+    /// Values of parameters of the task.
+    parameters: BTreeMap<String, Vec<usize>>,
     /// Worker threads.
     threads: Vec<Threads>,
 }
+}
+
+impl Sweep {
+    /// Removes from the settings of an earlier table what this one sweeps.
+    pub fn release(&self, settings: &mut Settings) {
+        fn clear<T, U>(swept: &Option<T>, setting: &mut Option<U>) {
+            if swept.is_some() {
+                *setting = None;
+            }
+        }
+        clear(&self.task, &mut settings.task);
+        clear(&self.equal, &mut settings.equal);
+        clear(&self.width, &mut settings.width);
+        clear(&self.layers, &mut settings.layers);
+        clear(&self.batch, &mut settings.batch);
+        clear(&self.batch, &mut settings.tokens_per_batch);
+        clear(&self.seq_len, &mut settings.seq_len);
+        clear(&self.threads, &mut settings.threads);
+        if let (Some(swept), Some(parameters)) = (&self.parameters, &mut settings.parameters) {
+            parameters.retain(|name, _| !swept.contains_key(name));
+        }
+    }
 }
 
 /// A number of worker threads.

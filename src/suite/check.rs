@@ -1,0 +1,388 @@
+//! Checks of every value of a resolved experiment, before anything runs.
+
+use super::schema::{Experiment, Gates, Kind, Threads};
+use super::{metrics, record::Record};
+use crate::{data::tasks, models};
+
+/// A value that cannot be run, by its key (`settings.batch`, `sweep.delay[1]`, `models[0].model`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// Key within the experiment.
+    pub key: String,
+    /// Key, value and what is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Fault {
+    /// `key = value` is wrong; `remedy` says what to do.
+    pub fn new(
+        key: impl Into<String>,
+        value: impl std::fmt::Display,
+        remedy: impl Into<String>,
+    ) -> Self {
+        let key = key.into();
+        Fault {
+            problem: format!("{key} = {value} cannot be run"),
+            remedy: remedy.into(),
+            key,
+        }
+    }
+
+    /// A key that must be there is not.
+    pub fn missing(key: &str, why: &str) -> Self {
+        Fault {
+            key: key.into(),
+            problem: format!("{key} is missing"),
+            remedy: format!("{why} needs it"),
+        }
+    }
+}
+
+/// Modes of throughput runs.
+pub const MODES: [&str; 3] = ["train-step", "forward", "decode"];
+/// The task name of text runs.
+pub const TEXT: &str = "text";
+
+// Far above anything a CPU finishes: larger values are slips of the keyboard.
+const MOST: usize = 1 << 30;
+
+/// Checks every value by itself and in combination; sizes of models are checked by expansion.
+pub fn check(experiment: &Experiment) -> Result<(), Fault> {
+    check_names(experiment)?;
+    check_models(experiment)?;
+    check_settings(experiment)?;
+    check_sweep(experiment)?;
+    check_tune(experiment)?;
+    check_plots(experiment)
+}
+
+fn check_names(experiment: &Experiment) -> Result<(), Fault> {
+    let id = &experiment.id;
+    let readable = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || id.len() > 40 || !id.chars().all(readable) {
+        return Err(Fault::new(
+            "id",
+            format!("{id:?}"),
+            "use at most 40 of a-z, 0-9 and -",
+        ));
+    }
+    if !experiment.margin.is_finite() || experiment.margin < 0.0 {
+        return Err(Fault::new(
+            "margin",
+            experiment.margin,
+            "give a number from 0",
+        ));
+    }
+    Ok(())
+}
+
+fn check_models(experiment: &Experiment) -> Result<(), Fault> {
+    let known: Vec<&str> = models::MODELS.iter().map(|row| row.name).collect();
+    if experiment.models.is_empty() {
+        return Err(Fault::new(
+            "models",
+            "[]",
+            format!("name some of {}", known.join(", ")),
+        ));
+    }
+    for (i, series) in experiment.models.iter().enumerate() {
+        let (key, name) = (format!("models[{i}]"), series.model.as_str());
+        if !known.contains(&name) {
+            let remedy = format!("known models: {}", known.join(", "));
+            return Err(Fault::new(key + ".model", format!("{name:?}"), remedy));
+        }
+        if series.gates == Some(Gates::Chrono) && !matches!(name, "lstm" | "gru") {
+            let remedy = "only lstm and gru have gates with a chrono initialisation";
+            return Err(Fault::new(key + ".gates", "\"chrono\"", remedy));
+        }
+        if series.layers == Some(0) {
+            return Err(Fault::new(key + ".layers", 0, "give at least 1"));
+        }
+        if experiment.models[..i].contains(series) {
+            return Err(Fault::new(
+                key,
+                format!("{name:?}"),
+                "it is listed twice; remove one",
+            ));
+        }
+    }
+    let reference = experiment.settings.reference.as_deref();
+    if let Some(name) = reference.filter(|r| experiment.models.iter().all(|s| s.model != *r)) {
+        let remedy = "name a model of this experiment";
+        return Err(Fault::new(
+            "settings.reference",
+            format!("{name:?}"),
+            remedy,
+        ));
+    }
+    Ok(())
+}
+
+fn check_settings(experiment: &Experiment) -> Result<(), Fault> {
+    let s = &experiment.settings;
+    let sizes = [
+        ("seeds", s.seeds),
+        ("width", s.width),
+        ("layers", s.layers),
+        ("heads", s.heads),
+        ("vocab", s.vocab),
+        ("seq_len", s.seq_len),
+        ("batch", s.batch),
+        ("tokens_per_batch", s.tokens_per_batch),
+        ("steps", s.steps),
+        ("validate_every", s.validate_every),
+        ("validation_sequences", s.validation_sequences),
+        ("test_sequences", s.test_sequences),
+        ("checkpoint_every", s.checkpoint_every),
+        ("max_characters", s.max_characters),
+        ("repeats", s.repeats),
+        ("decode_batch", s.decode_batch),
+    ];
+    for (name, value) in sizes {
+        if let Some(value) = value {
+            size(&format!("settings.{name}"), value)?;
+        }
+    }
+    let numbers = [
+        ("seconds", s.seconds, 1e-3, 1e6),
+        ("learning_rate", s.learning_rate, 1e-9, 10.0),
+        ("final_lr_ratio", s.final_lr_ratio, 0.0, 1.0),
+        ("weight_decay", s.weight_decay, 0.0, 10.0),
+        ("beta2", s.beta2, 0.0, 0.999_999),
+        ("clip", s.clip, 1e-6, 1e6),
+        ("stop_when_accuracy", s.stop_when_accuracy, 0.0, 1.0),
+        ("forget_bias", s.forget_bias, -100.0, 100.0),
+        ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),
+    ];
+    for (name, value, low, high) in numbers {
+        if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
+            let remedy = format!("give a number from {low} to {high}");
+            return Err(Fault::new(format!("settings.{name}"), value, remedy));
+        }
+    }
+    threads("settings.threads", s.threads)?;
+    task(experiment.kind, "settings.task", s.task.as_deref())?;
+    equal("settings.equal", s.equal.as_deref())?;
+    if s.batch.is_some() && s.tokens_per_batch.is_some() {
+        let remedy = "settings.batch is given too; keep one of the two";
+        return Err(Fault::new(
+            "settings.tokens_per_batch",
+            s.tokens_per_batch.unwrap_or(0),
+            remedy,
+        ));
+    }
+    Ok(())
+}
+
+fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
+    let (sweep, s) = (&experiment.sweep, &experiment.settings);
+    let lists = [
+        ("width", &sweep.width, s.width.is_some()),
+        ("layers", &sweep.layers, s.layers.is_some()),
+        (
+            "batch",
+            &sweep.batch,
+            s.batch.is_some() || s.tokens_per_batch.is_some(),
+        ),
+        ("seq_len", &sweep.seq_len, s.seq_len.is_some()),
+    ];
+    for (name, list, set) in lists {
+        let key = format!("sweep.{name}");
+        for (i, value) in list.iter().flatten().enumerate() {
+            size(&format!("{key}[{i}]"), *value)?;
+        }
+        distinct(&key, list.as_deref(), set)?;
+    }
+    let columns = Record::columns();
+    for (name, list) in sweep.parameters.iter().flatten() {
+        let key = format!("sweep.parameters.{name}");
+        if !columns.contains(name) {
+            let remedy = "only a parameter with a column of its own in the records can be swept";
+            return Err(Fault::new(key, format!("{list:?}"), remedy));
+        }
+        for (i, value) in list.iter().enumerate() {
+            size(&format!("{key}[{i}]"), *value)?;
+        }
+        distinct(
+            &key,
+            Some(list),
+            s.parameters.iter().flatten().any(|(n, _)| n == name),
+        )?;
+    }
+    for (i, value) in sweep.threads.iter().flatten().enumerate() {
+        threads(&format!("sweep.threads[{i}]"), Some(*value))?;
+    }
+    for (i, name) in sweep.task.iter().flatten().enumerate() {
+        task(experiment.kind, &format!("sweep.task[{i}]"), Some(name))?;
+    }
+    for (i, name) in sweep.equal.iter().flatten().enumerate() {
+        equal(&format!("sweep.equal[{i}]"), Some(name))?;
+    }
+    distinct(
+        "sweep.threads",
+        sweep.threads.as_deref(),
+        s.threads.is_some(),
+    )?;
+    distinct("sweep.task", sweep.task.as_deref(), s.task.is_some())?;
+    distinct("sweep.equal", sweep.equal.as_deref(), s.equal.is_some())
+}
+
+fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
+    if experiment.kind == Kind::Throughput {
+        return match experiment.tune {
+            Some(_) => Err(Fault::new(
+                "tune",
+                "{…}",
+                "a throughput experiment trains nothing; remove it",
+            )),
+            None => Ok(()),
+        };
+    }
+    let Some(tune) = &experiment.tune else {
+        return match experiment.settings.learning_rate {
+            Some(_) => Ok(()),
+            None => Err(Fault::missing(
+                "settings.learning_rate",
+                "an experiment without [tune]",
+            )),
+        };
+    };
+    if let Some(rate) = experiment.settings.learning_rate {
+        let remedy =
+            "there is a [tune] that chooses it; give tune.learning_rates with one rate instead";
+        return Err(Fault::new("settings.learning_rate", rate, remedy));
+    }
+    let rates = tune.learning_rates.as_deref().unwrap_or_default();
+    if rates.is_empty() {
+        return Err(Fault::missing("tune.learning_rates", "[tune]"));
+    }
+    for (i, rate) in rates.iter().enumerate() {
+        if !(1e-9..=10.0).contains(rate) {
+            let remedy = "give rates from 1e-9 to 10";
+            return Err(Fault::new(
+                format!("tune.learning_rates[{i}]"),
+                rate,
+                remedy,
+            ));
+        }
+    }
+    distinct("tune.learning_rates", Some(rates), false)
+}
+
+/// Plots must name columns of the records and documented metrics: a misspelt one draws nothing.
+fn check_plots(experiment: &Experiment) -> Result<(), Fault> {
+    let columns = Record::columns();
+    let column = |key: String, name: &str| match columns.iter().any(|c| c == name) {
+        true => Ok(()),
+        false => Err(Fault::new(
+            key,
+            format!("{name:?}"),
+            format!("columns: {}", columns.join(", ")),
+        )),
+    };
+    let metric = |key: String, name: &str| match metrics::find(name) {
+        Some(_) => Ok(()),
+        None => {
+            let known: Vec<_> = metrics::METRICS.iter().map(|m| m.name).collect();
+            Err(Fault::new(
+                key,
+                format!("{name:?}"),
+                format!("metrics: {}", known.join(", ")),
+            ))
+        }
+    };
+    for (i, plot) in experiment.plots.iter().enumerate() {
+        let key = |name: &str| format!("plot[{i}].{name}");
+        metric(key("metric"), &plot.metric)?;
+        column(key("x"), &plot.x)?;
+        for (j, name) in plot.series.iter().enumerate() {
+            column(key(&format!("series[{j}]")), name)?;
+        }
+        for name in plot.filter.keys() {
+            column(key(&format!("where.{name}")), name)?;
+        }
+        plot.facet
+            .iter()
+            .try_for_each(|name| column(key("facet"), name))?;
+        plot.floor
+            .iter()
+            .try_for_each(|name| metric(key("floor"), name))?;
+    }
+    Ok(())
+}
+
+fn size(key: &str, value: usize) -> Result<(), Fault> {
+    match value {
+        0 => Err(Fault::new(key, 0, "give at least 1")),
+        1..=MOST => Ok(()),
+        _ => Err(Fault::new(key, value, format!("give at most {MOST}"))),
+    }
+}
+
+fn threads(key: &str, value: Option<Threads>) -> Result<(), Fault> {
+    match value {
+        Some(Threads::Count(0)) => Err(Fault::new(key, 0, "give at least 1, or \"all\"")),
+        Some(Threads::Count(n)) if n > 4096 => {
+            Err(Fault::new(key, n, "give at most 4096, or \"all\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
+    let Some(name) = name else { return Ok(()) };
+    let known: Vec<&str> = match kind {
+        Kind::Throughput => MODES.to_vec(),
+        Kind::Train => [TEXT]
+            .into_iter()
+            .chain(tasks::TASKS.iter().map(|row| row.name))
+            .collect(),
+    };
+    match known.contains(&name) {
+        true => Ok(()),
+        false => Err(Fault::new(
+            key,
+            format!("{name:?}"),
+            format!("use one of {}", known.join(", ")),
+        )),
+    }
+}
+
+fn equal(key: &str, name: Option<&str>) -> Result<(), Fault> {
+    match name {
+        Some(other) if !["parameters", "tokens", "seconds"].contains(&other) => Err(Fault::new(
+            key,
+            format!("{other:?}"),
+            "use parameters, tokens or seconds",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn distinct<T: PartialEq + std::fmt::Debug>(
+    key: &str,
+    list: Option<&[T]>,
+    set_too: bool,
+) -> Result<(), Fault> {
+    let Some(list) = list else { return Ok(()) };
+    if list.is_empty() {
+        return Err(Fault::new(key, "[]", "give at least one value"));
+    }
+    if set_too {
+        let name = key.trim_start_matches("sweep.");
+        let remedy = format!(
+            "settings.{name} (or what it follows from) is given too; keep {key}, with one value if need be"
+        );
+        return Err(Fault::new(key, format!("{list:?}"), remedy));
+    }
+    match (1..list.len()).find(|&i| list[..i].contains(&list[i])) {
+        Some(i) => Err(Fault::new(
+            format!("{key}[{i}]"),
+            format!("{:?}", list[i]),
+            "it is listed twice; remove one",
+        )),
+        None => Ok(()),
+    }
+}

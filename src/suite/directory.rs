@@ -1,0 +1,206 @@
+//! Writing the output directory: one process at a time, every file whole or not at all.
+
+use super::Record;
+use super::output::*;
+use super::texts::hex;
+use super::work::Run;
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Version of the layout.
+pub const FORMAT: u32 = 1;
+const LOCK: &str = ".lock";
+
+/// An output directory this process alone writes to, until dropped.
+pub struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Creates the directory if need be and locks it.
+    pub fn open(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path.join(RUNS)).with_context(|| {
+            format!(
+                "cannot create {}; choose a place to write to with --out DIR",
+                path.display()
+            )
+        })?;
+        let file = path.join(LOCK);
+        let cannot = || {
+            format!(
+                "cannot write to {}; choose another place with --out DIR",
+                path.display()
+            )
+        };
+        let mut lock = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&file)
+            .with_context(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder);
+                bail!(
+                    "{} is in use by another seqduel process (pid {}); wait for it to end, or \
+                     choose another place with --out DIR",
+                    path.display(),
+                    if holder.is_empty() {
+                        "unknown"
+                    } else {
+                        holder.trim()
+                    }
+                );
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(std::process::id().to_string().as_bytes()))
+            .with_context(cannot)?;
+        Ok(Directory {
+            path: path.into(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Directory of a run.
+    pub fn of(&self, run: &str) -> PathBuf {
+        self.path.join(RUNS).join(run)
+    }
+
+    /// The manifest there, if one was written.
+    pub fn manifest(&self) -> Result<Option<Manifest>> {
+        match self.path.join(MANIFEST).exists() {
+            true => Ok(Some(read_manifest(&self.path)?)),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether a run ended well with exactly this configuration.
+    pub fn is_done(&self, run: &Run, config: &str) -> bool {
+        read_json::<Status>(&self.of(&run.id).join(STATUS))
+            .is_ok_and(|status| status.state == State::Done && status.config == digest(config))
+            && self.of(&run.id).join(RECORDS).exists()
+    }
+
+    /// Prepares the directory of a run that starts or starts again; a status from before goes first.
+    pub fn start(&self, run: &Run, config: &str) -> Result<()> {
+        let dir = self.of(&run.id);
+        std::fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot create {}", dir.display()))?;
+        for stale in [STATUS, RECORDS] {
+            match std::fs::remove_file(dir.join(stale)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error)
+                        .with_context(|| format!("cannot replace {}", dir.join(stale).display()));
+                }
+                _ => {}
+            }
+        }
+        write(&dir.join(CONFIG), config.as_bytes())
+    }
+
+    /// Writes the records of a run that ended well, and then, last, its status.
+    pub fn finish(&self, run: &Run, config: &str, records: &[Record], seconds: f64) -> Result<()> {
+        let dir = self.of(&run.id);
+        write(&dir.join(RECORDS), &csv_bytes(records)?)?;
+        self.status(run, config, State::Done, None, seconds)
+    }
+
+    /// Writes why a run failed; its records, if any, do not count.
+    pub fn fail(&self, run: &Run, config: &str, reason: &str, seconds: f64) -> Result<()> {
+        self.status(run, config, State::Failed, Some(reason.into()), seconds)
+    }
+
+    fn status(
+        &self,
+        run: &Run,
+        config: &str,
+        state: State,
+        reason: Option<String>,
+        seconds: f64,
+    ) -> Result<()> {
+        let status = Status {
+            state,
+            reason,
+            config: digest(config),
+            seconds,
+        };
+        self.write_json(&Path::new(RUNS).join(&run.id).join(STATUS), &status)
+    }
+
+    /// The records of a run that ended well.
+    pub fn records(&self, run: &str) -> Result<Vec<Record>> {
+        Ok(read_records(&self.of(run).join(RECORDS))?)
+    }
+
+    /// Collects the finished runs, in this order, into `results.csv`, and returns them all.
+    pub fn collect<'a>(&self, runs: impl IntoIterator<Item = &'a str>) -> Result<Vec<Record>> {
+        let mut all = Vec::new();
+        for run in runs {
+            let done = read_json::<Status>(&self.of(run).join(STATUS));
+            if done.is_ok_and(|status| status.state == State::Done) {
+                all.extend(self.records(run)?);
+            }
+        }
+        write(&self.path.join(RESULTS), &csv_bytes(&all)?)?;
+        Ok(all)
+    }
+
+    /// Writes a JSON file, by its path within the directory.
+    pub fn write_json(&self, name: &Path, value: &impl serde::Serialize) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(value)?;
+        bytes.push(b'\n');
+        write(&self.path.join(name), &bytes)
+    }
+}
+
+/// SHA-256, hex.
+pub fn digest(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+fn csv_bytes(records: &[Record]) -> Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    // Also where there is no record: an empty table still has its columns.
+    writer.write_record(Record::columns())?;
+    for record in records {
+        writer.serialize(record)?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// Writes beside the file, then renames: a reader, or a process killed between, sees the old file
+/// or the new one. The name is fixed, so that a killed process leaves at most one stale copy, which
+/// the next write replaces.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let partial = path.with_added_extension("partial");
+    let attempt = || {
+        let mut file = File::create(&partial)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        std::fs::rename(&partial, path)
+    };
+    attempt().map_err(|error: std::io::Error| {
+        let _ = std::fs::remove_file(&partial);
+        anyhow::Error::new(error).context(format!(
+            "cannot write {}; finished runs are kept: make room or give permission, and run the \
+             same command again to go on",
+            path.display()
+        ))
+    })
+}

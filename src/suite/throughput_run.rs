@@ -1,0 +1,80 @@
+//! Carries out a throughput run: all models at all thread counts of one sweep point, timed in turn.
+
+use super::Record;
+use super::execute::{Failure, Session};
+use super::train_run::record;
+use super::work::{Run, Throughput, set_model};
+use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
+use crate::models::{ModelConfig, Shape};
+
+/// Measures and records every repeat. Workloads measured together share their repeat numbers: equal
+/// numbers were taken in turn.
+pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Record>, Failure> {
+    let pairs: Vec<(&ModelConfig, usize)> = work
+        .threads
+        .iter()
+        .flat_map(|&threads| work.models.iter().map(move |model| (model, threads)))
+        .collect();
+    let workloads: Vec<Workload> = pairs
+        .iter()
+        .map(|&(model, threads)| Workload {
+            mode: work.mode,
+            config: model.clone(),
+            shape: Shape {
+                batch: work.batch,
+                seq_len: work.seq_len,
+            },
+            threads,
+            // The measured token is the last that a context of `seq_len` holds.
+            context: work.seq_len - 1,
+        })
+        .collect();
+    let repeats = Repeats {
+        at_least: work.repeats,
+        at_most: work.repeats.max(200),
+        seconds: work.seconds_per_model,
+    };
+    let measured = interleaved(&workloads, repeats, &mut |fraction| {
+        session.advance(fraction)
+    })?;
+
+    let mut rows = Vec::new();
+    for ((model, threads), m) in pairs.into_iter().zip(measured) {
+        let mut factors = run.clone();
+        set_model(&mut factors.record, model);
+        factors.record.threads = Some(threads);
+        let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
+            rows.push(Record {
+                repeat,
+                ..record(&factors, metric, None, Some(value))
+            });
+        };
+        for (repeat, &seconds) in m.step_seconds.iter().enumerate() {
+            add("step_seconds", Some(repeat), seconds);
+            add(
+                "tokens_per_second",
+                Some(repeat),
+                m.tokens_per_step as f64 / seconds,
+            );
+        }
+        add("flops_per_step", None, m.flops_per_step);
+        add("peak_flops", None, m.peak_flops);
+        add("share_of_peak", None, m.share_of_peak);
+        if let Some(bytes) = m.peak_bytes {
+            add("peak_bytes", None, bytes as f64);
+        }
+        if let (Mode::Decode, Some(bytes)) = (work.mode, m.state_bytes) {
+            add("state_bytes", None, bytes as f64);
+        }
+        session
+            .log(&format!(
+                "{} with {threads} threads: {:.0} tokens/s, {:.1} % of the peak, {} repeats",
+                m.model,
+                m.tokens_per_second.estimate,
+                100.0 * m.share_of_peak,
+                m.step_seconds.len()
+            ))
+            .map_err(Failure::Fatal)?;
+    }
+    Ok(rows)
+}

@@ -1,0 +1,173 @@
+//! Carries out a training run: builds, trains, tests, and turns the outcome into records.
+
+use super::execute::{Failure, Session};
+use super::texts::Texts;
+use super::work::{Data, Run, Stage, Training};
+use super::{Record, metrics};
+use crate::data::tasks::TaskSource;
+use crate::data::text::TextSource;
+use crate::data::{Source, Split};
+use crate::train::{CheckpointError, Evaluation, Outcome, Stop, TrainError};
+use crate::{models, ops, train};
+use std::ops::ControlFlow;
+
+/// A model has solved a task when its accuracy exceeds this.
+pub const SOLVED: f64 = 0.99;
+
+/// Trains and tests; the records are the same whether or not the run was interrupted before.
+pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<Record>, Failure> {
+    let mut source = open(&training.data, training.train.seed, session.texts)?;
+    let mut model = models::build(&training.model, training.train.seed)?;
+    let mut settings = training.train.clone();
+    settings.threads = session.threads;
+    let directory = settings.checkpoint_every.map(|_| session.directory.clone());
+    let mut write_error = None;
+    let outcome = train::train(
+        model.as_mut(),
+        source.as_mut(),
+        &settings,
+        directory.as_deref(),
+        &mut |progress| {
+            session.advance(progress.fraction);
+            if let Some(validation) = &progress.validation {
+                let line = format!(
+                    "step {} train-loss {:.4} validation-loss {:.4} accuracy {:.4} ({:.1} s)",
+                    progress.step,
+                    progress.train_loss,
+                    validation.loss,
+                    validation.accuracy,
+                    progress.seconds
+                );
+                if let Err(error) = session.log(&line) {
+                    write_error = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            match session.interrupted() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    );
+    if let Some(error) = write_error {
+        return Err(Failure::Fatal(error));
+    }
+    let outcome = match outcome {
+        Err(TrainError::NotFinite { .. }) if run.stage == Stage::Tune => {
+            session
+                .log("diverged: this rate is out")
+                .map_err(Failure::Fatal)?;
+            return Ok(vec![record(run, "tuning_validation_loss", None, None)]);
+        }
+        Err(TrainError::Checkpoint(error @ CheckpointError::Io { .. })) => {
+            return Err(Failure::Fatal(error.into()));
+        }
+        other => other?,
+    };
+    if outcome.stopped_because == Stop::Interrupted {
+        return Err(Failure::Interrupted);
+    }
+    session
+        .log(&format!(
+            "stopped after {} steps: {:?}",
+            outcome.steps, outcome.stopped_because
+        ))
+        .map_err(Failure::Fatal)?;
+    if run.stage == Stage::Tune {
+        let loss = outcome.curve.last().and_then(|point| point.validation_loss);
+        return Ok(vec![record(run, "tuning_validation_loss", None, loss)]);
+    }
+    let batches = source.evaluation(Split::Test, training.test_sequences, settings.batch);
+    let test = ops::with_threads(session.threads, || {
+        train::evaluate(model.as_ref(), &batches)
+    });
+    Ok(records(run, source.as_ref(), &outcome, &test))
+}
+
+/// The data of a run; text is shared.
+fn open(data: &Data, seed: u64, texts: &Texts) -> Result<Box<dyn Source>, Failure> {
+    Ok(match data {
+        Data::Task(task) => Box::new(TaskSource::new(task.make()?, seed)),
+        Data::Text(text) => Box::new(TextSource::new(texts.open(text)?, text.seq_len, seed)?),
+    })
+}
+
+fn records(run: &Run, source: &dyn Source, outcome: &Outcome, test: &Evaluation) -> Vec<Record> {
+    let mut rows = Rows {
+        run,
+        rows: Vec::new(),
+    };
+    let bits = |split| {
+        let characters = source.characters_per_token(split);
+        move |nats: f64| characters.map(|c| nats / std::f64::consts::LN_2 / c)
+    };
+    for point in &outcome.curve {
+        let x = Some(point.step as f64);
+        rows.add("train_loss", x, Some(point.train_loss));
+        match point.validation_loss.and_then(bits(Split::Validation)) {
+            Some(bits) => rows.add("validation_bits_per_character", x, Some(bits)),
+            None => {
+                rows.add("validation_loss", x, point.validation_loss);
+                rows.add("validation_accuracy", x, point.validation_accuracy);
+            }
+        }
+    }
+    rows.add("test_loss", None, Some(test.loss));
+    rows.add("test_accuracy", None, Some(test.accuracy));
+    match bits(Split::Test)(test.loss) {
+        Some(value) => {
+            rows.add("test_bits_per_character", None, Some(value));
+            for (position, &(loss, count)) in test.by_position.iter().enumerate() {
+                if count > 0 {
+                    let x = Some(position as f64 + 1.0);
+                    rows.add("test_bits_by_position", x, bits(Split::Test)(loss));
+                }
+            }
+        }
+        None => {
+            for &(distance, correct, scored) in &test.by_distance {
+                let accuracy = correct as f64 / scored as f64;
+                rows.add(
+                    "test_accuracy_by_distance",
+                    Some(distance as f64),
+                    Some(accuracy),
+                );
+            }
+            let solved_step = outcome
+                .curve
+                .iter()
+                .find(|p| p.validation_accuracy.is_some_and(|a| a > SOLVED));
+            rows.add("solved", None, Some(f64::from(test.accuracy > SOLVED)));
+            rows.add("solved_step", None, solved_step.map(|p| p.step as f64));
+        }
+    }
+    let floor = source.floor();
+    rows.add("floor_accuracy", None, Some(floor.accuracy));
+    rows.add("floor_loss", None, Some(floor.loss));
+    rows.add("tokens_seen", None, Some(outcome.tokens as f64));
+    rows.add("train_seconds", None, Some(outcome.seconds));
+    rows.rows
+}
+
+struct Rows<'a> {
+    run: &'a Run,
+    rows: Vec<Record>,
+}
+
+impl Rows<'_> {
+    fn add(&mut self, metric: &str, x: Option<f64>, value: Option<f64>) {
+        self.rows.push(record(self.run, metric, x, value));
+    }
+}
+
+/// A record of a run; the unit comes from the table of metrics.
+pub fn record(run: &Run, metric: &str, x: Option<f64>, value: Option<f64>) -> Record {
+    let row = metrics::find(metric).expect("every metric has a row in metrics::METRICS");
+    Record {
+        metric: metric.into(),
+        unit: row.unit.into(),
+        x,
+        value,
+        ..run.record.clone()
+    }
+}

@@ -1,0 +1,180 @@
+//! What a run is: its place in the suite, the factors of its records, and the work itself.
+
+use super::Record;
+use crate::data::tasks::TaskSettings;
+use crate::data::tokenizer::TokenizerChoice;
+use crate::measure::throughput::Mode;
+use crate::models::{ModelConfig, Positions, parameter_count};
+use crate::train::TrainSettings;
+use serde::Serialize;
+
+/// One run, fully resolved but for a learning rate still to be chosen.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Name of its directory.
+    pub id: String,
+    /// Experiment it belongs to.
+    pub experiment: String,
+    /// Index of its model in the experiment's list.
+    pub series: usize,
+    /// When it runs.
+    pub stage: Stage,
+    /// The factors its records share.
+    pub record: Record,
+    /// What it does.
+    pub work: Work,
+}
+
+/// The stages of a suite, in order. Timings run alone; what is deterministic runs side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Timings, one run at a time.
+    Measure,
+    /// Learning-rate trials, side by side.
+    Tune,
+    /// Runs that count, side by side.
+    Train,
+    /// Runs with a budget in seconds, one at a time with all threads.
+    Timed,
+}
+
+/// What a run does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Work {
+    /// Trains one model and tests it.
+    Train(Training),
+    /// Times all models, interleaved.
+    Throughput(Throughput),
+    /// Counts: unigram and Kneser-Ney.
+    Baselines(Baselines),
+}
+
+/// One training run with its test.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Training {
+    /// Whether the learning rate comes from a tuning stage.
+    pub tuned: bool,
+    /// Sequences in the test.
+    pub test_sequences: usize,
+    /// What it is trained on.
+    pub data: Data,
+    /// The model.
+    pub model: ModelConfig,
+    /// How it is trained.
+    pub train: TrainSettings,
+}
+
+/// Where the sequences come from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Data {
+    /// A generated task.
+    Task(TaskSettings),
+    /// The suite's text.
+    Text(TextData),
+}
+
+impl Data {
+    /// Name in the column `task`.
+    pub fn name(&self) -> &str {
+        match self {
+            Data::Task(task) => &task.name,
+            Data::Text(_) => super::check::TEXT,
+        }
+    }
+}
+
+/// How the suite's text is cut up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TextData {
+    /// Characters, bytes or learned pieces.
+    pub tokenizer: TokenizerChoice,
+    /// Characters used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_characters: Option<usize>,
+    /// Tokens in a window T.
+    pub seq_len: usize,
+}
+
+/// Timings of all models at one sweep point.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Throughput {
+    /// What a step is.
+    pub mode: Mode,
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens in each T; for `decode` the context before the token.
+    pub seq_len: usize,
+    /// Thread counts, each with every model, interleaved.
+    pub threads: Vec<usize>,
+    /// Repeats recorded of each, at least.
+    pub repeats: usize,
+    /// Seconds after which no further repeat of it begins.
+    pub seconds_per_model: f64,
+    /// The models.
+    pub models: Vec<ModelConfig>,
+}
+
+/// What counting alone predicts, on the text the models are tested on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Baselines {
+    /// Test windows, the same as the models'.
+    pub test_sequences: usize,
+    /// The text.
+    pub text: TextData,
+}
+
+/// Writes the factors of a model into a record.
+pub fn set_model(record: &mut Record, model: &ModelConfig) {
+    let transformer = model.model == "transformer";
+    let gated = matches!(model.model.as_str(), "lstm" | "gru");
+    record.model = model.model.clone();
+    record.parameters = parameter_count(model).ok();
+    record.width = Some(model.width);
+    record.layers = Some(model.layers);
+    record.heads = transformer.then_some(model.heads);
+    record.positions = transformer.then(|| word(&model.positions).into());
+    record.gates = gated.then(|| {
+        if model.chrono.is_some() {
+            "chrono"
+        } else {
+            "default"
+        }
+        .into()
+    });
+    record.vocab = Some(model.vocab);
+}
+
+/// The name of a position scheme, as in configurations.
+pub fn word(positions: &Positions) -> &'static str {
+    match positions {
+        Positions::None => "none",
+        Positions::Learned => "learned",
+        Positions::Sinusoidal => "sinusoidal",
+        Positions::Rotary => "rotary",
+    }
+}
+
+impl Run {
+    /// `config.toml`: everything its records depend on.
+    pub fn config(&self, profile: &str) -> String {
+        #[derive(Serialize)]
+        struct Config<'a> {
+            run: &'a str,
+            experiment: &'a str,
+            profile: &'a str,
+            stage: Stage,
+            work: &'a Work,
+        }
+        toml::to_string(&Config {
+            run: &self.id,
+            experiment: &self.experiment,
+            profile,
+            stage: self.stage,
+            work: &self.work,
+        })
+        .expect("a configuration is plain TOML")
+    }
+}
