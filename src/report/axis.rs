@@ -126,7 +126,7 @@ fn backward(scale: Scale, value: f64) -> f64 {
 
 /// Room around measured values. A linear axis starts at zero where that costs little of it.
 fn widen(scale: Scale, low: f64, high: f64) -> (f64, f64) {
-    if scale == Scale::Linear && low >= 0.0 && low <= 0.5 * high {
+    if scale == Scale::Linear && low >= 0.0 && low <= 0.25 * high {
         return (0.0, if high > 0.0 { high * 1.06 } else { 1.0 });
     }
     breathe(scale, low, high)
@@ -170,19 +170,14 @@ fn log10_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         all.filter(|v| *v >= low * 0.999_999 && *v <= high * 1.000_001)
             .collect()
     };
-    for factors in [
-        &[1.0, 2.0, 3.0, 5.0, 7.0][..],
-        &[1.0, 2.0, 5.0],
-        &[1.0, 3.0],
-    ] {
+    for factors in [&[1.0, 2.0, 5.0][..], &[1.0, 3.0]] {
         let ticks = build(factors);
+        if ticks.len() < 3 {
+            // Less than a decade: only equal steps are fine enough.
+            return linear_ticks(low, high, most.min(5));
+        }
         if ticks.len() <= most {
-            // Less than half a decade: only a linear step is fine enough.
-            return if ticks.len() < 3 {
-                linear_ticks(low, high, most.min(5))
-            } else {
-                ticks
-            };
+            return ticks;
         }
     }
     let decades = build(&[1.0]);

@@ -1,10 +1,12 @@
 //! Lays a figure out: title, caption, legend, panels with axes and marks.
 
-use super::axis::{Axis, significant};
-use super::figure::{Figure, Floor, Panel, Series};
+use super::axis::Axis;
+use super::bars;
+use super::figure::Figure;
+use super::font::{text_width, wrap};
 use super::marks;
 use super::palette::{DOTTED, Style};
-use super::scene::{Anchor, Ink, Point, Scene, Shape, text_width, wrap};
+use super::scene::{Anchor, Ink, Point, Scene, Shape};
 use crate::suite::schema::{PlotKind, Scale};
 
 /// Width of a plot for slides, pages and screens, in CSS pixels.
@@ -12,12 +14,12 @@ pub const WIDE: f64 = 960.0;
 /// Width of a plot for phones.
 pub const NARROW: f64 = 400.0;
 
-const MARGIN: f64 = 18.0;
+pub(super) const MARGIN: f64 = 18.0;
 const TITLE: f64 = 20.0;
 const CAPTION: f64 = 12.5;
-const LABEL: f64 = 13.0;
-const TICK: f64 = 12.0;
-const SAMPLE: f64 = 30.0;
+pub(super) const LABEL: f64 = 13.0;
+pub(super) const TICK: f64 = 12.0;
+const SAMPLE: f64 = 42.0;
 
 /// A rectangle of the drawing: the place of the marks of one panel.
 #[derive(Debug, Clone, Copy)]
@@ -67,7 +69,7 @@ pub fn draw(figure: &Figure, width: f64) -> Scene {
     page.paragraph(&figure.caption, CAPTION, Ink::Muted, false);
     page.y += 12.0;
     match figure.kind {
-        PlotKind::Bars => page.bars(figure),
+        PlotKind::Bars => bars::draw(&mut page, figure),
         _ => page.plots(figure),
     }
     Scene {
@@ -79,14 +81,14 @@ pub fn draw(figure: &Figure, width: f64) -> Scene {
 }
 
 /// The drawing as it grows downwards.
-struct Page {
-    shapes: Vec<Shape>,
-    width: f64,
-    y: f64,
+pub(super) struct Page {
+    pub(super) shapes: Vec<Shape>,
+    pub(super) width: f64,
+    pub(super) y: f64,
 }
 
 impl Page {
-    fn text(&mut self, at: Point, text: &str, size: f64, ink: Ink, anchor: Anchor) {
+    pub(super) fn text(&mut self, at: Point, text: &str, size: f64, ink: Ink, anchor: Anchor) {
         self.shapes.push(Shape::Text {
             at,
             text: text.into(),
@@ -97,7 +99,7 @@ impl Page {
         });
     }
 
-    fn line(&mut self, points: Vec<Point>, ink: Ink, width: f64, dash: &'static [f64]) {
+    pub(super) fn line(&mut self, points: Vec<Point>, ink: Ink, width: f64, dash: &'static [f64]) {
         self.shapes.push(Shape::Path {
             points,
             ink,
@@ -304,7 +306,7 @@ impl Page {
     }
 
     /// Label of the axis below, centred on it as far as it stays in the picture.
-    fn label_below(&mut self, center: f64, label: &str) {
+    pub(super) fn label_below(&mut self, center: f64, label: &str) {
         self.y += 4.0;
         for line in wrap(label, LABEL, false, self.width - 2.0 * MARGIN) {
             let half = text_width(&line, LABEL, false) / 2.0;
@@ -315,139 +317,6 @@ impl Page {
             self.text((center, self.y), &line, LABEL, Ink::Muted, Anchor::Middle);
             self.y += MARGIN;
         }
-    }
-
-    /// Horizontal bars, one a series, so that names have room.
-    fn bars(&mut self, figure: &Figure) {
-        let labels = figure
-            .panels
-            .iter()
-            .flat_map(|p| &p.series)
-            .map(|s| s.label.as_str());
-        let gutter = labels
-            .map(|l| text_width(l, LABEL, false))
-            .fold(0.0, f64::max)
-            + 12.0;
-        let values: Vec<f64> = figure.panels.iter().flat_map(bar_values).collect();
-        let low_end = figure.y_scale == Scale::Linear && figure.y_range.is_none();
-        let all = values.iter().copied().chain(low_end.then_some(0.0));
-        let frame_width = self.width - 2.0 * MARGIN - gutter - 58.0;
-        let most = (frame_width / 80.0) as usize;
-        let axis = Axis::fit(figure.y_scale, all, figure.y_range, &[], most.clamp(3, 8));
-        let floors: Vec<&Floor> = figure.panels.iter().flat_map(|p| &p.floors).collect();
-        for panel in &figure.panels {
-            if let Some(title) = &panel.title {
-                self.y += 10.0;
-                self.text((MARGIN, self.y), title, LABEL, Ink::Text, Anchor::Start);
-                self.y += 8.0;
-            }
-            // Names of floors in rows of their own above the bars, each from its line on.
-            let height = 34.0 * panel.series.len().max(1) as f64;
-            let names = 18.0 * panel.floors.len() as f64;
-            let (left, top) = (MARGIN + gutter, self.y + names + 4.0);
-            let frame = Frame {
-                left,
-                top,
-                width: frame_width,
-                height,
-            };
-            for (value, label) in &axis.ticks {
-                let (place, base) = frame.at(axis.position(*value), 0.0);
-                self.line(vec![(place, top), (place, base)], Ink::Grid, 1.0, &[]);
-                self.text(
-                    (place, base + 12.0),
-                    label,
-                    TICK,
-                    Ink::Muted,
-                    Anchor::Middle,
-                );
-            }
-            for (row, floor) in panel.floors.iter().enumerate() {
-                let (place, base) = frame.at(axis.position(floor.points[0].1).clamp(0.0, 1.0), 0.0);
-                let level = self.y + 18.0 * row as f64 + 8.0;
-                self.line(vec![(place, level), (place, base)], Ink::Muted, 1.6, DOTTED);
-                let fits =
-                    place + 8.0 + text_width(&floor.label, TICK, false) < self.width - MARGIN;
-                let (shift, anchor) = if fits {
-                    (6.0, Anchor::Start)
-                } else {
-                    (-6.0, Anchor::End)
-                };
-                self.text(
-                    (place + shift, level),
-                    &floor.label,
-                    TICK,
-                    Ink::Muted,
-                    anchor,
-                );
-            }
-            for (row, series) in panel.series.iter().enumerate() {
-                let middle = top + 34.0 * (row as f64 + 0.5);
-                self.text(
-                    (left - 10.0, middle),
-                    &series.label,
-                    LABEL,
-                    Ink::Text,
-                    Anchor::End,
-                );
-                self.bar(series, &frame, &axis, middle);
-            }
-            self.y = top + height + 26.0;
-        }
-        if floors.is_empty() && figure.panels.is_empty() {
-            self.y += 40.0;
-        }
-        self.label_below(MARGIN + gutter + frame_width / 2.0, &figure.y_label);
-    }
-
-    fn bar(&mut self, series: &Series, frame: &Frame, axis: &Axis, middle: f64) {
-        let Some(point) = series.points.first() else {
-            return;
-        };
-        let place = |v: f64| {
-            let position = if axis.shows(v) { axis.position(v) } else { 0.0 };
-            frame.at(position.clamp(0.0, 1.0), 0.0).0
-        };
-        let (start, end) = (place(axis.low().max(0.0)), place(point.value));
-        let corners = [(start, -9.0), (end, -9.0), (end, 9.0), (start, 9.0)];
-        let points = corners.map(|(x, dy)| (x, middle + dy)).to_vec();
-        let ink = Ink::Series(series.style.color);
-        self.shapes.push(Shape::Area {
-            points,
-            ink,
-            alpha: if series.style.hollow { 0.45 } else { 0.85 },
-        });
-        let mut reach = end;
-        if let Some(interval) = &point.interval {
-            let (low, high) = (place(interval.low), place(interval.high));
-            self.line(vec![(low, middle), (high, middle)], Ink::Text, 1.6, &[]);
-            for x in [low, high] {
-                self.line(
-                    vec![(x, middle - 4.0), (x, middle + 4.0)],
-                    Ink::Text,
-                    1.6,
-                    &[],
-                );
-            }
-            reach = high.max(end);
-        }
-        for value in point.sample.iter().filter(|_| point.sample.len() > 1) {
-            marks::disc(
-                &mut self.shapes,
-                (place(*value), middle + 6.0),
-                2.0,
-                Ink::Text,
-                0.45,
-            );
-            reach = reach.max(place(*value));
-        }
-        self.text(
-            (reach + 8.0, middle),
-            &significant(point.value),
-            TICK,
-            Ink::Text,
-            Anchor::Start,
-        );
     }
 }
 
@@ -480,22 +349,6 @@ fn entries(figure: &Figure) -> Vec<Entry> {
         );
     }
     entries
-}
-
-fn bar_values(panel: &Panel) -> impl Iterator<Item = f64> {
-    let points = panel.series.iter().flat_map(|s| &s.points);
-    let measured = points.flat_map(|p| {
-        p.sample
-            .iter()
-            .copied()
-            .chain(p.interval.iter().map(|i| i.high.min(1.5 * p.value)))
-    });
-    measured.chain(
-        panel
-            .floors
-            .iter()
-            .flat_map(|f| f.points.iter().map(|p| p.1)),
-    )
 }
 
 fn y_axis(figure: &Figure, height: f64) -> Axis {
@@ -543,7 +396,7 @@ fn y_axis(figure: &Figure, height: f64) -> Axis {
         values,
         figure.y_range,
         &[],
-        (height / 50.0) as usize,
+        (height / 40.0) as usize,
     )
 }
 

@@ -23,6 +23,8 @@ pub struct Figure {
     pub title: String,
     /// n, interval, settings.
     pub caption: String,
+    /// Metric on the ordinate.
+    pub metric: String,
     /// How the records become marks.
     pub kind: PlotKind,
     /// Label of the abscissa.
@@ -111,7 +113,7 @@ pub fn collect(
         }
     }
     let facets: Vec<String> = match &spec.facet {
-        Some(column) => sorted(rows.iter().map(|(row, _)| row.get(column))),
+        Some(column) => facet_values(column, experiment, &rows),
         None => vec![String::new()],
     };
     let longest = longest_run(&rows);
@@ -137,6 +139,7 @@ pub fn collect(
         file: spec.file.clone(),
         title: spec.title.clone(),
         caption: caption(spec, &rows, &panels, &source.manifest.profile, longest),
+        metric: spec.metric.clone(),
         kind: spec.kind,
         x_label: spec.x_label.clone(),
         y_label: spec.y_label.clone(),
@@ -185,11 +188,19 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn sorted<'a>(fields: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let unique: BTreeSet<&str> = fields.collect();
-    let mut fields: Vec<String> = unique.into_iter().map(String::from).collect();
-    fields.sort_by(|a, b| compare_fields(a, b));
-    fields
+/// The values of a facet: names in the order of the sweep, numbers rising.
+fn facet_values(column: &str, experiment: &Experiment, rows: &[(Row, f64)]) -> Vec<String> {
+    let sweep = &experiment.sweep;
+    let order = match column {
+        "task" => sweep.task.as_deref(),
+        "equal" => sweep.equal.as_deref(),
+        _ => None,
+    };
+    let rank = |value: &str| order.and_then(|order| order.iter().position(|v| v == value));
+    let unique: BTreeSet<&str> = rows.iter().map(|(row, _)| row.get(column)).collect();
+    let mut values: Vec<String> = unique.into_iter().map(String::from).collect();
+    values.sort_by(|a, b| rank(a).cmp(&rank(b)).then(compare_fields(a, b)));
+    values
 }
 
 fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> {
@@ -203,7 +214,7 @@ fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> 
         groups.entry(key).or_default().push(row);
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(_, rows)| palette::rank(rows[0].0.get("model")));
+    groups.sort_by_key(|(key, rows)| (palette::rank(rows[0].0.get("model")), variant(spec, key)));
     let mut previous = (String::new(), 0);
     groups
         .into_iter()

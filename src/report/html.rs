@@ -35,7 +35,8 @@ struct Section {
     title: String,
     question: String,
     answer: &'static str,
-    sentence: String,
+    lead: String,
+    rest: String,
     flips: Option<String>,
     more: Option<String>,
     plots: Vec<Plot>,
@@ -103,6 +104,7 @@ fn section(
         (None, Some(skipped)) => format!("Not run: {}.", skipped.reason),
         (None, None) => "Not judged yet.".into(),
     };
+    let (lead, rest) = terminal::lead(&sentence);
     let plots = experiment.plots.iter().zip(figures).map(|(spec, figure)| {
         let empty = !figure.shows_something();
         let svg = |width, class| {
@@ -132,7 +134,8 @@ fn section(
             (None, Some(_)) => "not run",
             (None, None) => "pending",
         },
-        sentence,
+        lead: lead.into(),
+        rest: rest.into(),
         flips: verdict.and_then(|v| v.flips.clone()),
         more: verdict.and_then(|v| more(v, claim)),
         plots: plots.collect::<anyhow::Result<_>>()?,

@@ -8,6 +8,9 @@ use super::scene::{Ink, Point, Shape};
 use crate::suite::schema::PlotKind;
 use std::f64::consts::TAU;
 
+/// Pixels between the markers of a curve.
+const MARKER_GAP: f64 = 90.0;
+
 /// Draws floors, then intervals and single values, then the estimates on top.
 pub fn panel(
     shapes: &mut Vec<Shape>,
@@ -135,9 +138,12 @@ fn estimates(
         return;
     }
     // On a curve a few markers tell the series apart without colour; the last stands at its end.
-    let step = (points.len() / 6).max(1);
-    for at in points.iter().rev().step_by(step) {
-        marker(shapes, *at, &series.style, 3.8, 1.0);
+    let mut free = f64::INFINITY;
+    for at in points.iter().rev() {
+        if at.0 <= free {
+            marker(shapes, *at, &series.style, 3.8, 1.0);
+            free = at.0 - MARKER_GAP;
+        }
     }
 }
 

@@ -5,11 +5,13 @@
 //! [`chart`] lays it out as a [`scene`], which is painted as SVG and PNG; [`html`] fills the page.
 
 pub mod axis;
+mod bars;
 pub mod chart;
 pub mod compare;
 pub mod figure;
 #[cfg(test)]
 mod fixture;
+pub mod font;
 pub mod html;
 mod marks;
 pub mod palette;

@@ -3,12 +3,11 @@
 //! Shapes carry coordinates in CSS pixels. The list is plain data, so that tests can ask it whether
 //! labels overlap or leave the picture.
 
+use super::font;
 use anyhow::{Context, anyhow};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{FontDesc, register_font};
-use std::sync::Once;
 
 /// A place in CSS pixels, origin at the top left.
 pub type Point = (f64, f64);
@@ -105,7 +104,7 @@ pub enum Shape {
         ink: Ink,
         /// Which end stands at the place.
         anchor: Anchor,
-        /// Whether bold (in the SVG; the embedded font of the PNG has one weight).
+        /// Whether bold.
         bold: bool,
     },
 }
@@ -130,32 +129,6 @@ const FONT_SCALE: f64 = 1.24;
 /// PNG pixels to a CSS pixel: sharp on dense screens and in print.
 const PNG_SCALE: usize = 2;
 const FAMILY: &str = "sans-serif";
-
-/// Width of a line of text in CSS pixels, with room for viewers whose sans-serif font is wider than
-/// the embedded one.
-pub fn text_width(text: &str, size: f64, bold: bool) -> f64 {
-    register_fonts();
-    let font = FontDesc::new(FontFamily::Name(FAMILY), size * 16.0, FontStyle::Normal);
-    let measured = font
-        .box_size(text)
-        .map_or(0.0, |(w, _)| f64::from(w) / 16.0);
-    measured * FONT_SCALE * if bold { 1.12 } else { 1.04 }
-}
-
-/// Breaks text into lines of at most `width` CSS pixels.
-pub fn wrap(text: &str, size: f64, bold: bool, width: f64) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if text_width(&format!("{line} {word}"), size, bold) <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_string()),
-        }
-    }
-    lines
-}
 
 impl Scene {
     /// The picture as an SVG file on white.
@@ -190,7 +163,7 @@ impl Scene {
         let mut text = String::new();
         {
             let area = SVGBackend::with_string(&mut text, self.size()).into_drawing_area();
-            self.paint(&area, background).map_err(|e| anyhow!("{e}"))?;
+            paint_all(&area, background, self.shapes.iter()).map_err(|e| anyhow!("{e}"))?;
             area.present().map_err(|e| anyhow!("{e}"))?;
         }
         let (_, shapes) = text
@@ -210,8 +183,31 @@ impl Scene {
         let mut large = vec![255; w as usize * h as usize * 3];
         {
             let area = BitMapBackend::with_buffer(&mut large, (w, h)).into_drawing_area();
-            self.paint(&area, true).map_err(|e| anyhow!("{e}"))?;
+            let marks = self
+                .shapes
+                .iter()
+                .filter(|s| !matches!(s, Shape::Text { .. }));
+            paint_all(&area, true, marks).map_err(|e| anyhow!("{e}"))?;
             area.present().map_err(|e| anyhow!("{e}"))?;
+        }
+        // plotters sets bitmap letters without their side bearings, which tears words apart.
+        for shape in &self.shapes {
+            if let Shape::Text {
+                at,
+                text,
+                size,
+                ink,
+                anchor,
+                bold,
+            } = shape
+            {
+                let place = (at.0 * SCALE, at.1 * SCALE);
+                let mut image = font::Image {
+                    rgb: &mut large,
+                    width: w as usize,
+                };
+                image.write(text, place, size * SCALE, ink.rgb(), *anchor, *bold);
+            }
         }
         let factor = SCALE as usize / PNG_SCALE;
         let (small, (w, h)) = shrink(&large, (w as usize, h as usize), factor);
@@ -228,18 +224,17 @@ impl Scene {
         let round = |v: f64| v.ceil() as u32 * SCALE as u32;
         (round(self.width), round(self.height))
     }
+}
 
-    fn paint<DB: DrawingBackend>(
-        &self,
-        area: &DrawingArea<DB, Shift>,
-        background: bool,
-    ) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
-        register_fonts();
-        if background {
-            area.fill(&WHITE)?;
-        }
-        self.shapes.iter().try_for_each(|shape| paint(area, shape))
+fn paint_all<'a, DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    background: bool,
+    mut shapes: impl Iterator<Item = &'a Shape>,
+) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    if background {
+        area.fill(&WHITE)?;
     }
+    shapes.try_for_each(|shape| paint(area, shape))
 }
 
 fn paint<DB: DrawingBackend>(
@@ -368,14 +363,4 @@ pub fn escape(text: &str) -> String {
         }
     }
     out
-}
-
-fn register_fonts() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        let font = epaint_default_fonts::UBUNTU_LIGHT;
-        // The font is a constant of a library; that it parses is checked by every test that draws.
-        let registered = register_font(FAMILY, FontStyle::Normal, font);
-        assert!(registered.is_ok(), "the embedded font does not parse");
-    });
 }

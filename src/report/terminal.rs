@@ -78,8 +78,19 @@ pub fn verdict_table(verdicts: &[Verdict], look: Look) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// The sentence, with what would decide an open case.
+/// Splits what a table has room for from the rest of a verdict: its first sentence, or its first two
+/// where the first is but a heading for the second.
+pub fn lead(sentence: &str) -> (&str, &str) {
+    let ends = sentence.match_indices(". ").map(|(at, _)| at + 1);
+    let next = |at: usize| sentence[at..].trim_start().chars().next();
+    let mut ends = ends.filter(|at| next(*at).is_some_and(char::is_uppercase));
+    let end = ends.find(|at| *at >= 60).unwrap_or(sentence.len());
+    sentence.split_at(end)
+}
+
+/// What the table says: the lead, with what would decide an open case.
 fn sentence(verdict: &Verdict) -> String {
+    let text = lead(&verdict.sentence).0;
     match verdict.more_seeds {
         Some(n) if verdict.answer == Answer::Inconclusive => {
             format!(
@@ -87,7 +98,7 @@ fn sentence(verdict: &Verdict) -> String {
                 verdict.sentence
             )
         }
-        _ => verdict.sentence.clone(),
+        _ => text.to_string(),
     }
 }
 
@@ -228,6 +239,15 @@ mod tests {
             .replace("\u{1b}[1;90m", "")
             .replace("\u{1b}[0m", "");
         assert_eq!(stripped, plain);
+    }
+
+    #[test]
+    fn the_lead_is_the_first_sentence_that_says_something() {
+        let text = "It depends on T. Up to T = 0.5 k the transformer is 1.9 times as fast as the LSTM. More follows.";
+        let (head, rest) = lead(text);
+        assert!(head.ends_with("as the LSTM."), "{head}");
+        assert_eq!(rest, " More follows.");
+        assert_eq!(lead("Not judged yet."), ("Not judged yet.", ""));
     }
 
     #[test]
