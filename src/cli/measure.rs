@@ -60,21 +60,7 @@ enum ModeArg {
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let workloads = args.workloads(shared)?;
     if shared.dry_run {
-        let mut rows = Vec::new();
-        for workload in &workloads {
-            let parameters = parameter_count(&workload.config)?;
-            rows.push(vec![
-                workload.mode.name().to_string(),
-                workload.config.model.clone(),
-                parameters.to_string(),
-                workload.threads.to_string(),
-                format!("{}", args.seconds),
-            ]);
-        }
-        let header = ["mode", "model", "parameters", "threads", "seconds"];
-        let value: Vec<_> = rows.iter().map(|row| json!({"model": row[1]})).collect();
-        output::print_rows(shared.format, &header, &rows, &value)?;
-        return Ok(ExitCode::SUCCESS);
+        return print_plan(&workloads, &args, shared.format);
     }
     if cfg!(debug_assertions) {
         tracing::warn!("this is a debug build: its timings say nothing; use `cargo run --release`");
@@ -91,6 +77,46 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     print(&workloads, &measured, shared.format)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What would be measured.
+fn print_plan(workloads: &[Workload], args: &Args, format: Format) -> anyhow::Result<ExitCode> {
+    let mut values = Vec::new();
+    for workload in workloads {
+        values.push(json!({
+            "mode": workload.mode,
+            "model": workload.config.model,
+            "parameters": parameter_count(&workload.config)?,
+            "threads": workload.threads,
+            "seconds": args.seconds,
+        }));
+    }
+    let header = ["mode", "model", "parameters", "threads", "seconds"];
+    let cell = |value: &Value, key: &str| match &value[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let row = |value| header.map(|key| cell(value, key)).to_vec();
+    print_values(
+        format,
+        &header,
+        &values.iter().map(row).collect::<Vec<_>>(),
+        &values,
+    )?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints rows; as JSON one object for one model, a list for several.
+fn print_values(
+    format: Format,
+    header: &[&str],
+    rows: &[Vec<String>],
+    values: &[Value],
+) -> anyhow::Result<()> {
+    match values {
+        [one] => output::print_rows(format, header, rows, one),
+        all => output::print_rows(format, header, rows, &all),
+    }
 }
 
 impl Args {
@@ -163,10 +189,7 @@ fn print(workloads: &[Workload], measured: &[Measurement], format: Format) -> an
         "threads",
     ];
     let rows: Vec<Vec<String>> = measured.iter().map(row).collect();
-    match &values[..] {
-        [one] => output::print_rows(format, &header, &rows, one),
-        all => output::print_rows(format, &header, &rows, &all),
-    }
+    print_values(format, &header, &rows, &values)
 }
 
 fn row(m: &Measurement) -> Vec<String> {

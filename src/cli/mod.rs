@@ -3,6 +3,7 @@
 //! Data goes to stdout through [`output::print`], progress and logs to stderr. Exit code 0, 1 (a
 //! run failed or a check did not hold), 2 (usage or configuration).
 
+use crate::measure::machine::cores;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
@@ -123,13 +124,8 @@ impl Shared {
     }
 }
 
-/// Cores this process may use.
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-#[derive(Debug, Subcommand)]
 /// The subcommands.
+#[derive(Debug, Subcommand)]
 pub enum Command {
     /// Measure and train every model, judge the claims, write plots and the report
     Reproduce(reproduce::Args),

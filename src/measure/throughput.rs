@@ -89,7 +89,8 @@ pub struct Measurement {
     pub step_seconds: Vec<f64>,
     /// Their median, with its interval.
     pub median_step_seconds: Interval,
-    /// Floating-point operations of a step, counted by the operations while they ran.
+    /// Floating-point operations of a step, counted by the operations while they ran; for decoding
+    /// the model's own account of a token.
     pub flops_per_step: f64,
     /// FLOP/s that this machine's multiply-add units reach with as many threads: median over probes
     /// before, between and after the rounds.
@@ -135,13 +136,13 @@ pub fn interleaved(
         if round >= at_least && spent >= budget {
             break;
         }
-        peaks.probe_if_due(spent / budget.max(1e-9));
+        peaks.probe_until(spent / budget.max(1e-9));
         for contestant in &mut contestants {
             spent += contestant.run_round();
         }
         progress((spent / budget.max(1e-9)).min(1.0));
     }
-    peaks.probe_if_due(f64::INFINITY);
+    peaks.probe();
     let cpu = Machine::detect().cpu;
     Ok(contestants
         .into_iter()
@@ -238,7 +239,7 @@ fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64) {
         memory::reset_peak();
         let (_, costs) = cost::counting(|| prepared.step_here());
         let flops: f64 = costs.iter().map(|cost| cost.flops).sum();
-        (memory::peak(), flops / prepared.steps_a_call() as f64)
+        (memory::peak(), prepared.decode_flops.unwrap_or(flops))
     })
 }
 
@@ -259,14 +260,18 @@ impl Peaks {
         }
     }
 
-    /// Probes if fewer were made than this share of the time asks for.
-    fn probe_if_due(&mut self, fraction: f64) {
-        let done = self.probes.first().map_or(0, Vec::len);
-        let last = fraction.is_infinite();
-        if last || (done as f64) <= fraction * (PEAK_PROBES - 1) as f64 && done < PEAK_PROBES - 1 {
-            for (threads, probes) in self.threads.iter().zip(&mut self.probes) {
-                probes.push(roofline::peak_flops(*threads));
-            }
+    /// Spreads the probes but the last over the rounds: `done` (0…1) of the time is over.
+    fn probe_until(&mut self, done: f64) {
+        let before_last = PEAK_PROBES - 1;
+        let probes = self.probes.first().map_or(before_last, Vec::len);
+        if probes < before_last && probes as f64 <= done * before_last as f64 {
+            self.probe();
+        }
+    }
+
+    fn probe(&mut self) {
+        for (threads, probes) in self.threads.iter().zip(&mut self.probes) {
+            probes.push(roofline::peak_flops(*threads));
         }
     }
 

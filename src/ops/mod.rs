@@ -36,5 +36,6 @@ pub use norm::{add_layer_norm, layer_norm};
 pub use parallel::{threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use tape::{
-    Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, device, matrix, values,
+    Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, backward_from, device, matrix,
+    on_tape, values,
 };

@@ -148,6 +148,20 @@ pub fn backward(loss: Scalar) -> Gradients {
     }
 }
 
+/// Starts recording at `input`.
+pub fn on_tape(input: &Matrix) -> Activation {
+    input.clone().put_tape(Tape::on())
+}
+
+/// Runs the backward pass from an output whose own gradient is `upstream` (same length, row-major):
+/// an operation's backward alone, as benchmarks time it. Panics if the tape is off.
+pub fn backward_from(output: Activation, upstream: Vec<f32>) -> Gradients {
+    let (output, mut tape) = output.split_tape();
+    let slot = Slot::of(&output);
+    tape.record(move |gradients| slot.put(gradients, upstream));
+    backward(device().zeros().put_tape(tape))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

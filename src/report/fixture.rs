@@ -567,6 +567,7 @@ pub fn manifest() -> Manifest {
             characters: 4_332_554,
         }),
         experiments: experiments(),
+        plan: Default::default(),
         skipped: Vec::new(),
         started: "2026-01-02T03:04:05Z".into(),
         wall_seconds: 812.0,

@@ -25,6 +25,8 @@ pub struct Prepared {
     pub parameters: usize,
     /// Decoding: bytes of state of the whole batch, by the model's own account.
     pub state_bytes: Option<usize>,
+    /// Decoding: FLOPs of a step, by the model's own account.
+    pub(super) decode_flops: Option<f64>,
     work: Work,
 }
 
@@ -66,7 +68,7 @@ pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
     check_memory(workload, parameters)?;
     let model = models::build(&workload.config, 0)?;
     check_positions(model.as_ref(), workload)?;
-    let mut state_bytes = None;
+    let (mut state_bytes, mut decode_flops) = (None, None);
     let work = match workload.mode {
         Mode::TrainStep => {
             let settings = TrainSettings {
@@ -87,6 +89,7 @@ pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
         },
         Mode::Decode => {
             state_bytes = Some(model.state_bytes(workload.context) * batch);
+            decode_flops = Some(model.flops_per_token(workload.context) * batch as f64);
             Work::Decode(Decoding::new(model.as_ref(), workload)?)
         }
     };
@@ -94,6 +97,7 @@ pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
         workload: workload.clone(),
         parameters,
         state_bytes,
+        decode_flops,
         work,
     })
 }
@@ -140,14 +144,6 @@ impl Prepared {
             Mode::TrainStep | Mode::Forward => {
                 self.workload.shape.batch * self.workload.shape.seq_len
             }
-        }
-    }
-
-    /// Steps that one call of [`Prepared::step`] runs, untimed ones included.
-    pub(super) fn steps_a_call(&self) -> usize {
-        match &self.work {
-            Work::Decode(decoding) => decoding.untimed + decoding.timed,
-            _ => 1,
         }
     }
 

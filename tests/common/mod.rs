@@ -1,0 +1,117 @@
+//! What the end-to-end tests share: the program, a text, and one small trained checkpoint.
+#![allow(dead_code)] // Each test file uses its own part.
+
+use assert_cmd::Command;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The program, with an empty corpus cache and without backtraces.
+pub fn seqduel<S: AsRef<str>>(arguments: &[S]) -> Command {
+    let mut command = Command::cargo_bin("seqduel").expect("the binary is built with the tests");
+    command
+        .args(arguments.iter().map(AsRef::as_ref))
+        .env("SEQDUEL_CACHE", scratch().join("no-cache"))
+        .env_remove("SEQDUEL_LOG")
+        .env_remove("RUST_BACKTRACE");
+    command
+}
+
+/// Splits a command line at its spaces.
+pub fn words(line: &str) -> Vec<String> {
+    line.split_whitespace().map(String::from).collect()
+}
+
+/// A directory for this test program's files, empty at its start.
+pub fn scratch() -> &'static Path {
+    static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
+    SCRATCH.get_or_init(|| {
+        let program = env!("CARGO_CRATE_NAME");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(program);
+        let _ = std::fs::remove_dir_all(&directory);
+        std::fs::create_dir_all(&directory).expect("the target directory can be written");
+        directory
+    })
+}
+
+/// A path of that name in the scratch directory.
+pub fn place(name: &str) -> PathBuf {
+    scratch().join(name)
+}
+
+/// The same as text, for a command line.
+pub fn path(name: &str) -> String {
+    place(name).display().to_string()
+}
+
+/// Writes a file in the scratch directory and returns its path.
+pub fn file(name: &str, bytes: impl AsRef<[u8]>) -> String {
+    std::fs::write(place(name), bytes).expect("the scratch directory can be written");
+    path(name)
+}
+
+/// A text of a few thousand characters.
+pub fn text() -> &'static str {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    TEXT.get_or_init(|| {
+        let sentences = (0..150).map(|i| format!("the {i}th cat sat on mat {}.\n", i * i % 97));
+        file("text.txt", sentences.collect::<String>())
+    })
+}
+
+/// Flags of a training run that takes a fraction of a second.
+pub const TINY: &str = "--model lstm --width 16 --layers 1 --seq-len 16 --batch 4 --steps 20 \
+                        --validate-every 10 --quiet";
+
+/// The output directory of one tiny model trained on [`text`]; not to be written to.
+pub fn checkpoint() -> &'static str {
+    static CHECKPOINT: OnceLock<String> = OnceLock::new();
+    CHECKPOINT.get_or_init(|| {
+        let out = path("trained");
+        let mut command = words(&format!("train {TINY}"));
+        command.extend([
+            "--corpus".into(),
+            text().into(),
+            "--out".into(),
+            out.clone(),
+        ]);
+        seqduel(&command).assert().success();
+        out
+    })
+}
+
+/// A copy of the trained directory, to be damaged.
+pub fn copy_of_checkpoint(name: &str) -> PathBuf {
+    let to = place(name);
+    std::fs::create_dir_all(&to).expect("the scratch directory can be written");
+    for entry in std::fs::read_dir(checkpoint()).expect("it was just made") {
+        let entry = entry.expect("readable");
+        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("both are readable");
+    }
+    to
+}
+
+/// Runs, and demands this exit code, nothing on stdout, and one message on stderr that holds every
+/// one of these phrases.
+#[track_caller]
+pub fn fails(command: &mut Command, code: i32, phrases: &[&str]) {
+    let output = command.output().expect("the program starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "exit code; stderr: {error}"
+    );
+    assert!(output.stdout.is_empty(), "stdout: {:?}", output.stdout);
+    assert!(!error.contains("panicked"), "{error}");
+    let messages = error.lines().filter(|l| l.starts_with("error")).count();
+    assert_eq!(messages, 1, "one message: {error}");
+    for phrase in phrases {
+        assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
+    }
+}
+
+/// [`fails`] for a command line whose arguments hold no spaces.
+#[track_caller]
+pub fn refuses(line: &str, code: i32, phrases: &[&str]) {
+    fails(&mut seqduel(&words(line)), code, phrases);
+}
