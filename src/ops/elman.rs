@@ -70,7 +70,6 @@ impl ElmanCell {
 mod tests {
     use super::recurrent::testing::{Reference, layer_tests};
     use super::*;
-    use dfdx::prelude::*;
     use std::marker::PhantomData;
 
     const REFERENCE: Reference<Elman> = Reference {

@@ -87,7 +87,6 @@ impl GruCell {
 mod tests {
     use super::recurrent::testing::{Reference, again, layer_tests};
     use super::*;
-    use dfdx::prelude::*;
     use std::marker::PhantomData;
 
     const REFERENCE: Reference<Gru> = Reference {

@@ -89,7 +89,6 @@ impl LstmCell {
 mod tests {
     use super::recurrent::testing::{Reference, again, layer_tests};
     use super::*;
-    use dfdx::prelude::*;
     use std::marker::PhantomData;
 
     const REFERENCE: Reference<Lstm> = Reference {

@@ -2,7 +2,9 @@
 
 use super::buffer::Buffer;
 use super::pack::{BackwardWeights, panels};
-use super::product::{Rows, add_outer, constant, most_rows, product, tile, vectors};
+use super::product::{
+    Rows, add_outer, long_rows, next_tile, panel_vectors, product, rows, tile,
+};
 use super::{Cell, Layout, Piece, Trace};
 use crate::ops::parallel;
 use crate::ops::simd::{self, Kernel, Simd};
@@ -107,24 +109,11 @@ impl<C: Cell> Kernel for Run<'_, C> {
         let Layout { input_blocks, hidden_blocks, .. } = *self.layout;
         for t in (0..self.steps).rev() {
             for (first, blocks) in panels(hidden_blocks, S::TILE_VECTORS) {
-                let most = most_rows::<S>(blocks);
-                for i in 0..self.piece.rows.div_ceil(most) {
-                    let (r, size) = tile(self.piece.rows, most, i);
-                    vectors!(blocks, N => constant!(size, R => {
-                        self.step::<S, R, N>(s, first, t, r)
-                    }));
-                }
+                panel_vectors!(S, blocks, N => self.step_panel::<S, N>(s, first, t));
             }
         }
-        let rows = self.steps * self.piece.rows;
         for (first, blocks) in panels(input_blocks, S::TILE_VECTORS) {
-            let most = most_rows::<S>(blocks);
-            for i in 0..rows.div_ceil(most) {
-                let (row, size) = tile(rows, most, i);
-                vectors!(blocks, N => constant!(size, R => {
-                    self.input_gradient::<S, R, N>(s, first, row)
-                }));
-            }
+            panel_vectors!(S, blocks, N => self.input_panel::<S, N>(s, first));
         }
         self.weight_gradients(s);
     }
@@ -160,6 +149,27 @@ impl<C: Cell> Run<'_, C> {
         unsafe {
             let c = if C::HAS_C { s.load(self.trace.c.at(at)) } else { s.zero() };
             (s.load(self.trace.h.at(at)), c)
+        }
+    }
+
+    /// Step t of all sequences, for the blocks from `first`.
+    #[inline(always)]
+    fn step_panel<S: Simd, const N: usize>(&self, s: S, first: usize, t: usize) {
+        for i in 0..self.piece.rows.div_ceil(S::TILE_ROWS) {
+            let (r, size) = tile(self.piece.rows, S::TILE_ROWS, i);
+            rows!(size, S::TILE_ROWS, R => self.step::<S, R, N>(s, first, t, r));
+        }
+    }
+
+    /// dx for the blocks from `first`.
+    #[inline(always)]
+    fn input_panel<S: Simd, const N: usize>(&self, s: S, first: usize) {
+        let rows = self.steps * self.piece.rows;
+        let mut row = 0;
+        while row < rows {
+            let size = next_tile(rows - row, S::TILE_ROWS);
+            long_rows!(size, S::TILE_ROWS, R => self.input_gradient::<S, R, N>(s, first, row));
+            row += size;
         }
     }
 

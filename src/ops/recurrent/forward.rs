@@ -2,7 +2,9 @@
 
 use super::buffer::Buffer;
 use super::pack::{ForwardWeights, forward_blocks, panels};
-use super::product::{Rows, constant, most_rows, product, tile, vectors};
+use super::product::{
+    Rows, gate_vectors, long_rows, most_rows, next_tile, panel_vectors, product, rows, tile,
+};
 use super::{Cell, Layout, Piece, Trace};
 use crate::ops::simd::{self, Kernel, Simd};
 use std::marker::PhantomData;
@@ -141,21 +143,14 @@ impl<C: Cell> Kernel for Run<'_, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let wide = forward_blocks::<C>(S::TILE_VECTORS);
-        let rows = self.chunk.rows;
         for (first, blocks) in panels(self.layout.hidden_blocks, wide) {
             // SAFETY: by contract of `run`.
-            vectors!(blocks * C::GATES, N => unsafe { self.project::<S, N>(s, first) });
+            gate_vectors!(S, C, blocks, N => unsafe { self.project::<S, N>(s, first) });
         }
         for t in 0..self.chunk.steps {
             for (first, blocks) in panels(self.layout.hidden_blocks, wide) {
-                let most = most_rows::<S>(blocks * C::GATES);
-                for i in 0..rows.div_ceil(most) {
-                    let (r, size) = tile(rows, most, i);
-                    // SAFETY: by contract of `run`.
-                    vectors!(blocks * C::GATES, N => constant!(size, R => unsafe {
-                        self.step::<S, R, N>(s, first, t, r)
-                    }));
-                }
+                // SAFETY: by contract of `run`.
+                gate_vectors!(S, C, blocks, N => unsafe { self.step_panel::<S, N>(s, first, t) });
             }
         }
     }
@@ -166,11 +161,13 @@ impl<C: Cell> Run<'_, C> {
     #[inline(always)]
     unsafe fn project<S: Simd, const N: usize>(&self, s: S, first: usize) {
         let rows = self.chunk.steps * self.chunk.rows;
-        let most = most_rows::<S>(N);
-        for i in 0..rows.div_ceil(most) {
-            let (row, size) = tile(rows, most, i);
+        let most = const { most_rows::<S>(N) };
+        let mut row = 0;
+        while row < rows {
+            let size = next_tile(rows - row, most);
             // SAFETY: by contract of `run`.
-            constant!(size, R => unsafe { self.project_tile::<S, R, N>(s, first, row) });
+            long_rows!(size, most, R => unsafe { self.project_tile::<S, R, N>(s, first, row) });
+            row += size;
         }
     }
 
@@ -217,7 +214,18 @@ impl<C: Cell> Run<'_, C> {
         }
     }
 
-    /// Step t of R sequences from r for the panel of blocks from `first`.
+    /// Step t of all sequences for the panel of blocks from `first`.
+    #[inline(always)]
+    unsafe fn step_panel<S: Simd, const N: usize>(&self, s: S, first: usize, t: usize) {
+        let most = const { most_rows::<S>(N) };
+        for i in 0..self.chunk.rows.div_ceil(most) {
+            let (r, size) = tile(self.chunk.rows, most, i);
+            // SAFETY: by contract of `run`.
+            rows!(size, most, R => unsafe { self.step::<S, R, N>(s, first, t, r) });
+        }
+    }
+
+    /// Step t of R sequences from r0 for the panel of blocks from `first`.
     #[inline(always)]
     unsafe fn step<S: Simd, const R: usize, const N: usize>(
         &self,

@@ -2,31 +2,54 @@
 
 use crate::ops::simd::Simd;
 
-/// Calls with a constant 1–6: `constant!(n, N => f::<N>())`.
-macro_rules! constant {
-    ($value:expr, $name:ident => $body:expr) => {
-        match $value {
-            1 => { const $name: usize = 1; $body }
-            2 => { const $name: usize = 2; $body }
-            3 => { const $name: usize = 3; $body }
+// The sizes of a tile must be constants for its accumulators to be registers. These macros turn a
+// size known at run time into one; arms a SIMD level or cell never takes compile to nothing.
+
+/// Calls with the rows of a tile, 1 to `most`: `rows!(size, most, R => f::<R>())`.
+macro_rules! rows {
+    ($size:expr, $most:expr, $name:ident => $body:expr) => {
+        match $size {
+            6 if $most >= 6 => { const $name: usize = 6; $body }
+            5 if $most >= 5 => { const $name: usize = 5; $body }
             4 => { const $name: usize = 4; $body }
-            5 => { const $name: usize = 5; $body }
-            _ => { const $name: usize = 6; $body }
-        }
-    };
-}
-/// Calls with a constant 1–4.
-macro_rules! vectors {
-    ($value:expr, $name:ident => $body:expr) => {
-        match $value {
-            1 => { const $name: usize = 1; $body }
-            2 => { const $name: usize = 2; $body }
             3 => { const $name: usize = 3; $body }
-            _ => { const $name: usize = 4; $body }
+            2 => { const $name: usize = 2; $body }
+            _ => { const $name: usize = 1; $body }
         }
     };
 }
-pub(super) use {constant, vectors};
+
+/// Calls with the vectors of a panel of `blocks` blocks: one, or as many as a tile has.
+macro_rules! panel_vectors {
+    ($simd:ident, $blocks:expr, $name:ident => $body:expr) => {
+        if $blocks == 1 {
+            const $name: usize = 1;
+            $body
+        } else if $simd::TILE_VECTORS == 2 {
+            const $name: usize = 2;
+            $body
+        } else {
+            const $name: usize = 4;
+            $body
+        }
+    };
+}
+
+/// Calls with the vectors of a forward panel: all gates of `blocks` blocks.
+macro_rules! gate_vectors {
+    ($simd:ident, $cell:ident, $blocks:expr, $name:ident => $body:expr) => {
+        if $cell::GATES == 4 {
+            const $name: usize = 4;
+            $body
+        } else if $cell::GATES == 3 {
+            const $name: usize = 3;
+            $body
+        } else {
+            panel_vectors!($simd, $blocks, $name => $body)
+        }
+    };
+}
+pub(super) use {gate_vectors, panel_vectors, rows};
 
 /// Consecutive rows of a blocked matrix, as left operand.
 #[derive(Clone, Copy)]
@@ -61,6 +84,26 @@ pub const fn most_rows<S: Simd>(vectors: usize) -> usize {
     }
 }
 
+/// Size of the next tile of `left` rows of a long product: the largest, then pairs, then single
+/// rows; a handful of odd rows does not deserve kernels of its own.
+#[inline(always)]
+pub fn next_tile(left: usize, most: usize) -> usize {
+    if left >= most { most } else { left.min(2) }
+}
+
+/// Calls with the rows of a tile of [`next_tile`].
+macro_rules! long_rows {
+    ($size:expr, $most:expr, $name:ident => $body:expr) => {
+        match $size {
+            1 => { const $name: usize = 1; $body }
+            2 => { const $name: usize = 2; $body }
+            _ if $most == 4 => { const $name: usize = 4; $body }
+            _ => { const $name: usize = 6; $body }
+        }
+    };
+}
+pub(super) use long_rows;
+
 /// Cuts `rows` into tiles of at most `most`, as equal as can be: first row and size of tile `i`.
 #[inline(always)]
 pub fn tile(rows: usize, most: usize, i: usize) -> (usize, usize) {
@@ -80,7 +123,14 @@ pub unsafe fn product<S: Simd, const R: usize, const N: usize>(
     panel: *const f32,
 ) -> [[S::F32; N]; R] {
     // SAFETY: by contract.
-    unsafe { vectors!(part(S::TILE_VECTORS, N), P => in_parts::<S, R, N, P>(s, acc, a, panel)) }
+    unsafe {
+        match part(S::TILE_VECTORS, N) {
+            4 => in_parts::<S, R, N, 4>(s, acc, a, panel),
+            3 => in_parts::<S, R, N, 3>(s, acc, a, panel),
+            2 => in_parts::<S, R, N, 2>(s, acc, a, panel),
+            _ => in_parts::<S, R, N, 1>(s, acc, a, panel),
+        }
+    }
 }
 
 #[inline(always)]
@@ -157,7 +207,7 @@ pub unsafe fn add_outer<S: Simd>(
         // SAFETY: by contract.
         unsafe {
             let (a, sum) = (a.add(first), sum.add(first * sum_stride));
-            vectors!(blocks, N => outer_tile::<S, N>(s, rows, a, (b, b_stride), (sum, sum_stride)));
+            panel_vectors!(S, blocks, N => outer_tile::<S, N>(s, rows, a, (b, b_stride), (sum, sum_stride)));
         }
     }
 }

@@ -119,6 +119,7 @@ impl Case {
         };
         let zeros = || taped(&matrix(vec![0.0; batch * hidden], batch, hidden));
         let (mut h, mut c, mut y) = (zeros(), zeros(), None::<Activation>);
+        let mut tape = Tape::on();
         for t in 0..seq_len {
             let step = pick(batch, batch * seq_len, &|b| b * seq_len + t);
             let x = taped(&step).matmul(taped(&m[0]));
@@ -126,15 +127,20 @@ impl Case {
             [h, c] = (reference.composed)(input, recurrent, h, c);
             let put = taped(&step).permute::<_, Axes2<1, 0>>();
             let rows = put.matmul(again(&h));
-            let (_, tape) = x.split_tape();
-            let rows = rows.put_tape_merged(tape);
             y = Some(match y {
                 None => rows,
                 Some(y) => y + rows,
             });
+            // What the states are used for later starts tapes of its own.
+            for state in [&mut h, &mut c] {
+                let (values, recorded) = std::mem::replace(state, zeros()).split_tape();
+                tape = Merge::merge(tape, recorded);
+                *state = values.put_tape(Tape::on());
+            }
+            tape = Merge::merge(tape, x.split_tape().1);
         }
-        let (_, tape) = h.split_tape();
-        let y = y.expect("at least one step").put_tape_merged(tape);
+        let (y, recorded) = y.expect("at least one step").split_tape();
+        let y = y.put_tape(Merge::merge(tape, recorded));
         self.with_gradients(y, &m)
     }
 
@@ -165,16 +171,6 @@ impl Case {
             }
         }
         loss
-    }
-}
-
-trait Merged {
-    fn put_tape_merged(self, tape: Tape) -> Activation;
-}
-impl Merged for Activation {
-    fn put_tape_merged(self, other: Tape) -> Activation {
-        let (x, tape) = self.split_tape();
-        x.put_tape(Merge::merge(tape, other))
     }
 }
 
