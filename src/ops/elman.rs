@@ -18,14 +18,12 @@ impl Cell for Elman {
     const DEPTH: f64 = 1.0;
 
     #[inline(always)]
-    fn forward<S: Simd>(
-        s: S,
-        [a, ..]: [S::F32; 4],
-        _: S::F32,
-        _: S::F32,
-        c: S::F32,
-    ) -> Forward<S> {
-        Forward { saved: [a; 4], h: math::tanh(s, a), c }
+    fn forward<S: Simd>(s: S, [a, ..]: [S::F32; 4], _: S::F32, _: S::F32, c: S::F32) -> Forward<S> {
+        Forward {
+            saved: [a; 4],
+            h: math::tanh(s, a),
+            c,
+        }
     }
 
     #[inline(always)]
@@ -39,7 +37,11 @@ impl Cell for Elman {
     ) -> Backward<S> {
         // h' = tanh(a): da = dh' (1 − h'²)
         let da = s.mul(dh, s.fnma(h, h, s.splat(1.0)));
-        Backward { dgates: [da; 4], dh, dc }
+        Backward {
+            dgates: [da; 4],
+            dh,
+            dc,
+        }
     }
 }
 
@@ -74,9 +76,7 @@ mod tests {
 
     const REFERENCE: Reference<Elman> = Reference {
         step: |input, hidden, _, c| ((input[0] + hidden[0]).tanh(), c),
-        composed: |mut input, mut hidden, _, c| {
-            [(input.remove(0) + hidden.remove(0)).tanh(), c]
-        },
+        composed: |mut input, mut hidden, _, c| [(input.remove(0) + hidden.remove(0)).tanh(), c],
         cell: PhantomData,
     };
 

@@ -38,7 +38,11 @@ impl Cell for Gru {
         let z = math::sigmoid(s, z);
         let n = math::tanh(s, s.fma(r, m, input));
         // (1 − z) n + z h = n + z (h − n)
-        Forward { saved: [r, z, n, m], h: s.fma(z, s.sub(h, n), n), c }
+        Forward {
+            saved: [r, z, n, m],
+            h: s.fma(z, s.sub(h, n), n),
+            c,
+        }
     }
 
     #[inline(always)]
@@ -56,7 +60,11 @@ impl Cell for Gru {
         // n = tanh(… + r m): through tanh, then dr = dn m, dm = dn r
         let dn = s.mul(s.sub(dh, direct), s.fnma(n, n, s.splat(1.0)));
         let dr = s.mul(s.mul(dn, m), s.fnma(r, r, r));
-        Backward { dgates: [dn, dr, dz, s.mul(dn, r)], dh: direct, dc }
+        Backward {
+            dgates: [dn, dr, dz, s.mul(dn, r)],
+            dh: direct,
+            dc,
+        }
     }
 }
 

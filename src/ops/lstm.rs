@@ -34,7 +34,11 @@ impl Cell for Lstm {
         let g = math::tanh(s, g);
         let o = math::sigmoid(s, o);
         let c = s.fma(f, c, s.mul(i, g));
-        Forward { saved: [i, f, g, o], h: s.mul(o, math::tanh(s, c)), c }
+        Forward {
+            saved: [i, f, g, o],
+            h: s.mul(o, math::tanh(s, c)),
+            c,
+        }
     }
 
     #[inline(always)]
@@ -58,7 +62,11 @@ impl Cell for Lstm {
         let df = s.mul(df, s.fnma(f, f, f));
         let dg = s.mul(dg, s.fnma(g, g, one));
         let d_o = s.mul(d_o, s.fnma(o, o, o));
-        Backward { dgates: [di, df, dg, d_o], dh, dc: s.mul(dc, f) }
+        Backward {
+            dgates: [di, df, dg, d_o],
+            dh,
+            dc: s.mul(dc, f),
+        }
     }
 }
 

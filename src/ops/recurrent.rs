@@ -115,7 +115,11 @@ struct Piece {
 impl Plan {
     fn new(batch: usize, seq_len: usize) -> Self {
         let piece_rows = batch.div_ceil(2).clamp(1, PIECE_ROWS);
-        Plan { batch, seq_len, piece_rows }
+        Plan {
+            batch,
+            seq_len,
+            piece_rows,
+        }
     }
     fn pieces(&self) -> usize {
         self.batch.div_ceil(self.piece_rows)
@@ -125,7 +129,12 @@ impl Plan {
         let rows = sequences.len();
         let chunk_steps = CHUNK_ROWS.div_ceil(rows).min(self.seq_len);
         let chunks = self.seq_len.div_ceil(chunk_steps);
-        Piece { first: sequences.start, rows, chunk_steps, chunks }
+        Piece {
+            first: sequences.start,
+            rows,
+            chunk_steps,
+            chunks,
+        }
     }
 }
 
@@ -152,7 +161,12 @@ pub fn layer<C: Cell>(
     let (x, mut tape) = x.split_tape();
     let (rows, input) = *x.shape();
     let hidden = weights.check::<C>(input);
-    assert_eq!(rows, batch * seq_len, "{}: {batch}·{seq_len} tokens need as many rows", C::NAME);
+    assert_eq!(
+        rows,
+        batch * seq_len,
+        "{}: {batch}·{seq_len} tokens need as many rows",
+        C::NAME
+    );
     let layout = Layout::new(input, hidden);
     let plan = Plan::new(batch, seq_len);
     let training = tape.is_on();
@@ -210,10 +224,30 @@ impl RecurrentWeights<'_> {
     /// Panics unless the shapes fit each other and inputs of width `input`; returns H.
     fn check<C: Cell>(&self, input: usize) -> usize {
         let (rows, hidden) = *self.weight_hh.shape();
-        assert_eq!(rows, C::GATES * hidden, "{}: weight_hh is (G·H, H)", C::NAME);
-        assert_eq!(*self.weight_ih.shape(), (rows, input), "{}: weight_ih is (G·H, D)", C::NAME);
-        assert_eq!(*self.bias_ih.shape(), (1, rows), "{}: bias_ih is (1, G·H)", C::NAME);
-        assert_eq!(*self.bias_hh.shape(), (1, rows), "{}: bias_hh is (1, G·H)", C::NAME);
+        assert_eq!(
+            rows,
+            C::GATES * hidden,
+            "{}: weight_hh is (G·H, H)",
+            C::NAME
+        );
+        assert_eq!(
+            *self.weight_ih.shape(),
+            (rows, input),
+            "{}: weight_ih is (G·H, D)",
+            C::NAME
+        );
+        assert_eq!(
+            *self.bias_ih.shape(),
+            (1, rows),
+            "{}: bias_ih is (1, G·H)",
+            C::NAME
+        );
+        assert_eq!(
+            *self.bias_hh.shape(),
+            (1, rows),
+            "{}: bias_hh is (1, G·H)",
+            C::NAME
+        );
         hidden
     }
 }
@@ -225,7 +259,11 @@ fn costs<C: Cell>(name: &'static str, passes: f64, plan: &Plan, layout: &Layout)
     let depth = |width: f64| 1.0 + width.max(2.0).log2().ceil();
     let saved = (C::SAVED + 2) as f64 * h;
     // A step sums over H units forward and over G·H gates backward.
-    let chain = if passes == 1.0 { depth(h) } else { depth(gates * h) } + C::DEPTH;
+    let chain = if passes == 1.0 {
+        depth(h)
+    } else {
+        depth(gates * h)
+    } + C::DEPTH;
     Cost {
         name,
         flops: passes * 2.0 * tokens * gates * h * (d + h),

@@ -2,9 +2,7 @@
 
 use super::buffer::Buffer;
 use super::pack::{BackwardWeights, panels};
-use super::product::{
-    Rows, add_outer, long_rows, next_tile, panel_vectors, product, rows, tile,
-};
+use super::product::{Rows, add_outer, long_rows, next_tile, panel_vectors, product, rows, tile};
 use super::{Cell, Layout, Piece, Trace};
 use crate::ops::parallel;
 use crate::ops::simd::{self, Kernel, Simd};
@@ -30,7 +28,12 @@ pub fn piece<C: Cell>(
     dy: &[f32],
     dx: &mut [f32],
 ) -> Partial {
-    let Layout { lanes, input_blocks, hidden_blocks, .. } = *layout;
+    let Layout {
+        lanes,
+        input_blocks,
+        hidden_blocks,
+        ..
+    } = *layout;
     let (hidden, input) = (hidden_blocks * lanes, input_blocks * lanes);
     let partial = Partial {
         input: Buffer::zeroed(C::GATES * hidden * input),
@@ -106,7 +109,11 @@ impl<C: Cell> Kernel for Run<'_, C> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Layout { input_blocks, hidden_blocks, .. } = *self.layout;
+        let Layout {
+            input_blocks,
+            hidden_blocks,
+            ..
+        } = *self.layout;
         for t in (0..self.steps).rev() {
             for (first, blocks) in panels(hidden_blocks, S::TILE_VECTORS) {
                 panel_vectors!(S, blocks, N => self.step_panel::<S, N>(s, first, t));
@@ -147,7 +154,11 @@ impl<C: Cell> Run<'_, C> {
     fn state<S: Simd>(&self, s: S, at: usize) -> (S::F32, S::F32) {
         // SAFETY: callers give addresses within the trace.
         unsafe {
-            let c = if C::HAS_C { s.load(self.trace.c.at(at)) } else { s.zero() };
+            let c = if C::HAS_C {
+                s.load(self.trace.c.at(at))
+            } else {
+                s.zero()
+            };
             (s.load(self.trace.h.at(at)), c)
         }
     }
@@ -175,7 +186,13 @@ impl<C: Cell> Run<'_, C> {
 
     /// Step t of R sequences from r0, for the blocks from `first`.
     #[inline(always)]
-    fn step<S: Simd, const R: usize, const N: usize>(&self, s: S, first: usize, t: usize, r0: usize) {
+    fn step<S: Simd, const R: usize, const N: usize>(
+        &self,
+        s: S,
+        first: usize,
+        t: usize,
+        r0: usize,
+    ) {
         let (layout, rows) = (self.layout, self.piece.rows);
         let (row, stride, blocks) = (t * rows + r0, self.stride::<S>(), layout.hidden_blocks);
         // SAFETY: the buffers are as their types say; tiles cover rows and blocks that exist.
@@ -188,8 +205,11 @@ impl<C: Cell> Run<'_, C> {
                     let step = self.chunk * self.piece.chunk_steps + t;
                     let at = ((r0 + r) * self.seq_len + step) * layout.hidden;
                     let dy = self.dy.as_ptr().add(at + (first + v) * S::LANES);
-                    acc[r][v] =
-                        if valid == S::LANES { s.load(dy) } else { s.load_first(dy, valid) };
+                    acc[r][v] = if valid == S::LANES {
+                        s.load(dy)
+                    } else {
+                        s.load_first(dy, valid)
+                    };
                     if C::DIRECT {
                         let dh = self.work.dh.at(((first + v) * rows + r0 + r) * S::LANES);
                         acc[r][v] = s.add(acc[r][v], s.load(dh));
@@ -198,7 +218,12 @@ impl<C: Cell> Run<'_, C> {
             }
             let later = self.gradients::<S>(C::GRADIENTS - C::GATES, row + rows);
             let depth = C::GATES * blocks * S::LANES;
-            let acc = product(s, acc, later, self.weights.hidden.at(first * S::LANES * depth));
+            let acc = product(
+                s,
+                acc,
+                later,
+                self.weights.hidden.at(first * S::LANES * depth),
+            );
 
             for v in 0..N {
                 let block = first + v;
@@ -212,8 +237,19 @@ impl<C: Cell> Run<'_, C> {
                         saved[i] = s.load(self.trace.saved.at((at * C::SAVED + i) * S::LANES));
                     }
                     let carried = (block * rows + r0 + r) * S::LANES;
-                    let dc = if C::HAS_C { s.load(self.work.dc.at(carried)) } else { s.zero() };
-                    let d = C::backward(s, saved, self.state(s, before), self.state(s, after), acc[r][v], dc);
+                    let dc = if C::HAS_C {
+                        s.load(self.work.dc.at(carried))
+                    } else {
+                        s.zero()
+                    };
+                    let d = C::backward(
+                        s,
+                        saved,
+                        self.state(s, before),
+                        self.state(s, after),
+                        acc[r][v],
+                        dc,
+                    );
                     if C::HAS_C {
                         s.store(self.work.dc.at(carried), d.dc);
                     }
@@ -236,7 +272,12 @@ impl<C: Cell> Run<'_, C> {
 
     /// a = W_ih x + …, so dx = da W_ih.
     #[inline(always)]
-    fn input_gradient<S: Simd, const R: usize, const N: usize>(&self, s: S, first: usize, row: usize) {
+    fn input_gradient<S: Simd, const R: usize, const N: usize>(
+        &self,
+        s: S,
+        first: usize,
+        row: usize,
+    ) {
         let layout = self.layout;
         // SAFETY: as in `step`.
         unsafe {
@@ -263,13 +304,25 @@ impl<C: Cell> Run<'_, C> {
     /// a(t) = W_ih x(t) + W_hh h(t − 1), so dW_ih = Σ da(t) x(t)ᵀ and dW_hh = Σ da(t) h(t − 1)ᵀ.
     #[inline(always)]
     fn weight_gradients<S: Simd>(&self, s: S) {
-        let Layout { input_blocks, hidden_blocks, .. } = *self.layout;
+        let Layout {
+            input_blocks,
+            hidden_blocks,
+            ..
+        } = *self.layout;
         let rows = self.steps * self.piece.rows;
         let x_stride = self.chunk_rows() * S::LANES;
-        let x = (self.trace.x.at(self.chunk * input_blocks * x_stride), x_stride, input_blocks);
+        let x = (
+            self.trace.x.at(self.chunk * input_blocks * x_stride),
+            x_stride,
+            input_blocks,
+        );
         // Row t of h is the state before step t.
         let stride = self.stride::<S>();
-        let h = (self.trace.h.at(self.chunk * hidden_blocks * stride), stride, hidden_blocks);
+        let h = (
+            self.trace.h.at(self.chunk * hidden_blocks * stride),
+            stride,
+            hidden_blocks,
+        );
         for (position, (b, b_stride, b_blocks), sum) in [
             (0, x, &self.partial.input),
             (C::GRADIENTS - C::GATES, h, &self.partial.hidden),
@@ -292,7 +345,14 @@ impl<C: Cell> Run<'_, C> {
 
 /// Adds the partial sums, in the order of the pieces, to the gradients of W_ih, W_hh, b_ih, b_hh.
 pub fn add_partials<C: Cell>(layout: &Layout, partials: &[Partial], sums: &mut [Vec<f32>; 4]) {
-    let Layout { lanes, input, hidden, input_blocks, hidden_blocks, .. } = *layout;
+    let Layout {
+        lanes,
+        input,
+        hidden,
+        input_blocks,
+        hidden_blocks,
+        ..
+    } = *layout;
     let padded = hidden_blocks * lanes;
     let offset = C::GRADIENTS - C::GATES;
     let [dw_ih, dw_hh, db_ih, db_hh] = sums;
@@ -317,8 +377,14 @@ pub fn add_partials<C: Cell>(layout: &Layout, partials: &[Partial], sums: &mut [
     for gate in 0..C::GATES {
         let range = gate * hidden..(gate + 1) * hidden;
         for partial in partials {
-            add(&mut db_ih[range.clone()], partial.bias.at(C::INPUT_POSITION[gate] * padded));
-            add(&mut db_hh[range.clone()], partial.bias.at(C::HIDDEN_POSITION[gate] * padded));
+            add(
+                &mut db_ih[range.clone()],
+                partial.bias.at(C::INPUT_POSITION[gate] * padded),
+            );
+            add(
+                &mut db_hh[range.clone()],
+                partial.bias.at(C::HIDDEN_POSITION[gate] * padded),
+            );
         }
     }
 }

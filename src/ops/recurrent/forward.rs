@@ -20,7 +20,12 @@ pub fn piece<C: Cell>(
     y: &mut [f32],
     training: bool,
 ) -> Trace {
-    let Layout { lanes, input_blocks, hidden_blocks, .. } = *layout;
+    let Layout {
+        lanes,
+        input_blocks,
+        hidden_blocks,
+        ..
+    } = *layout;
     let kept = if training { piece.chunks } else { 1 };
     let rows = piece.chunk_steps * piece.rows;
     let states = kept * hidden_blocks * (rows + piece.rows) * lanes;
@@ -28,7 +33,11 @@ pub fn piece<C: Cell>(
         x: Buffer::new(kept * input_blocks * rows * lanes),
         h: Buffer::new(states),
         c: Buffer::new(if C::HAS_C { states } else { 0 }),
-        saved: Buffer::new(if training { kept * hidden_blocks * rows * C::SAVED * lanes } else { 0 }),
+        saved: Buffer::new(if training {
+            kept * hidden_blocks * rows * C::SAVED * lanes
+        } else {
+            0
+        }),
     };
     let projected = Buffer::new(hidden_blocks * C::GATES * rows * lanes);
     let state_stride = (rows + piece.rows) * lanes;
@@ -49,13 +58,22 @@ pub fn piece<C: Cell>(
             } else {
                 trace.c.at(0)
             },
-            saved: training.then(|| trace.saved.at(slab * hidden_blocks * rows * C::SAVED * lanes)),
+            saved: training.then(|| {
+                trace
+                    .saved
+                    .at(slab * hidden_blocks * rows * C::SAVED * lanes)
+            }),
             y: y[first_step * layout.hidden..].as_mut_ptr(),
             y_row: seq_len * layout.hidden,
         };
         // SAFETY: the buffers hold what `Chunk` says, by their sizes above.
         unsafe {
-            gather(layout, &x[first_step * layout.input..], seq_len * layout.input, &chunk);
+            gather(
+                layout,
+                &x[first_step * layout.input..],
+                seq_len * layout.input,
+                &chunk,
+            );
             // The state before the chunk: zeros, or the last of the chunk before.
             for block in 0..hidden_blocks {
                 let (to, n) = (block * state_stride, piece.rows * lanes);
@@ -105,7 +123,12 @@ pub struct Chunk {
 /// # Safety
 /// The chunk has room.
 pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
-    let Layout { lanes, input, input_blocks, .. } = *layout;
+    let Layout {
+        lanes,
+        input,
+        input_blocks,
+        ..
+    } = *layout;
     for r in 0..chunk.rows {
         for t in 0..chunk.steps {
             let row = &x[r * x_row + t * input..][..input];
@@ -127,7 +150,15 @@ pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
 /// # Safety
 /// The chunk's buffers are as it says, and the weights packed for this layout and cell.
 pub unsafe fn run<C: Cell>(layout: &Layout, weights: &ForwardWeights, chunk: Chunk) {
-    simd::dispatch_at(layout.level, Run::<C> { layout, weights, chunk, cell: PhantomData });
+    simd::dispatch_at(
+        layout.level,
+        Run::<C> {
+            layout,
+            weights,
+            chunk,
+            cell: PhantomData,
+        },
+    );
 }
 
 struct Run<'a, C> {
@@ -209,7 +240,10 @@ impl<C: Cell> Run<'_, C> {
     unsafe fn projected<S: Simd, const N: usize>(&self, first: usize, row: usize) -> *mut f32 {
         // SAFETY: by contract of `run`.
         unsafe {
-            let panel = self.chunk.projected.add(first * C::GATES * self.chunk.block_stride);
+            let panel = self
+                .chunk
+                .projected
+                .add(first * C::GATES * self.chunk.block_stride);
             panel.add(row * N * S::LANES)
         }
     }
@@ -271,7 +305,11 @@ impl<C: Cell> Run<'_, C> {
                     let input = from.add((r * N + u * C::GATES + C::GATES - 1) * S::LANES);
                     let before = block * chunk.state_stride + (row + r) * S::LANES;
                     let after = before + chunk.rows * S::LANES;
-                    let c = if C::HAS_C { s.load(chunk.c.add(before)) } else { s.zero() };
+                    let c = if C::HAS_C {
+                        s.load(chunk.c.add(before))
+                    } else {
+                        s.zero()
+                    };
                     let h = s.load(chunk.h.add(before));
                     let next = C::forward(s, gates, s.load(input), h, c);
                     s.store(chunk.h.add(after), next.h);

@@ -35,7 +35,12 @@ pub struct ForwardWeights {
 impl ForwardWeights {
     /// Copies and packs.
     pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights) -> Self {
-        let Layout { lanes, hidden, hidden_blocks, .. } = *layout;
+        let Layout {
+            lanes,
+            hidden,
+            hidden_blocks,
+            ..
+        } = *layout;
         let (bias_ih, bias_hh) = (values(weights.bias_ih), values(weights.bias_hh));
         let bias = Buffer::zeroed(hidden_blocks * C::GATES * lanes);
         let apart = Buffer::zeroed(hidden_blocks * lanes);
@@ -64,7 +69,13 @@ impl ForwardWeights {
 }
 
 fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize) -> Buffer {
-    let Layout { lanes, hidden, hidden_blocks, vectors, .. } = *layout;
+    let Layout {
+        lanes,
+        hidden,
+        hidden_blocks,
+        vectors,
+        ..
+    } = *layout;
     let depth = columns.next_multiple_of(lanes);
     let out = Buffer::new(hidden_blocks * C::GATES * lanes * depth);
     let panels: Vec<_> = panels(hidden_blocks, forward_blocks::<C>(vectors)).collect();
@@ -123,7 +134,13 @@ impl BackwardWeights {
 }
 
 fn stack<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, position: [usize; 4]) -> Buffer {
-    let Layout { lanes, hidden, hidden_blocks, vectors, .. } = *layout;
+    let Layout {
+        lanes,
+        hidden,
+        hidden_blocks,
+        vectors,
+        ..
+    } = *layout;
     let (padded, column_blocks) = (hidden_blocks * lanes, columns.div_ceil(lanes));
     let depth = C::GATES * padded;
     let out = Buffer::new(depth * column_blocks * lanes);
@@ -140,7 +157,9 @@ fn stack<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, position: [us
                 unsafe {
                     let row = out.at(to);
                     row.write_bytes(0, width);
-                    let from = weight.as_ptr().add((gate * hidden + unit.min(hidden - 1)) * columns);
+                    let from = weight
+                        .as_ptr()
+                        .add((gate * hidden + unit.min(hidden - 1)) * columns);
                     row.copy_from_nonoverlapping(from.add(first * lanes), filled);
                 }
             }

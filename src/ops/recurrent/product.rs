@@ -9,12 +9,30 @@ use crate::ops::simd::Simd;
 macro_rules! rows {
     ($size:expr, $most:expr, $name:ident => $body:expr) => {
         match $size {
-            6 if $most >= 6 => { const $name: usize = 6; $body }
-            5 if $most >= 5 => { const $name: usize = 5; $body }
-            4 => { const $name: usize = 4; $body }
-            3 => { const $name: usize = 3; $body }
-            2 => { const $name: usize = 2; $body }
-            _ => { const $name: usize = 1; $body }
+            6 if $most >= 6 => {
+                const $name: usize = 6;
+                $body
+            }
+            5 if $most >= 5 => {
+                const $name: usize = 5;
+                $body
+            }
+            4 => {
+                const $name: usize = 4;
+                $body
+            }
+            3 => {
+                const $name: usize = 3;
+                $body
+            }
+            2 => {
+                const $name: usize = 2;
+                $body
+            }
+            _ => {
+                const $name: usize = 1;
+                $body
+            }
         }
     };
 }
@@ -95,10 +113,22 @@ pub fn next_tile(left: usize, most: usize) -> usize {
 macro_rules! long_rows {
     ($size:expr, $most:expr, $name:ident => $body:expr) => {
         match $size {
-            1 => { const $name: usize = 1; $body }
-            2 => { const $name: usize = 2; $body }
-            _ if $most == 4 => { const $name: usize = 4; $body }
-            _ => { const $name: usize = 6; $body }
+            1 => {
+                const $name: usize = 1;
+                $body
+            }
+            2 => {
+                const $name: usize = 2;
+                $body
+            }
+            _ if $most == 4 => {
+                const $name: usize = 4;
+                $body
+            }
+            _ => {
+                const $name: usize = 6;
+                $body
+            }
         }
     };
 }
@@ -149,9 +179,8 @@ unsafe fn in_parts<S: Simd, const R: usize, const N: usize, const P: usize>(
             }
         }
         // SAFETY: by contract of `product`.
-        let sum = unsafe {
-            accumulate(s, sum, a, panel.add(first * a.blocks * S::LANES * S::LANES))
-        };
+        let sum =
+            unsafe { accumulate(s, sum, a, panel.add(first * a.blocks * S::LANES * S::LANES)) };
         for r in 0..R {
             for v in 0..P {
                 acc[r][first + v] = sum[r][v];

@@ -19,18 +19,34 @@ impl<C: Cell> Stepper<C> {
         let (_, input) = *weights.weight_ih.shape();
         let layout = Layout::new(input, weights.check::<C>(input));
         let weights = ForwardWeights::new::<C>(&layout, weights);
-        Stepper { layout, weights, cell: PhantomData }
+        Stepper {
+            layout,
+            weights,
+            cell: PhantomData,
+        }
     }
 
     /// Consumes one token of each of B sequences, x (B, D), and updates the states h and, of cells
     /// that have one, c (B, H); `scratch` is working memory that grows on first use. Panics if
     /// lengths disagree.
     pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Vec<f32>) {
-        let Layout { lanes, input, hidden, input_blocks, hidden_blocks, .. } = self.layout;
+        let Layout {
+            lanes,
+            input,
+            hidden,
+            input_blocks,
+            hidden_blocks,
+            ..
+        } = self.layout;
         let rows = h.len() / hidden;
         assert_eq!(h.len(), rows * hidden, "{}: h is (B, H)", C::NAME);
         assert_eq!(x.len(), rows * input, "{}: x is (B, D)", C::NAME);
-        assert_eq!(c.len(), if C::HAS_C { h.len() } else { 0 }, "{}: c is (B, H)", C::NAME);
+        assert_eq!(
+            c.len(),
+            if C::HAS_C { h.len() } else { 0 },
+            "{}: c is (B, H)",
+            C::NAME
+        );
         if rows == 0 {
             return;
         }
@@ -78,7 +94,12 @@ impl<C: Cell> Stepper<C> {
 
 /// (B, H) into the first B rows of (hidden blocks, …, LANES), the padding zero.
 unsafe fn scatter_state(layout: &Layout, from: &[f32], to: *mut f32, stride: usize) {
-    let Layout { lanes, hidden, hidden_blocks, .. } = *layout;
+    let Layout {
+        lanes,
+        hidden,
+        hidden_blocks,
+        ..
+    } = *layout;
     for (row, from) in from.chunks_exact(hidden).enumerate() {
         for block in 0..hidden_blocks {
             let part = &from[block * lanes..hidden.min((block + 1) * lanes)];

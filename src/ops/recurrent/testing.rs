@@ -34,19 +34,66 @@ struct Case {
 
 // One of everything; no size a multiple of a vector; several panels, chunks and pieces.
 const CASES: [Case; 8] = [
-    Case { batch: 1, seq_len: 1, input: 1, hidden: 1 },
-    Case { batch: 3, seq_len: 4, input: 5, hidden: 19 },
-    Case { batch: 2, seq_len: 7, input: 33, hidden: 17 },
-    Case { batch: 9, seq_len: 5, input: 16, hidden: 8 },
-    Case { batch: 5, seq_len: 3, input: 70, hidden: 83 },
-    Case { batch: 1, seq_len: 300, input: 4, hidden: 5 },
-    Case { batch: 17, seq_len: 70, input: 6, hidden: 33 },
-    Case { batch: 13, seq_len: 1, input: 64, hidden: 64 },
+    Case {
+        batch: 1,
+        seq_len: 1,
+        input: 1,
+        hidden: 1,
+    },
+    Case {
+        batch: 3,
+        seq_len: 4,
+        input: 5,
+        hidden: 19,
+    },
+    Case {
+        batch: 2,
+        seq_len: 7,
+        input: 33,
+        hidden: 17,
+    },
+    Case {
+        batch: 9,
+        seq_len: 5,
+        input: 16,
+        hidden: 8,
+    },
+    Case {
+        batch: 5,
+        seq_len: 3,
+        input: 70,
+        hidden: 83,
+    },
+    Case {
+        batch: 1,
+        seq_len: 300,
+        input: 4,
+        hidden: 5,
+    },
+    Case {
+        batch: 17,
+        seq_len: 70,
+        input: 6,
+        hidden: 33,
+    },
+    Case {
+        batch: 13,
+        seq_len: 1,
+        input: 64,
+        hidden: 64,
+    },
 ];
 
 /// x, W_ih, W_hh, b_ih, b_hh.
 type Tensors = [Vec<f32>; 5];
-const NAMES: [&str; 6] = ["y", "dx", "dweight_ih", "dweight_hh", "dbias_ih", "dbias_hh"];
+const NAMES: [&str; 6] = [
+    "y",
+    "dx",
+    "dweight_ih",
+    "dweight_hh",
+    "dbias_ih",
+    "dbias_hh",
+];
 
 impl Case {
     fn tensors(&self, gates: usize) -> Tensors {
@@ -95,7 +142,12 @@ impl Case {
     }
 
     fn composed<C: Cell>(&self, reference: &Reference<C>) -> Vec<Vec<f32>> {
-        let Case { batch, seq_len, hidden, .. } = *self;
+        let Case {
+            batch,
+            seq_len,
+            hidden,
+            ..
+        } = *self;
         let m = self.matrices(C::GATES);
         let taped = |m: &Matrix| m.clone().put_tape(Tape::on());
         // Products with 0/1 matrices pick rows, exactly: row i of the result is row at(i).
@@ -146,7 +198,12 @@ impl Case {
 
     /// The loss in f64, every number in turn plain.
     fn loss<C: Cell>(&self, reference: &Reference<C>, tensors: &[Vec<f64>; 5]) -> f64 {
-        let Case { batch, seq_len, input, hidden } = *self;
+        let Case {
+            batch,
+            seq_len,
+            input,
+            hidden,
+        } = *self;
         let [x, weight_ih, weight_hh, bias_ih, bias_hh] = tensors;
         let w = self.loss_weights();
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
@@ -163,7 +220,9 @@ impl Case {
                         .map(|i| bias_ih[i] + dot(&weight_ih[i * input..(i + 1) * input], x))
                         .collect();
                     let recurrent: Vec<_> = rows()
-                        .map(|i| bias_hh[i] + dot(&weight_hh[i * hidden..(i + 1) * hidden], &before))
+                        .map(|i| {
+                            bias_hh[i] + dot(&weight_hh[i * hidden..(i + 1) * hidden], &before)
+                        })
                         .collect();
                     (h[unit], c[unit]) = (reference.step)(&inputs, &recurrent, h[unit], c[unit]);
                     loss += h[unit] * w[row * hidden + unit] as f64;
@@ -175,7 +234,12 @@ impl Case {
 }
 
 fn weights(m: &[Matrix; 5]) -> RecurrentWeights<'_> {
-    RecurrentWeights { weight_ih: &m[1], weight_hh: &m[2], bias_ih: &m[3], bias_hh: &m[4] }
+    RecurrentWeights {
+        weight_ih: &m[1],
+        weight_hh: &m[2],
+        bias_ih: &m[3],
+        bias_hh: &m[4],
+    }
 }
 
 impl<C: Cell> Reference<C> {
@@ -195,8 +259,9 @@ impl<C: Cell> Reference<C> {
     /// Gradients equal central differences of the pure step in f64, at every SIMD level.
     pub fn check_differences(&self) {
         for case in CASES.into_iter().take(4) {
-            let tensors: [Vec<f64>; 5] =
-                case.tensors(C::GATES).map(|t| t.iter().map(|&v| v as f64).collect());
+            let tensors: [Vec<f64>; 5] = case
+                .tensors(C::GATES)
+                .map(|t| t.iter().map(|&v| v as f64).collect());
             let fused: Vec<_> = available()
                 .iter()
                 .map(|&level| (level, with_level(level, || case.fused::<C>())))
@@ -227,7 +292,9 @@ impl<C: Cell> Reference<C> {
     pub fn check_threads(&self) {
         for case in CASES {
             let bits = |all: Vec<Vec<f32>>| -> Vec<Vec<u32>> {
-                all.iter().map(|v| v.iter().map(|x| x.to_bits()).collect()).collect()
+                all.iter()
+                    .map(|v| v.iter().map(|x| x.to_bits()).collect())
+                    .collect()
             };
             let want = bits(with_threads(1, move || case.fused::<C>()));
             for threads in [2, 3] {
@@ -243,8 +310,16 @@ impl<C: Cell> Reference<C> {
 
     /// Step by step equals the whole sequence, at every SIMD level.
     pub fn check_steps(&self) {
-        for (case, &level) in CASES.iter().flat_map(|c| available().iter().map(move |l| (c, l))) {
-            let Case { batch, seq_len, input, hidden } = *case;
+        for (case, &level) in CASES
+            .iter()
+            .flat_map(|c| available().iter().map(move |l| (c, l)))
+        {
+            let Case {
+                batch,
+                seq_len,
+                input,
+                hidden,
+            } = *case;
             with_level(level, || {
                 let m = case.matrices(C::GATES);
                 let x = m[0].clone().put_tape(Tape::Off);
@@ -273,7 +348,12 @@ impl<C: Cell> Reference<C> {
     pub fn check_cost(&self) {
         let case = CASES[2];
         let (_, costs) = counting(|| case.fused::<C>());
-        let Case { batch, seq_len, input, hidden } = case;
+        let Case {
+            batch,
+            seq_len,
+            input,
+            hidden,
+        } = case;
         let forward = (2 * batch * seq_len * C::GATES * hidden * (input + hidden)) as f64;
         let of = |name| costs.iter().find(|c| c.name == name).expect("reported");
         assert_eq!(of(C::NAME).flops, forward);
