@@ -126,6 +126,8 @@ impl Shared {
 
 /// The subcommands.
 #[derive(Debug, Subcommand)]
+// Parsed once; boxing the larger argument lists would only hide them.
+#[allow(clippy::large_enum_variant)]
 pub enum Command {
     /// Measure and train every model, judge the claims, write plots and the report
     Reproduce(reproduce::Args),

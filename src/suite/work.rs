@@ -42,6 +42,8 @@ pub enum Stage {
 /// What a run does.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
+// A few hundred of these exist at a time.
+#[allow(clippy::large_enum_variant)]
 pub enum Work {
     /// Trains one model and tests it.
     Train(Training),

@@ -85,7 +85,7 @@ pub struct Rows {
 pub const fn part(tile_vectors: usize, vectors: usize) -> usize {
     if vectors <= tile_vectors {
         vectors
-    } else if vectors % tile_vectors == 0 {
+    } else if vectors.is_multiple_of(tile_vectors) {
         tile_vectors
     } else {
         // Three gates where two vectors are the rule: three vectors of fewer rows.

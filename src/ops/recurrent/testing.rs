@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 /// The mathematics of a cell, as plain as can be.
 pub struct Reference<C> {
     /// Next (h, c) of one unit from W_ih x + b_ih and W_hh h + b_hh, a gate each, and its (h, c).
+    #[allow(clippy::type_complexity)]
     pub step: fn(input: &[f64], hidden: &[f64], h: f64, c: f64) -> (f64, f64),
     /// The same for all units of a batch, each (B, H).
     pub composed: fn(Vec<Activation>, Vec<Activation>, Activation, Activation) -> [Activation; 2],
