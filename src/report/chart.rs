@@ -4,10 +4,11 @@ use super::axis::Axis;
 use super::bars;
 use super::figure::Figure;
 use super::font::{text_width, wrap};
+use super::layout::{spread, x_axis, y_axis};
 use super::marks;
 use super::palette::{DOTTED, Style};
 use super::scene::{Anchor, Ink, Point, Scene, Shape};
-use crate::suite::schema::{PlotKind, Scale};
+use crate::suite::schema::PlotKind;
 
 /// Width of a plot for slides, pages and screens, in CSS pixels.
 pub const WIDE: f64 = 960.0;
@@ -223,8 +224,9 @@ impl Page {
             1.0,
             &[],
         );
-        let mut free = f64::NEG_INFINITY;
-        for (value, label) in &x.ticks {
+        // From the far end, whose label matters most; labels without room are left out.
+        let mut free = f64::INFINITY;
+        for (value, label) in x.ticks.iter().rev() {
             let (place, _) = frame.at(x.position(*value), 0.0);
             self.line(
                 vec![(place, base), (place, base + 4.0)],
@@ -233,7 +235,7 @@ impl Page {
                 &[],
             );
             let half = text_width(label, TICK, false) / 2.0;
-            if place - half >= free {
+            if place + half <= free {
                 self.text(
                     (place, base + 14.0),
                     label,
@@ -241,7 +243,7 @@ impl Page {
                     Ink::Muted,
                     Anchor::Middle,
                 );
-                free = place + half + 6.0;
+                free = place - half - 6.0;
             }
         }
     }
@@ -349,112 +351,4 @@ fn entries(figure: &Figure) -> Vec<Entry> {
         );
     }
     entries
-}
-
-fn y_axis(figure: &Figure, height: f64) -> Axis {
-    let panels = || figure.panels.iter();
-    let samples = panels().flat_map(|p| &p.series).flat_map(|s| {
-        let runs = s.runs.iter().flatten().map(|p| p.1);
-        s.points
-            .iter()
-            .flat_map(|p| p.sample.iter().copied())
-            .chain(runs)
-    });
-    let floors = panels()
-        .flat_map(|p| &p.floors)
-        .flat_map(|f| f.points.iter().map(|p| p.1));
-    let mut values: Vec<f64> = samples.chain(floors).collect();
-    // Intervals count as far as they do not squeeze the measurements: from three values they may
-    // reach far, and are then cut at the frame.
-    let shown = values
-        .iter()
-        .copied()
-        .filter(|v| v.is_finite() && (figure.y_scale == Scale::Linear || *v > 0.0));
-    let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-        (l.min(v), h.max(v))
-    });
-    let reach = match figure.y_scale {
-        Scale::Linear => (low - 0.15 * (high - low), high + 0.15 * (high - low)),
-        _ => (
-            low * (low / high).powf(0.15),
-            high * (high / low).powf(0.15),
-        ),
-    };
-    let points = panels().flat_map(|p| &p.series).flat_map(|s| &s.points);
-    let bounds: Vec<f64> = points
-        .filter_map(|p| p.interval)
-        .flat_map(|i| [i.low, i.high])
-        .collect();
-    if low <= high {
-        values.extend(bounds.into_iter().map(|v| {
-            v.clamp(reach.0, reach.1)
-                .max(if low >= 0.0 { 0.0 } else { reach.0 })
-        }));
-    }
-    Axis::fit(
-        figure.y_scale,
-        values,
-        figure.y_range,
-        &[],
-        (height / 40.0) as usize,
-    )
-}
-
-fn x_axis(figure: &Figure, width: f64) -> Axis {
-    let series = figure.panels.iter().flat_map(|p| &p.series);
-    let points = series.flat_map(|s| {
-        s.points
-            .iter()
-            .map(|p| p.x)
-            .chain(s.runs.iter().flatten().map(|p| p.0))
-    });
-    let mut values: Vec<f64> = points.collect();
-    values.sort_by(f64::total_cmp);
-    let most = (width / 55.0) as usize;
-    if figure.kind == PlotKind::Lines {
-        values.dedup();
-        return Axis::fit(figure.x_scale, values.clone(), None, &values, most.max(3));
-    }
-    let range = values
-        .first()
-        .zip(values.last())
-        .filter(|(a, b)| a < b && figure.x_scale == Scale::Linear);
-    let range = range.map(|(a, b)| [if *a < 0.1 * b { 0.0 } else { *a }, *b]);
-    Axis::fit(figure.x_scale, values, range, &[], most.max(3))
-}
-
-/// Moves places apart to at least `gap`, within bounds, keeping their order (top to bottom).
-fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
-    let mut places = wanted.to_vec();
-    for _ in 0..200 {
-        let mut moved = false;
-        for i in 1..places.len() {
-            let overlap = gap - (places[i] - places[i - 1]);
-            if overlap > 0.01 {
-                places[i - 1] -= overlap / 2.0;
-                places[i] += overlap / 2.0;
-                moved = true;
-            }
-        }
-        let (first, last) = (
-            places.first().copied().unwrap_or(top),
-            places.last().copied().unwrap_or(top),
-        );
-        let shift = if first < top {
-            top - first
-        } else if last > bottom {
-            (bottom - last).max(top - first)
-        } else {
-            0.0
-        };
-        places.iter_mut().for_each(|p| *p += shift);
-        if !moved && shift.abs() < 0.01 {
-            break;
-        }
-    }
-    // What relaxation left too close is stacked.
-    for i in 1..places.len() {
-        places[i] = places[i].max(places[i - 1] + gap);
-    }
-    places
 }

@@ -243,7 +243,7 @@ fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
         None => "none".into(),
     };
     differ("corpus", corpus(a), corpus(b));
-    let facts = |m: &crate::suite::output::Manifest| super::tables::facts(&m.machine);
+    let facts = |m: &crate::suite::output::Manifest| super::inventory::facts(&m.machine);
     let (old, new) = (facts(a), facts(b));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {

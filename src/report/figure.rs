@@ -1,6 +1,5 @@
 //! From a plot's specification and the records to what the plot shows, before any drawing.
 
-use super::axis::{exact, short, thousands};
 use super::palette::{self, Style};
 use super::source::{Row, Source, compare_fields};
 use crate::stats::{Interval, median, median_interval, wilson};
@@ -12,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Confidence level of all intervals drawn.
 pub const LEVEL: f64 = 0.95;
 /// More points in a curve than this cannot be told apart; neighbours are averaged.
-const MOST_POINTS: usize = 200;
+pub(super) const MOST_POINTS: usize = 200;
 
 /// What one plot shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,13 +131,20 @@ pub fn collect(
                 palette::factor_label(column, facet).unwrap_or_else(|| format!("{facet} {column}"))
             }),
             series: series(spec, &rows, longest),
-            floors: floors(spec, experiment, source, &lenient)?,
+            floors: super::floors::floors(spec, experiment, source, &lenient)?,
         });
     }
     Ok(Figure {
         file: spec.file.clone(),
         title: spec.title.clone(),
-        caption: caption(spec, &rows, &panels, &source.manifest.profile, longest),
+        caption: super::caption::caption(
+            spec,
+            experiment.kind,
+            &rows,
+            &panels,
+            &source.manifest.profile,
+            longest,
+        ),
         metric: spec.metric.clone(),
         kind: spec.kind,
         x_label: spec.x_label.clone(),
@@ -366,175 +372,4 @@ fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
             }
         })
         .collect()
-}
-
-fn floors(
-    spec: &PlotSpec,
-    experiment: &Experiment,
-    source: &Source,
-    inside: &dyn Fn(&Row) -> bool,
-) -> anyhow::Result<Vec<Floor>> {
-    let mut floors = Vec::new();
-    if let Some(metric) = &spec.floor {
-        let mut at: Vec<(f64, f64)> = Vec::new();
-        for record in source.measured(&experiment.id, metric) {
-            let row = Row::of(record)?;
-            if row.matches(&spec.filter, true) && inside(&row) {
-                let x = if spec.kind == PlotKind::Lines {
-                    row.get(&spec.x).parse().unwrap_or(0.0)
-                } else {
-                    0.0
-                };
-                at.push((x, record.value.unwrap_or(f64::NAN)));
-            }
-        }
-        at.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let middle = |group: &[(f64, f64)]| {
-            (
-                group[0].0,
-                median(&group.iter().map(|p| p.1).collect::<Vec<_>>()),
-            )
-        };
-        let mut points: Vec<_> = at.chunk_by(|a, b| a.0 == b.0).map(middle).collect();
-        let level = points.first().map(|p| p.1);
-        let same = level.filter(|level| points.iter().all(|p| p.1 == *level));
-        if same.is_some() {
-            points.truncate(1);
-        }
-        if !points.is_empty() {
-            let value = same.map_or(String::new(), |v| {
-                format!(" {}", exact((v * 1e4).round() / 1e4))
-            });
-            floors.push(Floor {
-                label: format!("trivial floor{value}"),
-                points,
-            });
-        }
-    }
-    for model in &spec.baselines {
-        // A baseline is tested once, after no training: beside a validation curve or a loss by
-        // position stands its figure on the test set.
-        for metric in [spec.metric.as_str(), "test_bits_per_character"] {
-            let mut sample = Vec::new();
-            for record in source
-                .measured(&experiment.id, metric)
-                .filter(|r| r.model == *model)
-            {
-                let row = Row::of(record)?;
-                if row.matches(&spec.filter, true) && inside(&row) {
-                    sample.extend(record.value);
-                }
-            }
-            if !sample.is_empty() {
-                let level = median(&sample);
-                let note = if metric == spec.metric {
-                    ""
-                } else {
-                    " (whole test set)"
-                };
-                let label = format!(
-                    "{}{note} {}",
-                    palette::name(model),
-                    exact((level * 100.0).round() / 100.0)
-                );
-                floors.push(Floor {
-                    label,
-                    points: vec![(0.0, level)],
-                });
-                break;
-            }
-            if !(spec.metric.contains("bits")) {
-                break;
-            }
-        }
-    }
-    Ok(floors)
-}
-
-/// n, interval and what was the same for all marks.
-fn caption(
-    spec: &PlotSpec,
-    rows: &[(Row, f64)],
-    panels: &[Panel],
-    profile: &str,
-    longest: usize,
-) -> String {
-    let timed = rows.iter().any(|(row, _)| !row.get("repeat").is_empty());
-    let unit = if timed { "repeats" } else { "seeds" };
-    let all = panels.iter().flat_map(|panel| &panel.series);
-    let counts: Vec<usize> = match spec.kind {
-        PlotKind::Curves => all.map(|s| s.runs.len()).collect(),
-        _ => all
-            .flat_map(|s| s.points.iter().map(|p| p.sample.len()))
-            .collect(),
-    };
-    let (least, most) = (
-        counts.iter().min().copied().unwrap_or(0),
-        counts.iter().max().copied().unwrap_or(0),
-    );
-    let n = if least == most {
-        format!("n = {most}")
-    } else {
-        format!("n = {least}\u{2013}{most}")
-    };
-    let one = |plural: &str| {
-        if most == 1 {
-            plural.trim_end_matches('s').to_string()
-        } else {
-            plural.to_string()
-        }
-    };
-    let marks = match (spec.kind, most) {
-        (_, 0) => "nothing recorded yet".to_string(),
-        (PlotKind::Curves, 1) => format!("One run a curve ({n} {})", one(unit)),
-        (PlotKind::Curves, _) => format!("Bold: median of {n} {unit}; faint: single {unit}"),
-        (_, 1) => format!("Single values ({n} {}), so no interval", one(unit)),
-        _ if spec.metric == "solved" => format!("Share of {n} {unit} with 95 % Wilson interval"),
-        _ => format!("Median of {n} {unit} with 95 % interval; faint points: single {unit}"),
-    };
-    let mut parts = vec![marks];
-    let together = longest.div_ceil(MOST_POINTS);
-    if spec.kind == PlotKind::Curves && together > 1 {
-        parts.push(format!("each point averages {together} neighbours"));
-    }
-    let mut settings = Vec::new();
-    let sizes: BTreeSet<u64> = rows
-        .iter()
-        .filter_map(|(row, _)| row.get("parameters").parse().ok())
-        .collect();
-    if let (Some(a), Some(b)) = (sizes.first(), sizes.last()) {
-        let range = match (short_count(*a), short_count(*b)) {
-            (a, b) if a == b => a,
-            (a, b) => format!("{a}\u{2013}{b}"),
-        };
-        settings.push(format!("{range} parameters"));
-    }
-    for column in [
-        "layers", "seq_len", "batch", "delay", "pairs", "equal", "threads",
-    ] {
-        let values: BTreeSet<&str> = rows.iter().map(|(row, _)| row.get(column)).collect();
-        if values.len() == 1 && spec.facet.as_deref() != Some(column) && spec.x != column {
-            settings.extend(values.first().and_then(|value| {
-                let label = palette::factor_label(column, value)?;
-                Some(if *value == "1" {
-                    label.replace("layers", "layer").replace("pairs", "pair")
-                } else {
-                    label
-                })
-            }));
-        }
-    }
-    settings.push(format!("{profile} profile"));
-    format!("{}. {}.", parts.join("; "), settings.join(", "))
-}
-
-/// `312k`, `9,800`.
-fn short_count(count: u64) -> String {
-    if count < 10_000 {
-        thousands(count as i64)
-    } else if count < 1_000_000 {
-        format!("{}k", (count as f64 / 1e3).round())
-    } else {
-        short((count as f64 / 1e4).round() * 1e4)
-    }
 }

@@ -3,13 +3,14 @@
 use super::axis::{exact, significant, thousands};
 use super::chart::{NARROW, WIDE, draw};
 use super::figure::Figure;
+use super::inventory;
 use super::source::Source;
 use super::tables::{self, Table};
 use super::terminal;
 use crate::claims::{self, Claim, Verdict};
 use crate::suite::metrics;
 use crate::suite::output::State;
-use crate::suite::schema::Experiment;
+use crate::suite::schema::{Experiment, Kind};
 use askama::Template;
 
 /// The whole page.
@@ -80,9 +81,9 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
         notes: notes(source),
         command: manifest.command.clone(),
         claims,
-        machine: tables::machine(manifest),
+        machine: inventory::machine(manifest),
         run_summary: run_summary(source),
-        runs: tables::runs(source)?,
+        runs: inventory::runs(source)?,
     };
     Ok(page.render()?)
 }
@@ -164,14 +165,14 @@ fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
     let settings = &experiment.settings;
     let mut sentences = Vec::new();
     match experiment.kind {
-        crate::suite::schema::Kind::Throughput => sentences.push(format!(
+        Kind::Throughput => sentences.push(format!(
             "Whole steps were timed after a warm-up, all models of a sweep point in turn (A B A B), so that drift of the \
              machine cancels. Every repeat is recorded; shown is the median with its 95 % interval. Beside it stand the \
              floating-point operations of a step, counted by the operations themselves, and their share of the peak rate \
              that this machine reached in the same run. Threads: {}.",
             source.manifest.threads
         )),
-        crate::suite::schema::Kind::Train => {
+        Kind::Train => {
             let budget = match (settings.steps, settings.seconds) {
                 (Some(steps), Some(seconds)) => format!("{steps} steps, or {} seconds where seconds are equal", exact(seconds)),
                 (Some(steps), None) => format!("{} steps", thousands(steps as i64)),

@@ -6,13 +6,17 @@
 
 pub mod axis;
 mod bars;
+mod caption;
 pub mod chart;
 pub mod compare;
 pub mod figure;
 #[cfg(test)]
 mod fixture;
+mod floors;
 pub mod font;
 pub mod html;
+pub mod inventory;
+mod layout;
 mod marks;
 pub mod palette;
 pub mod scene;
