@@ -75,7 +75,7 @@ pub fn evidence(verdict: Option<&Verdict>) -> Table {
             text(&e.label),
             with_interval(e.effect.estimate, Some(&e.effect)),
             text(&e.unit),
-            number(e.margin),
+            number_in_full(e.margin),
             text(e.effect.n.to_string()),
             text(terminal::answer(e.answer)),
         ]
@@ -194,7 +194,8 @@ pub fn models(source: &Source, experiment: &Experiment) -> anyhow::Result<Table>
     let records = source
         .records
         .iter()
-        .filter(|r| r.experiment == experiment.id && r.parameters.is_some());
+        .filter(|r| r.experiment == experiment.id && r.parameters.is_some())
+        .filter(|r| !r.metric.starts_with("tuning"));
     let rows = grouped(records, &columns)?
         .into_iter()
         .map(|(key, records)| {
