@@ -225,17 +225,22 @@ fn widths_are_found_for_a_number_of_parameters() {
                 ..wide.clone()
             };
             let width = width_for_parameters(&config, target).unwrap();
-            let count = parameter_count(&ModelConfig { width, ..config }).unwrap();
+            let count = parameter_count(&ModelConfig {
+                width,
+                ..config.clone()
+            })
+            .unwrap();
             let off = count.abs_diff(target) as f64 / target as f64;
             assert!(off < 0.03, "{} {target}: width {width}, {count}", row.name);
-            assert_eq!(
-                width % 8,
-                if off < 0.03 && target > 20_000 {
-                    0
-                } else {
-                    width % 8
-                }
-            );
+            // A width that is no multiple of 8 is right only where the multiples around it miss.
+            for multiple in [width / 8 * 8, width / 8 * 8 + 8] {
+                let count = parameter_count(&ModelConfig {
+                    width: multiple.max(8),
+                    ..config.clone()
+                });
+                let off = count.unwrap().abs_diff(target) as f64 / target as f64;
+                assert!(width % 8 == 0 || off > 0.03, "{} {target}", row.name);
+            }
         }
     }
     let rotary = ModelConfig {

@@ -196,7 +196,9 @@ impl Opened {
     /// Opens the checkpoint at `path`, a file or an output directory.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = checkpoint::locate(path);
-        let (model, _) = checkpoint::load(&file)?;
+        // A checkpoint that cannot be opened is a mistake in the command.
+        let (model, _) =
+            checkpoint::load(&file).map_err(|error| usage(anyhow::Error::new(error)))?;
         let beside = |name: &str| file.with_file_name(name);
         let config = beside(CONFIG);
         let config = config

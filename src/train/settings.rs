@@ -106,6 +106,8 @@ impl TrainSettings {
         let fraction = |v: f64| (0.0..1.0).contains(&v);
         let problem = if self.batch == 0 {
             "batch = 0: train on at least 1 sequence"
+        } else if self.budget.steps == Some(0) {
+            "steps = 0: train for at least 1 step"
         } else if self.threads == 0 {
             "threads = 0: use at least 1"
         } else if !finite_positive(self.learning_rate) {
