@@ -212,12 +212,14 @@ impl Opened {
             .transpose()?;
         if let Some(tokenizer) = &tokenizer {
             let (have, want) = (tokenizer.vocab(), model.config().vocab);
-            anyhow::ensure!(
-                have == want,
-                "{}: has {have} tokens but the checkpoint's model has vocab = {want}; \
-                 copy the file that belongs to the checkpoint",
-                tokenizer_file.display()
-            );
+            if have != want {
+                return Err(UsageError(format!(
+                    "{}: has {have} tokens but the checkpoint's model has vocab = {want}; copy the \
+                     file that belongs to the checkpoint",
+                    tokenizer_file.display()
+                ))
+                .into());
+            }
         }
         Ok(Opened {
             model,
