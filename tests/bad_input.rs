@@ -311,13 +311,16 @@ fn output_directories_that_cannot_be_written() {
 #[cfg(unix)]
 #[test]
 fn a_full_disk_harms_nothing() {
-    let full = |line: &str| {
+    // At most so many blocks of 512 bytes in a file.
+    let full = |blocks: usize, line: &str| {
         let program = assert_cmd::cargo::cargo_bin("seqduel");
         let mut command = assert_cmd::Command::new("sh");
         command
             .arg("-c")
-            // Blocks of 512 bytes; the signal ignored, so that the write reports the error.
-            .arg("trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\"")
+            // The signal is ignored, so that the write reports the error.
+            .arg(format!(
+                "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
+            ))
             .arg(program)
             .args(words(line))
             .env_remove("RUST_BACKTRACE");
@@ -327,45 +330,56 @@ fn a_full_disk_harms_nothing() {
     // A new directory: fails, and the next attempt with room succeeds.
     let out = path("full");
     let train = format!("train {TINY} --corpus {text} --out {out}");
-    fails(&mut full(&train), 1, &["full"]);
+    fails(&mut full(1, &train), 1, &["full", "checkpoint"]);
     seqduel(&words(&train)).assert().success();
-    // A finished one has nothing left to write, and stays as it was.
+    // A finished one stays as it was, whatever cannot be written.
     let whole = fs::read(place("full").join("checkpoint.safetensors")).expect("written");
-    full(&train).assert().success();
+    fails(&mut full(0, &train), 1, &["full"]);
     let still = fs::read(place("full").join("checkpoint.safetensors")).expect("there");
     assert_eq!(whole, still);
     seqduel(&words(&format!("eval {out}"))).assert().success();
+
+    let suite = path("full-suite");
+    let reproduce = format!("reproduce --profile smoke --claims distance-copy --out {suite}");
+    fails(&mut full(4, &reproduce), 1, &["full-suite", "again"]);
 }
 
-/// Another process trains there: the second one leaves at once, the first goes on.
-#[test]
-fn two_processes_on_one_output_directory() {
-    let out = path("shared");
-    let train = format!(
-        "train {} --corpus {} --out {out}",
-        TINY.replace("--steps 20", "--steps 1000000"),
-        text()
-    );
+/// Starts the program, waits until it has made `file`, runs the same command line a second time,
+/// which must leave at once with these phrases, and sees the first one still at work.
+#[track_caller]
+fn second_process_is_refused(line: &str, file: &str, phrases: &[&str]) {
     let mut first = std::process::Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
-        .args(words(&train))
+        .args(words(line))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .expect("the program starts");
-    let begun = place("shared").join("tokenizer.json");
     let start = Instant::now();
-    while !begun.exists() {
-        assert!(
-            start.elapsed() < Duration::from_secs(60),
-            "training never began"
-        );
+    while !place(file).exists() {
+        let waited = start.elapsed();
+        assert!(waited < Duration::from_secs(60), "{file} never came");
         std::thread::sleep(Duration::from_millis(10));
     }
-    refuses(&train, 1, &["shared", "another seqduel"]);
-    assert!(
-        first.try_wait().expect("can be asked").is_none(),
-        "the first goes on"
-    );
+    refuses(line, 1, phrases);
+    let ended = first.try_wait().expect("can be asked");
+    assert!(ended.is_none(), "the first goes on");
     first.kill().expect("it runs");
     first.wait().expect("it ends");
+}
+
+#[test]
+fn two_processes_on_one_output_directory() {
+    let out = path("shared");
+    let endless = TINY.replace("--steps 20", "--steps 1000000");
+    second_process_is_refused(
+        &format!("train {endless} --corpus {} --out {out}", text()),
+        "shared/tokenizer.json",
+        &["shared", "another seqduel"],
+    );
+    let out = path("shared-suite");
+    second_process_is_refused(
+        &format!("reproduce --profile quick --claims distance-copy --out {out}"),
+        "shared-suite/suite.json",
+        &["shared-suite", "another seqduel"],
+    );
 }

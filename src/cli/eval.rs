@@ -67,19 +67,24 @@ pub fn judge(
 ) -> anyhow::Result<Judged> {
     let config = model.config();
     let vocab = (config.vocab, source.vocab());
-    anyhow::ensure!(
-        vocab.0 == vocab.1,
-        "the checkpoint's model has vocab = {} but the data has {} tokens",
-        vocab.0,
-        vocab.1
-    );
+    if vocab.0 != vocab.1 {
+        return Err(UsageError(format!(
+            "the checkpoint's model has vocab = {} but the data has {} tokens; give the data it \
+             was trained on",
+            vocab.0, vocab.1
+        ))
+        .into());
+    }
     let learned = config.model == "transformer" && config.positions == Positions::Learned;
-    anyhow::ensure!(
-        !learned || source.seq_len() <= config.seq_len,
-        "learned positions end at {} tokens but the data has sequences of {}",
-        config.seq_len,
-        source.seq_len()
-    );
+    if learned && source.seq_len() > config.seq_len {
+        return Err(UsageError(format!(
+            "learned positions end at {} tokens but the data has sequences of {}; train with \
+             rotary or sinusoidal positions, or on longer sequences",
+            config.seq_len,
+            source.seq_len()
+        ))
+        .into());
+    }
     let batch = 16;
     check_memory(
         config,
