@@ -1,7 +1,8 @@
 //! `next-word`: a language model gives likely words high probability.
 //!
 //! **Compared:** bits per character on held-out text, Kneser-Ney n-gram minus each model: what the
-//! model saves over counting. Once at equal training tokens and once at equal training seconds,
+//! model saves over counting. The n-gram that judges stores at most as many counts as a model has
+//! parameters; one of any size, on this text with several times as many, stands beside it. Once at equal training tokens and once at equal training seconds,
 //! since either alone favours one side (a slow model that learns much from a token, a fast one that
 //! sees more of them). The n-gram is the floor with teeth: beating the unigram entropy shows only
 //! that a model learnt to spell. The n-gram has no seed; the interval is Student's t over a model's
@@ -44,6 +45,7 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 const METRIC: &str = "test_bits_per_character";
+const UNLIMITED: &str = "kneser-ney-unlimited";
 const UNIT: &str = "bits per character";
 /// Parts of the comparisons.
 const COUNTING: &str = "counting";
@@ -172,13 +174,13 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
     let need = format!("{margin} bits per character");
     let mut sentence = match (answer, extremes(counting())) {
         (Answer::Supported, Some((least, most))) => format!(
-            "Every model predicts held-out text better than a Kneser-Ney n-gram by more than {need}: \
+            "Every model predicts held-out text better than a Kneser-Ney n-gram of their size by more than {need}: \
              it saves from {} to {}.",
             saving(least),
             saving(most)
         ),
         (Answer::Refuted, Some((_, most))) => format!(
-            "No model predicts held-out text better than a Kneser-Ney n-gram by {need}: the best \
+            "No model predicts held-out text better than a Kneser-Ney n-gram of their size by {need}: the best \
              difference is {}.",
             saving(most)
         ),
@@ -196,7 +198,7 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
             });
             format!(
                 "The runs cannot tell whether the models predict held-out text better than a \
-                 Kneser-Ney n-gram{nearest}."
+                 Kneser-Ney n-gram of their size{nearest}."
             )
         }
     };
@@ -205,7 +207,8 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
     }
     let floors: Vec<String> = [
         ("unigram", "unigram frequencies"),
-        ("kneser-ney", "the n-gram"),
+        ("kneser-ney", "the n-gram of the models' size"),
+        (UNLIMITED, "the n-gram of any size"),
     ]
     .iter()
     .filter_map(|(name, words)| {

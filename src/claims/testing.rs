@@ -165,7 +165,11 @@ pub(super) fn text(seeds: u64, noise: f64, bits: impl Fn(&str, &str) -> f64) -> 
             }
         }
     }
-    for (model, value) in [("unigram", 4.4), ("kneser-ney", 2.5)] {
+    for (model, value) in [
+        ("unigram", 4.4),
+        ("kneser-ney", 2.5),
+        ("kneser-ney-unlimited", 2.0),
+    ] {
         records.push(Record {
             run: "next-word-baselines".to_owned(),
             experiment: "next-word".to_owned(),

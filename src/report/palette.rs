@@ -36,7 +36,7 @@ pub const DOTTED: &[f64] = &[1.5, 4.0];
 const VARIANTS: [&[f64]; 4] = [&[], &[7.0, 4.0], &[2.0, 3.0], &[9.0, 3.0, 2.0, 3.0]];
 
 /// Model or baseline, name in print, colour, marker.
-const MODELS: [(&str, &str, usize, Marker); 8] = [
+const MODELS: [(&str, &str, usize, Marker); 9] = [
     ("elman", "Elman RNN", 0, Marker::Square),
     ("lstm", "LSTM", 1, Marker::Circle),
     ("gru", "GRU", 2, Marker::Triangle),
@@ -44,7 +44,8 @@ const MODELS: [(&str, &str, usize, Marker); 8] = [
     ("mingru", "minGRU", 4, Marker::Down),
     ("minlstm", "minLSTM", 5, Marker::Plus),
     ("unigram", "unigram", 6, Marker::Circle),
-    ("kneser-ney", "Kneser\u{2013}Ney n-gram", 6, Marker::Square),
+    ("kneser-ney", "n-gram of the same size", 6, Marker::Square),
+    ("kneser-ney-unlimited", "n-gram of any size", 6, Marker::Diamond),
 ];
 
 /// Name of a model in print.

@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 /// How a table is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Look {
-    /// Columns of the terminal; `None` does not wrap.
+    /// Columns of the terminal, where there is one.
     pub width: Option<u16>,
     /// Whether to colour.
     pub color: bool,
@@ -26,6 +26,9 @@ impl Look {
         }
     }
 }
+
+/// Columns of a verdict table that goes to a file or a pipe.
+const UNKNOWN_WIDTH: u16 = 100;
 
 /// Header of the verdict table in every format.
 pub const HEADER: [&str; 5] = ["claim", "answer", "sentence", "flips", "more_seeds"];
@@ -56,20 +59,14 @@ pub fn verdict_table(verdicts: &[Verdict], look: Look) -> String {
             &sentence(verdict),
         ]);
     }
-    if let Some(width) = look.width {
-        // Narrower than this a table cannot be read; the terminal may then wrap it.
-        table
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(width.max(60));
-        let ids = verdicts
-            .iter()
-            .map(|v| v.claim.len())
-            .max()
-            .unwrap_or(0)
-            .min(24) as u16;
-        let lower = |n: u16| ColumnConstraint::LowerBoundary(Width::Fixed(n + 2));
-        table.set_constraints([lower(ids), lower(12)]);
-    }
+    // Narrower than this a table cannot be read; the terminal may then wrap it.
+    let width = look.width.unwrap_or(UNKNOWN_WIDTH).max(60);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(width);
+    let ids = verdicts.iter().map(|v| v.claim.len()).max().unwrap_or(0);
+    let lower = |n: u16| ColumnConstraint::LowerBoundary(Width::Fixed(n + 2));
+    table.set_constraints([lower(ids.min(24) as u16), lower(12)]);
     let text = table.to_string();
     let lines = text.lines().map(|line| match look.color {
         true => colored(line),
@@ -88,17 +85,12 @@ pub fn lead(sentence: &str) -> (&str, &str) {
     sentence.split_at(end)
 }
 
-/// What the table says: the lead, with what would decide an open case.
+/// What the table says: the lead, and of an open case what would decide it.
 fn sentence(verdict: &Verdict) -> String {
-    let text = lead(&verdict.sentence).0;
-    match verdict.more_seeds {
-        Some(n) if verdict.answer == Answer::Inconclusive => {
-            format!(
-                "{} ({n} more seeds or repeats would decide it.)",
-                verdict.sentence
-            )
-        }
-        _ => text.to_string(),
+    let (lead, rest) = lead(&verdict.sentence);
+    match rest.rfind(" About ") {
+        Some(at) if verdict.more_seeds.is_some() => format!("{lead}{}", &rest[at..]),
+        _ => lead.to_string(),
     }
 }
 
@@ -188,7 +180,8 @@ mod tests {
             verdict(
                 "next-word",
                 Answer::Inconclusive,
-                "The gap of 0.02 bits is within its interval, \"so | far\".",
+                "The gap of 0.02 bits is within its interval, \"so | far\". About 4 more seeds would \
+                 decide it.",
             ),
         ]
     }
@@ -210,8 +203,8 @@ mod tests {
         │            ┆              ┆ times as fast as the LSTM, at T = 4096 │
         │            ┆              ┆ half as fast.                          │
         │ next-word  ┆ inconclusive ┆ The gap of 0.02 bits is within its     │
-        │            ┆              ┆ interval, "so | far". (4 more seeds or │
-        │            ┆              ┆ repeats would decide it.)              │
+        │            ┆              ┆ interval, "so | far". About 4 more     │
+        │            ┆              ┆ seeds would decide it.                 │
         └────────────┴──────────────┴────────────────────────────────────────┘
         "#);
         assert!(text.lines().all(|line| line.chars().count() <= 70));
@@ -257,7 +250,7 @@ mod tests {
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
         assert_eq!(
             &rows[1][2],
-            "The gap of 0.02 bits is within its interval, \"so | far\"."
+            "The gap of 0.02 bits is within its interval, \"so | far\". About 4 more seeds would decide it."
         );
         assert_eq!(&rows[1][4], "4");
         let markdown = verdict_markdown(&verdicts());

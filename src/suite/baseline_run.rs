@@ -13,19 +13,26 @@ pub fn run(run: &Run, work: &Baselines, session: &mut Session) -> Result<Vec<Rec
     let text = session.texts.open(&work.text)?;
     let source = TextSource::new(text.clone(), work.text.seq_len, 0)?;
     let test = source.evaluation(Split::Test, work.test_sequences, 64);
-    let found = ngram::baselines(&text, None, &test);
-    session
-        .log(&format!(
-            "Kneser-Ney of order {}, chosen on the validation split; {} tokens counted",
-            found.order, found.train_tokens
-        ))
-        .map_err(Failure::Fatal)?;
-    let row = |model: &str, bits: f64| Record {
+    let found = ngram::baselines(&text, work.parameters, &test);
+    for (what, counting) in [("same size", found.same_size), ("any size", found.unlimited)] {
+        session
+            .log(&format!(
+                "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",
+                counting.order, counting.counts
+            ))
+            .map_err(Failure::Fatal)?;
+    }
+    let row = |model: &str, parameters: Option<usize>, bits: f64| Record {
         model: model.into(),
+        parameters,
         ..record(run, "test_bits_per_character", None, Some(bits))
     };
+    let counting = |model: &str, found: ngram::Counting| {
+        row(model, Some(found.counts), found.bits_per_character)
+    };
     Ok(vec![
-        row("unigram", found.unigram_bits_per_character),
-        row("kneser-ney", found.kneser_ney_bits_per_character),
+        row("unigram", None, found.unigram_bits_per_character),
+        counting("kneser-ney", found.same_size),
+        counting("kneser-ney-unlimited", found.unlimited),
     ])
 }

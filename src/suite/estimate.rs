@@ -1,11 +1,13 @@
 //! How long a run will take, roughly: for the dry run and for the time left.
 
 use super::work::{Run, Work};
+use crate::measure::roofline;
 use crate::models::parameter_count;
+use std::sync::OnceLock;
 
-/// Training floating-point operations a second and thread that small models reach; the display
+/// Share of a thread's measured multiply-add rate that training small models reaches; the display
 /// corrects itself by the runs already finished.
-const TRAINING_RATE: f64 = 15e9;
+const TRAINING_SHARE: f64 = 0.35;
 /// Fixed cost of a run: building, tokenising, testing.
 const OVERHEAD_SECONDS: f64 = 0.2;
 
@@ -32,8 +34,14 @@ pub fn seconds(run: &Run, threads: usize) -> f64 {
                         _ => 0,
                     };
                     let flops = 6.0 * (parameters + scores) as f64 * tokens as f64;
-                    flops / (TRAINING_RATE * threads as f64)
+                    flops / (training_rate() * threads as f64)
                 }
             },
         }
+}
+
+/// Floating-point operations a second and thread of training, from this machine's own rate.
+fn training_rate() -> f64 {
+    static RATE: OnceLock<f64> = OnceLock::new();
+    *RATE.get_or_init(|| TRAINING_SHARE * roofline::peak_flops(1))
 }

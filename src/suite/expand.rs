@@ -179,7 +179,9 @@ fn train(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandE
         }
     }
     if experiment.settings.task.as_deref() == Some(TEXT) {
-        runs.push(baseline_run(experiment, context)?);
+        let sizes = runs.iter().filter_map(|run| run.record.parameters);
+        let parameters = sizes.min().unwrap_or(0);
+        runs.push(baseline_run(experiment, context, parameters)?);
     }
     Ok(runs)
 }
@@ -319,7 +321,11 @@ fn train_run(
     }
 }
 
-fn baseline_run(experiment: &Experiment, context: &Context) -> Result<Run, ExpandError> {
+fn baseline_run(
+    experiment: &Experiment,
+    context: &Context,
+    parameters: usize,
+) -> Result<Run, ExpandError> {
     let s = &experiment.settings;
     let text = TextData {
         tokenizer: require(s.tokenizer, "settings.tokenizer")?,
@@ -344,6 +350,7 @@ fn baseline_run(experiment: &Experiment, context: &Context) -> Result<Run, Expan
         work: Work::Baselines(Baselines {
             text,
             test_sequences,
+            parameters,
         }),
     })
 }

@@ -11,7 +11,7 @@ pub struct Record {
     pub experiment: String,
     /// `smoke`, `quick` or `full`.
     pub profile: String,
-    /// Model name, or the name of a baseline (`unigram`, `kneser-ney`).
+    /// Model name, or the name of a baseline (`unigram`, `kneser-ney`, `kneser-ney-unlimited`).
     pub model: String,
     /// Trainable values.
     pub parameters: Option<usize>,

@@ -124,6 +124,8 @@ pub struct Throughput {
 pub struct Baselines {
     /// Test windows, the same as the models'.
     pub test_sequences: usize,
+    /// Parameters of the models: what an n-gram of their size may store.
+    pub parameters: usize,
     /// The text.
     pub text: TextData,
 }

@@ -13,10 +13,10 @@ fn next_word_has_four_answers() {
     );
     assert_eq!(supported.answer, Answer::Supported);
     for words in [
-        "Every model predicts held-out text better than a Kneser-Ney n-gram by more than 0.05 bits per character: it saves from 0.",
+        "Every model predicts held-out text better than a Kneser-Ney n-gram of their size by more than 0.05 bits per character: it saves from 0.",
         "At equal tokens the GRU beats the transformer by 0.",
         "At equal seconds the GRU beats the transformer by 0.",
-        "Bits per character without learning: unigram frequencies 4.400 and the n-gram 2.500.",
+        "Bits per character without learning: unigram frequencies 4.400, the n-gram of the models' size 2.500 and the n-gram of any size 2.000.",
     ] {
         assert!(supported.sentence.contains(words), "{words}");
     }
@@ -26,7 +26,7 @@ fn next_word_has_four_answers() {
         0.05,
     );
     assert_eq!(refuted.answer, Answer::Refuted);
-    assert!(refuted.sentence.starts_with("No model predicts held-out text better than a Kneser-Ney n-gram by 0.05 bits per character: the best difference is −0.20"));
+    assert!(refuted.sentence.starts_with("No model predicts held-out text better than a Kneser-Ney n-gram of their size by 0.05 bits per character: the best difference is −0.20"));
     assert!(
         refuted
             .sentence
