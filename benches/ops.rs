@@ -6,9 +6,9 @@ use common::Bench;
 use seqduel::measure::clock::timed;
 use seqduel::ops::gemm::{View, gemm};
 use seqduel::ops::{
-    Activation, AdamwStep, AttentionShape, Matrix, Nonlinearity, RecurrentWeights, adamw_update,
-    attention, backward, backward_from, cost, cross_entropy, elman, embedding, gru, layer_norm,
-    linear, lstm, matrix, on_tape, with_threads,
+    Activation, AdamwStep, AttentionShape, Matrix, Nonlinearity, RecurrentWeights, Scan, ScanShape,
+    adamw_update, attention, backward, backward_from, cost, cross_entropy, elman, embedding, gru,
+    layer_norm, linear, lstm, matrix, min_gru, min_lstm, on_tape, with_threads,
 };
 
 fn main() {
@@ -43,6 +43,7 @@ fn main() {
             heads: 4,
             causal: true,
             rotary: false,
+            alibi: false,
         };
         let qkv = wave(batch * seq_len, 3 * 256);
         let name = format!("attention B{batch} T{seq_len} 4 heads of 64");
@@ -51,6 +52,7 @@ fn main() {
         });
     }
     recurrences(&mut bench);
+    scans(&mut bench);
     losses_and_updates(&mut bench);
     bench.finish();
 }
@@ -124,6 +126,27 @@ fn recurrences(bench: &mut Bench) {
                 };
                 layer(on_tape(&x), weights, batch, seq_len)
             });
+        }
+    }
+}
+
+fn scans(bench: &mut Bench) {
+    type Layer = fn(Activation, Option<&Matrix>, ScanShape) -> Activation;
+    let layers: [(&str, Layer, usize); 2] = [("mingru", min_gru, 2), ("minlstm", min_lstm, 3)];
+    for (batch, seq_len, width) in [(32, 128, 256), (1, 4096, 256)] {
+        for (name, layer, gates) in layers {
+            for scan in [Scan::Sequential, Scan::Parallel] {
+                let x = wave(batch * seq_len, gates * width);
+                let shape = ScanShape {
+                    batch,
+                    seq_len,
+                    scan,
+                };
+                let name = format!("{name} B{batch} T{seq_len} d{width} {scan:?}");
+                both_passes(bench, &name, batch * seq_len * width, || {
+                    layer(on_tape(&x), None, shape)
+                });
+            }
         }
     }
 }

@@ -26,6 +26,7 @@ fn main() -> anyhow::Result<()> {
         heads: heads as usize,
         causal: true,
         rotary: false,
+        alibi: false,
     };
     let (rows, width) = (shape.batch * shape.seq_len, shape.heads * head_width);
     let wave = |n: usize| -> Vec<f32> { (0..n).map(|i| (i as f32 * 0.37).sin()).collect() };

@@ -1,16 +1,17 @@
 //! Every model through its public interface: sizes, errors, causality, decoding, gradients, costs.
 
 use seqduel::models::{
-    self, MODELS, Model, ModelConfig, ModelError, Positions, Shape, parameter_count,
+    self, MODELS, Model, ModelConfig, ModelError, Positions, Scan, Shape, parameter_count,
     width_for_parameters,
 };
 use seqduel::ops::{self, Slot, Tape, cost, values};
 
-const POSITIONS: [Positions; 4] = [
+const POSITIONS: [Positions; 5] = [
     Positions::None,
     Positions::Learned,
     Positions::Sinusoidal,
     Positions::Rotary,
+    Positions::Alibi,
 ];
 
 fn config(model: &str) -> ModelConfig {
@@ -24,12 +25,13 @@ fn config(model: &str) -> ModelConfig {
         positions: Positions::Learned,
         forget_bias: 1.0,
         chrono: None,
+        scan: Default::default(),
     }
 }
 
 /// Every model, with odd sizes, and the transformer with every position scheme and one head.
 fn configs() -> Vec<ModelConfig> {
-    let mut all: Vec<ModelConfig> = ["elman", "lstm", "gru"]
+    let mut all: Vec<ModelConfig> = ["elman", "lstm", "gru", "mingru", "minlstm"]
         .iter()
         .flat_map(|name| [24, 7].map(|width| (name, width)))
         .map(|(name, width)| ModelConfig {
@@ -37,6 +39,13 @@ fn configs() -> Vec<ModelConfig> {
             ..config(name)
         })
         .collect();
+    for name in ["mingru", "minlstm"] {
+        let scan = Scan::Parallel;
+        all.push(ModelConfig {
+            scan,
+            ..config(name)
+        });
+    }
     for positions in POSITIONS {
         for (width, heads) in [(24, 3), (18, 3), (10, 1)] {
             all.push(ModelConfig {
@@ -57,7 +66,10 @@ fn tokens(n: usize, vocab: u32) -> Vec<u32> {
 }
 
 fn label(c: &ModelConfig) -> String {
-    format!("{} width {} {:?}", c.model, c.width, c.positions)
+    format!(
+        "{} width {} {:?} {:?}",
+        c.model, c.width, c.positions, c.scan
+    )
 }
 
 #[test]
@@ -66,6 +78,9 @@ fn parameter_counts_are_those_of_the_pytorch_models() {
         ("elman", 312_416),
         ("lstm", 1_101_920),
         ("gru", 838_752),
+        // Two and three products with the input, none with the state.
+        ("mingru", 312_416),
+        ("minlstm", 444_000),
         ("transformer", 1_662_048),
     ];
     for (name, count) in expected {
@@ -123,6 +138,16 @@ fn names_and_shapes_are_those_of_the_state_dict() {
             ("rnn.weight_hh_l0", &[72, 24]),
             ("rnn.bias_ih_l0", &[72]),
             ("rnn.bias_hh_l0", &[72]),
+            ("head.weight", &[11, 24]),
+            ("head.bias", &[11]),
+        ])
+    );
+    assert_eq!(
+        names("minlstm"),
+        expect(&[
+            ("embedding.weight", &[11, 24]),
+            ("rnn.weight_ih_l0", &[72, 24]),
+            ("rnn.bias_ih_l0", &[72]),
             ("head.weight", &[11, 24]),
             ("head.bias", &[11]),
         ])
@@ -412,7 +437,15 @@ fn flops_are_those_the_operations_count() {
         let shape = Shape { batch, seq_len };
         let all = tokens(batch * seq_len, 11);
         let (_, costs) = cost::counting(|| model.forward(&all, shape, Tape::Off));
-        let products = ["linear", "elman", "lstm", "gru", "attention"];
+        let products = [
+            "linear",
+            "elman",
+            "lstm",
+            "gru",
+            "mingru",
+            "minlstm",
+            "attention",
+        ];
         let counted: f64 = costs
             .iter()
             .filter(|c| products.contains(&c.name))
@@ -462,15 +495,50 @@ fn initial_values_follow_their_options() {
         assert!((0.0..=99f32.ln()).contains(&ih[h + j]) && ih[j] == -ih[h + j]);
     }
     assert!(ih[h..2 * h].iter().any(|&v| v > 3.0)); // long memories occur
+    // In PyTorch's GRU z keeps the state, and is the second gate.
     let chrono = ModelConfig {
         chrono: Some(100),
         ..config("gru")
     };
-    assert!(
-        bias(&chrono, "rnn.bias_ih_l0")[h..2 * h]
-            .iter()
-            .all(|&v| v >= 0.0)
+    let (ih, hh) = (
+        bias(&chrono, "rnn.bias_ih_l0"),
+        bias(&chrono, "rnn.bias_hh_l0"),
     );
+    let memories = |biases: &[f32]| {
+        let range = 0.0..=99f32.ln();
+        biases.iter().all(|b| range.contains(b)) && biases.iter().any(|&b| b > 3.0)
+    };
+    assert!(memories(&ih[h..2 * h]) && hh[h..2 * h].iter().all(|&v| v == 0.0));
+    let plain = config("gru");
+    for (name, chrono) in [("rnn.bias_ih_l0", &ih), ("rnn.bias_hh_l0", &hh)] {
+        let plain = bias(&plain, name); // r and n start as PyTorch has them
+        assert_eq!(chrono[..h], plain[..h]);
+        assert_eq!(chrono[2 * h..], plain[2 * h..]);
+    }
+    // minGRU: z writes. minLSTM: f and i, of which the quotient f / (f + i) is the LSTM's f.
+    let minimal = |name: &str, forget_bias: f32, chrono: Option<usize>| {
+        let config = ModelConfig {
+            forget_bias,
+            chrono,
+            ..config(name)
+        };
+        bias(&config, "rnn.bias_ih_l0")
+    };
+    let (plain, chrono) = (
+        minimal("mingru", 0.0, None),
+        minimal("mingru", 0.0, Some(100)),
+    );
+    let keep: Vec<f32> = chrono[..h].iter().map(|b| -b).collect();
+    assert!(memories(&keep) && chrono[h..] == plain[h..]);
+    let plain = minimal("minlstm", 0.0, None);
+    let biased = minimal("minlstm", 1.5, None);
+    for j in 0..3 * h {
+        let shift = if j < h { 1.5 } else { 0.0 };
+        assert!((biased[j] - plain[j] - shift).abs() < 1e-6);
+    }
+    let chrono = minimal("minlstm", 1.5, Some(100));
+    assert!(memories(&chrono[..h]) && chrono[2 * h..] == plain[2 * h..]);
+    assert!((0..h).all(|j| chrono[h + j] == -chrono[j]));
     // Residual projections are smaller by 1/√(2L).
     let spread = |name: &str| {
         let v = bias(
@@ -485,4 +553,34 @@ fn initial_values_follow_their_options() {
     assert!((spread("blocks.1.mlp.fc1.weight") - 0.02).abs() < 5e-4);
     assert!((spread("blocks.1.mlp.fc2.weight") - 0.01).abs() < 3e-4);
     assert!((spread("blocks.0.attention.out.weight") - 0.01).abs() < 3e-4);
+}
+
+#[test]
+fn both_scans_give_the_same_logits_and_gradients() {
+    for name in ["mingru", "minlstm"] {
+        let run = |scan: Scan| {
+            let config = ModelConfig {
+                scan,
+                ..config(name)
+            };
+            let model = models::build(&config, 5).unwrap();
+            // Several chunks.
+            let (batch, seq_len) = (2, 300);
+            let all = tokens(batch * seq_len + 1, 11);
+            let (inputs, targets) = (&all[..batch * seq_len], &all[1..]);
+            let logits = model.forward(inputs, Shape { batch, seq_len }, Tape::on());
+            let mut out = vec![values(&logits)];
+            let mask = vec![1.0; batch * seq_len];
+            let mut gradients = ops::backward(ops::cross_entropy(logits, targets, &mask));
+            let of = |p: &&seqduel::nn::Parameter| Slot::of(&p.tensor).take(&mut gradients);
+            out.extend(model.parameters().iter().map(of));
+            out
+        };
+        let (one, other) = (run(Scan::Sequential), run(Scan::Parallel));
+        for (one, other) in one.iter().zip(&other) {
+            let largest = one.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f32::max) <= 1e-4 * largest, "{name}");
+        }
+    }
 }

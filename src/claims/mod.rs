@@ -19,6 +19,7 @@ mod distance_copy;
 mod distance_recall;
 mod next_word;
 mod parallel_clock;
+mod scan;
 mod select;
 mod speed_long;
 #[cfg(test)]
@@ -107,6 +108,7 @@ pub struct Claim {
 pub const CLAIMS: &[Claim] = &[
     speed_long::CLAIM,
     parallel_clock::CLAIM,
+    scan::CLAIM,
     distance_copy::CLAIM,
     distance_recall::CLAIM,
     next_word::CLAIM,

@@ -13,6 +13,20 @@ pub(super) fn timed(
     noise: f64,
     speed: impl Fn(&str, &str, usize, usize) -> f64,
 ) -> Vec<Record> {
+    let models = ["elman", "lstm", "gru", "transformer"].map(|model| (model, None));
+    timed_series(experiment, &models, tasks, lengths, threads, noise, speed)
+}
+
+/// The same of models with their scans; `speed` is asked for `mingru parallel`.
+pub(super) fn timed_series(
+    experiment: &str,
+    series: &[(&str, Option<&str>)],
+    tasks: &[&str],
+    lengths: &[usize],
+    threads: &[usize],
+    noise: f64,
+    speed: impl Fn(&str, &str, usize, usize) -> f64,
+) -> Vec<Record> {
     let mut random = SplitMix64::new(11);
     let mut records = Vec::new();
     for task in tasks {
@@ -20,12 +34,14 @@ pub(super) fn timed(
             for &workers in threads {
                 for repeat in 0..7 {
                     let drift = 1.0 + 0.1 * random.uniform();
-                    for model in ["elman", "lstm", "gru", "transformer"] {
-                        let value = speed(model, task, length, workers) * drift;
+                    for &(model, scan) in series {
+                        let name = scan.map_or(model.to_owned(), |scan| format!("{model} {scan}"));
+                        let value = speed(&name, task, length, workers) * drift;
                         let base = Record {
                             run: format!("{experiment}-{task}-{length}-{workers}"),
                             experiment: experiment.to_owned(),
                             model: model.to_owned(),
+                            scan: scan.map(str::to_owned),
                             task: Some((*task).to_owned()),
                             seq_len: Some(length),
                             batch: Some(4096 / length),

@@ -79,7 +79,7 @@ pub fn judge(
     if learned && source.seq_len() > config.seq_len {
         return Err(UsageError(format!(
             "learned positions end at {} tokens but the data has sequences of {}; train with \
-             rotary or sinusoidal positions, or on longer sequences",
+             rotary, alibi or sinusoidal positions, or on longer sequences",
             config.seq_len,
             source.seq_len()
         ))

@@ -3,7 +3,7 @@
 use super::{Format, Shared, output};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
-use crate::models::{ModelConfig, Positions, Shape, parameter_count};
+use crate::models::{ModelConfig, Positions, Scan, Shape, parameter_count};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -35,9 +35,12 @@ pub struct Args {
     /// Number of different tokens
     #[arg(long, value_name = "V")]
     vocab: usize,
-    /// How a transformer knows where a token stands: none, learned, sinusoidal or rotary
+    /// How a transformer knows where a token stands: none, learned, sinusoidal, rotary or alibi
     #[arg(long, value_name = "SCHEME", value_parser = super::train::positions, default_value = "learned")]
     positions: Positions,
+    /// How minGRU and minLSTM run over time: sequential or parallel
+    #[arg(long, value_name = "SCAN", value_parser = super::train::scan, default_value = "sequential")]
+    scan: Scan,
     /// decode: tokens before the measured one [default: seq-len − 1]
     #[arg(long, value_name = "C")]
     context: Option<usize>,
@@ -149,6 +152,7 @@ impl Args {
                     positions: self.positions,
                     forget_bias: 0.0,
                     chrono: None,
+                    scan: self.scan,
                 },
                 shape: Shape {
                     batch: self.batch,
@@ -220,6 +224,7 @@ fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
         "layers": config.layers,
         "heads": config.heads,
         "positions": config.positions,
+        "scan": config.is_scanned().then_some(config.scan),
         "vocab": config.vocab,
         "seq_len": workload.shape.seq_len,
         "batch": workload.shape.batch,
@@ -232,6 +237,7 @@ fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
             "interval": { "low": step.low, "high": step.high, "level": step.level },
         },
         "flops_per_step": m.flops_per_step,
+        "span_flops": m.span_flops,
         "peak_flops": m.peak_flops,
         "share_of_peak": m.share_of_peak,
         "peak_bytes": m.peak_bytes,

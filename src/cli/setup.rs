@@ -6,7 +6,7 @@ use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::data::{DataError, Source};
-use crate::models::{Model, ModelConfig, Positions};
+use crate::models::{Model, ModelConfig, Positions, Scan};
 use crate::train::{TrainSettings, checkpoint};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -44,11 +44,13 @@ pub struct ModelSection {
     pub heads: usize,
     /// Position scheme of the transformer.
     pub positions: Positions,
-    /// Initial forget bias of the LSTM.
+    /// Initial forget bias of LSTM and minLSTM.
     pub forget_bias: f32,
     /// Chrono initialisation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub chrono: Option<usize>,
+    /// How minGRU and minLSTM run over time.
+    pub scan: Scan,
 }
 
 impl Default for ModelSection {
@@ -61,6 +63,7 @@ impl Default for ModelSection {
             positions: Positions::Learned,
             forget_bias: 1.0,
             chrono: None,
+            scan: Scan::default(),
         }
     }
 }
@@ -168,6 +171,7 @@ impl TrainConfig {
             positions: m.positions,
             forget_bias: m.forget_bias,
             chrono: m.chrono,
+            scan: m.scan,
         }
     }
 }

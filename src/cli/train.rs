@@ -6,7 +6,7 @@ use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
-use crate::models::{self, Positions, Shape};
+use crate::models::{self, Positions, Scan, Shape};
 use crate::train::{Outcome, Progress, Stop, TrainError, train};
 use anyhow::Context;
 use serde::Serialize;
@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Repeating the command goes on where an interrupted run stopped.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// elman, lstm, gru, transformer: see `seqduel list models`
+    /// elman, lstm, gru, mingru, minlstm, transformer: see `seqduel list models`
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Named corpus or UTF-8 text file
@@ -53,15 +53,18 @@ pub struct Args {
     /// Attention heads [default: 4]
     #[arg(long, value_name = "H")]
     heads: Option<usize>,
-    /// none, learned, sinusoidal or rotary [default: learned]
+    /// none, learned, sinusoidal, rotary or alibi [default: learned]
     #[arg(long, value_name = "SCHEME", value_parser = positions)]
     positions: Option<Positions>,
-    /// Initial forget bias of the LSTM [default: 1]
+    /// Initial forget bias of LSTM and minLSTM [default: 1]
     #[arg(long, value_name = "X", allow_negative_numbers = true)]
     forget_bias: Option<f32>,
     /// Chrono initialisation of gates for dependencies up to N tokens
     #[arg(long, value_name = "N")]
     chrono: Option<usize>,
+    /// How minGRU and minLSTM run over time: sequential or parallel [default: sequential]
+    #[arg(long, value_name = "SCAN", value_parser = scan)]
+    scan: Option<Scan>,
     /// Tokens in a training window [default: 128]
     #[arg(long, value_name = "T")]
     seq_len: Option<usize>,
@@ -106,7 +109,14 @@ pub struct Args {
 /// Parses the name of a position scheme.
 pub(super) fn positions(name: &str) -> Result<Positions, String> {
     let text = serde_json::Value::from(name);
-    serde_json::from_value(text).map_err(|_| "use none, learned, sinusoidal or rotary".into())
+    serde_json::from_value(text)
+        .map_err(|_| "use none, learned, sinusoidal, rotary or alibi".into())
+}
+
+/// Parses the name of a scan.
+pub(super) fn scan(name: &str) -> Result<Scan, String> {
+    let text = serde_json::Value::from(name);
+    serde_json::from_value(text).map_err(|_| "use sequential or parallel".into())
 }
 
 impl Args {
@@ -129,6 +139,7 @@ impl Args {
         put(&mut m.positions, &self.positions);
         put(&mut m.forget_bias, &self.forget_bias);
         m.chrono = self.chrono.or(m.chrono);
+        put(&mut m.scan, &self.scan);
         if let Some(corpus) = &self.corpus {
             (d.corpus, d.task) = (Some(corpus.clone()), None);
         }

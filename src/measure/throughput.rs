@@ -92,6 +92,9 @@ pub struct Measurement {
     /// Floating-point operations of a step, counted by the operations while they ran; for decoding
     /// the model's own account of a token.
     pub flops_per_step: f64,
+    /// Longest chain of dependent floating-point operations of a step, if its operations follow one
+    /// another as those of a stack of layers do; `None` for decoding.
+    pub span_flops: Option<f64>,
     /// FLOP/s that this machine's multiply-add units reach with as many threads: median over probes
     /// before, between and after the rounds.
     pub peak_flops: f64,
@@ -156,6 +159,7 @@ struct Contestant {
     steps_a_round: usize,
     step_seconds: Vec<f64>,
     flops_per_step: f64,
+    span_flops: f64,
     peak_bytes: Option<usize>,
 }
 
@@ -164,7 +168,7 @@ impl Contestant {
     fn new(workload: &Workload) -> Result<Self, ModelError> {
         let before = memory::live();
         let mut prepared = prepare(workload)?;
-        let (peak, flops_per_step) = observe_step(&mut prepared, workload.threads);
+        let (peak, flops_per_step, span_flops) = observe_step(&mut prepared, workload.threads);
         let peak_bytes = memory::is_counting()
             .then(|| peak.saturating_sub(before + prepared.bytes_of_measuring()));
         // The threads that will be timed start with empty working memory: a first step fills it.
@@ -175,6 +179,7 @@ impl Contestant {
             steps_a_round: (ROUND_SECONDS / step.max(1e-9)).ceil().clamp(1.0, 10_000.0) as usize,
             step_seconds: Vec::new(),
             flops_per_step,
+            span_flops,
             peak_bytes,
         })
     }
@@ -214,6 +219,7 @@ impl Contestant {
             step_seconds: self.step_seconds,
             median_step_seconds: seconds,
             flops_per_step: self.flops_per_step,
+            span_flops: (workload.mode != Mode::Decode).then_some(self.span_flops),
             peak_flops,
             share_of_peak: self.flops_per_step / seconds.estimate / peak_flops,
             peak_bytes: self.peak_bytes,
@@ -224,12 +230,12 @@ impl Contestant {
     }
 }
 
-/// The most bytes in use during a step, and the step's FLOPs.
+/// The most bytes in use during a step, the step's FLOPs and its longest chain.
 ///
 /// Runs in threads of its own, whose working memory is new, so that what an earlier workload left
 /// in the working memory of the timed threads does not hide what this one needs. The first of the
 /// two steps makes what is made once: moments, packed weights.
-fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64) {
+fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64, f64) {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -239,7 +245,9 @@ fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64) {
         memory::reset_peak();
         let (_, costs) = cost::counting(|| prepared.step_here());
         let flops: f64 = costs.iter().map(|cost| cost.flops).sum();
-        (memory::peak(), prepared.decode_flops.unwrap_or(flops))
+        let span = costs.iter().map(|cost| cost.span).sum();
+        let flops = prepared.decode_flops.unwrap_or(flops);
+        (memory::peak(), flops, span)
     })
 }
 

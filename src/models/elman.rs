@@ -1,8 +1,8 @@
 //! Elman network (Elman 1990), as PyTorch's `nn.RNN`: h' = tanh(W_ih x + b_ih + W_hh h + b_hh).
 
-use super::ModelRow;
-use super::recurrent::{Cell, Recurrent};
-use crate::ops::{self, Activation, ElmanCell, RecurrentWeights};
+use super::recurrent::{Cell, Layer, Recurrent};
+use super::{ModelConfig, ModelRow, Shape};
+use crate::ops::{self, Activation, ElmanCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow =
@@ -15,17 +15,12 @@ impl Cell for Elman {
     const STATES: usize = 1;
     type Step = ElmanCell;
 
-    fn sequence(
-        x: Activation,
-        weights: RecurrentWeights,
-        batch: usize,
-        seq_len: usize,
-    ) -> Activation {
-        ops::elman(x, weights, batch, seq_len)
+    fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
+        ops::elman(x, layer.weights(), shape.batch, shape.seq_len)
     }
 
-    fn pack(weights: RecurrentWeights) -> ElmanCell {
-        ElmanCell::new(weights)
+    fn pack(layer: &Layer) -> ElmanCell {
+        ElmanCell::new(layer.weights())
     }
 
     fn step(packed: &ElmanCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {

@@ -1,10 +1,10 @@
 //! Gated recurrent unit (Cho et al. 2014), as PyTorch's `nn.GRU`: gates r, z, n with the hidden
 //! bias inside the reset product; h' = (1 - z)∘n + z∘h.
 
-use super::recurrent::{Cell, Recurrent};
-use super::{ModelConfig, ModelRow};
+use super::recurrent::{Cell, Layer, Recurrent};
+use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use crate::ops::{self, Activation, GruCell, RecurrentWeights};
+use crate::ops::{self, Activation, GruCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<Gru>::row("gru", "gated recurrent unit (Cho et al. 2014)");
@@ -16,17 +16,12 @@ impl Cell for Gru {
     const STATES: usize = 1;
     type Step = GruCell;
 
-    fn sequence(
-        x: Activation,
-        weights: RecurrentWeights,
-        batch: usize,
-        seq_len: usize,
-    ) -> Activation {
-        ops::gru(x, weights, batch, seq_len)
+    fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
+        ops::gru(x, layer.weights(), shape.batch, shape.seq_len)
     }
 
-    fn pack(weights: RecurrentWeights) -> GruCell {
-        GruCell::new(weights)
+    fn pack(layer: &Layer) -> GruCell {
+        GruCell::new(layer.weights())
     }
 
     fn step(packed: &GruCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {

@@ -1,10 +1,10 @@
 //! Long short-term memory (Hochreiter & Schmidhuber 1997, forget gate of Gers et al. 2000), as
 //! PyTorch's `nn.LSTM`: gates i, f, g, o; c' = f∘c + i∘g, h' = o∘tanh(c').
 
-use super::recurrent::{Cell, Recurrent};
-use super::{ModelConfig, ModelRow};
+use super::recurrent::{Cell, Layer, Recurrent};
+use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use crate::ops::{self, Activation, LstmCell, RecurrentWeights};
+use crate::ops::{self, Activation, LstmCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<Lstm>::row(
@@ -19,17 +19,12 @@ impl Cell for Lstm {
     const STATES: usize = 2;
     type Step = LstmCell;
 
-    fn sequence(
-        x: Activation,
-        weights: RecurrentWeights,
-        batch: usize,
-        seq_len: usize,
-    ) -> Activation {
-        ops::lstm(x, weights, batch, seq_len)
+    fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
+        ops::lstm(x, layer.weights(), shape.batch, shape.seq_len)
     }
 
-    fn pack(weights: RecurrentWeights) -> LstmCell {
-        LstmCell::new(weights)
+    fn pack(layer: &Layer) -> LstmCell {
+        LstmCell::new(layer.weights())
     }
 
     fn step(packed: &LstmCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 mod elman;
 mod gru;
 mod lstm;
+mod mingru;
+mod minlstm;
 mod recurrent;
 mod size;
 mod transformer;
 
+pub use crate::ops::Scan;
 pub use size::{
     available_bytes, check, check_memory, parameter_count, row, training_bytes,
     width_for_parameters,
@@ -28,6 +31,8 @@ pub enum Positions {
     Sinusoidal,
     /// Queries and keys turned by an angle that grows with the position (Su et al. 2021).
     Rotary,
+    /// Scores fall with the distance, by a slope per head (Press et al. 2022).
+    Alibi,
 }
 
 /// Everything a model's size and initial values depend on, with the seed.
@@ -48,12 +53,28 @@ pub struct ModelConfig {
     pub seq_len: usize,
     /// Position scheme; recurrent models ignore it.
     pub positions: Positions,
-    /// Initial forget-gate bias of the LSTM; 0 is PyTorch's own initialisation.
+    /// Initial forget-gate bias of LSTM and minLSTM; 0 is PyTorch's own initialisation.
     pub forget_bias: f32,
-    /// Chrono initialisation (Tallec & Ollivier 2018) of LSTM and GRU gates for dependencies up to
-    /// this many tokens; replaces `forget_bias`.
+    /// Chrono initialisation (Tallec & Ollivier 2018) of the gates of LSTM, GRU, minGRU and minLSTM
+    /// for dependencies up to this many tokens; replaces `forget_bias`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chrono: Option<usize>,
+    /// How minGRU and minLSTM run over a sequence; the others ignore it. Sequential by default: on
+    /// the few cores of a CPU the batch and the units keep every core busy, and it does the least.
+    #[serde(default)]
+    pub scan: Scan,
+}
+
+impl ModelConfig {
+    /// Whether the model has gates whose biases chrono initialisation sets.
+    pub fn is_gated(&self) -> bool {
+        matches!(self.model.as_str(), "lstm" | "gru") || self.is_scanned()
+    }
+
+    /// Whether the model has the choice of [`ModelConfig::scan`].
+    pub fn is_scanned(&self) -> bool {
+        matches!(self.model.as_str(), "mingru" | "minlstm")
+    }
 }
 
 /// The shape of a batch of token sequences.
@@ -149,7 +170,7 @@ pub enum ModelError {
     },
     /// Past the end of a learned position table.
     #[error(
-        "learned positions end at {limit} tokens; use rotary or sinusoidal positions, or a larger seq-len"
+        "learned positions end at {limit} tokens; use rotary, alibi or sinusoidal positions, or a larger seq-len"
     )]
     PastContext {
         /// Positions the table holds.
@@ -174,7 +195,14 @@ pub struct ModelRow {
 }
 
 /// Every model; a new one is one file and one row.
-pub const MODELS: &[ModelRow] = &[elman::ROW, lstm::ROW, gru::ROW, transformer::ROW];
+pub const MODELS: &[ModelRow] = &[
+    elman::ROW,
+    lstm::ROW,
+    gru::ROW,
+    mingru::ROW,
+    minlstm::ROW,
+    transformer::ROW,
+];
 
 /// Builds a model with the initial values of `seed`.
 ///

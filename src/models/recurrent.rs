@@ -11,24 +11,23 @@ pub trait Cell: Send + Sync + 'static {
     const GATES: usize;
     /// Vectors of state a layer keeps: 1 (h) or 2 (h and the cell).
     const STATES: usize;
+    /// Whether the gates look at the state: without, a layer has no `weight_hh` and `bias_hh`, and
+    /// h is a linear recurrence.
+    const HIDDEN_PRODUCT: bool = true;
     /// The packed weights of the incremental step.
     type Step: Send;
 
     /// The layer over whole sequences: (B·T, D) → (B·T, H).
-    fn sequence(
-        x: Activation,
-        weights: RecurrentWeights,
-        batch: usize,
-        seq_len: usize,
-    ) -> Activation;
+    fn sequence(x: Activation, layer: &Layer, shape: Shape, config: &ModelConfig) -> Activation;
 
     /// Copies and packs weights for [`Cell::step`].
-    fn pack(weights: RecurrentWeights) -> Self::Step;
+    fn pack(layer: &Layer) -> Self::Step;
 
     /// One token: updates `states`, [`Cell::STATES`] buffers of (B, H), from x (B, D).
     fn step(packed: &Self::Step, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>);
 
-    /// Changes a layer's fresh biases, (G·H) each, where the configuration says so.
+    /// Changes a layer's fresh biases, (G·H) each, where the configuration says so; `bias_hh` is
+    /// empty without a hidden product.
     fn adjust_biases(
         _config: &ModelConfig,
         _bias_ih: &mut [f32],
@@ -39,11 +38,13 @@ pub trait Cell: Send + Sync + 'static {
 }
 
 /// The parameters of one layer, named and shaped as PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU` do.
-struct Layer {
-    weight_ih: Parameter,
-    weight_hh: Parameter,
-    bias_ih: Parameter,
-    bias_hh: Parameter,
+pub struct Layer {
+    /// (G·H, D)
+    pub weight_ih: Parameter,
+    /// (G·H)
+    pub bias_ih: Parameter,
+    /// `weight_hh` (G·H, H) and `bias_hh` (G·H), of cells with a hidden product.
+    hidden: Option<[Parameter; 2]>,
 }
 
 impl Layer {
@@ -52,25 +53,55 @@ impl Layer {
         let (width, rows) = (config.width, C::GATES * config.width);
         let bound = 1.0 / (width as f32).sqrt();
         let weight_ih = init.uniform(rows * width, bound);
-        let weight_hh = init.uniform(rows * width, bound);
+        let hidden_rows = if C::HIDDEN_PRODUCT { rows } else { 0 };
+        let weight_hh = init.uniform(hidden_rows * width, bound);
         let mut bias_ih = init.uniform(rows, bound);
-        let mut bias_hh = init.uniform(rows, bound);
+        let mut bias_hh = init.uniform(hidden_rows, bound);
         C::adjust_biases(config, &mut bias_ih, &mut bias_hh, init);
         let name = |what: &str| format!("rnn.{what}_l{k}");
         Layer {
             weight_ih: Parameter::new(name("weight_ih"), &[rows, width], weight_ih),
-            weight_hh: Parameter::new(name("weight_hh"), &[rows, width], weight_hh),
             bias_ih: Parameter::new(name("bias_ih"), &[rows], bias_ih),
-            bias_hh: Parameter::new(name("bias_hh"), &[rows], bias_hh),
+            hidden: C::HIDDEN_PRODUCT.then(|| {
+                [
+                    Parameter::new(name("weight_hh"), &[rows, width], weight_hh),
+                    Parameter::new(name("bias_hh"), &[rows], bias_hh),
+                ]
+            }),
         }
     }
 
-    fn weights(&self) -> RecurrentWeights<'_> {
+    /// All four weights. Panics without a hidden product.
+    pub fn weights(&self) -> RecurrentWeights<'_> {
+        let hidden = self.hidden.as_ref();
+        let [weight_hh, bias_hh] = hidden.expect("asked by cells with a hidden product only");
         RecurrentWeights {
             weight_ih: &self.weight_ih.tensor,
-            weight_hh: &self.weight_hh.tensor,
+            weight_hh: &weight_hh.tensor,
             bias_ih: &self.bias_ih.tensor,
-            bias_hh: &self.bias_hh.tensor,
+            bias_hh: &bias_hh.tensor,
+        }
+    }
+
+    /// Pre-activations of all gates from the input alone: (B·T, D) → (B·T, G·H).
+    pub fn gates(&self, x: Activation) -> Activation {
+        let (weight, bias) = (&self.weight_ih.tensor, &self.bias_ih.tensor);
+        ops::linear(x, weight, Some(bias), Nonlinearity::Identity)
+    }
+
+    /// In the order of a checkpoint: weights, then biases.
+    fn parameters(&self) -> Vec<&Parameter> {
+        match &self.hidden {
+            Some([weight_hh, bias_hh]) => vec![&self.weight_ih, weight_hh, &self.bias_ih, bias_hh],
+            None => vec![&self.weight_ih, &self.bias_ih],
+        }
+    }
+
+    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+        let (weight_ih, bias_ih) = (&mut self.weight_ih, &mut self.bias_ih);
+        match &mut self.hidden {
+            Some([weight_hh, bias_hh]) => vec![weight_ih, weight_hh, bias_ih, bias_hh],
+            None => vec![weight_ih, bias_ih],
         }
     }
 }
@@ -93,7 +124,7 @@ impl<C: Cell> Recurrent<C> {
             build: |config, init| Box::new(Self::new(config, init)),
             parameters: |config| {
                 let (d, l, v) = sizes(config);
-                v * d + l * C::GATES as u128 * (2 * d * d + 2 * d) + d * v + v
+                v * d + l * C::GATES as u128 * products::<C>() * (d * d + d) + d * v + v
             },
             activations: |config, shape| {
                 let (d, l, v) = sizes(config);
@@ -129,6 +160,11 @@ fn sizes(config: &ModelConfig) -> (u128, u128, u128) {
     )
 }
 
+/// Products of a layer: with the input, and with the state if the gates look at it.
+fn products<C: Cell>() -> u128 {
+    1 + u128::from(C::HIDDEN_PRODUCT)
+}
+
 impl<C: Cell> Model for Recurrent<C> {
     fn config(&self) -> &ModelConfig {
         &self.config
@@ -136,23 +172,14 @@ impl<C: Cell> Model for Recurrent<C> {
 
     fn parameters(&self) -> Vec<&Parameter> {
         let mut all = vec![&self.embedding];
-        for l in &self.layers {
-            all.extend([&l.weight_ih, &l.weight_hh, &l.bias_ih, &l.bias_hh]);
-        }
+        all.extend(self.layers.iter().flat_map(Layer::parameters));
         all.extend(self.head.parameters());
         all
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         let mut all = vec![&mut self.embedding];
-        for l in &mut self.layers {
-            all.extend([
-                &mut l.weight_ih,
-                &mut l.weight_hh,
-                &mut l.bias_ih,
-                &mut l.bias_hh,
-            ]);
-        }
+        all.extend(self.layers.iter_mut().flat_map(Layer::parameters_mut));
         all.extend(self.head.parameters_mut());
         all
     }
@@ -160,7 +187,7 @@ impl<C: Cell> Model for Recurrent<C> {
     fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
         let mut x = ops::embedding(tokens, &self.embedding.tensor, tape); // (B·T, D)
         for layer in &self.layers {
-            x = C::sequence(x, layer.weights(), shape.batch, shape.seq_len); // (B·T, D)
+            x = C::sequence(x, layer, shape, &self.config); // (B·T, D)
         }
         self.head.forward(x, Nonlinearity::Identity) // (B·T, V)
     }
@@ -169,7 +196,7 @@ impl<C: Cell> Model for Recurrent<C> {
         Box::new(RecurrentDecoder::<C> {
             width: self.config.width,
             embedding: self.embedding.values(),
-            layers: self.layers.iter().map(|l| C::pack(l.weights())).collect(),
+            layers: self.layers.iter().map(C::pack).collect(),
             head_weight: self.head.weight.values(),
             head_bias: self.head.bias.values(),
             x: Vec::new(),
@@ -181,10 +208,13 @@ impl<C: Cell> Model for Recurrent<C> {
         4 * C::STATES * self.config.layers * self.config.width
     }
 
-    /// A layer multiplies by (G·H, D) and (G·H, H), the head by (V, D).
+    /// A layer multiplies by (G·H, D), and by (G·H, H) or, if its gates do not look at the state,
+    /// by one factor a unit; the head by (V, D).
     fn flops_per_token(&self, _context: usize) -> f64 {
         let (d, l, v) = sizes(&self.config);
-        (2 * (l * C::GATES as u128 * 2 * d * d + d * v)) as f64
+        let scan = if C::HIDDEN_PRODUCT { 0 } else { d };
+        let layer = C::GATES as u128 * products::<C>() * d * d + scan;
+        (2 * (l * layer + d * v)) as f64
     }
 }
 

@@ -177,6 +177,7 @@ impl Model for Transformer {
             heads: self.config.heads,
             causal: true,
             rotary: self.config.positions == Positions::Rotary,
+            alibi: self.config.positions == Positions::Alibi,
         };
         let embedded = self.embed(tokens, shape.seq_len, tape); // (B·T, D)
         let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
@@ -323,6 +324,7 @@ impl Decoder for TransformerDecoder {
         self.embed(tokens, state.position)?;
         let (d, heads) = (self.config.width, self.config.heads);
         let rotary = self.config.positions == Positions::Rotary;
+        let alibi = self.config.positions == Positions::Alibi;
         let (batch, position) = (tokens.len(), state.position);
         let s = &mut self.scratch;
         for (block, cache) in self.blocks.iter().zip(&mut state.buffers) {
@@ -333,6 +335,7 @@ impl Decoder for TransformerDecoder {
                 batch,
                 heads,
                 rotary,
+                alibi,
                 position,
                 cache,
                 &mut s.attended,

@@ -6,7 +6,7 @@
 //! Cost: 2·B·in·out FLOPs and 4·in·out bytes a linear map; 4·B·D FLOPs and 8·B·D bytes for every
 //! token in the context, an attention.
 
-use super::attention::Rotary;
+use super::attention::{Rotary, bias, slopes};
 use super::cost::{self, Cost};
 use super::norm::Forward;
 use super::parallel::{self, Shared, scratch};
@@ -207,11 +207,13 @@ pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut V
 /// One token's causal attention in one layer: qkv (B, 3D) of the token at `position`; appends its
 /// key and value to `cache`, (position, B, 2D); writes (B, D) to `out`.
 /// Panics if the lengths do not fit.
+#[allow(clippy::too_many_arguments)]
 pub fn attention_step(
     qkv: &[f32],
     batch: usize,
     heads: usize,
     rotary: bool,
+    alibi: bool,
     position: usize,
     cache: &mut Vec<f32>,
     out: &mut Vec<f32>,
@@ -241,6 +243,7 @@ pub fn attention_step(
     out.resize(batch * width, 0.0);
     let (level, shared, cache, q) = (level(), Shared::new(out), &cache[..], &q[..]);
     let tokens = position + 1;
+    let slopes = alibi.then(|| slopes(heads));
     let head = |i: usize| {
         let own = i * dh..(i + 1) * dh;
         let (b, h) = (i / heads, i % heads);
@@ -255,6 +258,7 @@ pub fn attention_step(
                 stride: batch * 2 * width,
                 width,
                 tokens,
+                slope: slopes.as_ref().map(|slopes| slopes[h]),
                 out,
             },
         );
@@ -280,6 +284,8 @@ struct Head<'a> {
     stride: usize,
     width: usize,
     tokens: usize,
+    /// With ALiBi.
+    slope: Option<f32>,
     out: &'a mut [f32],
 }
 
@@ -297,6 +303,10 @@ impl Kernel for Head<'_> {
                 sum = s.fma(s.read_at(self.q, j), s.read_at(key, j), sum);
             }
             *score = s.sum(sum) * scale;
+        }
+        if let Some(slope) = self.slope {
+            let position = self.tokens - 1;
+            bias(S::LEVEL, &mut scores[..self.tokens], slope, position, 0);
         }
         // Past the last token e^−∞ = 0.
         scores[self.tokens..].fill(f32::NEG_INFINITY);
@@ -396,7 +406,7 @@ mod tests {
             (1, 70, 1, 64),
             (1, 20, 2, 129),
         ] {
-            for rotary in [false, true] {
+            for (rotary, alibi) in [(false, false), (true, false), (false, true)] {
                 let (n, d) = (batch * seq_len, heads * dh);
                 let x = noise(n * 3 * d, 1);
                 let shape = AttentionShape {
@@ -405,6 +415,7 @@ mod tests {
                     heads,
                     causal: true,
                     rotary,
+                    alibi,
                 };
                 let qkv = matrix(x.clone(), n, 3 * d).put_tape(Tape::Off);
                 let want = values(&attention(qkv, shape));
@@ -415,14 +426,16 @@ mod tests {
                         let rows =
                             (0..batch).flat_map(|b| &x[(b * seq_len + t) * 3 * d..][..3 * d]);
                         let token: Vec<f32> = rows.copied().collect();
-                        attention_step(&token, batch, heads, rotary, t, &mut cache, &mut out);
+                        attention_step(
+                            &token, batch, heads, rotary, alibi, t, &mut cache, &mut out,
+                        );
                         for b in 0..batch {
                             all[(b * seq_len + t) * d..][..d].copy_from_slice(&out[b * d..][..d]);
                         }
                     }
                     vec![all]
                 }) {
-                    let name = format!("{batch} {seq_len} {heads} {dh} {rotary} {level:?}");
+                    let name = format!("{batch} {seq_len} {heads} {dh} {rotary} {alibi} {level:?}");
                     assert_close(&name, &got[0], &want, 3e-6);
                 }
             }

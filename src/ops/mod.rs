@@ -19,6 +19,7 @@ pub mod math;
 mod norm;
 pub mod parallel;
 mod recurrent;
+mod scan;
 pub mod simd;
 mod tape;
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use lstm::{LstmCell, lstm};
 pub use norm::{add_layer_norm, layer_norm};
 pub use parallel::{threads, with_threads};
 pub use recurrent::RecurrentWeights;
+pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
 pub use tape::{
     Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, backward_from, device, matrix,
     on_tape, values,

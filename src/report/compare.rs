@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns that say what a measurement is of; values of the same metric with the same factors are
 /// compared.
-const FACTORS: [&str; 10] = [
+const FACTORS: [&str; 11] = [
     "model",
     "positions",
     "gates",
+    "scan",
     "task",
     "seq_len",
     "batch",

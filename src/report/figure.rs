@@ -267,8 +267,10 @@ fn variant(spec: &PlotSpec, key: &[String]) -> Option<usize> {
             "rotary" => 1,
             "sinusoidal" => 2,
             "none" => 3,
+            "alibi" => 4,
             _ => 0,
         }),
+        ("scan", value) => Some(usize::from(value == "parallel")),
         _ => None,
     };
     spec.series.iter().zip(key).map(known).sum()

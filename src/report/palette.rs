@@ -33,7 +33,13 @@ pub enum Marker {
 /// Dashes of floors and baselines.
 pub const DOTTED: &[f64] = &[1.5, 4.0];
 
-const VARIANTS: [&[f64]; 4] = [&[], &[7.0, 4.0], &[2.0, 3.0], &[9.0, 3.0, 2.0, 3.0]];
+const VARIANTS: [&[f64]; 5] = [
+    &[],
+    &[7.0, 4.0],
+    &[2.0, 3.0],
+    &[9.0, 3.0, 2.0, 3.0],
+    &[12.0, 3.0],
+];
 
 /// Model or baseline, name in print, colour, marker.
 const MODELS: [(&str, &str, usize, Marker); 9] = [
@@ -89,8 +95,11 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
     match (column, value) {
         (_, "") | (_, "default") => None,
         ("model", model) => Some(name(model).to_string()),
+        ("positions", "alibi") => Some("ALiBi positions".into()),
         ("positions", value) => Some(format!("{value} positions")),
         ("gates", value) => Some(format!("{value} gates")),
+        ("scan", "sequential") => Some("loop".into()),
+        ("scan", value) => Some(format!("{value} scan")),
         ("task", value) => Some(value.to_string()),
         ("equal", value) => Some(format!("equal {value}")),
         ("threads", "1") => Some("1 thread".into()),

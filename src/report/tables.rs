@@ -186,6 +186,7 @@ pub fn models(source: &Source, experiment: &Experiment) -> anyhow::Result<Table>
         "model",
         "positions",
         "gates",
+        "scan",
         "width",
         "layers",
         "heads",
@@ -200,20 +201,20 @@ pub fn models(source: &Source, experiment: &Experiment) -> anyhow::Result<Table>
         .into_iter()
         .map(|(key, records)| {
             let seeds: BTreeSet<_> = records.iter().filter_map(|r| r.seed).collect();
-            let variant: Vec<_> = ["positions", "gates"]
+            let variant: Vec<_> = ["positions", "gates", "scan"]
                 .iter()
-                .zip(&key[1..3])
+                .zip(&key[1..4])
                 .filter_map(|(column, value)| palette::factor_label(column, value))
                 .collect();
-            let count = key[6].parse().map_or(key[6].clone(), thousands);
-            let cells = [&key[3], &key[4], &key[5]].map(text);
+            let count = key[7].parse().map_or(key[7].clone(), thousands);
+            let cells = [&key[4], &key[5], &key[6]].map(text);
             let mut row = vec![text(palette::name(&key[0])), text(variant.join(", "))];
             row.extend(cells);
             row.extend([
                 Cell {
                     text: count,
                     class: "number",
-                    key: Some(key[6].clone()),
+                    key: Some(key[7].clone()),
                 },
                 text(seeds.len().to_string()),
             ]);
@@ -247,6 +248,7 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> anyhow::Result<Ta
         "batch",
         "threads",
         "width",
+        "scan",
     ];
     let records = source
         .records
@@ -265,8 +267,10 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> anyhow::Result<Ta
             };
             let median = |metric: &str| of(metric).map_or(text(""), |e| number(e.value));
             let speed = of("tokens_per_second");
+            let scan = palette::factor_label("scan", &key[7]);
+            let scan = scan.map_or(String::new(), |scan| format!(", {scan}"));
             let mut row = vec![
-                text(palette::name(&key[0])),
+                text(format!("{}{scan}", palette::name(&key[0]))),
                 text(&key[2]),
                 text(&key[3]),
                 text(&key[4]),
@@ -314,7 +318,15 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> anyhow::Result<Ta
 /// Learning rates tried, and which one the runs that count used.
 pub fn tuning(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
     let tried = |r: &&Record| r.experiment == experiment.id && r.metric == "tuning_validation_loss";
-    let columns = ["model", "positions", "gates", "delay", "pairs", "task"];
+    let columns = [
+        "model",
+        "positions",
+        "gates",
+        "scan",
+        "delay",
+        "pairs",
+        "task",
+    ];
     let groups = grouped(source.records.iter().filter(tried), &columns)?;
     let mut rows = Vec::new();
     for (key, records) in groups {
@@ -326,13 +338,14 @@ pub fn tuning(source: &Source, experiment: &Experiment) -> anyhow::Result<Table>
             .filter(|r| {
                 r.positions.as_deref().unwrap_or("") == key[1]
                     && r.gates.as_deref().unwrap_or("") == key[2]
+                    && r.scan.as_deref().unwrap_or("") == key[3]
             })
             .filter_map(|r| r.learning_rate)
             .collect();
         let label: Vec<_> = columns
             .iter()
             .zip(&key)
-            .take(5)
+            .take(6)
             .filter_map(|(c, v)| palette::factor_label(c, v))
             .collect();
         let mut by_rate: Vec<(f64, Vec<Option<f64>>)> = Vec::new();

@@ -1,7 +1,7 @@
 //! Checks of every value of a resolved experiment, before anything runs.
 
 use super::schema::{Experiment, Gates, Kind, Threads};
-use super::{metrics, record::Record};
+use super::{metrics, record::Record, work::scan_word};
 use crate::{data::tasks, models};
 
 /// A value that cannot be run, by its key (`settings.batch`, `sweep.delay[1]`, `models[0].model`).
@@ -93,9 +93,18 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
             let remedy = format!("known models: {}", known.join(", "));
             return Err(Fault::new(key + ".model", format!("{name:?}"), remedy));
         }
-        if series.gates == Some(Gates::Chrono) && !matches!(name, "lstm" | "gru") {
-            let remedy = "only lstm and gru have gates with a chrono initialisation";
+        let minimal = matches!(name, "mingru" | "minlstm");
+        if series.gates == Some(Gates::Chrono) && !minimal && !matches!(name, "lstm" | "gru") {
+            let remedy =
+                "only lstm, gru, mingru and minlstm have gates with a chrono initialisation";
             return Err(Fault::new(key + ".gates", "\"chrono\"", remedy));
+        }
+        if let Some(scan) = series.scan.filter(|_| !minimal) {
+            let (scan, remedy) = (
+                scan_word(scan),
+                "only mingru and minlstm scan; leave it out",
+            );
+            return Err(Fault::new(key + ".scan", format!("{scan:?}"), remedy));
         }
         if series.layers == Some(0) {
             return Err(Fault::new(key + ".layers", 0, "give at least 1"));

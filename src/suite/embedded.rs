@@ -15,6 +15,7 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         "parallel-clock",
         include_str!("../../experiments/parallel-clock.toml"),
     ),
+    ("scan", include_str!("../../experiments/scan.toml")),
     (
         "distance-copy",
         include_str!("../../experiments/distance-copy.toml"),

@@ -453,6 +453,7 @@ fn match_widths(
                 },
                 forget_bias: s.forget_bias.unwrap_or(1.0) as f32,
                 chrono: (series.gates == Some(Gates::Chrono)).then_some(shape.seq_len),
+                scan: series.scan.unwrap_or_default(),
             })
         })
         .collect::<Result<_, Fault>>()?;
@@ -519,6 +520,9 @@ fn series_labels(models: &[Series]) -> Vec<String> {
         }
         if series.gates == Some(Gates::Chrono) {
             label += "-chrono";
+        }
+        if let Some(scan) = series.scan {
+            label += &format!("-{}", scan_word(scan));
         }
         label
     };

@@ -50,6 +50,14 @@ pub const METRICS: &[Metric] = &[
         "floating-point operations of one step, a multiply-add counted as two",
     ),
     metric(
+        "span_flops",
+        "1",
+        None,
+        false,
+        "longest chain of dependent floating-point operations of one step, its operations one after \
+         the other",
+    ),
+    metric(
         "peak_flops",
         "1/s",
         None,

@@ -27,6 +27,9 @@ pub struct Record {
     pub positions: Option<String>,
     /// Gate initialisation of a recurrent model: `default` or `chrono`.
     pub gates: Option<String>,
+    /// Scan of minGRU and minLSTM: `sequential` or `parallel`.
+    #[serde(default)]
+    pub scan: Option<String>,
     /// Tokens in a sequence T.
     pub seq_len: Option<usize>,
     /// Sequences in a batch B.

@@ -1,7 +1,7 @@
 //! What an experiment file may say. Every table refuses unknown keys.
 
 use crate::data::tokenizer::TokenizerChoice;
-use crate::models::Positions;
+use crate::models::{Positions, Scan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -62,16 +62,19 @@ pub struct Series {
     /// Position scheme of a transformer; default learned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub positions: Option<Positions>,
-    /// Gate initialisation of an LSTM or GRU.
+    /// Gate initialisation of an LSTM, GRU, minGRU or minLSTM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gates: Option<Gates>,
+    /// Scan of a minGRU or minLSTM; default sequential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<Scan>,
 }
 
-/// How the gates of an LSTM or GRU start.
+/// How the gates of an LSTM, GRU, minGRU or minLSTM start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Gates {
-    /// Forget bias `settings.forget_bias` (LSTM), PyTorch's initialisation otherwise.
+    /// Forget bias `settings.forget_bias` (LSTM, minLSTM), PyTorch's initialisation otherwise.
     Default,
     /// Biases drawn for dependencies as long as the run's sequence (Tallec & Ollivier 2018).
     Chrono,
@@ -153,7 +156,7 @@ pub struct Settings {
     layers: usize,
     /// Attention heads.
     heads: usize,
-    /// Initial forget-gate bias of the LSTM.
+    /// Initial forget-gate bias of LSTM and minLSTM.
     forget_bias: f64,
     /// Vocabulary of throughput runs.
     vocab: usize,

@@ -58,6 +58,9 @@ pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Re
             );
         }
         add("flops_per_step", None, m.flops_per_step);
+        if let Some(span) = m.span_flops {
+            add("span_flops", None, span);
+        }
         add("peak_flops", None, m.peak_flops);
         add("share_of_peak", None, m.share_of_peak);
         if let Some(bytes) = m.peak_bytes {

@@ -4,7 +4,7 @@ use super::Record;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::measure::throughput::Mode;
-use crate::models::{ModelConfig, Positions, parameter_count};
+use crate::models::{ModelConfig, Positions, Scan, parameter_count};
 use crate::train::TrainSettings;
 use serde::Serialize;
 
@@ -133,14 +133,13 @@ pub struct Baselines {
 /// Writes the factors of a model into a record.
 pub fn set_model(record: &mut Record, model: &ModelConfig) {
     let transformer = model.model == "transformer";
-    let gated = matches!(model.model.as_str(), "lstm" | "gru");
     record.model = model.model.clone();
     record.parameters = parameter_count(model).ok();
     record.width = Some(model.width);
     record.layers = Some(model.layers);
     record.heads = transformer.then_some(model.heads);
     record.positions = transformer.then(|| word(&model.positions).into());
-    record.gates = gated.then(|| {
+    record.gates = model.is_gated().then(|| {
         if model.chrono.is_some() {
             "chrono"
         } else {
@@ -148,7 +147,16 @@ pub fn set_model(record: &mut Record, model: &ModelConfig) {
         }
         .into()
     });
+    record.scan = model.is_scanned().then(|| scan_word(model.scan).into());
     record.vocab = Some(model.vocab);
+}
+
+/// The name of a scan, as in configurations.
+pub fn scan_word(scan: Scan) -> &'static str {
+    match scan {
+        Scan::Sequential => "sequential",
+        Scan::Parallel => "parallel",
+    }
 }
 
 /// The name of a position scheme, as in configurations.
@@ -158,6 +166,7 @@ pub fn word(positions: &Positions) -> &'static str {
         Positions::Learned => "learned",
         Positions::Sinusoidal => "sinusoidal",
         Positions::Rotary => "rotary",
+        Positions::Alibi => "alibi",
     }
 }
 

@@ -5,6 +5,7 @@ use super::*;
 use timing::{LENGTHS, MODES, speed};
 
 mod distance;
+mod scan;
 mod text_prediction;
 mod timing;
 

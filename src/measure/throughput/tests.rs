@@ -14,6 +14,7 @@ fn workload(mode: Mode, model: &str) -> Workload {
             positions: Positions::Learned,
             forget_bias: 0.0,
             chrono: None,
+            scan: Default::default(),
         },
         shape: Shape {
             batch: 3,

@@ -176,6 +176,7 @@ unsafe fn rows_of(
                     &mut p[i * stride..][..stride],
                     &mut ds[i * stride..][..stride],
                 );
+                plan.bias(piece, first + i, begin, &mut p[..seen]);
                 let (log, delta) = (logs[i], deltas[i]);
                 dispatch_at(
                     level,

@@ -69,6 +69,7 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
         for (i, sum) in sums[..count].iter_mut().enumerate() {
             let row = &mut scores[i * stride..(i + 1) * stride];
             let seen = plan.seen(first + i + 1);
+            plan.bias(piece, first + i, 0, &mut row[..seen]);
             let (total, largest) = dispatch_at(plan.level, Softmax { row, seen });
             scores[i * stride..][seen..group_end(i)].fill(0.0);
             // SAFETY: this row of this head is the piece's own.

@@ -1,7 +1,8 @@
 //! Multi-head attention, causal or full (Vaswani et al. 2017), with rotary positions on request.
 //!
 //! For each head with q, k, v (T, dh): S = q kᵀ / √dh, restricted to j ≤ i if causal;
-//! P = softmax(S) row by row; y = P v. Rotary positions turn q and k by their place first.
+//! P = softmax(S) row by row; y = P v. Rotary positions turn q and k by their place first; ALiBi
+//! lowers S by the distance |i − j| times the head's slope.
 //! Backward (Dao et al. 2022): with Lᵢ = ln Σⱼ e^Sᵢⱼ kept, P = e^(S − L) is computed again;
 //! dv = Pᵀ dy; dP = dy vᵀ; dS = P ⊙ (dP − Δ), Δᵢ = dyᵢ · yᵢ; dq = dS k / √dh; dk = dSᵀ q / √dh.
 //!
@@ -9,6 +10,7 @@
 //! Cost: 2 products forward and 5 backward of 2·dh FLOPs for each of the T² pairs, or T(T+1)/2 if
 //! causal; span 4·T forward (a row's sum), 8·T backward.
 
+mod alibi;
 mod backward;
 mod forward;
 mod pack;
@@ -16,6 +18,7 @@ mod rotary;
 #[cfg(test)]
 mod tests;
 
+pub use alibi::{bias, slopes};
 pub use rotary::Rotary;
 
 use super::cost::{self, Cost};
@@ -39,6 +42,8 @@ pub struct AttentionShape {
     pub causal: bool,
     /// Whether queries and keys are turned by their position (Su et al. 2021).
     pub rotary: bool,
+    /// Whether scores fall linearly with the distance (Press et al. 2022).
+    pub alibi: bool,
 }
 
 /// Rows of scores that exist at a time; a multiple of every tile's rows.
@@ -55,6 +60,8 @@ struct Plan {
     /// Rows a piece takes of one head: cut by the data's size alone.
     rows: usize,
     rotary: Option<Arc<Rotary>>,
+    /// A slope a head, with ALiBi.
+    slopes: Option<Vec<f32>>,
     level: Level,
 }
 
@@ -85,6 +92,7 @@ impl Plan {
             dh,
             rows,
             rotary,
+            slopes: shape.alibi.then(|| slopes(heads)),
             level: level(),
         }
     }
@@ -118,6 +126,13 @@ impl Plan {
             end
         } else {
             self.shape.seq_len
+        }
+    }
+
+    /// Lowers the scores that row `t` of a head has for the tokens from `first` on, with ALiBi.
+    fn bias(&self, piece: &Piece, t: usize, first: usize, scores: &mut [f32]) {
+        if let Some(slopes) = &self.slopes {
+            bias(self.level, scores, slopes[piece.head], t, first);
         }
     }
 

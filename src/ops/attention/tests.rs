@@ -22,10 +22,15 @@ fn composed(
     k: DfdxActivation,
     v: DfdxActivation,
     causal: bool,
+    slope: f32,
 ) -> DfdxActivation {
     let (t, dh) = *q.shape();
     let mask: Vec<f32> = (0..t * t)
-        .map(|i| if causal && i % t > i / t { -1e30 } else { 0.0 })
+        .map(|i| (i / t, i % t))
+        .map(|(i, j)| match causal && j > i {
+            true => -1e30,
+            false => -slope * i.abs_diff(j) as f32,
+        })
         .collect();
     let scores = q.matmul(k.permute::<_, Axes2<1, 0>>()) * (1.0 / (dh as f32).sqrt());
     (scores + matrix(mask, t, t)).softmax::<Axis<1>>().matmul(v)
@@ -40,8 +45,10 @@ fn reference64(x: &[f64], shape: AttentionShape, dh: usize) -> Vec<f64> {
         heads,
         causal,
         rotary,
+        alibi,
     } = shape;
     let d = heads * dh;
+    let slopes = slopes(heads);
     let mut y = vec![0.0; batch * t * d];
     for b in 0..batch {
         for h in 0..heads {
@@ -66,7 +73,8 @@ fn reference64(x: &[f64], shape: AttentionShape, dh: usize) -> Vec<f64> {
                 let p: Vec<f64> = (0..seen)
                     .map(|j| {
                         let s: f64 = q.iter().zip(&k[j]).map(|(a, b)| a * b).sum();
-                        (s / (dh as f64).sqrt()).exp()
+                        let fall = if alibi { slopes[h] as f64 } else { 0.0 };
+                        (s / (dh as f64).sqrt() - fall * i.abs_diff(j) as f64).exp()
                     })
                     .collect();
                 let total: f64 = p.iter().sum();
@@ -87,13 +95,21 @@ fn wide(x: &[f32]) -> Vec<f64> {
 #[test]
 fn values_equal_the_formula_in_f64() {
     for (batch, seq_len, heads, dh) in SHAPES {
-        for (causal, rotary) in [(true, false), (false, false), (true, true), (false, true)] {
+        for (causal, rotary, alibi) in [
+            (true, false, false),
+            (false, false, false),
+            (true, true, false),
+            (false, true, false),
+            (true, false, true),
+            (false, false, true),
+        ] {
             let shape = AttentionShape {
                 batch,
                 seq_len,
                 heads,
                 causal,
                 rotary,
+                alibi,
             };
             let x: Vec<f32> = noise(batch * seq_len * 3 * heads * dh, 1)
                 .iter()
@@ -116,13 +132,14 @@ fn values_equal_the_formula_in_f64() {
 #[test]
 fn gradients_equal_dfdx_primitives() {
     for (batch, seq_len, heads, dh) in SHAPES {
-        for causal in [true, false] {
+        for (causal, alibi) in [(true, false), (false, false), (true, true), (false, true)] {
             let shape = AttentionShape {
                 batch,
                 seq_len,
                 heads,
                 causal,
                 rotary: false,
+                alibi,
             };
             let (n, d) = (batch * seq_len, heads * dh);
             let x: Vec<f32> = noise(n * 3 * d, 1).iter().map(|x| 2.0 * x).collect();
@@ -139,7 +156,9 @@ fn gradients_equal_dfdx_primitives() {
                         matrix(rows.collect(), seq_len, dh)
                     };
                     let (q, k, v) = (part(0), part(1), part(2));
-                    let y = composed(q.leaky_trace(), k.leaky_trace(), v.leaky_trace(), causal);
+                    let slope = if alibi { slopes(heads)[h] } else { 0.0 };
+                    let [qt, kt, vt] = [&q, &k, &v].map(|x| x.leaky_trace());
+                    let y = composed(qt, kt, vt, causal, slope);
                     let rows = (0..seq_len)
                         .flat_map(|t| r[(b * seq_len + t) * d + h * dh..][..dh].to_vec());
                     let weights = matrix(rows.collect(), seq_len, dh);
@@ -166,13 +185,19 @@ fn gradients_equal_dfdx_primitives() {
 #[test]
 fn gradients_equal_finite_differences() {
     for (batch, seq_len, heads, dh) in [(2, 1, 1, 2), (1, 5, 2, 3), (2, 4, 1, 4)] {
-        for (causal, rotary) in [(true, true), (false, true), (true, false)] {
+        for (causal, rotary, alibi) in [
+            (true, true, false),
+            (false, true, false),
+            (true, false, false),
+            (true, false, true),
+        ] {
             let shape = AttentionShape {
                 batch,
                 seq_len,
                 heads,
                 causal,
                 rotary,
+                alibi,
             };
             let (n, d) = (batch * seq_len, heads * dh);
             let x = noise(n * 3 * d, 1);
@@ -205,6 +230,7 @@ fn cost_counts_causal_pairs_only() {
         heads: 3,
         causal: true,
         rotary: false,
+        alibi: false,
     };
     let qkv = noise_matrix(10, 3 * 12, 1);
     let ((), costs) = cost::counting(|| {

@@ -1,0 +1,222 @@
+//! The loops over the steps of one piece. The state is a row in memory: the products of a step are
+//! independent across units, and a row is read again while it is in cache.
+
+use super::gates::{Gates, MOST};
+use super::plan::Piece;
+use crate::ops::parallel::Shared;
+use crate::ops::simd::{Kernel, Simd};
+use std::marker::PhantomData;
+
+/// The pre-activations (B·T, COUNT·H) as pieces read them.
+pub struct Inputs<'a, G> {
+    pub p: &'a [f32],
+    pub hidden: usize,
+    gates: PhantomData<fn() -> G>,
+}
+
+impl<G> Clone for Inputs<'_, G> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<G> Copy for Inputs<'_, G> {}
+
+impl<'a, G: Gates> Inputs<'a, G> {
+    pub fn new(p: &'a [f32], hidden: usize) -> Self {
+        let gates = PhantomData;
+        Inputs { p, hidden, gates }
+    }
+
+    /// Where the piece's part of gate `g` of a row starts.
+    #[inline(always)]
+    fn at(&self, row: usize, g: usize, piece: &Piece) -> usize {
+        (row * G::COUNT + g) * self.hidden + piece.units.start
+    }
+
+    /// One vector of each gate, from unit `j` of the piece on.
+    #[inline(always)]
+    fn read<S: Simd>(&self, s: S, row: usize, piece: &Piece, j: usize) -> [S::F32; MOST] {
+        let mut p = [s.zero(); MOST];
+        for (g, p) in p.iter_mut().enumerate().take(G::COUNT) {
+            let start = self.at(row, g, piece);
+            *p = s.read_at(&self.p[start..start + piece.units.len()], j);
+        }
+        p
+    }
+}
+
+/// h' = a h + b over the piece's rows, from `before` (its units).
+pub struct Forward<'a, G> {
+    pub inputs: Inputs<'a, G>,
+    pub piece: Piece,
+    pub before: &'a [f32],
+    /// (B·T, H), of which the piece writes its rows' units.
+    pub y: Shared<f32>,
+}
+
+impl<G: Gates> Kernel for Forward<'_, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (piece, hidden, width) = (&self.piece, self.inputs.hidden, self.piece.units.len());
+        let mut before = self.before;
+        for row in piece.rows.clone() {
+            let start = row * hidden + piece.units.start;
+            // SAFETY: these units of this row are the piece's own; `before` is another row.
+            let y = unsafe { self.y.slice(start..start + width) };
+            for j in (0..width).step_by(S::LANES) {
+                let step = G::forward(s, self.inputs.read(s, row, piece, j));
+                s.write_at(y, j, s.fma(step.a, s.read_at(before, j), step.b));
+            }
+            before = y;
+        }
+    }
+}
+
+/// What the piece does to any state before it, h' = A h + b: the product of its a, and the state
+/// it reaches from 0.
+pub struct Ends<'a, G> {
+    pub inputs: Inputs<'a, G>,
+    pub piece: Piece,
+    pub product: &'a mut [f32],
+    pub state: &'a mut [f32],
+}
+
+impl<G: Gates> Kernel for Ends<'_, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        self.product.fill(1.0);
+        self.state.fill(0.0);
+        for row in self.piece.rows.clone() {
+            for j in (0..self.state.len()).step_by(S::LANES) {
+                let step = G::forward(s, self.inputs.read(s, row, &self.piece, j));
+                let product = s.mul(step.a, s.read_at(self.product, j));
+                let state = s.fma(step.a, s.read_at(self.state, j), step.b);
+                s.write_at(self.product, j, product);
+                s.write_at(self.state, j, state);
+            }
+        }
+    }
+}
+
+/// The same backwards in time: the gradient of the state before the piece is A μ + what the piece's
+/// own outputs add.
+pub struct EndsBackward<'a, G> {
+    pub inputs: Inputs<'a, G>,
+    pub piece: Piece,
+    /// (B·T, H)
+    pub dy: &'a [f32],
+    pub product: &'a mut [f32],
+    pub state: &'a mut [f32],
+}
+
+impl<G: Gates> Kernel for EndsBackward<'_, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.state.len();
+        self.product.fill(1.0);
+        self.state.fill(0.0);
+        for row in self.piece.rows.clone().rev() {
+            let start = row * self.inputs.hidden + self.piece.units.start;
+            let dy = &self.dy[start..start + width];
+            for j in (0..width).step_by(S::LANES) {
+                let step = G::forward(s, self.inputs.read(s, row, &self.piece, j));
+                let product = s.mul(step.a, s.read_at(self.product, j));
+                let dh = s.add(s.read_at(dy, j), s.read_at(self.state, j));
+                s.write_at(self.product, j, product);
+                s.write_at(self.state, j, s.mul(step.a, dh));
+            }
+        }
+    }
+}
+
+/// The backward pass of the piece's rows.
+pub struct Backward<'a, G> {
+    pub inputs: Inputs<'a, G>,
+    pub piece: Piece,
+    /// (B·T, H)
+    pub y: &'a [f32],
+    /// (B·T, H)
+    pub dy: &'a [f32],
+    /// The state before the piece's first row, its units.
+    pub before: &'a [f32],
+    /// Gradient of the state that the piece leaves, from later pieces; becomes that of `before`.
+    pub dstate: &'a mut [f32],
+    /// (B·T, COUNT·H), of which the piece adds to its rows' units.
+    pub dp: Shared<f32>,
+}
+
+impl<G: Gates> Kernel for Backward<'_, G> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (piece, hidden, width) = (&self.piece, self.inputs.hidden, self.piece.units.len());
+        for row in piece.rows.clone().rev() {
+            let start = row * hidden + piece.units.start;
+            let dy = &self.dy[start..start + width];
+            let before = if row == piece.rows.start {
+                self.before
+            } else {
+                &self.y[start - hidden..start - hidden + width]
+            };
+            for j in (0..width).step_by(S::LANES) {
+                let p = self.inputs.read(s, row, piece, j);
+                let step = G::forward(s, p);
+                // h' = a h + b: da = dh' h, db = dh', dh = dh' a
+                let dh = s.add(s.read_at(dy, j), s.read_at(self.dstate, j));
+                let da = s.mul(dh, s.read_at(before, j));
+                let gradients = G::backward(s, p, step, da, dh);
+                s.write_at(self.dstate, j, s.mul(dh, step.a));
+                for (g, gradient) in gradients.into_iter().enumerate().take(G::COUNT) {
+                    let start = self.inputs.at(row, g, piece);
+                    // SAFETY: these units of this row are the piece's own.
+                    let dp = unsafe { self.dp.slice(start..start + width) };
+                    s.write_at(dp, j, s.add(s.read_at(dp, j), gradient));
+                }
+            }
+        }
+    }
+}
+
+/// Replaces each of n carries (A, h) of H units by what all up to it do together (Brent & Kung
+/// 1982): a tree of depth 2 log₂ n.
+pub struct Combine<'a> {
+    /// (n, 2, H)
+    pub carries: &'a mut [f32],
+    pub hidden: usize,
+}
+
+impl Combine<'_> {
+    /// (first index, stride d): at each level, indices first, first + 2d, … take in the one d before.
+    pub fn levels(n: usize) -> impl Iterator<Item = (usize, usize)> {
+        let up = (0..).map(|k| 1 << k).take_while(move |d| 2 * d <= n);
+        let down = (0..usize::BITS).rev().map(|k| 1usize << k);
+        let down = down.filter(move |d| d.checked_mul(3).is_some_and(|least| least <= n));
+        up.map(|d| (2 * d - 1, d))
+            .chain(down.map(|d| (3 * d - 1, d)))
+    }
+}
+
+impl Kernel for Combine<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (hidden, size) = (self.hidden, 2 * self.hidden);
+        let n = self.carries.len() / size;
+        for (first, d) in Combine::levels(n) {
+            for i in (first..n).step_by(2 * d) {
+                let (earlier, later) = self.carries.split_at_mut(i * size);
+                let (product, state) = earlier[(i - d) * size..][..size].split_at(hidden);
+                let (a, h) = later[..size].split_at_mut(hidden);
+                for j in (0..hidden).step_by(S::LANES) {
+                    // A (A₀ h₀ + b₀) + b
+                    let kept = s.read_at(a, j);
+                    s.write_at(h, j, s.fma(kept, s.read_at(state, j), s.read_at(h, j)));
+                    s.write_at(a, j, s.mul(kept, s.read_at(product, j)));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! One step at a time, for decoding.
+
+use super::gates::{Gates, MinGru, MinLstm};
+use super::kernels::{Forward, Inputs};
+use super::plan::Piece;
+use crate::ops::parallel::Shared;
+use crate::ops::simd::dispatch;
+use crate::ops::{Matrix, Nonlinearity, decode, values};
+use std::marker::PhantomData;
+
+/// A layer's product and recurrence, weights copied.
+struct Stepper<G> {
+    /// (COUNT·H, D)
+    weight: Vec<f32>,
+    /// (COUNT·H)
+    bias: Vec<f32>,
+    input: usize,
+    gates: PhantomData<fn() -> G>,
+}
+
+impl<G: Gates> Stepper<G> {
+    fn new(weight: &Matrix, bias: &Matrix) -> Self {
+        use dfdx::prelude::HasShape;
+        let ((rows, input), gates) = (*weight.shape(), PhantomData);
+        assert!(
+            rows % G::COUNT == 0 && *bias.shape() == (1, rows),
+            "{}: weight ({rows}, {input}) and bias {:?} are not (G·H, D) and (1, G·H)",
+            G::NAME,
+            bias.shape()
+        );
+        Stepper {
+            weight: values(weight),
+            bias: values(bias),
+            input,
+            gates,
+        }
+    }
+
+    fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
+        let hidden = self.bias.len() / G::COUNT;
+        let (n, f) = (x.len() / self.input, Nonlinearity::Identity);
+        assert_eq!(h.len(), n * hidden, "{}: h is (B, H)", G::NAME);
+        decode::linear(x, self.input, &self.weight, Some(&self.bias), f, scratch);
+        let before = h.to_vec();
+        let y = Shared::new(h);
+        for (row, before) in before.chunks_exact(hidden).enumerate() {
+            let piece = Piece {
+                batch: row,
+                chunk: 0,
+                rows: row..row + 1,
+                units: 0..hidden,
+            };
+            let inputs = Inputs::<G>::new(scratch, hidden);
+            dispatch(Forward {
+                inputs,
+                piece,
+                before,
+                y,
+            });
+        }
+    }
+}
+
+macro_rules! cell {
+    ($(#[$doc:meta])* $cell:ident, $gates:ident) => {
+        $(#[$doc])*
+        pub struct $cell(Stepper<$gates>);
+
+        impl $cell {
+            /// Copies weight (G·H, D) and bias (1, G·H). Panics if they do not fit each other.
+            pub fn new(weight: &Matrix, bias: &Matrix) -> Self {
+                $cell(Stepper::new(weight, bias))
+            }
+
+            /// Consumes one token of each of B sequences, x (B, D), and updates the states h
+            /// (B, H); `scratch` is working memory to be kept between steps. Panics if lengths
+            /// disagree.
+            pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
+                self.0.step(x, h, scratch);
+            }
+        }
+    };
+}
+
+cell!(
+    /// One step of minGRU at a time, for decoding.
+    MinGruCell,
+    MinGru
+);
+cell!(
+    /// One step of minLSTM at a time, for decoding.
+    MinLstmCell,
+    MinLstm
+);
