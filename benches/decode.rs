@@ -21,6 +21,7 @@ fn main() {
                     positions: Positions::Learned,
                     forget_bias: 0.0,
                     chrono: None,
+                    output: seqduel::models::Output::Tokens,
                 };
                 let model = build(&config, 0).expect("the sizes are right");
                 let workload = Workload {

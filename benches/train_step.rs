@@ -31,6 +31,7 @@ fn main() {
                     positions: Positions::Learned,
                     forget_bias: 0.0,
                     chrono: None,
+                    output: seqduel::models::Output::Tokens,
                 },
                 shape: Shape { batch, seq_len },
                 threads: bench.threads(),

@@ -31,6 +31,7 @@ fn a_thousand_steps_grow_nothing() {
                     positions: Positions::Learned,
                     forget_bias: 0.0,
                     chrono: None,
+                    output: seqduel::models::Output::Tokens,
                 },
                 // Activations of 128 KiB and more: the blocks that are kept.
                 shape: Shape {

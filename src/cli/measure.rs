@@ -3,7 +3,7 @@
 use super::{Format, Shared, output};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
-use crate::models::{ModelConfig, Positions, Shape, parameter_count};
+use crate::models::{ModelConfig, Output, Positions, Shape, parameter_count};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -149,6 +149,7 @@ impl Args {
                     positions: self.positions,
                     forget_bias: 0.0,
                     chrono: None,
+                    output: Output::Tokens,
                 },
                 shape: Shape {
                     batch: self.batch,

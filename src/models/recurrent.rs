@@ -2,7 +2,7 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Shape, State};
 use crate::nn::{Initializer, Linear, Parameter};
-use crate::ops::{self, Activation, Nonlinearity, RecurrentWeights, Tape, decode};
+use crate::ops::{self, Activation, Input, Nonlinearity, RecurrentWeights, Tape, decode};
 use std::marker::PhantomData;
 
 /// What distinguishes one recurrent model from another.
@@ -93,7 +93,8 @@ impl<C: Cell> Recurrent<C> {
             build: |config, init| Box::new(Self::new(config, init)),
             parameters: |config| {
                 let (d, l, v) = sizes(config);
-                v * d + l * C::GATES as u128 * (2 * d * d + 2 * d) + d * v + v
+                let o = config.outputs() as u128;
+                v * d + l * C::GATES as u128 * (2 * d * d + 2 * d) + d * o + o
             },
             activations: |config, shape| {
                 let (d, l, v) = sizes(config);
@@ -115,7 +116,7 @@ impl<C: Cell> Recurrent<C> {
             layers: (0..config.layers)
                 .map(|k| Layer::new::<C>(config, k, init))
                 .collect(),
-            head: Linear::pytorch("head", width, vocab, init),
+            head: Linear::pytorch("head", width, config.outputs(), init),
             cell: PhantomData,
         }
     }
@@ -157,8 +158,8 @@ impl<C: Cell> Model for Recurrent<C> {
         all
     }
 
-    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
-        let mut x = ops::embedding(tokens, &self.embedding.tensor, tape); // (B·T, D)
+    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
+        let mut x = ops::embedding(input, &self.embedding.tensor, tape); // (B·T, D)
         for layer in &self.layers {
             x = C::sequence(x, layer.weights(), shape.batch, shape.seq_len); // (B·T, D)
         }
@@ -181,10 +182,10 @@ impl<C: Cell> Model for Recurrent<C> {
         4 * C::STATES * self.config.layers * self.config.width
     }
 
-    /// A layer multiplies by (G·H, D) and (G·H, H), the head by (V, D).
+    /// A layer multiplies by (G·H, D) and (G·H, H), the head by (V, D) or (1, D).
     fn flops_per_token(&self, _context: usize) -> f64 {
-        let (d, l, v) = sizes(&self.config);
-        (2 * (l * C::GATES as u128 * 2 * d * d + d * v)) as f64
+        let (d, l, _) = sizes(&self.config);
+        (2 * (l * C::GATES as u128 * 2 * d * d + d * self.config.outputs() as u128)) as f64
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Positions, Shape, State};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
-use crate::ops::{self, Activation, AttentionShape, Matrix, Nonlinearity, Tape, decode};
+use crate::ops::{self, Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -21,7 +21,8 @@ pub const ROW: ModelRow = ModelRow {
             Positions::Learned => config.seq_len as u128 * d,
             _ => 0,
         };
-        v * d + positions + l * (12 * d * d + 13 * d) + 2 * d + d * v + v
+        let o = config.outputs() as u128;
+        v * d + positions + l * (12 * d * d + 13 * d) + 2 * d + d * o + o
     },
     activations: |config, shape| {
         let (d, l, v) = (
@@ -128,11 +129,11 @@ impl Transformer {
                 .map(|k| Block::new(config, k, init))
                 .collect(),
             norm: LayerNorm::new("norm", d),
-            head: Linear::gpt2("head", d, v, DEVIATION, init),
+            head: Linear::gpt2("head", d, config.outputs(), DEVIATION, init),
         }
     }
 
-    fn embed(&self, tokens: &[u32], seq_len: usize, tape: Tape) -> Activation {
+    fn embed(&self, input: Input, seq_len: usize, tape: Tape) -> Activation {
         let longer; // lives as long as the table borrowed from it
         let table = match (&self.position, &self.sinusoidal) {
             (Some(learned), _) => &learned.tensor,
@@ -141,9 +142,9 @@ impl Transformer {
                 longer = sinusoidal(seq_len, self.config.width);
                 &longer
             }
-            (None, None) => return ops::embedding(tokens, &self.embedding.tensor, tape),
+            (None, None) => return ops::embedding(input, &self.embedding.tensor, tape),
         };
-        ops::embedding_at_positions(tokens, &self.embedding.tensor, table, seq_len, tape)
+        ops::embedding_at_positions(input, &self.embedding.tensor, table, seq_len, tape)
     }
 }
 
@@ -170,7 +171,7 @@ impl Model for Transformer {
         all
     }
 
-    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
+    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
         let attention_shape = AttentionShape {
             batch: shape.batch,
             seq_len: shape.seq_len,
@@ -178,7 +179,7 @@ impl Model for Transformer {
             causal: true,
             rotary: self.config.positions == Positions::Rotary,
         };
-        let embedded = self.embed(tokens, shape.seq_len, tape); // (B·T, D)
+        let embedded = self.embed(input, shape.seq_len, tape); // (B·T, D)
         let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
         for (k, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)
@@ -211,12 +212,12 @@ impl Model for Transformer {
 
     /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.
     fn flops_per_token(&self, context: usize) -> f64 {
-        let (d, l, v) = (
+        let (d, l, outputs) = (
             self.config.width as f64,
             self.config.layers as f64,
-            self.config.vocab as f64,
+            self.config.outputs() as f64,
         );
-        2.0 * (l * (12.0 * d * d + 2.0 * d * (context + 1) as f64) + d * v)
+        2.0 * (l * (12.0 * d * d + 2.0 * d * (context + 1) as f64) + d * outputs)
     }
 }
 

@@ -3,6 +3,25 @@
 use super::{Initializer, Parameter};
 use crate::ops::{self, Activation, Matrix, Nonlinearity};
 use dfdx::tensor::{PutTape, SplitTape};
+use serde::{Deserialize, Serialize};
+
+/// What a model says at each position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// A score for each token, trained by cross-entropy.
+    #[default]
+    Tokens,
+    /// One number, trained by squared error.
+    Number,
+}
+
+impl Output {
+    /// Whether it is scores for tokens.
+    pub fn is_tokens(&self) -> bool {
+        *self == Output::Tokens
+    }
+}
 
 /// y = f(x Wᵀ + b), W (out, in).
 pub struct Linear {

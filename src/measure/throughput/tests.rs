@@ -1,5 +1,5 @@
 use super::*;
-use crate::models::{MODELS, Positions};
+use crate::models::{MODELS, Output, Positions};
 
 fn workload(mode: Mode, model: &str) -> Workload {
     Workload {
@@ -14,6 +14,7 @@ fn workload(mode: Mode, model: &str) -> Workload {
             positions: Positions::Learned,
             forget_bias: 0.0,
             chrono: None,
+            output: Output::Tokens,
         },
         shape: Shape {
             batch: 3,
