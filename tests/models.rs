@@ -1,10 +1,10 @@
 //! Every model through its public interface: sizes, errors, causality, decoding, gradients, costs.
 
 use seqduel::models::{
-    self, MODELS, Model, ModelConfig, ModelError, Positions, Scan, Shape, parameter_count,
+    self, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape, parameter_count,
     width_for_parameters,
 };
-use seqduel::ops::{self, Slot, Tape, cost, values};
+use seqduel::ops::{self, Input, Slot, Tape, cost, values};
 
 const POSITIONS: [Positions; 5] = [
     Positions::None,
@@ -26,6 +26,7 @@ fn config(model: &str) -> ModelConfig {
         forget_bias: 1.0,
         chrono: None,
         scan: Default::default(),
+        output: Output::Tokens,
     }
 }
 
@@ -97,7 +98,7 @@ fn parameter_counts_are_those_of_the_pytorch_models() {
         assert!(expected.iter().any(|(name, _)| *name == row.name));
     }
     // The closed form agrees with what is built.
-    for config in configs() {
+    for config in configs().into_iter().chain(of_numbers()) {
         let built = models::build(&config, 0).unwrap();
         let total: usize = built.parameters().iter().map(|p| p.len()).sum();
         assert_eq!(
@@ -286,7 +287,7 @@ fn steps_give_the_logits_of_the_whole_sequence() {
         let model = models::build(&config, 3).unwrap();
         let (batch, seq_len) = (3, 13);
         let all = tokens(batch * seq_len, 11);
-        let whole = values(&model.forward(&all, Shape { batch, seq_len }, Tape::Off));
+        let whole = values(&model.forward((&all).into(), Shape { batch, seq_len }, Tape::Off));
         let mut decoder = model.decoder();
         let mut state = decoder.start(batch);
         let mut logits = Vec::new();
@@ -347,7 +348,7 @@ fn only_learned_positions_end() {
     let logits = |c: &ModelConfig| {
         let model = models::build(c, 0).unwrap();
         values(&model.forward(
-            &tokens(40, 11),
+            (&tokens(40, 11)).into(),
             Shape {
                 batch: 1,
                 seq_len: 40,
@@ -369,7 +370,7 @@ fn no_token_sees_a_later_one() {
         let first = tokens(18, 11);
         let mut second = first.clone();
         second[6] = (second[6] + 1) % 11; // token 6 of sequence 0
-        let logits = |t: &[u32]| values(&model.forward(t, shape, Tape::Off));
+        let logits = |t: &[u32]| values(&model.forward(t.into(), shape, Tape::Off));
         let (a, b) = (logits(&first), logits(&second));
         assert_eq!(a[..6 * 11], b[..6 * 11], "{}", label(&config));
         assert_ne!(a[6 * 11..9 * 11], b[6 * 11..9 * 11], "{}", label(&config));
@@ -383,13 +384,36 @@ fn loss_of(model: &dyn Model, tape: Tape) -> ops::Scalar {
     let mask: Vec<f32> = (0..batch * seq_len)
         .map(|i| (i % 4 != 1) as u8 as f32)
         .collect();
-    let logits = model.forward(&all[..12], Shape { batch, seq_len }, tape);
-    ops::cross_entropy(logits, &all[1..], &mask)
+    let shape = Shape { batch, seq_len };
+    match model.config().output {
+        Output::Tokens => {
+            let logits = model.forward(all[..12].into(), shape, tape);
+            ops::cross_entropy(logits, &all[1..], &mask)
+        }
+        Output::Number => {
+            let noise: Vec<f32> = tokens(12 * 4, 97)
+                .iter()
+                .map(|&x| x as f32 / 50.0 - 1.0)
+                .collect();
+            let said = model.forward(Input::Values(&noise[..36]), shape, tape); // V = 3
+            ops::squared_error(said, &noise[36..], &mask)
+        }
+    }
+}
+
+/// Every architecture reading three numbers and saying one.
+fn of_numbers() -> Vec<ModelConfig> {
+    let all = MODELS.iter().map(|row| ModelConfig {
+        vocab: 3,
+        output: Output::Number,
+        ..config(row.name)
+    });
+    all.collect()
 }
 
 #[test]
 fn gradients_point_where_the_loss_rises() {
-    for config in configs() {
+    for config in configs().into_iter().chain(of_numbers()) {
         let mut model = models::build(&config, 2).unwrap();
         let mut gradients = ops::backward(loss_of(&*model, Tape::on()));
         let all: Vec<Vec<f32>> = model
@@ -436,7 +460,7 @@ fn flops_are_those_the_operations_count() {
         let (batch, seq_len) = (2, 13);
         let shape = Shape { batch, seq_len };
         let all = tokens(batch * seq_len, 11);
-        let (_, costs) = cost::counting(|| model.forward(&all, shape, Tape::Off));
+        let (_, costs) = cost::counting(|| model.forward((&all).into(), shape, Tape::Off));
         let products = [
             "linear",
             "elman",
@@ -539,7 +563,7 @@ fn initial_values_follow_their_options() {
     let chrono = minimal("minlstm", 1.5, Some(100));
     assert!(memories(&chrono[..h]) && chrono[2 * h..] == plain[2 * h..]);
     assert!((0..h).all(|j| chrono[h + j] == -chrono[j]));
-    // Residual projections are smaller by 1/√(2L).
+    // Uniform in ±1/√in; embeddings as large as what a branch adds.
     let spread = |name: &str| {
         let v = bias(
             &ModelConfig {
@@ -550,9 +574,9 @@ fn initial_values_follow_their_options() {
         );
         (v.iter().map(|x| x * x).sum::<f32>() / v.len() as f32).sqrt()
     };
-    assert!((spread("blocks.1.mlp.fc1.weight") - 0.02).abs() < 5e-4);
-    assert!((spread("blocks.1.mlp.fc2.weight") - 0.01).abs() < 3e-4);
-    assert!((spread("blocks.0.attention.out.weight") - 0.01).abs() < 3e-4);
+    assert!((spread("blocks.1.mlp.fc1.weight") - 1.0 / 288f32.sqrt()).abs() < 1e-3);
+    assert!((spread("blocks.1.mlp.fc2.weight") - 1.0 / 1152f32.sqrt()).abs() < 5e-4);
+    assert!((spread("embedding.weight") - 1.0 / 3.0).abs() < 2e-2);
 }
 
 #[test]
@@ -568,7 +592,7 @@ fn both_scans_give_the_same_logits_and_gradients() {
             let (batch, seq_len) = (2, 300);
             let all = tokens(batch * seq_len + 1, 11);
             let (inputs, targets) = (&all[..batch * seq_len], &all[1..]);
-            let logits = model.forward(inputs, Shape { batch, seq_len }, Tape::on());
+            let logits = model.forward(inputs.into(), Shape { batch, seq_len }, Tape::on());
             let mut out = vec![values(&logits)];
             let mask = vec![1.0; batch * seq_len];
             let mut gradients = ops::backward(ops::cross_entropy(logits, targets, &mask));
@@ -581,6 +605,64 @@ fn both_scans_give_the_same_logits_and_gradients() {
             let largest = one.iter().fold(0.0f32, |m, x| m.max(x.abs()));
             let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
             assert!(apart.fold(0.0, f32::max) <= 1e-4 * largest, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
+    for numbers in of_numbers() {
+        let model = models::build(&numbers, 3).unwrap();
+        let plain = models::build(
+            &ModelConfig {
+                output: Output::Tokens,
+                ..numbers.clone()
+            },
+            3,
+        )
+        .unwrap();
+        // Only the head differs: one row instead of three.
+        let shapes = |model: &dyn Model| -> Vec<(String, Vec<usize>)> {
+            let all = model.parameters();
+            all.iter()
+                .map(|p| (p.name.clone(), p.shape.clone()))
+                .collect()
+        };
+        let apart: Vec<_> = shapes(&*model)
+            .into_iter()
+            .zip(shapes(&*plain))
+            .filter(|(a, b)| a != b)
+            .collect();
+        assert!(
+            apart.iter().all(|((name, _), _)| name.starts_with("head.")),
+            "{apart:?}"
+        );
+        // A token is a row of numbers with one 1: the same answers, whole or step by step.
+        let shape = Shape {
+            batch: 2,
+            seq_len: 5,
+        };
+        let tokens = tokens(10, 3);
+        let mut rows = vec![0.0; 30];
+        (0..10).for_each(|i| rows[3 * i + tokens[i] as usize] = 1.0);
+        let by_token = values(&model.forward((&tokens).into(), shape, Tape::Off));
+        let by_number = values(&model.forward(Input::Values(&rows), shape, Tape::Off));
+        assert_eq!(by_token.len(), 10);
+        let mut decoder = model.decoder();
+        let (mut state, mut said) = (decoder.start(2), Vec::new());
+        for t in 0..5 {
+            decoder
+                .step(&[tokens[t], tokens[5 + t]], &mut state, &mut said)
+                .unwrap();
+            for (row, said) in [t, 5 + t].into_iter().zip(&said) {
+                for other in [by_token[row], by_number[row]] {
+                    assert!(
+                        (other - said).abs() < 1e-5,
+                        "{} {row}: {other} {said}",
+                        label(&numbers)
+                    );
+                }
+            }
         }
     }
 }

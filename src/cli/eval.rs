@@ -32,7 +32,7 @@ pub struct Args {
 pub struct Judged {
     /// Which part of the data.
     pub split: &'static str,
-    /// Mean nats over the scored positions.
+    /// Mean nats over the scored positions; mean squared error where the answer is a number.
     pub loss: f64,
     /// Share of scored positions that are right.
     pub accuracy: f64,
@@ -75,13 +75,21 @@ pub fn judge(
         ))
         .into());
     }
+    if config.output != source.output() {
+        return Err(UsageError(
+            "the checkpoint's model says a number where the data asks for tokens, or the other way \
+             round; give the data it was trained on"
+                .into(),
+        )
+        .into());
+    }
     let learned = config.model == "transformer" && config.positions == Positions::Learned;
-    if learned && source.seq_len() > config.seq_len {
+    if learned && source.longest() > config.seq_len {
         return Err(UsageError(format!(
             "learned positions end at {} tokens but the data has sequences of {}; train with \
              rotary, alibi or sinusoidal positions, or on longer sequences",
             config.seq_len,
-            source.seq_len()
+            source.longest()
         ))
         .into());
     }
@@ -90,7 +98,7 @@ pub fn judge(
         config,
         Shape {
             batch,
-            seq_len: source.seq_len(),
+            seq_len: source.longest(),
         },
     )?;
     let batches = source.evaluation(split, sequences, batch);

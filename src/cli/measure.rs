@@ -3,7 +3,7 @@
 use super::{Format, Shared, output};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
-use crate::models::{ModelConfig, Positions, Scan, Shape, parameter_count};
+use crate::models::{ModelConfig, Output, Positions, Scan, Shape, parameter_count};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -153,6 +153,7 @@ impl Args {
                     forget_bias: 0.0,
                     chrono: None,
                     scan: self.scan,
+                    output: Output::Tokens,
                 },
                 shape: Shape {
                     batch: self.batch,

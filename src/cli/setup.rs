@@ -6,7 +6,7 @@ use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::data::{DataError, Source};
-use crate::models::{Model, ModelConfig, Positions, Scan};
+use crate::models::{Model, ModelConfig, Output, Positions, Scan};
 use crate::train::{TrainSettings, checkpoint};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -167,11 +167,12 @@ impl TrainConfig {
             width: m.width,
             layers: m.layers,
             heads: m.heads,
-            seq_len: source.seq_len(),
+            seq_len: source.longest(),
             positions: m.positions,
             forget_bias: m.forget_bias,
             chrono: m.chrono,
             scan: m.scan,
+            output: source.output(),
         }
     }
 }
@@ -232,8 +233,17 @@ impl Opened {
         })
     }
 
-    /// Tokens of a prompt: text, or token numbers where the model was trained on a task.
+    /// Tokens of a prompt: text, or token numbers where the model was trained on a task. Refused
+    /// where the model says numbers: there is no next token.
     pub fn encode(&self, prompt: &str) -> anyhow::Result<Vec<u32>> {
+        if self.model.config().output == Output::Number {
+            return Err(UsageError(
+                "this checkpoint's model reads numbers and says a number, not tokens, so it cannot \
+                 continue a prompt; use `seqduel eval` to see how good it is"
+                    .into(),
+            )
+            .into());
+        }
         let tokens = match &self.tokenizer {
             Some(tokenizer) => tokenizer
                 .encode(prompt)

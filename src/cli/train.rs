@@ -207,7 +207,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let parameters = models::parameter_count(&model_config)?;
     let shape = Shape {
         batch: config.train.batch,
-        seq_len: model_config.seq_len,
+        seq_len: data.source.seq_len(),
     };
     models::check_memory(&model_config, shape)?;
     if shared.dry_run {

@@ -1,5 +1,7 @@
 //! One pipeline for all models: corpus → tokenizer → split → batches, and generated tasks.
 
+use crate::nn::Output;
+use crate::ops::Input;
 use serde::{Deserialize, Serialize};
 
 pub mod corpus;
@@ -35,9 +37,15 @@ impl Split {
     }
 }
 
-/// B sequences of T tokens, row-major: entry b·T + t.
+/// A number a model says counts as right within this of its answer: 4 % of the range of the sum of
+/// two numbers from 0 to 1, the share that Hochreiter & Schmidhuber 1997 allow in the adding problem.
+pub const CLOSE: f32 = 0.08;
+
+/// B sequences of T positions, row-major: entry b·T + t.
 ///
-/// `targets` is aligned with `tokens`: entry t is what a model should say after reading token t.
+/// `targets` is aligned with `tokens`: entry t is what a model should say after reading token t. A
+/// source whose output is a number has `values` in place of `tokens` and `answers` in place of
+/// `targets`; the other two are then empty. Mask and distance are the same for both.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
     /// Sequences.
@@ -50,17 +58,46 @@ pub struct Batch {
     pub targets: Vec<u32>,
     /// 1 where the prediction counts, else 0.
     pub mask: Vec<f32>,
+    /// (B·T, V): numbers read at each position.
+    pub values: Vec<f32>,
+    /// Number to be said at each position.
+    pub answers: Vec<f32>,
     /// How many tokens back the information lies that the target depends on; 0 where unknown.
     pub distance: Vec<u32>,
 }
 
+impl Batch {
+    /// What a model reads.
+    pub fn input(&self) -> Input<'_> {
+        match self.values.is_empty() {
+            true => Input::Tokens(&self.tokens),
+            false => Input::Values(&self.values),
+        }
+    }
+
+    /// Positions B·T.
+    pub fn positions(&self) -> usize {
+        self.batch * self.seq_len
+    }
+}
+
 /// Where batches come from: text or a task. All randomness comes from the seed it was built with.
 pub trait Source: Send {
-    /// Number of tokens V.
+    /// Number of tokens V, or of numbers at a position.
     fn vocab(&self) -> usize;
 
-    /// Tokens in each sequence T.
+    /// What is to be said: tokens, or numbers after reading numbers.
+    fn output(&self) -> Output {
+        Output::Tokens
+    }
+
+    /// Tokens T in each training sequence.
     fn seq_len(&self) -> usize;
+
+    /// Most tokens in a sequence of any split: a task may be tested on longer ones than trained on.
+    fn longest(&self) -> usize {
+        self.seq_len()
+    }
 
     /// The next training batch of `batch` sequences; advances the cursor.
     fn next_batch(&mut self, batch: usize) -> Batch;
@@ -101,6 +138,6 @@ pub struct Cursor {
 pub struct Floor {
     /// Accuracy on scored positions without using the input (0…1).
     pub accuracy: f64,
-    /// Mean loss on scored positions in nats of that answer.
+    /// Mean loss on scored positions of that answer: nats, or squared error where it is a number.
     pub loss: f64,
 }

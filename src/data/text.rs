@@ -177,6 +177,7 @@ impl TextSource {
             targets: windows(1),
             mask: vec![1.0; total],
             distance: vec![0; total],
+            ..Batch::default()
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The models, one file an architecture, and the [`MODELS`] table.
 
+pub use crate::nn::Output;
 use crate::nn::{Initializer, Parameter};
-use crate::ops::{Activation, Tape};
+use crate::ops::{Activation, Input, Tape};
 use serde::{Deserialize, Serialize};
 
 mod elman;
@@ -41,7 +42,7 @@ pub enum Positions {
 pub struct ModelConfig {
     /// A name in [`MODELS`].
     pub model: String,
-    /// Number of tokens V.
+    /// Number of tokens V; for a model that reads numbers, how many of them stand at a position.
     pub vocab: usize,
     /// Width of the embedding and of every hidden layer.
     pub width: usize,
@@ -63,9 +64,20 @@ pub struct ModelConfig {
     /// the few cores of a CPU the batch and the units keep every core busy, and it does the least.
     #[serde(default)]
     pub scan: Scan,
+    /// What it says at each position.
+    #[serde(default, skip_serializing_if = "Output::is_tokens")]
+    pub output: Output,
 }
 
 impl ModelConfig {
+    /// Columns of the head: a score for each token, or one number.
+    pub fn outputs(&self) -> usize {
+        match self.output {
+            Output::Tokens => self.vocab,
+            Output::Number => 1,
+        }
+    }
+
     /// Whether the model has gates whose biases chrono initialisation sets.
     pub fn is_gated(&self) -> bool {
         matches!(self.model.as_str(), "lstm" | "gru") || self.is_scanned()
@@ -97,8 +109,9 @@ pub trait Model: Send + Sync {
     /// The same, to be updated or loaded.
     fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
 
-    /// Logits (B·T, V) for tokens (B·T, row b·T + t). The tape decides whether gradients can follow.
-    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation;
+    /// Logits (B·T, V), or numbers (B·T, 1) where that is the model's [`Output`], for tokens (B·T) or
+    /// numbers (B·T, V), row b·T + t. The tape decides whether gradients can follow.
+    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation;
 
     /// Copies and packs the weights for generating token by token.
     fn decoder(&self) -> Box<dyn Decoder>;

@@ -2,7 +2,7 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Shape, State};
 use crate::nn::{Initializer, Linear, Parameter};
-use crate::ops::{self, Activation, Nonlinearity, RecurrentWeights, Tape, decode};
+use crate::ops::{self, Activation, Input, Nonlinearity, RecurrentWeights, Tape, decode};
 use std::marker::PhantomData;
 
 /// What distinguishes one recurrent model from another.
@@ -124,7 +124,8 @@ impl<C: Cell> Recurrent<C> {
             build: |config, init| Box::new(Self::new(config, init)),
             parameters: |config| {
                 let (d, l, v) = sizes(config);
-                v * d + l * C::GATES as u128 * products::<C>() * (d * d + d) + d * v + v
+                let o = config.outputs() as u128;
+                v * d + l * C::GATES as u128 * products::<C>() * (d * d + d) + d * o + o
             },
             activations: |config, shape| {
                 let (d, l, v) = sizes(config);
@@ -146,7 +147,7 @@ impl<C: Cell> Recurrent<C> {
             layers: (0..config.layers)
                 .map(|k| Layer::new::<C>(config, k, init))
                 .collect(),
-            head: Linear::pytorch("head", width, vocab, init),
+            head: Linear::pytorch("head", width, config.outputs(), init),
             cell: PhantomData,
         }
     }
@@ -184,8 +185,8 @@ impl<C: Cell> Model for Recurrent<C> {
         all
     }
 
-    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
-        let mut x = ops::embedding(tokens, &self.embedding.tensor, tape); // (B·T, D)
+    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
+        let mut x = ops::embedding(input, &self.embedding.tensor, tape); // (B·T, D)
         for layer in &self.layers {
             x = C::sequence(x, layer, shape, &self.config); // (B·T, D)
         }
@@ -209,12 +210,12 @@ impl<C: Cell> Model for Recurrent<C> {
     }
 
     /// A layer multiplies by (G·H, D), and by (G·H, H) or, if its gates do not look at the state,
-    /// by one factor a unit; the head by (V, D).
+    /// by one factor a unit; the head by (V, D) or (1, D).
     fn flops_per_token(&self, _context: usize) -> f64 {
-        let (d, l, v) = sizes(&self.config);
+        let (d, l, _) = sizes(&self.config);
         let scan = if C::HIDDEN_PRODUCT { 0 } else { d };
         let layer = C::GATES as u128 * products::<C>() * d * d + scan;
-        (2 * (l * layer + d * v)) as f64
+        (2 * (l * layer + d * self.config.outputs() as u128)) as f64
     }
 }
 

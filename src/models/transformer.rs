@@ -4,7 +4,7 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Positions, Shape, State};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
-use crate::ops::{self, Activation, AttentionShape, Matrix, Nonlinearity, Tape, decode};
+use crate::ops::{self, Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -21,7 +21,8 @@ pub const ROW: ModelRow = ModelRow {
             Positions::Learned => config.seq_len as u128 * d,
             _ => 0,
         };
-        v * d + positions + l * (12 * d * d + 13 * d) + 2 * d + d * v + v
+        let o = config.outputs() as u128;
+        v * d + positions + l * (12 * d * d + 13 * d) + 2 * d + d * o + o
     },
     activations: |config, shape| {
         let (d, l, v) = (
@@ -52,15 +53,13 @@ impl Block {
     fn new(config: &ModelConfig, k: usize, init: &mut Initializer) -> Self {
         let d = config.width;
         let name = |what: &str| format!("blocks.{k}.{what}");
-        // 2L branches add to the stream: scaled down, its variance does not grow with the depth.
-        let residual = DEVIATION / (2.0 * config.layers as f32).sqrt();
         Block {
             norm1: LayerNorm::new(&name("norm1"), d),
-            qkv: Linear::gpt2(&name("attention.qkv"), d, 3 * d, DEVIATION, init),
-            out: Linear::gpt2(&name("attention.out"), d, d, residual, init),
+            qkv: Linear::pytorch(&name("attention.qkv"), d, 3 * d, init),
+            out: Linear::pytorch(&name("attention.out"), d, d, init),
             norm2: LayerNorm::new(&name("norm2"), d),
-            fc1: Linear::gpt2(&name("mlp.fc1"), d, 4 * d, DEVIATION, init),
-            fc2: Linear::gpt2(&name("mlp.fc2"), 4 * d, d, residual, init),
+            fc1: Linear::pytorch(&name("mlp.fc1"), d, 4 * d, init),
+            fc2: Linear::pytorch(&name("mlp.fc2"), 4 * d, d, init),
         }
     }
 
@@ -91,9 +90,11 @@ impl Block {
     }
 }
 
-/// GPT-2's standard deviation of initial weights (Radford et al. 2019); projections that end in the
-/// residual stream are scaled by 1/√(2L), biases are 0.
-const DEVIATION: f32 = 0.02;
+/// Standard deviation of initial embeddings and learned positions: the size of what a branch adds at
+/// first (values of a normed stream through two maps uniform in ±1/√D: 1/3), so that neither drowns
+/// the other. GPT-2's 0.02 is made for widths near 1000: at width 64 it learns recall much
+/// later.
+const DEVIATION: f32 = 1.0 / 3.0;
 
 struct Transformer {
     config: ModelConfig,
@@ -108,8 +109,8 @@ struct Transformer {
 }
 
 impl Transformer {
-    /// Embedding and positions N(0, 0.02), with sinusoidal positions N(0, 1): Vaswani et al. scale
-    /// the embedding to the size of the sines, which would drown it otherwise.
+    /// Maps as PyTorch initialises `nn.Linear`; with sinusoidal positions the embedding is N(0, 1):
+    /// Vaswani et al. scale it to the size of the sines, which would drown it otherwise.
     fn new(config: &ModelConfig, init: &mut Initializer) -> Self {
         let (v, d, t) = (config.vocab, config.width, config.seq_len);
         let embedding_deviation = match config.positions {
@@ -128,11 +129,11 @@ impl Transformer {
                 .map(|k| Block::new(config, k, init))
                 .collect(),
             norm: LayerNorm::new("norm", d),
-            head: Linear::gpt2("head", d, v, DEVIATION, init),
+            head: Linear::pytorch("head", d, config.outputs(), init),
         }
     }
 
-    fn embed(&self, tokens: &[u32], seq_len: usize, tape: Tape) -> Activation {
+    fn embed(&self, input: Input, seq_len: usize, tape: Tape) -> Activation {
         let longer; // lives as long as the table borrowed from it
         let table = match (&self.position, &self.sinusoidal) {
             (Some(learned), _) => &learned.tensor,
@@ -141,9 +142,9 @@ impl Transformer {
                 longer = sinusoidal(seq_len, self.config.width);
                 &longer
             }
-            (None, None) => return ops::embedding(tokens, &self.embedding.tensor, tape),
+            (None, None) => return ops::embedding(input, &self.embedding.tensor, tape),
         };
-        ops::embedding_at_positions(tokens, &self.embedding.tensor, table, seq_len, tape)
+        ops::embedding_at_positions(input, &self.embedding.tensor, table, seq_len, tape)
     }
 }
 
@@ -170,7 +171,7 @@ impl Model for Transformer {
         all
     }
 
-    fn forward(&self, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
+    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
         let attention_shape = AttentionShape {
             batch: shape.batch,
             seq_len: shape.seq_len,
@@ -179,7 +180,7 @@ impl Model for Transformer {
             rotary: self.config.positions == Positions::Rotary,
             alibi: self.config.positions == Positions::Alibi,
         };
-        let embedded = self.embed(tokens, shape.seq_len, tape); // (B·T, D)
+        let embedded = self.embed(input, shape.seq_len, tape); // (B·T, D)
         let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
         for (k, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)
@@ -212,12 +213,12 @@ impl Model for Transformer {
 
     /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.
     fn flops_per_token(&self, context: usize) -> f64 {
-        let (d, l, v) = (
+        let (d, l, outputs) = (
             self.config.width as f64,
             self.config.layers as f64,
-            self.config.vocab as f64,
+            self.config.outputs() as f64,
         );
-        2.0 * (l * (12.0 * d * d + 2.0 * d * (context + 1) as f64) + d * v)
+        2.0 * (l * (12.0 * d * d + 2.0 * d * (context + 1) as f64) + d * outputs)
     }
 }
 

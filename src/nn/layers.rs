@@ -3,6 +3,25 @@
 use super::{Initializer, Parameter};
 use crate::ops::{self, Activation, Matrix, Nonlinearity};
 use dfdx::tensor::{PutTape, SplitTape};
+use serde::{Deserialize, Serialize};
+
+/// What a model says at each position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Output {
+    /// A score for each token, trained by cross-entropy.
+    #[default]
+    Tokens,
+    /// One number, trained by squared error.
+    Number,
+}
+
+impl Output {
+    /// Whether it is scores for tokens.
+    pub fn is_tokens(&self) -> bool {
+        *self == Output::Tokens
+    }
+}
 
 /// y = f(x Wᵀ + b), W (out, in).
 pub struct Linear {
@@ -18,28 +37,7 @@ impl Linear {
     pub fn pytorch(name: &str, input: usize, output: usize, init: &mut Initializer) -> Self {
         let bound = 1.0 / (input as f32).sqrt();
         let weight = init.uniform(input * output, bound);
-        Linear::from_values(name, input, output, weight, init.uniform(output, bound))
-    }
-
-    /// GPT-2's initialisation: weight N(0, `deviation`), bias 0.
-    pub fn gpt2(
-        name: &str,
-        input: usize,
-        output: usize,
-        deviation: f32,
-        init: &mut Initializer,
-    ) -> Self {
-        let weight = init.normal(input * output, deviation);
-        Linear::from_values(name, input, output, weight, vec![0.0; output])
-    }
-
-    fn from_values(
-        name: &str,
-        input: usize,
-        output: usize,
-        weight: Vec<f32>,
-        bias: Vec<f32>,
-    ) -> Self {
+        let bias = init.uniform(output, bound);
         Linear {
             weight: Parameter::new(format!("{name}.weight"), &[output, input], weight),
             bias: Parameter::new(format!("{name}.bias"), &[output], bias),

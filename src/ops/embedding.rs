@@ -1,9 +1,13 @@
-//! Rows of a table, one per token: y_i = E[token_i], or E[token_i] + P[i mod T].
+//! Rows of a table, one per token: y_i = E[token_i], or E[token_i] + P[i mod T]. A row of numbers
+//! x_i instead of a token weighs all rows of the table: y_i = x_i E (+ P[i mod T]), of which a token
+//! is the one-hot case.
 //!
-//! Backward: dE[v] = Σ_{i: token_i = v} dy_i, dP[t] = Σ_b dy_{b·T + t}.
-//! Cost: no FLOPs forward but the addition of positions; backward one addition an element.
+//! Backward: dE[v] = Σ_{i: token_i = v} dy_i, or dE = xᵀ dy; dP[t] = Σ_b dy_{b·T + t}.
+//! Cost, for tokens: no FLOPs forward but the addition of positions, backward one addition an
+//! element; for numbers 2·n·V·D each way.
 
 use super::cost::{self, Cost};
+use super::gemm::{View, gemm};
 use super::parallel::{self, Shared, filled};
 use super::{Activation, Matrix, Slot, Tape, matrix, values};
 use dfdx::prelude::*;
@@ -11,33 +15,57 @@ use dfdx::prelude::*;
 /// Rows of the table or of the output that a thread takes at a time.
 const ROWS: usize = 16;
 
-/// table\[tokens\]: table (V, D) → (n, D). Panics if a token is not below V.
-pub fn embedding(tokens: &[u32], table: &Matrix, tape: Tape) -> Activation {
-    embed(tokens, table, None, tape)
+/// What a model reads at each position.
+///
+/// Numbers are the whole difference between a model of tokens and one of measurements: their
+/// projection stands where the embedding does, with the table as its weight, and every architecture
+/// behind it is the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Input<'a> {
+    /// Tokens (n), each below V.
+    Tokens(&'a [u32]),
+    /// Numbers (n, V), row-major.
+    Values(&'a [f32]),
 }
 
-/// table\[tokens\] + positions\[t\] for token t of each sequence of `seq_len`: table (V, D),
-/// positions (≥ T, D) → (n, D). Panics if a token is not below V or positions are too few.
-pub fn embedding_at_positions(
-    tokens: &[u32],
+impl<'a> From<&'a [u32]> for Input<'a> {
+    fn from(tokens: &'a [u32]) -> Self {
+        Input::Tokens(tokens)
+    }
+}
+
+impl<'a> From<&'a Vec<u32>> for Input<'a> {
+    fn from(tokens: &'a Vec<u32>) -> Self {
+        Input::Tokens(tokens)
+    }
+}
+
+/// table\[tokens\], or values · table: table (V, D) → (n, D). Panics if a token is not below V, or
+/// if the values are no rows of V.
+pub fn embedding<'a>(input: impl Into<Input<'a>>, table: &Matrix, tape: Tape) -> Activation {
+    embed(input.into(), table, None, tape)
+}
+
+/// The same, + positions\[t\] for position t of each sequence of `seq_len`: table (V, D),
+/// positions (≥ T, D) → (n, D). Panics as [`embedding`] does, or if positions are too few.
+pub fn embedding_at_positions<'a>(
+    input: impl Into<Input<'a>>,
     table: &Matrix,
     positions: &Matrix,
     seq_len: usize,
     tape: Tape,
 ) -> Activation {
-    embed(tokens, table, Some((positions, seq_len)), tape)
+    embed(input.into(), table, Some((positions, seq_len)), tape)
 }
 
 fn embed(
-    tokens: &[u32],
+    input: Input,
     table: &Matrix,
     positions: Option<(&Matrix, usize)>,
     mut tape: Tape,
 ) -> Activation {
-    let ((vocab, d), n) = (*table.shape(), tokens.len());
-    if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocab) {
-        panic!("embedding: token {token} is not below the vocabulary of {vocab}");
-    }
+    let (vocab, d) = *table.shape();
+    let n = rows(input, vocab);
     if let Some((p, seq_len)) = positions {
         let (rows, width) = *p.shape();
         assert!(
@@ -46,6 +74,19 @@ fn embed(
         );
     }
     let e = values(table);
+    let mut product = Vec::new();
+    if let Input::Values(x) = input {
+        product.resize(n * d, 0.0);
+        gemm(
+            n,
+            d,
+            vocab,
+            View::new(x, vocab),
+            View::new(&e, d),
+            &mut product,
+            false,
+        );
+    }
     let p = positions.map(|(p, seq_len)| (values(p), seq_len));
     // SAFETY: pieces write all their rows, and rows of different pieces do not overlap.
     let y = unsafe {
@@ -53,7 +94,11 @@ fn embed(
             parallel::for_each(n.div_ceil(ROWS), |piece| {
                 for i in parallel::piece(n, ROWS, piece) {
                     let out = y.slice(i * d..(i + 1) * d);
-                    out.copy_from_slice(&e[tokens[i] as usize * d..][..d]);
+                    if let Input::Tokens(tokens) = input {
+                        out.copy_from_slice(&e[tokens[i] as usize * d..][..d]);
+                    } else {
+                        out.copy_from_slice(&product[i * d..][..d]);
+                    }
                     if let Some((p, seq_len)) = &p {
                         add(out, &p[i % seq_len * d..][..d]);
                     }
@@ -62,11 +107,16 @@ fn embed(
         })
     };
     let bytes = 8.0 * (n * d) as f64;
-    let flops = if positions.is_some() {
-        (n * d) as f64
-    } else {
-        0.0
+    let product_flops = match input {
+        Input::Tokens(_) => 0.0,
+        Input::Values(_) => 2.0 * (n * vocab * d) as f64,
     };
+    let flops = product_flops
+        + if positions.is_some() {
+            (n * d) as f64
+        } else {
+            0.0
+        };
     cost::report(|| Cost {
         name: "embedding",
         flops,
@@ -78,22 +128,31 @@ fn embed(
     if tape.is_on() {
         let (dy, de) = (Slot::of(&y), Slot::of(table));
         let dp = positions.map(|(p, seq_len)| (Slot::of(p), seq_len));
-        let tokens = tokens.to_vec();
+        let kept = Kept::of(input);
         tape.record(move |g| {
             let dy = dy.take(g);
             let row = |i: usize| &dy[i * d..(i + 1) * d];
-            // Each piece owns some rows of the table and adds to them in the order of the tokens.
             let de = de.of_mut(g);
-            let owned = vocab.div_ceil(4 * ROWS).max(1);
-            parallel::for_each_chunk(de, owned * d.max(1), |piece, de| {
-                let own = piece * owned..piece * owned + de.len() / d;
-                for (i, &token) in tokens.iter().enumerate() {
-                    if own.contains(&(token as usize)) {
-                        add(&mut de[(token as usize - own.start) * d..][..d], row(i));
-                    }
-                }
-            });
             let mut additions = n;
+            match &kept {
+                Kept::Values(x) => {
+                    let x = View::new(x, vocab).transposed();
+                    gemm(vocab, d, n, x, View::new(&dy, d), de, true);
+                    additions = 2 * n * vocab;
+                }
+                // Each piece owns some rows of the table and adds to them in the order of the tokens.
+                Kept::Tokens(tokens) => {
+                    let owned = vocab.div_ceil(4 * ROWS).max(1);
+                    parallel::for_each_chunk(de, owned * d.max(1), |piece, de| {
+                        let own = piece * owned..piece * owned + de.len() / d;
+                        for (i, &token) in tokens.iter().enumerate() {
+                            if own.contains(&(token as usize)) {
+                                add(&mut de[(token as usize - own.start) * d..][..d], row(i));
+                            }
+                        }
+                    });
+                }
+            }
             if let Some((dp, seq_len)) = dp {
                 additions += n;
                 let dp = Shared::new(dp.of_mut(g));
@@ -112,6 +171,41 @@ fn embed(
         });
     }
     y.put_tape(tape)
+}
+
+/// The input as the backward pass keeps it.
+enum Kept {
+    Tokens(Vec<u32>),
+    Values(Vec<f32>),
+}
+
+impl Kept {
+    fn of(input: Input) -> Self {
+        match input {
+            Input::Tokens(tokens) => Kept::Tokens(tokens.to_vec()),
+            Input::Values(values) => Kept::Values(values.to_vec()),
+        }
+    }
+}
+
+/// Number of positions; panics if the input does not fit a table of `vocab` rows.
+fn rows(input: Input, vocab: usize) -> usize {
+    match input {
+        Input::Tokens(tokens) => {
+            if let Some(&token) = tokens.iter().find(|&&token| token as usize >= vocab) {
+                panic!("embedding: token {token} is not below the vocabulary of {vocab}");
+            }
+            tokens.len()
+        }
+        Input::Values(values) => {
+            assert!(
+                values.len().is_multiple_of(vocab),
+                "embedding: {} numbers are no rows of {vocab}",
+                values.len()
+            );
+            values.len() / vocab
+        }
+    }
 }
 
 fn add(sum: &mut [f32], x: &[f32]) {
@@ -164,8 +258,77 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_projected_as_by_dfdx_and_a_token_is_one_of_them() {
+        for (batch, seq_len, features, d) in
+            [(1, 1, 1, 1), (3, 1, 2, 5), (1, 9, 3, 7), (5, 67, 3, 17)]
+        {
+            let n = batch * seq_len;
+            let x = noise(n * features, 3);
+            let (e, p) = (noise_matrix(features, d, 1), noise_matrix(seq_len, d, 2));
+            let mut one_hot = vec![0.0; n * seq_len];
+            (0..n).for_each(|i| one_hot[i * seq_len + i % seq_len] = 1.0);
+            let at = matrix(one_hot, n, seq_len)
+                .put_tape(Tape::on())
+                .matmul(p.clone());
+            let product = matrix(x.clone(), n, features)
+                .put_tape(Tape::on())
+                .matmul(e.clone());
+            let (plain, sum) = (values(&product), product + at);
+            let sum_values = values(&sum);
+            let (_, want) = gradients(weighed(sum, 4), &[&e, &p]);
+            for (level, got) in at_every_level(|| {
+                let plain = values(&embedding(Input::Values(&x), &e, Tape::Off));
+                let y = embedding_at_positions(Input::Values(&x), &e, &p, seq_len, Tape::on());
+                let mut out = vec![plain, values(&y)];
+                out.extend(gradients(weighed(y, 4), &[&e, &p]).1);
+                out
+            }) {
+                let name = format!("{batch} {seq_len} {features} {d} {level:?}");
+                assert_close(&name, &got[0], &plain, 1e-6);
+                assert_close(&name, &got[1], &sum_values, 1e-6);
+                assert_close(&name, &got[2], &want[0], 2e-6);
+                assert_close(&name, &got[3], &want[1], 1e-6);
+            }
+            // The gradient of the table, against differences of the formula in f64.
+            let weights = noise(n * d, 4);
+            let loss = |e: &[f64]| -> f64 {
+                let y = |i: usize, j: usize| -> f64 {
+                    let features = 0..features;
+                    features
+                        .clone()
+                        .map(|f| f64::from(x[i * features.end + f]) * e[f * d + j])
+                        .sum()
+                };
+                (0..n * d)
+                    .map(|k| f64::from(weights[k]) * y(k / d, k % d))
+                    .sum()
+            };
+            let y = embedding(Input::Values(&x), &e, Tape::on());
+            let (_, got) = gradients(weighed(y, 4), &[&e]);
+            assert_close(
+                "differences",
+                &got[0],
+                &finite_differences(&values(&e), loss),
+                1e-5,
+            );
+        }
+        let e = noise_matrix(3, 5, 1);
+        let by_number = embedding(Input::Values(&[0.0, 1.0, 0.0]), &e, Tape::Off);
+        assert_eq!(
+            values(&by_number),
+            values(&embedding(&vec![1], &e, Tape::Off))
+        );
+    }
+
+    #[test]
+    #[should_panic(expected = "7 numbers are no rows of 3")]
+    fn half_a_row_is_refused() {
+        embedding(Input::Values(&[0.0; 7]), &noise_matrix(3, 2, 1), Tape::Off);
+    }
+
+    #[test]
     #[should_panic(expected = "token 5 is not below the vocabulary of 5")]
     fn a_token_outside_the_vocabulary_is_refused() {
-        embedding(&[0, 5], &noise_matrix(5, 2, 1), Tape::Off);
+        embedding(&vec![0, 5], &noise_matrix(5, 2, 1), Tape::Off);
     }
 }

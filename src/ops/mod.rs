@@ -21,6 +21,7 @@ pub mod parallel;
 mod recurrent;
 mod scan;
 pub mod simd;
+mod squared_error;
 mod tape;
 #[cfg(test)]
 pub mod testing;
@@ -29,7 +30,7 @@ pub use adamw::{AdamwStep, adamw_update, squared_norm};
 pub use attention::{AttentionShape, attention};
 pub use cross_entropy::cross_entropy;
 pub use elman::{ElmanCell, elman};
-pub use embedding::{embedding, embedding_at_positions};
+pub use embedding::{Input, embedding, embedding_at_positions};
 pub use gru::{GruCell, gru};
 pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm};
@@ -37,6 +38,7 @@ pub use norm::{add_layer_norm, layer_norm};
 pub use parallel::{threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
+pub use squared_error::squared_error;
 pub use tape::{
     Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, backward_from, device, matrix,
     on_tape, values,

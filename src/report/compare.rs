@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns that say what a measurement is of; values of the same metric with the same factors are
 /// compared.
-const FACTORS: [&str; 11] = [
+const FACTORS: [&str; 12] = [
     "model",
     "positions",
     "gates",
@@ -23,6 +23,7 @@ const FACTORS: [&str; 11] = [
     "batch",
     "delay",
     "pairs",
+    "length",
     "equal",
     "threads",
 ];

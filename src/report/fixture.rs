@@ -481,7 +481,11 @@ impl Fixture {
                 }
             }
         }
-        for (model, bits) in [("unigram", 4.17), ("kneser-ney", 2.19), ("kneser-ney-unlimited", 1.8)] {
+        for (model, bits) in [
+            ("unigram", 4.17),
+            ("kneser-ney", 2.19),
+            ("kneser-ney-unlimited", 1.8),
+        ] {
             let row = Record {
                 parameters: None,
                 width: None,

@@ -51,7 +51,12 @@ const MODELS: [(&str, &str, usize, Marker); 9] = [
     ("minlstm", "minLSTM", 5, Marker::Plus),
     ("unigram", "unigram", 6, Marker::Circle),
     ("kneser-ney", "n-gram of the same size", 6, Marker::Square),
-    ("kneser-ney-unlimited", "n-gram of any size", 6, Marker::Diamond),
+    (
+        "kneser-ney-unlimited",
+        "n-gram of any size",
+        6,
+        Marker::Diamond,
+    ),
 ];
 
 /// Name of a model in print.

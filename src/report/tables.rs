@@ -317,7 +317,8 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> anyhow::Result<Ta
 
 /// Learning rates tried, and which one the runs that count used.
 pub fn tuning(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
-    let tried = |r: &&Record| r.experiment == experiment.id && r.metric == "tuning_validation_loss";
+    let tried =
+        |r: &&Record| r.experiment == experiment.id && r.metric.starts_with("tuning_validation_");
     let columns = [
         "model",
         "positions",

@@ -14,7 +14,10 @@ pub fn run(run: &Run, work: &Baselines, session: &mut Session) -> Result<Vec<Rec
     let source = TextSource::new(text.clone(), work.text.seq_len, 0)?;
     let test = source.evaluation(Split::Test, work.test_sequences, 64);
     let found = ngram::baselines(&text, work.parameters, &test);
-    for (what, counting) in [("same size", found.same_size), ("any size", found.unlimited)] {
+    for (what, counting) in [
+        ("same size", found.same_size),
+        ("any size", found.unlimited),
+    ] {
         session
             .log(&format!(
                 "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",

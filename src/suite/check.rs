@@ -154,6 +154,10 @@ fn check_settings(experiment: &Experiment) -> Result<(), Fault> {
             size(&format!("settings.{name}"), value)?;
         }
     }
+    for (i, value) in s.probe_context.iter().flatten().enumerate() {
+        size(&format!("settings.probe_context[{i}]"), *value)?;
+    }
+    distinct("settings.probe_context", s.probe_context.as_deref(), false)?;
     let numbers = [
         ("seconds", s.seconds, 1e-3, 1e6),
         ("learning_rate", s.learning_rate, 1e-9, 10.0),
@@ -349,14 +353,19 @@ fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
             .chain(tasks::TASKS.iter().map(|row| row.name))
             .collect(),
     };
-    match known.contains(&name) {
-        true => Ok(()),
-        false => Err(Fault::new(
-            key,
-            format!("{name:?}"),
-            format!("use one of {}", known.join(", ")),
-        )),
+    let plain = match kind {
+        Kind::Throughput => name,
+        Kind::Train => name.split(':').next().unwrap_or(name),
+    };
+    if !known.contains(&plain) {
+        let remedy = format!("use one of {}", known.join(", "));
+        return Err(Fault::new(key, format!("{name:?}"), remedy));
     }
+    if kind == Kind::Train && name != TEXT {
+        let parsed = name.parse::<tasks::TaskSettings>();
+        parsed.map_err(|error| Fault::new(key, format!("{name:?}"), error.to_string()))?;
+    }
+    Ok(())
 }
 
 fn equal(key: &str, name: Option<&str>) -> Result<(), Fault> {

@@ -25,12 +25,13 @@ pub fn seconds(run: &Run, threads: usize) -> f64 {
                     ..
                 } => seconds,
                 budget => {
-                    let tokens = budget.steps.unwrap_or(0) * work.train.batch * work.model.seq_len;
+                    let seq_len = work.data.seq_len();
+                    let tokens = budget.steps.unwrap_or(0) * work.train.batch * seq_len;
                     let parameters = parameter_count(&work.model).unwrap_or(0);
                     // Forward 2, backward 4 operations a parameter and token; attention's scores
                     // and weighted sums besides.
                     let scores = match work.model.model.as_str() {
-                        "transformer" => work.model.layers * work.model.width * work.model.seq_len,
+                        "transformer" => work.model.layers * work.model.width * seq_len,
                         _ => 0,
                     };
                     let flops = 6.0 * (parameters + scores) as f64 * tokens as f64;

@@ -4,9 +4,10 @@ use super::check::{Fault, TEXT};
 use super::schema::{Experiment, Gates, Kind, Series, Settings, Sweep, Threads};
 use super::texts::Texts;
 use super::{Record, work::*};
-use crate::data::{DataError, tasks::TaskSettings};
+use crate::data::tasks::{TaskSettings, TaskSource};
+use crate::data::{DataError, Source};
 use crate::measure::throughput::Mode;
-use crate::models::{self, ModelConfig, ModelError, Positions};
+use crate::models::{self, ModelConfig, ModelError, Output, Positions};
 use crate::train::{Budget, TrainSettings};
 
 /// Tuning runs draw their seeds this far from the runs that count.
@@ -81,7 +82,7 @@ fn points(base: &Settings, sweep: &Sweep) -> Vec<Point> {
         &mut points,
         &sweep.task,
         |s, v| s.task = Some(v),
-        |v| format!("-{v}"),
+        |v| format!("-{}", v.replace([':', '=', ','], "-")),
     );
     vary(
         &mut points,
@@ -199,13 +200,27 @@ fn tuning_point(experiment: &Experiment, over: &Settings) -> Settings {
 
 /// The models of a sweep point with their data, widths matched.
 struct Sized {
+    /// As the experiment names it.
+    task: String,
     data: Data,
+    /// Tokens T in a training sequence; models may be made for longer ones.
+    seq_len: usize,
     models: Vec<ModelConfig>,
+}
+
+/// What a model has to fit.
+struct Fit {
+    vocab: usize,
+    output: Output,
+    /// Of a training batch.
+    shape: models::Shape,
+    /// Tokens in the longest sequence it will see.
+    longest: usize,
 }
 
 fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Sized, ExpandError> {
     let task = require(s.task.clone(), "settings.task")?;
-    let (data, vocab, seq_len) = if task == TEXT {
+    let (data, vocab, output, seq_len, longest) = if task == TEXT {
         let text = TextData {
             tokenizer: require(s.tokenizer, "settings.tokenizer")?,
             max_characters: s.max_characters,
@@ -213,23 +228,32 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
         };
         let vocab = context.texts.open(&text)?.tokenizer().vocab();
         let seq_len = text.seq_len;
-        (Data::Text(text), vocab, seq_len)
+        (Data::Text(text), vocab, Output::Tokens, seq_len, seq_len)
     } else {
-        let parameters = s.parameters.clone().unwrap_or_default();
-        let settings = TaskSettings {
-            name: task,
-            parameters,
-        };
-        let made = settings.make()?;
-        (Data::Task(settings), made.vocab(), made.seq_len())
+        // What the name carries is the task's own and overrides what all tasks are given.
+        let mut settings: TaskSettings = task.parse()?;
+        let mut parameters = s.parameters.clone().unwrap_or_default();
+        parameters.append(&mut settings.parameters);
+        settings.parameters = parameters;
+        let source = TaskSource::new(settings.make()?, 0);
+        let (vocab, output) = (source.vocab(), source.output());
+        let (seq_len, longest) = (source.seq_len(), source.longest());
+        (Data::Task(settings), vocab, output, seq_len, longest)
     };
-    let shape = models::Shape {
-        batch: batch(s, seq_len)?,
-        seq_len,
+    let fit = Fit {
+        vocab,
+        output,
+        shape: models::Shape {
+            batch: batch(s, seq_len)?,
+            seq_len,
+        },
+        longest,
     };
     Ok(Sized {
+        task,
         data,
-        models: match_widths(experiment, s, vocab, shape)?,
+        seq_len,
+        models: match_widths(experiment, s, &fit)?,
     })
 }
 
@@ -246,7 +270,7 @@ fn training(
     };
     let defaults = TrainSettings::default();
     let train = TrainSettings {
-        batch: batch(s, model.seq_len)?,
+        batch: batch(s, sized.seq_len)?,
         budget: Budget {
             steps: match seconds {
                 Some(_) => None,
@@ -277,8 +301,27 @@ fn training(
         model: model.clone(),
         train,
         test_sequences: s.test_sequences.unwrap_or(256),
+        probe_context: probe_context(s, sized)?,
         tuned: rate.is_none(),
     })
+}
+
+/// The lengths of context to test at; only a text has a context that can be cut.
+fn probe_context(s: &Settings, sized: &Sized) -> Result<Vec<usize>, Fault> {
+    let asked = s.probe_context.clone().unwrap_or_default();
+    let key = |i: usize| format!("settings.probe_context[{i}]");
+    if matches!(sized.data, Data::Task(_)) && !asked.is_empty() {
+        let remedy =
+            format!("only task = {TEXT:?} can be tested so; remove settings.probe_context");
+        return Err(Fault::new(key(0), asked[0], remedy));
+    }
+    match asked.iter().position(|&k| k >= sized.seq_len) {
+        Some(i) => {
+            let remedy = format!("give tokens below seq_len = {}", sized.seq_len);
+            Err(Fault::new(key(i), asked[i], remedy))
+        }
+        None => Ok(asked),
+    }
 }
 
 fn train_run(
@@ -301,11 +344,12 @@ fn train_run(
         (false, Data::Task(_)) => "parameters",
     };
     let record = Record {
-        task: Some(training.data.name().into()),
-        seq_len: Some(config.seq_len),
+        task: Some(sized.task.clone()),
+        seq_len: Some(sized.seq_len),
         batch: Some(training.train.batch),
         delay: parameter("delay"),
         pairs: parameter("pairs"),
+        length: parameter("length"),
         learning_rate: (!training.tuned).then_some(training.train.learning_rate),
         equal: Some(equal.into()),
         seed: Some(training.train.seed),
@@ -379,9 +423,13 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
             Mode::Decode => s.decode_batch.unwrap_or(1),
             _ => batch(s, seq_len)?,
         };
-        let shape = models::Shape { batch, seq_len };
-        let vocab = require(s.vocab, "settings.vocab")?;
-        let models = match_widths(experiment, s, vocab, shape)?;
+        let fit = Fit {
+            vocab: require(s.vocab, "settings.vocab")?,
+            output: Output::Tokens,
+            shape: models::Shape { batch, seq_len },
+            longest: seq_len,
+        };
+        let models = match_widths(experiment, s, &fit)?;
         let id = format!("{}{}", experiment.id, point.label);
         let record = Record {
             task: Some(name),
@@ -428,8 +476,7 @@ fn template(experiment: &Experiment, context: &Context, id: &str, model: &ModelC
 fn match_widths(
     experiment: &Experiment,
     s: &Settings,
-    vocab: usize,
-    shape: models::Shape,
+    fit: &Fit,
 ) -> Result<Vec<ModelConfig>, ExpandError> {
     let width = require(s.width, "settings.width")?;
     let reference = s
@@ -442,18 +489,19 @@ fn match_widths(
         .map(|series| {
             Ok(ModelConfig {
                 model: series.model.clone(),
-                vocab,
+                vocab: fit.vocab,
                 width,
                 layers: require(series.layers.or(s.layers), "settings.layers")?,
                 heads: require(s.heads, "settings.heads")?,
-                seq_len: shape.seq_len,
+                seq_len: fit.longest,
                 positions: match series.model.as_str() {
                     "transformer" => series.positions.unwrap_or(Positions::Learned),
                     _ => Positions::None,
                 },
                 forget_bias: s.forget_bias.unwrap_or(1.0) as f32,
-                chrono: (series.gates == Some(Gates::Chrono)).then_some(shape.seq_len),
+                chrono: (series.gates == Some(Gates::Chrono)).then_some(fit.shape.seq_len),
                 scan: series.scan.unwrap_or_default(),
+                output: fit.output,
             })
         })
         .collect::<Result<_, Fault>>()?;
@@ -476,7 +524,7 @@ fn match_widths(
                     return Err(Fault::new("settings.width", width, remedy).into());
                 }
             }
-            models::check_memory(&config, shape).map_err(model_fault)?;
+            models::check_memory(&config, fit.shape).map_err(model_fault)?;
             Ok(config)
         })
         .collect()

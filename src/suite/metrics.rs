@@ -93,6 +93,13 @@ pub const METRICS: &[Metric] = &[
         "mean cross-entropy of a training batch",
     ),
     metric(
+        "train_mse",
+        "1",
+        Some("training step"),
+        false,
+        "mean squared error of a training batch",
+    ),
+    metric(
         "validation_loss",
         "nat",
         Some("training step"),
@@ -104,7 +111,7 @@ pub const METRICS: &[Metric] = &[
         "1",
         Some("training step"),
         false,
-        "share of scored validation positions predicted right",
+        "share of scored validation positions predicted right (a number: within 0.08)",
     ),
     metric(
         "validation_bits_per_character",
@@ -112,6 +119,20 @@ pub const METRICS: &[Metric] = &[
         Some("training step"),
         false,
         "validation cross-entropy per character",
+    ),
+    metric(
+        "validation_mse",
+        "1",
+        Some("training step"),
+        false,
+        "mean squared error on the validation set",
+    ),
+    metric(
+        "tuning_validation_mse",
+        "1",
+        None,
+        false,
+        "validation squared error at the end of a learning-rate trial; empty if the trial diverged",
     ),
     metric(
         "tuning_validation_loss",
@@ -128,11 +149,18 @@ pub const METRICS: &[Metric] = &[
         "mean cross-entropy on the test set after training",
     ),
     metric(
+        "test_mse",
+        "1",
+        None,
+        false,
+        "mean squared error on the test set after training",
+    ),
+    metric(
         "test_accuracy",
         "1",
         None,
         false,
-        "share of scored test positions predicted right after training",
+        "share of scored test positions predicted right after training (a number: within 0.08)",
     ),
     metric(
         "test_accuracy_by_distance",
@@ -146,14 +174,14 @@ pub const METRICS: &[Metric] = &[
         "1",
         None,
         false,
-        "1 if the test accuracy exceeds 0.99, else 0",
+        "1 if the test accuracy exceeds 0.99, or the test squared error is under 0.01, else 0",
     ),
     metric(
         "solved_step",
         "step",
         None,
         false,
-        "first validated step with validation accuracy over 0.99; empty if never",
+        "first validated step with validation accuracy over 0.99, or squared error under 0.01; empty if never",
     ),
     metric(
         "test_bits_per_character",
@@ -170,6 +198,20 @@ pub const METRICS: &[Metric] = &[
         "test cross-entropy per character of the tokens at that position",
     ),
     metric(
+        "test_bits_truncated",
+        "bit",
+        Some("last tokens of the context that are kept"),
+        false,
+        "test cross-entropy per character of the last token of each window, older context cut off",
+    ),
+    metric(
+        "test_bits_shuffled",
+        "bit",
+        Some("last tokens of the context that keep their order"),
+        false,
+        "test cross-entropy per character of the last token of each window, older context shuffled",
+    ),
+    metric(
         "floor_accuracy",
         "1",
         None,
@@ -182,6 +224,13 @@ pub const METRICS: &[Metric] = &[
         None,
         false,
         "cross-entropy of the best answer that ignores the input",
+    ),
+    metric(
+        "floor_mse",
+        "1",
+        None,
+        false,
+        "squared error of the best answer that ignores the input",
     ),
     metric("tokens_seen", "1", None, false, "tokens trained on"),
     metric(

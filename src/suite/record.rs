@@ -15,7 +15,7 @@ pub struct Record {
     pub model: String,
     /// Trainable values.
     pub parameters: Option<usize>,
-    /// Task name, or `text`.
+    /// Task as the experiment names it, or `text`.
     pub task: Option<String>,
     /// Width of the model.
     pub width: Option<usize>,
@@ -40,6 +40,8 @@ pub struct Record {
     pub delay: Option<usize>,
     /// Key/value pairs of the recall task.
     pub pairs: Option<usize>,
+    /// Parameter `length` of the task: positions of the adding problem, longest word trained on.
+    pub length: Option<usize>,
     /// Peak learning rate.
     pub learning_rate: Option<f64>,
     /// What was equal between the models: `parameters`, `tokens`, `seconds`.

@@ -141,8 +141,9 @@ impl<T: Clone> Overlay for BTreeMap<String, T> {
 overlay_table! {
 /// Everything a run depends on besides its model and its seed.
 pub struct Settings {
-    /// Task of a train run (`text` or a name in `data::tasks::TASKS`), or the mode of a throughput
-    /// run (`train-step`, `forward`, `decode`).
+    /// Task of a train run (`text` or a name in `data::tasks::TASKS`, which may carry parameters of
+    /// its own: `permutation:group=5`), or the mode of a throughput run (`train-step`, `forward`,
+    /// `decode`).
     task: String,
     /// Seeds of the runs that count.
     seeds: usize,
@@ -190,6 +191,8 @@ pub struct Settings {
     validation_sequences: usize,
     /// Sequences in the test.
     test_sequences: usize,
+    /// Numbers of tokens k: a text model is tested with its context cut off, and shuffled, beyond k.
+    probe_context: Vec<usize>,
     /// Stop early when validation accuracy exceeds this several times in a row.
     stop_when_accuracy: f64,
     /// Steps between checkpoints of a run; without it an interrupted run starts again.

@@ -7,12 +7,15 @@ use super::{Record, metrics};
 use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
 use crate::data::{Source, Split};
-use crate::train::{CheckpointError, Evaluation, Outcome, Stop, TrainError};
+use crate::models::Output;
+use crate::train::{CheckpointError, Evaluation, Outcome, Point, Probed, Stop, TrainError};
 use crate::{models, ops, train};
 use std::ops::ControlFlow;
 
-/// A model has solved a task when its accuracy exceeds this.
+/// A model has solved a task of tokens when its accuracy exceeds this.
 pub const SOLVED: f64 = 0.99;
+/// A model has solved a task of numbers when its mean squared error is less than this.
+pub const SOLVED_MSE: f64 = 0.01;
 
 /// Trains and tests; the records are the same whether or not the run was interrupted before.
 pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<Record>, Failure> {
@@ -57,7 +60,12 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
             session
                 .log("diverged: this rate is out")
                 .map_err(Failure::Fatal)?;
-            return Ok(vec![record(run, "tuning_validation_loss", None, None)]);
+            return Ok(vec![record(
+                run,
+                tuning_metric(source.output()),
+                None,
+                None,
+            )]);
         }
         Err(TrainError::Checkpoint(error @ CheckpointError::Io { .. })) => {
             return Err(Failure::Fatal(error.into()));
@@ -75,13 +83,29 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
         .map_err(Failure::Fatal)?;
     if run.stage == Stage::Tune {
         let loss = outcome.curve.last().and_then(|point| point.validation_loss);
-        return Ok(vec![record(run, "tuning_validation_loss", None, loss)]);
+        return Ok(vec![record(
+            run,
+            tuning_metric(source.output()),
+            None,
+            loss,
+        )]);
     }
     let batches = source.evaluation(Split::Test, training.test_sequences, settings.batch);
-    let test = ops::with_threads(session.threads, || {
-        train::evaluate(model.as_ref(), &batches)
+    let (test, probes) = ops::with_threads(session.threads, || {
+        let model = model.as_ref();
+        (
+            train::evaluate(model, &batches),
+            train::probe(model, &batches, &training.probe_context),
+        )
     });
-    Ok(records(run, source.as_ref(), &outcome, &test))
+    Ok(records(run, source.as_ref(), &outcome, &test, &probes))
+}
+
+fn tuning_metric(output: Output) -> &'static str {
+    match output {
+        Output::Tokens => "tuning_validation_loss",
+        Output::Number => "tuning_validation_mse",
+    }
 }
 
 /// The data of a run; text is shared.
@@ -92,61 +116,50 @@ fn open(data: &Data, seed: u64, texts: &Texts) -> Result<Box<dyn Source>, Failur
     })
 }
 
-fn records(run: &Run, source: &dyn Source, outcome: &Outcome, test: &Evaluation) -> Vec<Record> {
+fn records(
+    run: &Run,
+    source: &dyn Source,
+    outcome: &Outcome,
+    test: &Evaluation,
+    probes: &[Probed],
+) -> Vec<Record> {
     let mut rows = Rows {
         run,
         rows: Vec::new(),
     };
-    let bits = |split| {
-        let characters = source.characters_per_token(split);
-        move |nats: f64| characters.map(|c| nats / std::f64::consts::LN_2 / c)
-    };
-    for point in &outcome.curve {
-        let x = Some(point.step as f64);
-        rows.add("train_loss", x, Some(point.train_loss));
-        match point.validation_loss.and_then(bits(Split::Validation)) {
-            Some(bits) => rows.add("validation_bits_per_character", x, Some(bits)),
-            None => {
-                rows.add("validation_loss", x, point.validation_loss);
-                rows.add("validation_accuracy", x, point.validation_accuracy);
-            }
+    if source.output() == Output::Number {
+        rows.of_numbers(outcome, test);
+    } else if let Some(characters) = source.characters_per_token(Split::Test) {
+        let validation = source.characters_per_token(Split::Validation);
+        rows.of_text(
+            outcome,
+            test,
+            [validation.unwrap_or(characters), characters],
+        );
+        for probed in probes {
+            let x = Some(probed.context as f64);
+            let bits = |nats: f64| Some(bits(nats, characters));
+            rows.add("test_bits_truncated", x, bits(probed.truncated));
+            rows.add("test_bits_shuffled", x, bits(probed.shuffled));
         }
-    }
-    rows.add("test_loss", None, Some(test.loss));
-    rows.add("test_accuracy", None, Some(test.accuracy));
-    match bits(Split::Test)(test.loss) {
-        Some(value) => {
-            rows.add("test_bits_per_character", None, Some(value));
-            for (position, &(loss, count)) in test.by_position.iter().enumerate() {
-                if count > 0 {
-                    let x = Some(position as f64 + 1.0);
-                    rows.add("test_bits_by_position", x, bits(Split::Test)(loss));
-                }
-            }
-        }
-        None => {
-            for &(distance, correct, scored) in &test.by_distance {
-                let accuracy = correct as f64 / scored as f64;
-                rows.add(
-                    "test_accuracy_by_distance",
-                    Some(distance as f64),
-                    Some(accuracy),
-                );
-            }
-            let solved_step = outcome
-                .curve
-                .iter()
-                .find(|p| p.validation_accuracy.is_some_and(|a| a > SOLVED));
-            rows.add("solved", None, Some(f64::from(test.accuracy > SOLVED)));
-            rows.add("solved_step", None, solved_step.map(|p| p.step as f64));
-        }
+    } else {
+        rows.of_tokens(outcome, test);
     }
     let floor = source.floor();
     rows.add("floor_accuracy", None, Some(floor.accuracy));
-    rows.add("floor_loss", None, Some(floor.loss));
+    let loss = match source.output() {
+        Output::Tokens => "floor_loss",
+        Output::Number => "floor_mse",
+    };
+    rows.add(loss, None, Some(floor.loss));
     rows.add("tokens_seen", None, Some(outcome.tokens as f64));
     rows.add("train_seconds", None, Some(outcome.seconds));
     rows.rows
+}
+
+/// Nats a token as bits a character.
+fn bits(nats: f64, characters_per_token: f64) -> f64 {
+    nats / std::f64::consts::LN_2 / characters_per_token
 }
 
 struct Rows<'a> {
@@ -155,6 +168,77 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
+    /// Text, with the characters a token stands for in the validation and test splits.
+    fn of_text(&mut self, outcome: &Outcome, test: &Evaluation, characters: [f64; 2]) {
+        for point in &outcome.curve {
+            let x = Some(point.step as f64);
+            self.add("train_loss", x, Some(point.train_loss));
+            let validation = point.validation_loss.map(|nats| bits(nats, characters[0]));
+            self.add("validation_bits_per_character", x, validation);
+        }
+        self.add("test_loss", None, Some(test.loss));
+        self.add("test_accuracy", None, Some(test.accuracy));
+        let value = Some(bits(test.loss, characters[1]));
+        self.add("test_bits_per_character", None, value);
+        for (position, &(loss, count)) in test.by_position.iter().enumerate() {
+            if count > 0 {
+                let x = Some(position as f64 + 1.0);
+                self.add("test_bits_by_position", x, Some(bits(loss, characters[1])));
+            }
+        }
+    }
+
+    /// A task whose answers are tokens.
+    fn of_tokens(&mut self, outcome: &Outcome, test: &Evaluation) {
+        for point in &outcome.curve {
+            let x = Some(point.step as f64);
+            self.add("train_loss", x, Some(point.train_loss));
+            self.add("validation_loss", x, point.validation_loss);
+            self.add("validation_accuracy", x, point.validation_accuracy);
+        }
+        self.add("test_loss", None, Some(test.loss));
+        let solved = |accuracy: f64| accuracy > SOLVED;
+        self.of_task(outcome, test, solved(test.accuracy), |point| {
+            point.validation_accuracy.is_some_and(solved)
+        });
+    }
+
+    /// A task whose answers are numbers.
+    fn of_numbers(&mut self, outcome: &Outcome, test: &Evaluation) {
+        for point in &outcome.curve {
+            let x = Some(point.step as f64);
+            self.add("train_mse", x, Some(point.train_loss));
+            self.add("validation_mse", x, point.validation_loss);
+            self.add("validation_accuracy", x, point.validation_accuracy);
+        }
+        self.add("test_mse", None, Some(test.loss));
+        let solved = |mse: f64| mse < SOLVED_MSE;
+        self.of_task(outcome, test, solved(test.loss), |point| {
+            point.validation_loss.is_some_and(solved)
+        });
+    }
+
+    fn of_task(
+        &mut self,
+        outcome: &Outcome,
+        test: &Evaluation,
+        solved: bool,
+        solved_at: impl Fn(&Point) -> bool,
+    ) {
+        self.add("test_accuracy", None, Some(test.accuracy));
+        for &(distance, correct, scored) in &test.by_distance {
+            let accuracy = Some(correct as f64 / scored as f64);
+            self.add(
+                "test_accuracy_by_distance",
+                Some(f64::from(distance)),
+                accuracy,
+            );
+        }
+        let solved_step = outcome.curve.iter().find(|&point| solved_at(point));
+        self.add("solved", None, Some(f64::from(solved)));
+        self.add("solved_step", None, solved_step.map(|p| p.step as f64));
+    }
+
     fn add(&mut self, metric: &str, x: Option<f64>, value: Option<f64>) {
         self.rows.push(record(self.run, metric, x, value));
     }

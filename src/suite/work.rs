@@ -60,6 +60,9 @@ pub struct Training {
     pub tuned: bool,
     /// Sequences in the test.
     pub test_sequences: usize,
+    /// Tokens of context k at which a text model is tested with the context cut off and shuffled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probe_context: Vec<usize>,
     /// What it is trained on.
     pub data: Data,
     /// The model.
@@ -79,11 +82,11 @@ pub enum Data {
 }
 
 impl Data {
-    /// Name in the column `task`.
-    pub fn name(&self) -> &str {
+    /// Tokens T in a training sequence; 0 of a task that cannot be made.
+    pub fn seq_len(&self) -> usize {
         match self {
-            Data::Task(task) => &task.name,
-            Data::Text(_) => super::check::TEXT,
+            Data::Task(task) => task.make().map_or(0, |task| task.seq_len()),
+            Data::Text(text) => text.seq_len,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Loss and accuracy on held-out batches.
 
 use super::Evaluation;
-use crate::data::Batch;
-use crate::models::{Model, Shape};
+use crate::data::{Batch, CLOSE};
+use crate::models::{Model, Output, Shape};
 use crate::ops::{Tape, parallel, values};
 use std::collections::BTreeMap;
 
@@ -18,37 +18,47 @@ pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
             batch: batch.batch,
             seq_len: batch.seq_len,
         };
-        let logits = values(&model.forward(&batch.tokens, shape, Tape::Off)); // (B·T, V)
-        total.add(batch, &judge(&logits, batch));
+        let said = values(&model.forward(batch.input(), shape, Tape::Off)); // (B·T, V) or (B·T, 1)
+        total.add(batch, &judge(&said, batch, model.config().output));
     }
     total.finish()
 }
 
-/// Nats and whether the likeliest token (the first of equals) is the target, for each scored row.
-fn judge(logits: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
-    let rows = batch.tokens.len();
-    let vocab = logits.len() / rows.max(1);
+/// Loss and whether the answer is right, for each scored row.
+fn judge(said: &[f32], batch: &Batch, output: Output) -> Vec<Option<(f64, bool)>> {
+    let rows = batch.positions();
+    let columns = said.len() / rows.max(1);
     let judge_row = |row: usize| {
         if batch.mask[row] == 0.0 {
             return None;
         }
-        let logits = &logits[row * vocab..][..vocab];
-        let target = batch.targets[row] as usize;
-        let mut best = 0;
-        for (i, &logit) in logits.iter().enumerate() {
-            if logit > logits[best] {
-                best = i;
+        let said = &said[row * columns..][..columns];
+        Some(match output {
+            Output::Tokens => judge_token(said, batch.targets[row] as usize),
+            Output::Number => {
+                let error = said[0] - batch.answers[row];
+                (f64::from(error).powi(2), error.abs() < CLOSE)
             }
-        }
-        let max = logits[best];
-        let sum: f64 = logits.iter().map(|&l| (l - max).exp() as f64).sum();
-        Some((sum.ln() + (max - logits[target]) as f64, best == target))
+        })
     };
     let pieces = parallel::map(rows.div_ceil(ROWS), |piece| {
         let rows = parallel::piece(rows, ROWS, piece);
         rows.map(judge_row).collect::<Vec<_>>()
     });
     pieces.concat()
+}
+
+/// Nats, and whether the likeliest token (the first of equals) is the target.
+fn judge_token(logits: &[f32], target: usize) -> (f64, bool) {
+    let mut best = 0;
+    for (i, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] {
+            best = i;
+        }
+    }
+    let max = logits[best];
+    let sum: f64 = logits.iter().map(|&l| (l - max).exp() as f64).sum();
+    (sum.ln() + (max - logits[target]) as f64, best == target)
 }
 
 #[derive(Default)]
@@ -122,12 +132,13 @@ mod tests {
             targets: vec![0, 1, 1, 0],
             mask: vec![1.0, 0.0, 1.0, 1.0],
             distance: vec![1, 1, 7, 1],
+            ..Batch::default()
         };
         // Right with probability 3/4; not scored; wrong with 1/4; equal, so the first: right.
         let l = 3f32.ln();
         let logits = [l, 0.0, 9.0, 0.0, l, 0.0, 5.0, 5.0];
         let mut sums = Sums::default();
-        sums.add(&batch, &judge(&logits, &batch));
+        sums.add(&batch, &judge(&logits, &batch, Output::Tokens));
         let e = sums.finish();
         let expected = ((4.0f64 / 3.0).ln() + 4f64.ln() + 2f64.ln()) / 3.0;
         assert!((e.loss - expected).abs() < 1e-6);
@@ -136,5 +147,30 @@ mod tests {
         assert_eq!(e.by_distance, [(1, 2, 2), (7, 0, 1)]);
         assert_eq!((e.by_position[0].1, e.by_position[1].1), (2, 1));
         assert!((e.by_position[1].0 - 2f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn numbers_are_judged_by_squared_error_and_closeness() {
+        let batch = Batch {
+            batch: 1,
+            seq_len: 4,
+            values: vec![0.0; 4],
+            answers: vec![1.0, 0.5, 2.0, 9.0],
+            mask: vec![1.0, 1.0, 1.0, 0.0],
+            distance: vec![2, 2, 4, 0],
+            ..Batch::default()
+        };
+        let mut sums = Sums::default();
+        sums.add(
+            &batch,
+            &judge(&[1.07, 0.41, 1.0, 0.0], &batch, Output::Number),
+        );
+        let e = sums.finish();
+        assert!((e.loss - (0.0049 + 0.0081 + 1.0) / 3.0).abs() < 1e-6);
+        assert_eq!(
+            (e.scored, e.accuracy, e.solved_fraction),
+            (3, 1.0 / 3.0, 0.0)
+        );
+        assert_eq!(e.by_distance, [(2, 1, 2), (4, 0, 1)]);
     }
 }

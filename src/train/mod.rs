@@ -3,6 +3,7 @@
 pub mod checkpoint;
 mod evaluate;
 mod optimizer;
+mod probe;
 mod run;
 mod schedule;
 mod settings;
@@ -10,6 +11,7 @@ mod settings;
 pub use checkpoint::CheckpointError;
 pub use evaluate::evaluate;
 pub use optimizer::{Optimizer, step};
+pub use probe::{Probed, probe};
 pub use run::train;
 pub use schedule::learning_rate;
 pub use settings::{Budget, TrainSettings};
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 /// What one training step did.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepReport {
-    /// Mean loss over the scored positions in nats, before the update.
+    /// Mean loss over the scored positions, nats or squared error, before the update.
     pub loss: f32,
     /// Global gradient norm before clipping.
     pub gradient_norm: f32,
@@ -35,9 +37,10 @@ impl StepReport {
 /// How good a model is on some batches.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Mean nats over the scored positions.
+    /// Mean nats over the scored positions; mean squared error where the model says numbers.
     pub loss: f64,
-    /// Share of the scored positions whose likeliest token is the target.
+    /// Share of the scored positions whose likeliest token is the target, or whose number lies
+    /// within [`crate::data::CLOSE`] of the answer.
     pub accuracy: f64,
     /// Scored positions.
     pub scored: usize,
@@ -64,7 +67,7 @@ pub struct Progress {
     pub seconds: f64,
     /// Rate of this step.
     pub learning_rate: f64,
-    /// Loss of this step's batch in nats.
+    /// Loss of this step's batch, in nats or squared error.
     pub train_loss: f32,
     /// Gradient norm before clipping.
     pub gradient_norm: f32,
@@ -83,11 +86,11 @@ pub struct Point {
     pub seconds: f64,
     /// Rate of the last step.
     pub learning_rate: f64,
-    /// Mean training loss in nats over the steps since the point before.
+    /// Mean training loss, in nats or squared error, over the steps since the point before.
     pub train_loss: f64,
     /// Largest gradient norm before clipping over the same steps.
     pub gradient_norm: f64,
-    /// Mean nats on the validation sequences, if there are any.
+    /// Mean nats or squared error on the validation sequences, if there are any.
     pub validation_loss: Option<f64>,
     /// Accuracy on them.
     pub validation_accuracy: Option<f64>,

@@ -2,7 +2,7 @@
 
 use super::{StepReport, TrainSettings};
 use crate::data::Batch;
-use crate::models::{Model, Shape};
+use crate::models::{Model, Output, Shape};
 use crate::ops::{self, AdamwStep, Gradients, Slot, Tape, adamw_update, squared_norm};
 
 /// AdamW over all parameters of one model.
@@ -116,8 +116,11 @@ pub fn step(
         batch: batch.batch,
         seq_len: batch.seq_len,
     };
-    let logits = model.forward(&batch.tokens, shape, Tape::on());
-    let loss = ops::cross_entropy(logits, &batch.targets, &batch.mask);
+    let said = model.forward(batch.input(), shape, Tape::on());
+    let loss = match model.config().output {
+        Output::Tokens => ops::cross_entropy(said, &batch.targets, &batch.mask),
+        Output::Number => ops::squared_error(said, &batch.answers, &batch.mask),
+    };
     let value = ops::values(&loss)[0];
     if !value.is_finite() {
         return StepReport {

@@ -6,7 +6,7 @@ use super::{
     learning_rate, step,
 };
 use crate::data::{Batch, Source, Split};
-use crate::models::{self, Model, Positions, Shape};
+use crate::models::{self, Model, Output, Positions, Shape};
 use crate::ops;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -57,12 +57,19 @@ fn check_fit(
             source.vocab()
         )));
     }
+    if config.output != source.output() {
+        return Err(TrainError::Mismatch(format!(
+            "the model says {} but the data asks for {}",
+            said(config.output),
+            said(source.output())
+        )));
+    }
     let learned = config.model == "transformer" && config.positions == Positions::Learned;
-    if learned && source.seq_len() > config.seq_len {
+    if learned && source.longest() > config.seq_len {
         return Err(TrainError::Mismatch(format!(
             "learned positions end at seq-len = {} but the data has sequences of {} tokens",
             config.seq_len,
-            source.seq_len()
+            source.longest()
         )));
     }
     let shape = Shape {
@@ -70,6 +77,13 @@ fn check_fit(
         seq_len: source.seq_len(),
     };
     Ok(models::check_memory(config, shape)?)
+}
+
+fn said(output: Output) -> &'static str {
+    match output {
+        Output::Tokens => "tokens",
+        Output::Number => "a number",
+    }
 }
 
 struct Run<'a> {
@@ -140,7 +154,7 @@ impl<'a> Run<'a> {
             });
         }
         self.position.step += 1;
-        self.position.tokens += batch.tokens.len() as u64;
+        self.position.tokens += batch.positions() as u64;
         self.position.loss_sum += report.loss as f64;
         self.position.largest_norm = self.position.largest_norm.max(report.gradient_norm as f64);
         if self.fraction() >= 1.0 {
@@ -249,7 +263,7 @@ impl<'a> Run<'a> {
     }
 }
 
-/// SHA-256 of tokens, targets and masks: other data, other fingerprint.
+/// SHA-256 of inputs, targets and masks: other data, other fingerprint.
 fn fingerprint(batches: &[Batch]) -> String {
     let mut hash = Sha256::new();
     for batch in batches {
@@ -257,6 +271,9 @@ fn fingerprint(batches: &[Batch]) -> String {
         for (token, target) in batch.tokens.iter().zip(&batch.targets) {
             hash.update(token.to_le_bytes());
             hash.update(target.to_le_bytes());
+        }
+        for number in batch.values.iter().chain(&batch.answers) {
+            hash.update(number.to_le_bytes());
         }
         hash.update(batch.mask.iter().map(|&m| m as u8).collect::<Vec<_>>());
     }

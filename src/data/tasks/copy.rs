@@ -79,7 +79,7 @@ impl Task for Copy {
         self.delay + 2 * SYMBOLS
     }
 
-    fn sample(&self, rng: &mut ChaCha8Rng, batch: &mut Batch) {
+    fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let length = self.seq_len();
         let symbols: [u32; SYMBOLS] =
             std::array::from_fn(|_| 1 + seeds::below(rng, KINDS as u64) as u32);

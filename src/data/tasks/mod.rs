@@ -5,31 +5,66 @@
 //! then accept them, and anything else is refused.
 
 use super::{Batch, Cursor, DataError, Floor, Source, Split, seeds};
+use crate::nn::Output;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
+mod adding;
+mod automaton;
 mod copy;
+mod cyclic;
+mod lengths;
+mod modular;
+mod parity;
+mod permutation;
 mod recall;
+mod reverse;
+mod selective_copy;
 
 pub use copy::Copy;
 pub use recall::Recall;
 
 /// All tasks.
-pub const TASKS: &[TaskRow] = &[copy::ROW, recall::ROW];
+pub const TASKS: &[TaskRow] = &[
+    copy::ROW,
+    selective_copy::ROW,
+    adding::ROW,
+    recall::ROW,
+    parity::ROW,
+    cyclic::ROW,
+    modular::ROW,
+    permutation::ROW,
+    reverse::ROW,
+];
 
 /// A generator of sequences whose answers are known.
 pub trait Task: Send + Sync {
-    /// Number of tokens V.
+    /// Number of tokens V, or of numbers at a position.
     fn vocab(&self) -> usize;
 
-    /// Tokens in every sequence T.
+    /// What is to be said: tokens, or numbers after reading numbers.
+    fn output(&self) -> Output {
+        Output::Tokens
+    }
+
+    /// Tokens T in every sequence of the training and validation splits; what is shorter is padded,
+    /// and the padding not scored.
     fn seq_len(&self) -> usize;
 
-    /// Appends one sequence of T tokens, targets, mask values and distances to `batch`.
-    fn sample(&self, rng: &mut ChaCha8Rng, batch: &mut Batch);
+    /// Tokens T in the sequences of the test where they differ from those trained on: as many
+    /// sequences of each length, one length after the other. Empty: tested as trained.
+    fn test_seq_lens(&self) -> Vec<usize> {
+        Vec::new()
+    }
+
+    /// Appends one sequence of T tokens and targets (or values and answers), mask values and
+    /// distances to `batch`: one of
+    /// [`Task::test_seq_lens`] if it is given, one to train on otherwise.
+    fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch);
 
     /// What the best answer that ignores the input reaches on the scored positions.
     fn floor(&self) -> Floor;
@@ -205,19 +240,18 @@ impl TaskSource {
         self.task.as_ref()
     }
 
-    fn batch(&self, split: Split, first: u64, batch: usize) -> Batch {
+    /// Sequences `numbers` of a split, of T tokens each.
+    fn batch(&self, split: Split, numbers: Range<u64>, seq_len: Option<usize>) -> Batch {
         let mut out = Batch {
-            batch,
-            seq_len: self.task.seq_len(),
+            batch: (numbers.end - numbers.start) as usize,
+            seq_len: seq_len.unwrap_or(self.task.seq_len()),
             ..Batch::default()
         };
-        for index in first..first + batch as u64 {
-            self.task.sample(
-                &mut seeds::generator(self.seed, seeds::stream(split, index)),
-                &mut out,
-            );
+        for number in numbers {
+            let mut rng = seeds::generator(self.seed, seeds::stream(split, number));
+            self.task.sample(seq_len, &mut rng, &mut out);
         }
-        debug_assert_eq!(out.tokens.len(), batch * out.seq_len);
+        debug_assert_eq!(out.mask.len(), out.batch * out.seq_len);
         out
     }
 }
@@ -231,17 +265,40 @@ impl Source for TaskSource {
         self.task.seq_len()
     }
 
+    fn output(&self) -> Output {
+        self.task.output()
+    }
+
+    fn longest(&self) -> usize {
+        let tested = self.task.test_seq_lens().into_iter().max();
+        tested.unwrap_or(0).max(self.task.seq_len())
+    }
+
     fn next_batch(&mut self, batch: usize) -> Batch {
-        let out = self.batch(Split::Train, self.drawn, batch);
-        self.drawn += batch as u64;
+        let end = self.drawn + batch as u64;
+        let out = self.batch(Split::Train, self.drawn..end, None);
+        self.drawn = end;
         out
     }
 
+    /// Where the test has several lengths, an equal share of the sequences has each; no batch mixes
+    /// them.
     fn evaluation(&self, split: Split, sequences: usize, batch: usize) -> Vec<Batch> {
-        (0..sequences)
-            .step_by(batch.max(1))
-            .map(|first| self.batch(split, first as u64, batch.max(1).min(sequences - first)))
-            .collect()
+        let lengths: Vec<Option<usize>> = match split {
+            Split::Test => self.task.test_seq_lens().into_iter().map(Some).collect(),
+            _ => Vec::new(),
+        };
+        let parts = lengths.len().max(1);
+        let mut batches = Vec::new();
+        for part in 0..parts {
+            let seq_len = lengths.get(part).copied().flatten();
+            let end = (part + 1) * sequences / parts;
+            for first in (part * sequences / parts..end).step_by(batch.max(1)) {
+                let last = (first + batch.max(1)).min(end);
+                batches.push(self.batch(split, first as u64..last as u64, seq_len));
+            }
+        }
+        batches
     }
 
     fn cursor(&self) -> Cursor {
@@ -264,3 +321,5 @@ impl Source for TaskSource {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod word_tests;

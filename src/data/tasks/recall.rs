@@ -147,7 +147,7 @@ impl Task for Recall {
         self.length
     }
 
-    fn sample(&self, rng: &mut ChaCha8Rng, batch: &mut Batch) {
+    fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let first_value = 1 + self.keys as u32;
         let keys = seeds::choose(rng, self.keys, self.pairs);
         let values = seeds::choose(rng, self.values, self.pairs);

@@ -1,5 +1,5 @@
 use super::*;
-use crate::models::{MODELS, Positions};
+use crate::models::{MODELS, Output, Positions};
 
 fn workload(mode: Mode, model: &str) -> Workload {
     Workload {
@@ -15,6 +15,7 @@ fn workload(mode: Mode, model: &str) -> Workload {
             forget_bias: 0.0,
             chrono: None,
             scan: Default::default(),
+            output: Output::Tokens,
         },
         shape: Shape {
             batch: 3,

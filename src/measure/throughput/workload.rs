@@ -129,7 +129,7 @@ impl Prepared {
                 let tokens = &batches[0].tokens;
                 let shape = self.workload.shape;
                 let ((), seconds) = timed(|| {
-                    std::hint::black_box(model.forward(tokens, shape, Tape::Off));
+                    std::hint::black_box(model.forward(tokens.into(), shape, Tape::Off));
                 });
                 seconds
             }
@@ -270,6 +270,7 @@ fn batches(workload: &Workload) -> Vec<Batch> {
             targets: tokens(vocab, batch * seq_len, 2 * seed + 1),
             mask: vec![1.0; batch * seq_len],
             distance: vec![0; batch * seq_len],
+            ..Batch::default()
         })
         .collect()
 }

@@ -1,0 +1,164 @@
+//! Tasks whose answer a finite automaton computes: read a word, say what it comes to (the regular
+//! tasks of Delétang et al. 2023).
+
+use super::lengths::{LENGTH, Lengths, TEST_LENGTH, TEST_LENGTHS};
+use super::{Parameter, Task, Values, seeds};
+use crate::data::{Batch, DataError, Floor};
+use rand_chacha::ChaCha8Rng;
+use std::ops::Range;
+
+/// `all` of such a task.
+pub(super) const ALL: Parameter = Parameter {
+    name: "all",
+    default: 0,
+    describes: "1: the answer so far is due after every symbol, too; 0: only after the word",
+};
+/// The parameters that all of them have.
+pub(super) const PARAMETERS: &[Parameter] = &[LENGTH, TEST_LENGTH, TEST_LENGTHS, ALL];
+
+/// A deterministic finite automaton whose state determines an answer.
+pub(super) trait Automaton: Send + Sync {
+    /// Symbols that may stand at positions 0, 1, … of a word, the list taken over and over; a word
+    /// ends only with the first of them.
+    fn alphabets(&self) -> Vec<Range<u32>>;
+    /// Number of states; 0 is the first.
+    fn states(&self) -> usize;
+    /// Number of answers, tokens 0 …
+    fn answers(&self) -> usize;
+    /// The state after reading `symbol` in `state`.
+    fn next(&self, state: usize, symbol: u32) -> usize;
+    /// What a word that ended in `state` comes to.
+    fn answer(&self, state: usize) -> u32;
+}
+
+/// The task of an automaton. Symbols and answers share the tokens from 0; the last token, E, ends
+/// the word and pads it.
+///
+/// ```text
+/// position   0  1  …  L−1   L        L+1 … T−1
+/// token      x0 x1 … xL−1   E        E (training only, T = length + 1)
+/// target     0 (not scored) answer   0 (not scored)
+/// ```
+///
+/// Scored is the final answer alone, as in the paper; it depends on all L symbols, and its distance
+/// is L, that of the first: accuracy by distance is accuracy by length. With `all` the answer of
+/// the word so far is due after each symbol as well (distance t at position t). Every symbol an
+/// alphabet holds is equally likely.
+pub(super) struct Words<A> {
+    automaton: A,
+    lengths: Lengths,
+    all: bool,
+}
+
+impl<A: Automaton> Words<A> {
+    /// The task with the parameters of [`PARAMETERS`].
+    pub fn new(automaton: A, values: &Values) -> Result<Self, DataError> {
+        let all = values.get(ALL.name);
+        if all > 1 {
+            return Err(DataError::Impossible {
+                key: ALL.name.into(),
+                value: all.to_string(),
+                remedy: "0 scores the final answer, 1 the answer after every symbol".into(),
+            });
+        }
+        Ok(Self {
+            lengths: Lengths::new(values, automaton.alphabets().len())?,
+            automaton,
+            all: all == 1,
+        })
+    }
+
+    /// The token after the symbols and the answers.
+    fn end(&self) -> u32 {
+        let symbols = self.automaton.alphabets().iter().map(|a| a.end).max();
+        symbols.unwrap_or(0).max(self.automaton.answers() as u32)
+    }
+}
+
+impl<A: Automaton> Task for Words<A> {
+    fn vocab(&self) -> usize {
+        self.end() as usize + 1
+    }
+
+    fn seq_len(&self) -> usize {
+        self.lengths.train() + 1
+    }
+
+    fn test_seq_lens(&self) -> Vec<usize> {
+        self.lengths.test().iter().map(|l| l + 1).collect()
+    }
+
+    fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
+        let (length, total) = match seq_len {
+            Some(t) => (t - 1, t),
+            None => (self.lengths.draw(rng), self.seq_len()),
+        };
+        let alphabets = self.automaton.alphabets();
+        let end = batch.tokens.len() + total;
+        let mut state = 0;
+        for (t, alphabet) in (0..length).zip(alphabets.iter().cycle()) {
+            let symbol = alphabet.start + seeds::below(rng, alphabet.len() as u64) as u32;
+            state = self.automaton.next(state, symbol);
+            // In the middle of a word only a word that could end here has an answer.
+            let scored = self.all && t % alphabets.len() == 0;
+            batch.tokens.push(symbol);
+            batch.targets.push(match scored {
+                true => self.automaton.answer(state),
+                false => 0,
+            });
+            batch.mask.push(f32::from(u8::from(scored)));
+            batch.distance.push(if scored { t as u32 } else { 0 });
+        }
+        batch.targets.push(self.automaton.answer(state));
+        batch.mask.push(1.0);
+        batch.distance.push(length as u32);
+        batch.tokens.resize(end, self.end());
+        batch.targets.resize(end, 0);
+        batch.mask.resize(end, 0.0);
+        batch.distance.resize(end, 0);
+    }
+
+    /// Knows the length of the word and nothing of its symbols: the likeliest answer, and the
+    /// entropy of the answers, at each scored position of the test, from the exact distribution
+    /// over states (p_{t+1}(s′) = Σ_{s, x: next(s, x) = s′} p_t(s) / |alphabet|).
+    fn floor(&self) -> Floor {
+        let automaton = &self.automaton;
+        let alphabets = automaton.alphabets();
+        let longest = self.lengths.test().last().copied().unwrap_or(0);
+        let mut states = vec![0.0; automaton.states()];
+        states[0] = 1.0;
+        let (mut accuracy, mut loss, mut scored) = (0.0, 0.0, 0);
+        for (t, alphabet) in (0..longest).zip(alphabets.iter().cycle()) {
+            let mut after = vec![0.0; states.len()];
+            for (state, p) in states.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+                for symbol in alphabet.clone() {
+                    after[automaton.next(state, symbol)] += p / alphabet.len() as f64;
+                }
+            }
+            states = after;
+            let mut answers = vec![0.0; automaton.answers()];
+            for (state, p) in states.iter().enumerate() {
+                answers[automaton.answer(state) as usize] += p;
+            }
+            let lengths = self.lengths.test();
+            let ends = lengths.iter().filter(|&&l| l == t + 1).count();
+            let passed = lengths.iter().filter(|&&l| l > t).count();
+            let here = match self.all && t % alphabets.len() == 0 {
+                true => ends + passed,
+                false => ends,
+            };
+            accuracy += here as f64 * answers.iter().copied().fold(0.0, f64::max);
+            loss -= here as f64
+                * answers
+                    .iter()
+                    .filter(|p| **p > 0.0)
+                    .map(|p| p * p.ln())
+                    .sum::<f64>();
+            scored += here;
+        }
+        Floor {
+            accuracy: accuracy / scored as f64,
+            loss: loss / scored as f64,
+        }
+    }
+}

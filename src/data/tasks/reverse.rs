@@ -1,0 +1,97 @@
+//! Reversing a string: read it, then say it backwards (Delétang et al. 2023, "reverse string"):
+//! needs a stack, which neither a finite state nor fixed attention is.
+
+use super::lengths::{LENGTH, Lengths, TEST_LENGTH, TEST_LENGTHS};
+use super::{Parameter, Task, TaskRow, Values};
+use crate::data::{Batch, DataError, Floor, seeds};
+use rand_chacha::ChaCha8Rng;
+
+const SYMBOLS: Parameter = Parameter {
+    name: "symbols",
+    default: 2,
+    describes: "different symbols",
+};
+
+pub(super) const ROW: TaskRow = TaskRow {
+    name: "reverse",
+    describes: "say a string backwards; trained on short strings, tested on long ones",
+    parameters: &[SYMBOLS, LENGTH, TEST_LENGTH, TEST_LENGTHS],
+    make: |values| Reverse::new(values).map(|task| Box::new(task) as Box<dyn Task>),
+};
+
+/// Tokens 0…K−1 are symbols, K asks and pads.
+///
+/// ```text
+/// position   0  …  L−1   L     L+1 …  2L−1   2L … T−1
+/// token      x0 … xL−1   K     K   …  K      K (training only, T = 2·length)
+/// target     0           xL−1  xL−2 … x0     0
+/// ```
+///
+/// Scored are the L symbols due, each on its own, as in the paper; the one at position L+j stood
+/// 2j+1 tokens before. The model does not see what it said.
+pub struct Reverse {
+    symbols: usize,
+    lengths: Lengths,
+}
+
+impl Reverse {
+    fn new(values: &Values) -> Result<Self, DataError> {
+        let symbols = values.get(SYMBOLS.name);
+        if !(2..=1 << 16).contains(&symbols) {
+            return Err(DataError::Impossible {
+                key: SYMBOLS.name.into(),
+                value: symbols.to_string(),
+                remedy: "give 2 to 65536".into(),
+            });
+        }
+        Ok(Self {
+            symbols,
+            lengths: Lengths::new(values, 1)?,
+        })
+    }
+}
+
+impl Task for Reverse {
+    fn vocab(&self) -> usize {
+        self.symbols + 1
+    }
+
+    fn seq_len(&self) -> usize {
+        2 * self.lengths.train()
+    }
+
+    fn test_seq_lens(&self) -> Vec<usize> {
+        self.lengths.test().iter().map(|l| 2 * l).collect()
+    }
+
+    fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
+        let (length, total) = match seq_len {
+            Some(t) => (t / 2, t),
+            None => (self.lengths.draw(rng), self.seq_len()),
+        };
+        let start = batch.tokens.len();
+        for _ in 0..length {
+            batch
+                .tokens
+                .push(seeds::below(rng, self.symbols as u64) as u32);
+        }
+        batch.tokens.resize(start + total, self.symbols as u32);
+        batch.targets.resize(start + total, 0);
+        batch.mask.resize(start + total, 0.0);
+        batch.distance.resize(start + total, 0);
+        for j in 0..length {
+            let due = start + length + j;
+            batch.targets[due] = batch.tokens[start + length - 1 - j];
+            batch.mask[due] = 1.0;
+            batch.distance[due] = (2 * j + 1) as u32;
+        }
+    }
+
+    /// Any symbol.
+    fn floor(&self) -> Floor {
+        Floor {
+            accuracy: 1.0 / self.symbols as f64,
+            loss: (self.symbols as f64).ln(),
+        }
+    }
+}

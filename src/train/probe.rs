@@ -1,0 +1,259 @@
+//! How much of its context a text model uses (Khandelwal et al. 2018, "Sharp Nearby, Fuzzy Far
+//! Away"): the loss on the same tokens when all but the last k tokens before them are cut off, and
+//! when they are shuffled. What cutting costs, the model knew from far; what shuffling costs, it
+//! knew from the order there.
+
+use super::evaluate;
+use crate::data::{Batch, seeds};
+use crate::models::Model;
+use rand_chacha::ChaCha8Rng;
+
+/// Above the streams of the splits, below that of initial values.
+const SHUFFLES: u64 = 3 << 62;
+
+/// Losses at one length of context.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Probed {
+    /// Tokens k that stay as they are, the last read token included.
+    pub context: usize,
+    /// Mean nats with the tokens before them cut off.
+    pub truncated: f64,
+    /// Mean nats with the tokens before them in random order.
+    pub shuffled: f64,
+}
+
+/// Tests the prediction after the last token of every window at each context in `contexts` (each
+/// below T) and, last, at all T tokens, where nothing is changed. No result without contexts.
+///
+/// Every context is judged on the same targets, and the shuffles are the same for every model and
+/// seed, so that differences are the model's. Windows of several lengths would mix contexts: all
+/// must have the same T.
+pub fn probe(model: &dyn Model, windows: &[Batch], contexts: &[usize]) -> Vec<Probed> {
+    let Some(seq_len) = windows
+        .first()
+        .map(|w| w.seq_len)
+        .filter(|_| !contexts.is_empty())
+    else {
+        return Vec::new();
+    };
+    let loss = |change: &mut dyn FnMut(&Batch) -> Batch| {
+        let changed: Vec<Batch> = windows.iter().map(change).collect();
+        evaluate(model, &changed).loss
+    };
+    let mut probed: Vec<Probed> = contexts
+        .iter()
+        .map(|&context| {
+            let mut rng = seeds::generator(0, SHUFFLES);
+            Probed {
+                context,
+                truncated: loss(&mut |window| truncated(window, context)),
+                shuffled: loss(&mut |window| shuffled(window, context, &mut rng)),
+            }
+        })
+        .collect();
+    let whole = loss(&mut |window| truncated(window, seq_len));
+    probed.push(Probed {
+        context: seq_len,
+        truncated: whole,
+        shuffled: whole,
+    });
+    probed
+}
+
+/// The last `context` tokens of each window, with only the last position scored.
+fn truncated(window: &Batch, context: usize) -> Batch {
+    fn tails<T: Copy>(rows: &[T], t: usize, context: usize) -> Vec<T> {
+        let tail = |row: &[T]| row[t - context..].to_vec();
+        rows.chunks(t).flat_map(tail).collect()
+    }
+    let t = window.seq_len;
+    let mut batch = Batch {
+        batch: window.batch,
+        seq_len: context,
+        tokens: tails(&window.tokens, t, context),
+        targets: tails(&window.targets, t, context),
+        ..Batch::default()
+    };
+    score_last(&mut batch);
+    batch
+}
+
+/// Each window with all but its last `context` tokens in random order, with only the last position
+/// scored.
+fn shuffled(window: &Batch, context: usize, rng: &mut ChaCha8Rng) -> Batch {
+    let t = window.seq_len;
+    let mut batch = window.clone();
+    for (row, from) in batch.tokens.chunks_mut(t).zip(window.tokens.chunks(t)) {
+        let far = t - context;
+        let order = seeds::choose(rng, far, far);
+        for (token, place) in row.iter_mut().zip(order) {
+            *token = from[place as usize];
+        }
+    }
+    score_last(&mut batch);
+    batch
+}
+
+fn score_last(batch: &mut Batch) {
+    let (rows, t) = (batch.positions(), batch.seq_len);
+    let last = |i: usize| f32::from(u8::from((i + 1).is_multiple_of(t)));
+    batch.mask = (0..rows).map(last).collect();
+    batch.distance = vec![0; rows];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{Decoder, ModelConfig, Output, Positions, Shape};
+    use crate::nn::Parameter;
+    use crate::ops::{Activation, Input, Tape, matrix};
+    use dfdx::tensor::PutTape;
+
+    /// Tokens.
+    const V: usize = 4;
+    /// Far more than any other token.
+    const SURE: f32 = 20.0;
+
+    /// Says what it reads a fixed number of tokens back, as surely as it can; where that is before
+    /// the sequence, that anything is as likely.
+    struct Echo {
+        config: ModelConfig,
+        back: usize,
+    }
+
+    impl Echo {
+        fn new(back: usize) -> Self {
+            let config = ModelConfig {
+                model: "echo".into(),
+                vocab: V,
+                width: 1,
+                layers: 1,
+                heads: 1,
+                seq_len: 12,
+                positions: Positions::None,
+                forget_bias: 0.0,
+                chrono: None,
+                scan: Default::default(),
+                output: Output::Tokens,
+            };
+            Echo { config, back }
+        }
+    }
+
+    impl Model for Echo {
+        fn config(&self) -> &ModelConfig {
+            &self.config
+        }
+
+        fn parameters(&self) -> Vec<&Parameter> {
+            Vec::new()
+        }
+
+        fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
+            Vec::new()
+        }
+
+        fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
+            let Input::Tokens(tokens) = input else {
+                panic!("it reads tokens");
+            };
+            let mut logits = vec![0.0; tokens.len() * V];
+            for row in 0..tokens.len() {
+                if row % shape.seq_len >= self.back {
+                    logits[row * V + tokens[row - self.back] as usize] = SURE;
+                }
+            }
+            matrix(logits, tokens.len(), V).put_tape(tape)
+        }
+
+        fn decoder(&self) -> Box<dyn Decoder> {
+            unreachable!("a probe decodes nothing")
+        }
+
+        fn state_bytes(&self, _context: usize) -> usize {
+            0
+        }
+
+        fn flops_per_token(&self, _context: usize) -> f64 {
+            0.0
+        }
+    }
+
+    /// Windows of 12 tokens, the target after each being the token `back` before it.
+    fn windows(back: usize) -> Vec<Batch> {
+        let mut rng = seeds::generator(5, 0);
+        let mut batches = Vec::new();
+        for _ in 0..40 {
+            let mut batch = Batch {
+                batch: 25,
+                seq_len: 12,
+                mask: vec![1.0; 300],
+                distance: vec![0; 300],
+                ..Batch::default()
+            };
+            for _ in 0..25 {
+                let start = batch.tokens.len();
+                let draws = (0..12).map(|_| seeds::below(&mut rng, V as u64) as u32);
+                batch.tokens.extend(draws);
+                let target = |t: usize| {
+                    if t < back {
+                        0
+                    } else {
+                        batch.tokens[start + t - back]
+                    }
+                };
+                let targets: Vec<u32> = (0..12).map(target).collect();
+                batch.targets.extend(targets);
+            }
+            batches.push(batch);
+        }
+        batches
+    }
+
+    #[test]
+    fn a_model_that_looks_back_five_tokens_needs_six() {
+        let probed = probe(&Echo::new(5), &windows(5), &[1, 5, 6, 9]);
+        let contexts: Vec<usize> = probed.iter().map(|p| p.context).collect();
+        assert_eq!(contexts, [1, 5, 6, 9, 12]);
+        // Cut off: every token is as likely. Shuffled: what stands five back is what stood there in
+        // one of `far` cases and any token otherwise; a wrong one costs 20 nats.
+        for short in &probed[..2] {
+            let far = 12.0 - short.context as f64;
+            let wrong = 0.75 * (1.0 - 1.0 / far) * f64::from(SURE);
+            assert!((short.truncated - 4f64.ln()).abs() < 1e-6, "{short:?}");
+            assert!((short.shuffled / wrong - 1.0).abs() < 0.1, "{short:?}");
+        }
+        for long in &probed[2..] {
+            assert!(long.truncated < 1e-6 && long.shuffled < 1e-6, "{long:?}");
+        }
+    }
+
+    #[test]
+    fn shuffling_moves_far_tokens_only_and_keeps_what_they_are() {
+        let window = &windows(0)[0];
+        let mut rng = seeds::generator(0, SHUFFLES);
+        let changed = shuffled(window, 4, &mut rng);
+        let mut moved = 0;
+        for (new, old) in changed.tokens.chunks(12).zip(window.tokens.chunks(12)) {
+            assert_eq!(new[8..], old[8..]);
+            moved += usize::from(new[..8] != old[..8]);
+            let sorted = |row: &[u32]| {
+                let mut row = row[..8].to_vec();
+                row.sort_unstable();
+                row
+            };
+            assert_eq!(sorted(new), sorted(old));
+        }
+        assert!(moved > 20);
+        assert_eq!(changed.targets, window.targets);
+        let cut = truncated(window, 4);
+        assert_eq!(cut.tokens[..4], window.tokens[8..12]);
+        assert_eq!(cut.targets[4..8], window.targets[20..24]);
+        for batch in [&changed, &cut] {
+            let scored = |i: usize| f32::from(u8::from(i % batch.seq_len + 1 == batch.seq_len));
+            assert!(batch.mask.iter().enumerate().all(|(i, &m)| m == scored(i)));
+            assert_eq!(batch.mask.len(), batch.tokens.len());
+        }
+        assert!(probe(&Echo::new(1), &windows(1), &[]).is_empty());
+    }
+}
