@@ -37,3 +37,6 @@ pub fn seconds(run: &Run, threads: usize) -> f64 {
             },
         }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,8 +7,10 @@ use super::{Record, metrics};
 use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
 use crate::data::{Source, Split};
+use crate::models::Model;
 use crate::train::{CheckpointError, Evaluation, Outcome, Stop, TrainError};
 use crate::{models, ops, train};
+use anyhow::Context;
 use std::ops::ControlFlow;
 
 /// A model has solved a task when its accuracy exceeds this.
@@ -16,6 +18,59 @@ pub const SOLVED: f64 = 0.99;
 
 /// Trains and tests; the records are the same whether or not the run was interrupted before.
 pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<Record>, Failure> {
+    let (mut model, mut source, mut outcome) = trained(training, session)?;
+    if let Err(TrainError::Checkpoint(error)) = &outcome
+        && !matches!(error, CheckpointError::Io { .. })
+    {
+        // Damaged, or of another version: what it had saved is lost, the run need not be.
+        let file = session.directory.join(train::checkpoint::FILE);
+        session
+            .log(&format!("starts from the beginning: {error}"))
+            .and_then(|()| {
+                std::fs::remove_file(&file)
+                    .with_context(|| format!("cannot remove {}", file.display()))
+            })
+            .map_err(Failure::Fatal)?;
+        (model, source, outcome) = trained(training, session)?;
+    }
+    let outcome = match outcome {
+        Err(TrainError::NotFinite { .. }) if run.stage == Stage::Tune => {
+            session
+                .log("diverged: this rate is out")
+                .map_err(Failure::Fatal)?;
+            return Ok(vec![record(run, "tuning_validation_loss", None, None)]);
+        }
+        Err(TrainError::Checkpoint(error @ CheckpointError::Io { .. })) => {
+            return Err(Failure::Fatal(error.into()));
+        }
+        other => other?,
+    };
+    if outcome.stopped_because == Stop::Interrupted {
+        return Err(Failure::Interrupted);
+    }
+    session
+        .log(&format!(
+            "stopped after {} steps: {:?}",
+            outcome.steps, outcome.stopped_because
+        ))
+        .map_err(Failure::Fatal)?;
+    if run.stage == Stage::Tune {
+        let loss = outcome.curve.last().and_then(|point| point.validation_loss);
+        return Ok(vec![record(run, "tuning_validation_loss", None, loss)]);
+    }
+    let (sequences, batch) = (training.test_sequences, training.train.batch);
+    let batches = source.evaluation(Split::Test, sequences, batch);
+    let test = ops::with_threads(session.threads, || {
+        train::evaluate(model.as_ref(), &batches)
+    });
+    Ok(records(run, source.as_ref(), &outcome, &test))
+}
+
+/// A model, the data it was trained on, and how the training ended.
+type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
+
+/// Trains a new model, or goes on from the checkpoint in the run's directory.
+fn trained(training: &Training, session: &mut Session) -> Result<Trained, Failure> {
     let mut source = open(&training.data, training.train.seed, session.texts)?;
     let mut model = models::build(&training.model, training.train.seed)?;
     let mut settings = training.train.clone();
@@ -49,39 +104,10 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
             }
         },
     );
-    if let Some(error) = write_error {
-        return Err(Failure::Fatal(error));
+    match write_error {
+        Some(error) => Err(Failure::Fatal(error)),
+        None => Ok((model, source, outcome)),
     }
-    let outcome = match outcome {
-        Err(TrainError::NotFinite { .. }) if run.stage == Stage::Tune => {
-            session
-                .log("diverged: this rate is out")
-                .map_err(Failure::Fatal)?;
-            return Ok(vec![record(run, "tuning_validation_loss", None, None)]);
-        }
-        Err(TrainError::Checkpoint(error @ CheckpointError::Io { .. })) => {
-            return Err(Failure::Fatal(error.into()));
-        }
-        other => other?,
-    };
-    if outcome.stopped_because == Stop::Interrupted {
-        return Err(Failure::Interrupted);
-    }
-    session
-        .log(&format!(
-            "stopped after {} steps: {:?}",
-            outcome.steps, outcome.stopped_because
-        ))
-        .map_err(Failure::Fatal)?;
-    if run.stage == Stage::Tune {
-        let loss = outcome.curve.last().and_then(|point| point.validation_loss);
-        return Ok(vec![record(run, "tuning_validation_loss", None, loss)]);
-    }
-    let batches = source.evaluation(Split::Test, training.test_sequences, settings.batch);
-    let test = ops::with_threads(session.threads, || {
-        train::evaluate(model.as_ref(), &batches)
-    });
-    Ok(records(run, source.as_ref(), &outcome, &test))
 }
 
 /// The data of a run; text is shared.
