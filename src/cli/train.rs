@@ -5,9 +5,9 @@ use super::setup::{CONFIG, Data, TOKENIZER, TrainConfig};
 use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
-use crate::data::tokenizer::TokenizerChoice;
+use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::models::{self, Positions, Scan, Shape};
-use crate::train::{Outcome, Progress, Stop, TrainError, train};
+use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
 use anyhow::Context;
 use serde::Serialize;
 use std::fs;
@@ -239,7 +239,9 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &mut observe,
     )
     .map_err(|error| match error {
-        TrainError::Settings(_) | TrainError::Mismatch(_) => usage(error),
+        TrainError::Settings(_)
+        | TrainError::Mismatch(_)
+        | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
         other => other.into(),
     })?;
     write_metrics(&args.out.join("metrics.csv"), &outcome)?;
@@ -304,10 +306,20 @@ fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::
             .into());
         }
     }
-    write_atomically(&file, config.to_toml()?.as_bytes())?;
+    let tokenizer_file = out.join(TOKENIZER);
     if let Some(tokenizer) = &data.tokenizer {
-        tokenizer.save(&out.join(TOKENIZER))?;
+        // The checkpoint there means its tokens by it: a corpus that was edited has other ones.
+        if tokenizer_file.exists() && Tokenizer::load(&tokenizer_file)? != *tokenizer {
+            return Err(UsageError(format!(
+                "--out {}: holds a run on another text (see {TOKENIZER}); give the same text to \
+                 go on, or another directory",
+                out.display()
+            ))
+            .into());
+        }
+        tokenizer.save(&tokenizer_file)?;
     }
+    write_atomically(&file, config.to_toml()?.as_bytes())?;
     Ok(lock)
 }
 

@@ -255,6 +255,7 @@ impl Fixture {
             state: State::Done,
             reason: None,
             config: "0".repeat(64),
+            records: None,
             seconds: 12.5,
         };
         self.runs.push((run.into(), Some(status)));
@@ -514,6 +515,7 @@ pub fn write(dir: &Path) {
         state: State::Failed,
         reason: Some(reason),
         config: "0".repeat(64),
+        records: None,
         seconds: 3.25,
     };
     fixture

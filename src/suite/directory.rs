@@ -88,11 +88,19 @@ impl Directory {
         }
     }
 
-    /// Whether a run ended well with exactly this configuration.
+    /// Whether a run ended well with exactly this configuration, its records whole.
     pub fn is_done(&self, run: &Run, config: &str) -> bool {
-        read_json::<Status>(&self.of(&run.id).join(STATUS))
-            .is_ok_and(|status| status.state == State::Done && status.config == digest(config))
-            && self.of(&run.id).join(RECORDS).exists()
+        self.done(&run.id)
+            .is_some_and(|status| status.config == digest(config))
+    }
+
+    /// The status of a run that ended well and whose records are the bytes written then: a machine
+    /// that lost its power may keep the status and lose the end of the records.
+    fn done(&self, run: &str) -> Option<Status> {
+        let status = read_json::<Status>(&self.of(run).join(STATUS)).ok()?;
+        let records = std::fs::read(self.of(run).join(RECORDS)).ok()?;
+        let whole = status.records.as_deref() == Some(&hex(&Sha256::digest(records)));
+        Some(status).filter(|status| status.state == State::Done && whole)
     }
 
     /// Prepares the directory of a run that starts or starts again; a status from before goes first.
@@ -115,30 +123,32 @@ impl Directory {
     /// Writes the records of a run that ended well, and then, last, its status.
     pub fn finish(&self, run: &Run, config: &str, records: &[Record], seconds: f64) -> Result<()> {
         let dir = self.of(&run.id);
-        write(&dir.join(RECORDS), &csv_bytes(records)?)?;
-        self.status(run, config, State::Done, None, seconds)
+        let records = csv_bytes(records)?;
+        write(&dir.join(RECORDS), &records)?;
+        let status = Status {
+            state: State::Done,
+            reason: None,
+            config: digest(config),
+            records: Some(hex(&Sha256::digest(&records))),
+            seconds,
+        };
+        self.status(run, &status)
     }
 
     /// Writes why a run failed; its records, if any, do not count.
     pub fn fail(&self, run: &Run, config: &str, reason: &str, seconds: f64) -> Result<()> {
-        self.status(run, config, State::Failed, Some(reason.into()), seconds)
-    }
-
-    fn status(
-        &self,
-        run: &Run,
-        config: &str,
-        state: State,
-        reason: Option<String>,
-        seconds: f64,
-    ) -> Result<()> {
         let status = Status {
-            state,
-            reason,
+            state: State::Failed,
+            reason: Some(reason.into()),
             config: digest(config),
+            records: None,
             seconds,
         };
-        self.write_json(&Path::new(RUNS).join(&run.id).join(STATUS), &status)
+        self.status(run, &status)
+    }
+
+    fn status(&self, run: &Run, status: &Status) -> Result<()> {
+        self.write_json(&Path::new(RUNS).join(&run.id).join(STATUS), status)
     }
 
     /// The records of a run that ended well.
@@ -150,8 +160,7 @@ impl Directory {
     pub fn collect<'a>(&self, runs: impl IntoIterator<Item = &'a str>) -> Result<Vec<Record>> {
         let mut all = Vec::new();
         for run in runs {
-            let done = read_json::<Status>(&self.of(run).join(STATUS));
-            if done.is_ok_and(|status| status.state == State::Done) {
+            if self.done(run).is_some() {
                 all.extend(self.records(run)?);
             }
         }
@@ -204,3 +213,6 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
         ))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -46,3 +46,6 @@ fn training_rate() -> f64 {
     static RATE: OnceLock<f64> = OnceLock::new();
     *RATE.get_or_init(|| TRAINING_SHARE * roofline::peak_flops(1))
 }
+
+#[cfg(test)]
+mod tests;

@@ -585,3 +585,6 @@ fn series_labels(models: &[Series]) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+pub(super) mod tests;

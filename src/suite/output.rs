@@ -112,6 +112,9 @@ pub struct Status {
     pub reason: Option<String>,
     /// SHA-256 of `config.toml`, hex.
     pub config: String,
+    /// SHA-256 of `records.csv`, hex; none for a run that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<String>,
     /// Seconds it took.
     pub seconds: f64,
 }

@@ -7,9 +7,10 @@ use super::{Record, metrics};
 use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
 use crate::data::{Source, Split};
-use crate::models::Output;
+use crate::models::{Model, Output};
 use crate::train::{CheckpointError, Evaluation, Outcome, Point, Probed, Stop, TrainError};
 use crate::{models, ops, train};
+use anyhow::Context;
 use std::ops::ControlFlow;
 
 /// A model has solved a task of tokens when its accuracy exceeds this.
@@ -19,41 +20,20 @@ pub const SOLVED_MSE: f64 = 0.01;
 
 /// Trains and tests; the records are the same whether or not the run was interrupted before.
 pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<Record>, Failure> {
-    let mut source = open(&training.data, training.train.seed, session.texts)?;
-    let mut model = models::build(&training.model, training.train.seed)?;
-    let mut settings = training.train.clone();
-    settings.threads = session.threads;
-    let directory = settings.checkpoint_every.map(|_| session.directory.clone());
-    let mut write_error = None;
-    let outcome = train::train(
-        model.as_mut(),
-        source.as_mut(),
-        &settings,
-        directory.as_deref(),
-        &mut |progress| {
-            session.advance(progress.fraction);
-            if let Some(validation) = &progress.validation {
-                let line = format!(
-                    "step {} train-loss {:.4} validation-loss {:.4} accuracy {:.4} ({:.1} s)",
-                    progress.step,
-                    progress.train_loss,
-                    validation.loss,
-                    validation.accuracy,
-                    progress.seconds
-                );
-                if let Err(error) = session.log(&line) {
-                    write_error = Some(error);
-                    return ControlFlow::Break(());
-                }
-            }
-            match session.interrupted() {
-                true => ControlFlow::Break(()),
-                false => ControlFlow::Continue(()),
-            }
-        },
-    );
-    if let Some(error) = write_error {
-        return Err(Failure::Fatal(error));
+    let (mut model, mut source, mut outcome) = trained(training, session)?;
+    if let Err(TrainError::Checkpoint(error)) = &outcome
+        && !matches!(error, CheckpointError::Io { .. })
+    {
+        // Damaged, or of another version: what it had saved is lost, the run need not be.
+        let file = session.directory.join(train::checkpoint::FILE);
+        session
+            .log(&format!("starts from the beginning: {error}"))
+            .and_then(|()| {
+                std::fs::remove_file(&file)
+                    .with_context(|| format!("cannot remove {}", file.display()))
+            })
+            .map_err(Failure::Fatal)?;
+        (model, source, outcome) = trained(training, session)?;
     }
     let outcome = match outcome {
         Err(TrainError::NotFinite { .. }) if run.stage == Stage::Tune => {
@@ -90,7 +70,8 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
             loss,
         )]);
     }
-    let batches = source.evaluation(Split::Test, training.test_sequences, settings.batch);
+    let (sequences, batch) = (training.test_sequences, training.train.batch);
+    let batches = source.evaluation(Split::Test, sequences, batch);
     let (test, probes) = ops::with_threads(session.threads, || {
         let model = model.as_ref();
         (
@@ -99,6 +80,50 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
         )
     });
     Ok(records(run, source.as_ref(), &outcome, &test, &probes))
+}
+
+/// A model, the data it was trained on, and how the training ended.
+type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
+
+/// Trains a new model, or goes on from the checkpoint in the run's directory.
+fn trained(training: &Training, session: &mut Session) -> Result<Trained, Failure> {
+    let mut source = open(&training.data, training.train.seed, session.texts)?;
+    let mut model = models::build(&training.model, training.train.seed)?;
+    let mut settings = training.train.clone();
+    settings.threads = session.threads;
+    let directory = settings.checkpoint_every.map(|_| session.directory.clone());
+    let mut write_error = None;
+    let outcome = train::train(
+        model.as_mut(),
+        source.as_mut(),
+        &settings,
+        directory.as_deref(),
+        &mut |progress| {
+            session.advance(progress.fraction);
+            if let Some(validation) = &progress.validation {
+                let line = format!(
+                    "step {} train-loss {:.4} validation-loss {:.4} accuracy {:.4} ({:.1} s)",
+                    progress.step,
+                    progress.train_loss,
+                    validation.loss,
+                    validation.accuracy,
+                    progress.seconds
+                );
+                if let Err(error) = session.log(&line) {
+                    write_error = Some(error);
+                    return ControlFlow::Break(());
+                }
+            }
+            match session.interrupted() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        },
+    );
+    match write_error {
+        Some(error) => Err(Failure::Fatal(error)),
+        None => Ok((model, source, outcome)),
+    }
 }
 
 fn tuning_metric(output: Output) -> &'static str {

@@ -142,7 +142,7 @@ pub enum CheckpointError {
         source: std::io::Error,
     },
     /// Not safetensors at all, or cut off.
-    #[error("{}: not a safetensors file, or truncated ({reason}); train again", path.display())]
+    #[error("{}: not a safetensors file, or truncated ({reason}); if `seqduel train` wrote it, delete it and train again", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -158,7 +158,7 @@ pub enum CheckpointError {
         reason: String,
     },
     /// Tensors do not fit the model.
-    #[error("{}: tensor `{tensor}` {reason}", path.display())]
+    #[error("{}: tensor `{tensor}` {reason}; the file is damaged or of another model: train again, into another directory", path.display())]
     Tensor {
         /// The file.
         path: PathBuf,

@@ -1,0 +1,312 @@
+//! From experiment text to runs: names, order, seeds, sizes, stages, and what is refused.
+
+use super::*;
+use crate::models::parameter_count;
+use crate::suite::parse::load;
+use std::collections::HashSet;
+
+/// An experiment with a sweep and a search.
+pub const COPY: &str = r#"
+id = "x"
+claim = "distance-copy"
+title = "t"
+question = "q?"
+kind = "train"
+margin = 0.1
+models = [
+    { model = "gru", layers = 1 },
+    { model = "gru", layers = 2 },
+    { model = "lstm", gates = "chrono" },
+    { model = "transformer", positions = "rotary" },
+]
+[settings]
+task = "copy"
+reference = "transformer"
+width = 64
+heads = 4
+layers = 1
+batch = 8
+seeds = 2
+steps = 100
+[sweep]
+parameters.delay = [20, 50]
+batch = [4, 8]
+[tune]
+learning_rates = [1e-3, 1e-2]
+settings = { steps = 30, seeds = 3 }
+[profile.quick]
+"#;
+
+/// An experiment on text.
+const TEXT: &str = r#"
+id = "t"
+claim = "next-word"
+title = "t"
+question = "q?"
+kind = "train"
+margin = 0.1
+models = [{ model = "elman" }, { model = "transformer" }]
+[settings]
+task = "text"
+tokenizer = "byte"
+reference = "transformer"
+width = 64
+heads = 4
+layers = 1
+seq_len = 16
+batch = 8
+seeds = 1
+steps = 100
+seconds = 2.5
+learning_rate = 1e-3
+[sweep]
+equal = ["tokens", "seconds"]
+[profile.quick]
+"#;
+
+/// An experiment of timings.
+pub const SPEED: &str = r#"
+id = "s"
+claim = "speed-long"
+title = "t"
+question = "q?"
+kind = "throughput"
+margin = 0.1
+models = [{ model = "lstm" }, { model = "transformer" }]
+[settings]
+reference = "transformer"
+width = 64
+heads = 4
+layers = 1
+vocab = 50
+tokens_per_batch = 1024
+decode_batch = 3
+seconds_per_model = 0.5
+[sweep]
+task = ["train-step", "decode"]
+seq_len = [64, 4096]
+threads = [1, "all"]
+[profile.quick]
+"#;
+
+fn expanded(text: &str, sets: &[&str], corpus: &str) -> Result<Vec<Run>, ExpandError> {
+    let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+    let loaded = load("x.toml", text).expect("the text is an experiment");
+    let experiment = loaded.resolve("quick", &sets).expect("values are possible");
+    let context = Context {
+        profile: "quick",
+        seed: 7,
+        threads: 2,
+        texts: &Texts::new(corpus),
+    };
+    expand(&experiment, &context)
+}
+
+/// The runs of an experiment without text.
+pub fn runs(text: &str, sets: &[&str]) -> Vec<Run> {
+    expanded(text, sets, "no text").expect("can be run")
+}
+
+fn training(run: &Run) -> &Training {
+    match &run.work {
+        Work::Train(training) => training,
+        other => panic!("{} is no training: {other:?}", run.id),
+    }
+}
+
+#[test]
+fn tuning_runs_come_first_then_every_point_model_and_seed() {
+    let runs = runs(COPY, &[]);
+    let (tune, train) = runs.split_at(4 * 2 * 3);
+    assert!(tune.iter().all(|run| run.stage == Stage::Tune));
+    assert!(train.iter().all(|run| run.stage == Stage::Train));
+    assert_eq!(train.len(), 2 * 2 * 4 * 2);
+    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+    assert_eq!(ids[0], "x-tune-gru-layers1-rate0.001-seed1000007");
+    assert_eq!(ids[5], "x-tune-gru-layers1-rate0.01-seed1000009");
+    // The last factor is the fastest.
+    let first: Vec<&str> = train.iter().step_by(8).map(|run| run.id.as_str()).collect();
+    assert_eq!(
+        first,
+        [
+            "x-delay20-batch4-gru-layers1-seed7",
+            "x-delay20-batch8-gru-layers1-seed7",
+            "x-delay50-batch4-gru-layers1-seed7",
+            "x-delay50-batch8-gru-layers1-seed7",
+        ]
+    );
+    let names: Vec<&str> = train[..8].iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(names[1], "x-delay20-batch4-gru-layers1-seed8");
+    assert_eq!(names[2], "x-delay20-batch4-gru-layers2-seed7");
+    assert_eq!(names[4], "x-delay20-batch4-lstm-chrono-seed7");
+    assert_eq!(names[6], "x-delay20-batch4-transformer-rotary-seed7");
+}
+
+#[test]
+fn runs_carry_the_values_of_their_point() {
+    let runs = runs(COPY, &[]);
+    let (tune, train) = runs.split_at(24);
+    for run in tune {
+        let work = training(run);
+        // The first value of a swept factor that the search does not name.
+        assert_eq!(
+            (run.record.delay, run.record.batch),
+            (Some(20), Some(4)),
+            "{}",
+            run.id
+        );
+        assert_eq!(work.train.budget, Budget::steps(30));
+        assert!(!work.tuned && run.record.learning_rate == Some(work.train.learning_rate));
+        assert!(
+            work.train.seed >= TUNING_SEEDS,
+            "apart from those that count"
+        );
+    }
+    for run in train {
+        let work = training(run);
+        assert_eq!(work.train.budget, Budget::steps(100));
+        assert!(work.tuned && run.record.learning_rate.is_none());
+        assert_eq!(run.record.seed, Some(work.train.seed));
+        assert_eq!(run.record.seq_len, Some(work.model.seq_len));
+        assert!(
+            run.id
+                .contains(&format!("delay{}-", run.record.delay.unwrap()))
+        );
+        assert!(run.id.contains(&format!("batch{}-", work.train.batch)));
+    }
+    let chrono = |run: &Run| training(run).model.chrono;
+    assert_eq!(chrono(&train[4]), Some(train[4].record.seq_len.unwrap()));
+    assert_eq!(chrono(&train[0]), None);
+    assert_eq!(train[6].record.positions.as_deref(), Some("rotary"));
+}
+
+#[test]
+fn widths_match_the_parameters_of_the_reference() {
+    for run in runs(COPY, &["settings.width=128"]) {
+        let model = &training(&run).model;
+        let reference = ModelConfig {
+            model: "transformer".into(),
+            width: 128,
+            layers: 1,
+            positions: Positions::Rotary,
+            ..model.clone()
+        };
+        let (count, target) = (
+            parameter_count(model).unwrap() as f64,
+            parameter_count(&reference).unwrap() as f64,
+        );
+        assert!((count / target - 1.0).abs() <= 0.03, "{}: {count}", run.id);
+        assert_eq!(model.model == "transformer", model.width == 128);
+        assert_eq!(run.record.parameters, Some(count as usize));
+    }
+}
+
+#[test]
+fn text_gives_its_vocabulary_baselines_and_runs_against_the_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("text.txt");
+    std::fs::write(&file, "some words, and some more. ".repeat(40)).unwrap();
+    let runs = expanded(TEXT, &[], file.to_str().unwrap()).unwrap();
+    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "t-equal-tokens-elman-seed7",
+            "t-equal-tokens-transformer-seed7",
+            "t-equal-seconds-elman-seed7",
+            "t-equal-seconds-transformer-seed7",
+            "t-baselines",
+        ]
+    );
+    let stages: Vec<Stage> = runs.iter().map(|run| run.stage).collect();
+    use Stage::{Timed, Train};
+    assert_eq!(stages, [Train, Train, Timed, Timed, Train]);
+    assert_eq!(training(&runs[0]).model.vocab, 256);
+    assert_eq!(training(&runs[0]).train.budget, Budget::steps(100));
+    let budget = training(&runs[2]).train.budget;
+    assert_eq!((budget.steps, budget.seconds), (None, Some(2.5)));
+    assert_eq!(runs[2].record.equal.as_deref(), Some("seconds"));
+    assert!(matches!(runs[4].work, Work::Baselines(_)));
+
+    let missing = expanded(TEXT, &[], "no-such-file.txt").unwrap_err();
+    assert!(matches!(missing, ExpandError::Data(_)), "{missing:?}");
+}
+
+#[test]
+fn timings_interleave_models_and_threads_in_one_run() {
+    let runs = runs(SPEED, &[]);
+    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "s-train-step-seq-len64",
+            "s-train-step-seq-len4096",
+            "s-decode-seq-len64",
+            "s-decode-seq-len4096",
+        ]
+    );
+    let batches = runs.iter().map(|run| match &run.work {
+        Work::Throughput(work) => {
+            assert_eq!(work.threads, [1, 2]);
+            assert_eq!(work.models.len(), 2);
+            assert_eq!(run.stage, Stage::Measure);
+            work.batch
+        }
+        other => panic!("{other:?}"),
+    });
+    // 1024 tokens a batch, but at least one sequence; decoding has a batch of its own.
+    assert_eq!(batches.collect::<Vec<_>>(), [16, 1, 3, 3]);
+}
+
+#[test]
+fn values_that_cannot_be_run_are_named() {
+    let fault = |text: &str, set: &str| match expanded(text, &[set], "no text") {
+        Err(ExpandError::Fault(fault)) => fault,
+        other => panic!("{set}: {other:?}"),
+    };
+    let heads = fault(COPY, "settings.heads=5");
+    assert!(
+        ["settings.heads", "settings.width"].contains(&heads.key.as_str()),
+        "{heads:?}"
+    );
+    assert!(heads.problem.contains('5') || heads.remedy.contains('5'));
+    let parameter = fault(COPY, "settings.parameters.pairs=3");
+    assert_eq!(parameter.key, "settings.parameters.pairs");
+    assert!(parameter.remedy.contains("delay"), "{parameter:?}");
+    // No LSTM of one layer has nearly as few parameters as the narrowest transformers' gaps allow.
+    let matched = fault(COPY, "settings.width=4");
+    assert_eq!(matched.key, "settings.width");
+    assert!(matched.remedy.contains("3 %"), "{matched:?}");
+    let large = fault(COPY, "settings.width=4000000");
+    assert_eq!(large.key, "settings.width");
+    assert!(large.problem.contains("GiB"), "{large:?}");
+    let text = COPY.replace("steps = 100\n", "");
+    assert_eq!(fault(&text, "settings.seeds=1").key, "settings.steps");
+}
+
+#[test]
+fn every_built_in_experiment_expands_in_every_profile() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("text.txt");
+    std::fs::write(&file, "some words, and some more. ".repeat(4000)).unwrap();
+    let texts = Texts::new(file.to_str().unwrap());
+    for profile in ["smoke", "quick", "full"] {
+        let mut ids = HashSet::new();
+        for loaded in crate::suite::embedded::all().unwrap() {
+            let experiment = loaded.resolve(profile, &[]).unwrap();
+            let context = Context {
+                profile,
+                seed: 0,
+                threads: 2,
+                texts: &texts,
+            };
+            let runs = expand(&experiment, &context).unwrap();
+            assert!(!runs.is_empty());
+            for run in runs {
+                assert_eq!(run.record.run, run.id);
+                assert!(ids.insert(run.id.clone()), "{} twice", run.id);
+            }
+        }
+    }
+}

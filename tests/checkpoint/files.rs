@@ -1,0 +1,229 @@
+//! Checkpoint files that are damaged, foreign, or of another run.
+
+use super::{config, go_on, new_directory, session, settings, task};
+use crate::common::{fails, path, refuses, seqduel, words};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use seqduel::models;
+use seqduel::train::{self, CheckpointError, TrainError, TrainSettings, checkpoint};
+use std::collections::HashMap;
+use std::fs;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+/// A directory with the checkpoint of a finished GRU.
+fn finished(name: &str) -> (PathBuf, PathBuf) {
+    let directory = new_directory(name);
+    session("gru", task, &settings(), Some(&directory), go_on);
+    let file = directory.join(checkpoint::FILE);
+    (directory, file)
+}
+
+/// A GRU with a checkpoint written while training goes on, by the contents of its file.
+fn unfinished(name: &str) -> Vec<u8> {
+    let directory = new_directory(name);
+    session("gru", task, &settings(), Some(&directory), |_| {
+        ControlFlow::Break(())
+    });
+    fs::read(directory.join(checkpoint::FILE)).expect("an interrupted run is saved")
+}
+
+fn opening(file: &Path) -> String {
+    let error = checkpoint::load(file)
+        .err()
+        .expect("must be refused")
+        .to_string();
+    let name = file.display().to_string();
+    assert!(error.starts_with(&name), "{error} does not name {name}");
+    error
+}
+
+/// Goes on in `directory` as `settings` say, which must fail, and with the file left as it was.
+fn resuming(directory: &Path, settings: &TrainSettings) -> CheckpointError {
+    let file = directory.join(checkpoint::FILE);
+    let before = fs::read(&file).expect("there is a file");
+    let mut source = task();
+    let mut model = models::build(&config("gru", &*source), 0).expect("a model");
+    let result = train::train(
+        &mut *model,
+        &mut *source,
+        settings,
+        Some(directory),
+        &mut |_| panic!("no step may be taken"),
+    );
+    assert_eq!(before, fs::read(&file).expect("still there"), "file kept");
+    match result {
+        Err(TrainError::Checkpoint(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn truncated_anywhere_is_refused_and_kept() {
+    let whole = unfinished("whole");
+    let directory = new_directory("truncated");
+    let file = directory.join(checkpoint::FILE);
+    for length in [0, 7, 8, 40, whole.len() / 3, whole.len() - 1] {
+        fs::write(&file, &whole[..length]).expect("writable");
+        let error = opening(&file);
+        assert!(
+            error.contains("truncated") && error.contains("train again"),
+            "{error}"
+        );
+        let error = resuming(&directory, &settings());
+        assert!(
+            matches!(error, CheckpointError::Unreadable { .. }),
+            "{error}"
+        );
+    }
+    // Longer than it says is damage as well.
+    fs::write(&file, [&whole[..], b"more"].concat()).expect("writable");
+    assert!(opening(&file).contains("train again"));
+}
+
+/// Writes the tensors of `bytes` again, each as `change` says, with the same metadata or none.
+fn rewritten(
+    bytes: &[u8],
+    with_metadata: bool,
+    change: impl Fn(&str, Vec<usize>, Dtype) -> Option<(String, Vec<usize>, Dtype)>,
+) -> Vec<u8> {
+    let tensors = SafeTensors::deserialize(bytes).expect("safetensors");
+    let (_, header) = SafeTensors::read_metadata(bytes).expect("safetensors");
+    let metadata: Option<HashMap<String, String>> = header.metadata().clone();
+    let views = tensors.iter().filter_map(|(name, view)| {
+        let (name, shape, dtype) = change(name, view.shape().to_vec(), view.dtype())?;
+        let view = TensorView::new(dtype, shape, view.data()).expect("as many bytes");
+        Some((name, view))
+    });
+    safetensors::serialize(views, metadata.filter(|_| with_metadata)).expect("names differ")
+}
+
+#[test]
+fn tensors_that_do_not_fit_are_named() {
+    let (directory, file) = finished("tensors");
+    let whole = fs::read(&file).expect("there is a file");
+    let refused = |bytes: Vec<u8>, phrases: &[&str]| {
+        fs::write(&file, bytes).expect("writable");
+        let error = opening(&file);
+        for phrase in phrases {
+            assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
+        }
+        resuming(&directory, &settings());
+    };
+    let same = |name: &str, shape, dtype| Some((name.to_string(), shape, dtype));
+    // The rewriting itself does no harm.
+    fs::write(&file, rewritten(&whole, true, same)).expect("writable");
+    checkpoint::load(&file).expect("nothing was changed");
+
+    refused(
+        rewritten(&whole, false, same),
+        &["no `seqduel` metadata", "seqduel train"],
+    );
+    refused(
+        rewritten(&whole, true, |name, shape, dtype| {
+            same(name, shape, dtype).filter(|_| name != "rnn.weight_hh_l1")
+        }),
+        &["`rnn.weight_hh_l1` is missing", "train again"],
+    );
+    refused(
+        rewritten(&whole, true, |name, mut shape, dtype| {
+            if name == "head.weight" {
+                shape.reverse();
+            }
+            same(name, shape, dtype)
+        }),
+        &["`head.weight` has shape [48, 10], expected [10, 48]"],
+    );
+    refused(
+        rewritten(&whole, true, |name, shape, dtype| {
+            let integers = name == "head.bias";
+            same(name, shape, if integers { Dtype::I32 } else { dtype })
+        }),
+        &["`head.bias` holds I32, expected F32"],
+    );
+    refused(
+        rewritten(&whole, true, |name, shape, dtype| {
+            same(&name.replace("head.bias", "tail.bias"), shape, dtype)
+        }),
+        &["`head.bias` is missing"],
+    );
+}
+
+#[test]
+fn another_run_is_refused_with_the_keys_that_differ() {
+    let (directory, _) = finished("another");
+    let other = TrainSettings {
+        learning_rate: 1e-3,
+        ..settings()
+    };
+    let error = resuming(&directory, &other).to_string();
+    for phrase in [
+        "another",
+        "settings.learning-rate 0.003 there, 0.001 here",
+        "another output directory",
+    ] {
+        assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
+    }
+    // Neither threads nor checkpoints change a result: with others it goes on (here: is finished).
+    let same = TrainSettings {
+        threads: 2,
+        checkpoint_every: None,
+        ..settings()
+    };
+    session("gru", task, &same, Some(&directory), go_on);
+}
+
+#[test]
+fn the_command_refuses_what_it_cannot_go_on_from() {
+    let out = path("command");
+    let train = |corpus: &str| {
+        words(&format!(
+            "train --model lstm --width 16 --layers 1 --seq-len 16 --batch 4 --steps 20 --quiet \
+             --corpus {corpus} --out {out}"
+        ))
+    };
+    let corpus = crate::common::file("command.txt", "the cat sat on the mat. ".repeat(60));
+    seqduel(&train(&corpus)).assert().success();
+    let state = || {
+        ["checkpoint.safetensors", "tokenizer.json", "config.toml"]
+            .map(|name| fs::read(Path::new(&out).join(name)).expect("written"))
+    };
+    let before = state();
+
+    // The corpus has other characters now, then the old ones in another order.
+    fs::write(&corpus, "THE CAT SAT ON THE MAT. ".repeat(60)).expect("writable");
+    fails(
+        &mut seqduel(&train(&corpus)),
+        2,
+        &["another text", "tokenizer.json", "another directory"],
+    );
+    assert_eq!(before, state(), "nothing was changed");
+    fs::write(&corpus, "the mat sat on the cat. ".repeat(60)).expect("writable");
+    fails(
+        &mut seqduel(&train(&corpus)),
+        2,
+        &["the data", "another output directory"],
+    );
+    assert_eq!(before, state(), "nothing was changed");
+
+    let file = Path::new(&out).join("checkpoint.safetensors");
+    fs::write(&file, &before[0][..before[0].len() / 2]).expect("writable");
+    fs::write(&corpus, "the cat sat on the mat. ".repeat(60)).expect("writable");
+    fails(
+        &mut seqduel(&train(&corpus)),
+        1,
+        &["checkpoint.safetensors", "truncated", "delete it"],
+    );
+    // The remedy works.
+    refuses(&format!("eval {out}"), 2, &["truncated", "delete it"]);
+    fs::remove_file(&file).expect("it is there");
+    seqduel(&train(&corpus)).assert().success();
+    let tensors = |bytes: &[u8]| {
+        let tensors = SafeTensors::deserialize(bytes).expect("safetensors");
+        let mut all: Vec<_> = (tensors.iter())
+            .map(|(name, view)| (name.to_string(), view.data().to_vec()))
+            .collect();
+        all.sort();
+        all
+    };
+    assert_eq!(tensors(&before[0]), tensors(&state()[0]));
+}

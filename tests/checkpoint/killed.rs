@@ -1,0 +1,131 @@
+//! `seqduel train`, killed or interrupted at several moments, ends as if it had never been.
+
+use crate::common::{path, place, seqduel, text, words};
+use safetensors::tensor::SafeTensors;
+use seqduel::train::checkpoint;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const STEPS: usize = 1500;
+
+fn line(out: &str) -> String {
+    format!(
+        "train --model lstm --width 40 --layers 2 --seq-len 24 --batch 8 --steps {STEPS} \
+         --validate-every 100 --checkpoint-every 20 --lr 0.01 --quiet --corpus {} --out {out}",
+        text()
+    )
+}
+
+fn start(line: &str) -> Child {
+    Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
+        .args(words(line))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
+/// Step of the checkpoint in a directory, which is whole at any moment.
+fn step(directory: &Path) -> usize {
+    match directory.join(checkpoint::FILE).exists() {
+        true => {
+            let (_, metadata) = checkpoint::load(directory).expect("a whole checkpoint");
+            metadata.position.step
+        }
+        false => 0,
+    }
+}
+
+fn wait_for_step_after(directory: &Path, before: usize) {
+    let start = Instant::now();
+    while step(directory) <= before {
+        assert!(start.elapsed() < Duration::from_secs(60), "no progress");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Tensors by name, and the rows of metrics.csv without the column of seconds.
+type Result = (Vec<(String, Vec<u8>)>, Vec<Vec<String>>);
+
+fn result(directory: &Path) -> Result {
+    let bytes = fs::read(directory.join(checkpoint::FILE)).expect("there");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let mut tensors: Vec<_> = (tensors.iter())
+        .map(|(name, view)| (name.to_string(), view.data().to_vec()))
+        .collect();
+    tensors.sort();
+    let mut reader = csv::Reader::from_path(directory.join("metrics.csv")).expect("there");
+    let header = reader.headers().expect("a header").clone();
+    let untimed = |row: csv::StringRecord| {
+        let columns = header.iter().zip(&row);
+        let columns = columns.filter(|(name, _)| *name != "seconds");
+        columns.map(|(_, value)| value.to_string()).collect()
+    };
+    let rows = reader.records().map(|row| untimed(row.expect("a row")));
+    (tensors, rows.collect())
+}
+
+#[test]
+fn a_killed_train_command_goes_on_to_the_same_bits() {
+    let whole = path("train-whole");
+    seqduel(&words(&line(&whole))).assert().success();
+    let expected = result(Path::new(&whole));
+    assert_eq!(expected.1.len(), STEPS / 100);
+
+    let (out, directory) = (path("train-killed"), place("train-killed"));
+    let mut reached = Vec::new();
+    for delay in [0, 9, 23] {
+        let before = step(&directory);
+        let mut child = start(&line(&out));
+        wait_for_step_after(&directory, before);
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().expect("SIGKILL");
+        child.wait().expect("it ends");
+        reached.push(step(&directory));
+    }
+    assert!(reached.is_sorted_by(|a, b| a < b), "{reached:?}");
+    assert!(reached[2] < STEPS, "killed too late: {reached:?}");
+    seqduel(&words(&line(&out))).assert().success();
+    assert!(
+        result(&directory) == expected,
+        "killed at {reached:?}: other results"
+    );
+    let leftovers = fs::read_dir(&directory)
+        .expect("there")
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| name.starts_with(".checkpoint"));
+    assert_eq!(leftovers.collect::<Vec<_>>(), Vec::<String>::new());
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_saves_and_says_how_to_go_on() {
+    let whole = path("train-undisturbed");
+    seqduel(&words(&line(&whole))).assert().success();
+
+    let (out, directory) = (path("train-interrupted"), place("train-interrupted"));
+    let child = start(&line(&out));
+    wait_for_step_after(&directory, 0);
+    let signal = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(signal.expect("kill is there").success());
+    let output = child.wait_with_output().expect("it ends");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    let stopped = step(&directory);
+    assert!(0 < stopped && stopped < STEPS, "{stopped}");
+    assert!(
+        error.contains(&format!("interrupted after step {stopped}")),
+        "{error}"
+    );
+    assert!(error.contains("repeat the command"), "{error}");
+    seqduel(&words(&line(&out))).assert().success();
+    assert!(
+        result(&directory) == result(Path::new(&whole)),
+        "interrupted at {stopped}: other results"
+    );
+}

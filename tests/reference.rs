@@ -1,0 +1,170 @@
+//! Every model against an independent reference in f64: logits, loss, and the gradient of every
+//! parameter against central differences of the reference's loss.
+
+#[path = "common/formulas.rs"]
+mod formulas;
+
+use formulas::Formulas;
+use seqduel::models::{self, Model, ModelConfig, Shape};
+use seqduel::ops::{self, Activation, Slot, Tape};
+
+const VOCAB: usize = 7;
+/// Largest difference of a logit, as a share of the largest logit: f32 keeps 6e-8 of each of the
+/// few hundred values that are added up.
+const LOGITS: f64 = 5e-6;
+/// Largest difference of the loss in nats.
+const LOSS: f64 = 5e-6;
+/// Largest difference of a derivative, as a share of the largest of its tensor.
+const GRADIENTS: f64 = 5e-5;
+/// Step of the central differences; in f64 they are then exact to about 1e-9.
+const STEP: f64 = 1e-5;
+/// Entries of each tensor whose derivative is checked, or all if there are fewer.
+const ENTRIES: usize = 40;
+
+fn config(model: &str, width: usize, layers: usize, heads: usize, positions: &str) -> ModelConfig {
+    serde_json::from_value(serde_json::json!({
+        "model": model, "vocab": VOCAB, "width": width, "layers": layers, "heads": heads,
+        "seq-len": 60, "positions": positions, "forget-bias": 1.0,
+    }))
+    .expect("these are all the keys without a default")
+}
+
+/// Reproducible values in −1…1 (SplitMix64).
+fn noise(seed: u64) -> impl Iterator<Item = f64> {
+    let mut state = seed;
+    std::iter::repeat_with(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) as f64 / (1u64 << 63) as f64 - 1.0
+    })
+}
+
+/// A model whose every value matters: initial biases of 0 and norms of 1 would hide mistakes.
+fn built(config: &ModelConfig) -> Box<dyn Model> {
+    let mut model = models::build(config, 0).expect("possible sizes");
+    for (i, parameter) in model.parameters_mut().into_iter().enumerate() {
+        let scale = if parameter.name.starts_with("embedding") {
+            1.0
+        } else {
+            0.9 / (config.width as f64).sqrt()
+        };
+        let norm = parameter.name.contains("norm") && parameter.name.ends_with("weight");
+        let centre = if norm { 1.0 } else { 0.0 };
+        let values = noise(i as u64 + 1).map(|x| (centre + scale * x) as f32);
+        let values: Vec<f32> = values.take(parameter.len()).collect();
+        parameter.set(&values);
+    }
+    model
+}
+
+fn forward(model: &dyn Model, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
+    model.forward(tokens.into(), shape, tape)
+}
+
+fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
+    let label = format!(
+        "{} {:?} width {} heads {} layers {} B {batch} T {seq_len}",
+        config.model, config.positions, config.width, config.heads, config.layers
+    );
+    let n = batch * seq_len;
+    let token = |x: f64| ((x + 1.0) / 2.0 * VOCAB as f64) as u32 % VOCAB as u32;
+    let tokens: Vec<u32> = noise(100).take(n).map(token).collect();
+    let targets: Vec<u32> = noise(200).take(n).map(token).collect();
+    let mask: Vec<f32> = (0..n).map(|i| (i % 3 != 1) as u8 as f32).collect();
+    let shape = Shape { batch, seq_len };
+    let model = built(config);
+    let mut formulas = Formulas::of(&*model);
+
+    let found = ops::values(&forward(&*model, &tokens, shape, Tape::Off));
+    let expected = formulas.logits(&tokens, seq_len).concat();
+    assert_eq!(found.len(), expected.len(), "{label}");
+    let largest = expected.iter().fold(0.0f64, |m, z| m.max(z.abs()));
+    for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+        let apart = (f64::from(*found) - expected).abs();
+        assert!(
+            apart <= LOGITS * largest,
+            "{label}: logit {i} is {found}, should be {expected}"
+        );
+    }
+
+    let loss = ops::cross_entropy(
+        forward(&*model, &tokens, shape, Tape::on()),
+        &targets,
+        &mask,
+    );
+    let found = f64::from(ops::values(&loss)[0]);
+    let expected = formulas.loss(&tokens, &targets, &mask, seq_len);
+    let close = (found - expected).abs() <= LOSS;
+    assert!(close, "{label}: loss {found}, should be {expected}");
+
+    let mut gradients = ops::backward(loss);
+    for (i, parameter) in model.parameters().into_iter().enumerate() {
+        let found = Slot::of(&parameter.tensor).take(&mut gradients);
+        assert_eq!(found.len(), parameter.len(), "{label} {}", parameter.name);
+        let mut entries: Vec<usize> = (0..parameter.len()).collect();
+        if parameter.len() > ENTRIES {
+            let at = |x: f64| ((x + 1.0) / 2.0 * parameter.len() as f64) as usize;
+            let drawn = noise(i as u64 + 300).map(at).take(ENTRIES);
+            entries = drawn.map(|at| at.min(parameter.len() - 1)).collect();
+        }
+        let mut at = |entry: usize, moved: f64| {
+            let values = formulas.parameters.get_mut(&parameter.name);
+            values.expect("of the same model")[entry] += moved;
+            let loss = formulas.loss(&tokens, &targets, &mask, seq_len);
+            let values = formulas.parameters.get_mut(&parameter.name);
+            values.expect("of the same model")[entry] -= moved;
+            loss
+        };
+        let mut slope = |entry| (at(entry, STEP) - at(entry, -STEP)) / (2.0 * STEP);
+        let slopes: Vec<f64> = entries.iter().map(|&entry| slope(entry)).collect();
+        let largest = slopes.iter().fold(0.0f64, |m, s| m.max(s.abs()));
+        // Before the first token's successor there is no state to multiply, and the attention of
+        // one token has no choice: those gradients are 0 on both sides.
+        let allowed = GRADIENTS * largest.max(1e-3);
+        for (&entry, slope) in entries.iter().zip(&slopes) {
+            let found = f64::from(found[entry]);
+            assert!(
+                (found - slope).abs() <= allowed,
+                "{label}: d loss / d {}[{entry}] is {found}, should be {slope}",
+                parameter.name
+            );
+        }
+    }
+}
+
+#[test]
+fn recurrent_models() {
+    for model in ["elman", "lstm", "gru"] {
+        for (width, layers, batch, seq_len) in [
+            (1, 1, 1, 1),
+            (5, 2, 3, 7),
+            (9, 3, 1, 4),
+            (17, 1, 5, 13),
+            (33, 2, 2, 3),
+        ] {
+            compare(&config(model, width, layers, 1, "none"), batch, seq_len);
+        }
+    }
+}
+
+#[test]
+fn transformers_of_every_position_scheme() {
+    for positions in ["learned", "sinusoidal", "rotary", "none"] {
+        for (width, heads, layers, batch, seq_len) in [
+            (6, 1, 1, 1, 1),
+            (18, 3, 2, 2, 7),
+            (10, 1, 3, 3, 5),
+            (14, 7, 1, 1, 53), // more rows than attention takes at a time
+        ] {
+            let config = config("transformer", width, layers, heads, positions);
+            compare(&config, batch, seq_len);
+        }
+    }
+    // Heads of an odd width, which cannot turn.
+    for positions in ["learned", "sinusoidal"] {
+        compare(&config("transformer", 15, 2, 3, positions), 2, 9);
+        compare(&config("transformer", 5, 1, 5, positions), 1, 4);
+    }
+}
