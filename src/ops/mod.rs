@@ -33,7 +33,7 @@ pub use gru::{GruCell, gru};
 pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm};
 pub use norm::{add_layer_norm, layer_norm};
-pub use parallel::{threads, with_threads};
+pub use parallel::{threads, with_new_threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use tape::{
     Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, backward_from, device, matrix,
