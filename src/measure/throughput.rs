@@ -5,7 +5,7 @@ use super::clock::timed;
 use super::machine::{Machine, cores};
 use super::{memory, roofline};
 use crate::models::{ModelConfig, ModelError, Shape};
-use crate::ops::cost;
+use crate::ops::{cost, with_new_threads};
 use crate::stats::{Interval, median, median_interval};
 use serde::{Deserialize, Serialize};
 
@@ -236,11 +236,7 @@ impl Contestant {
 /// in the working memory of the timed threads does not hide what this one needs. The first of the
 /// two steps makes what is made once: moments, packed weights.
 fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64, f64) {
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .build()
-        .unwrap_or_else(|error| panic!("cannot start {threads} threads: {error}"));
-    pool.install(|| {
+    with_new_threads(threads, || {
         prepared.step_here();
         memory::reset_peak();
         let (_, costs) = cost::counting(|| prepared.step_here());

@@ -3,6 +3,7 @@
 //! g ← scale · g; w ← w − lr · decay · w; m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²;
 //! w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε).
 
+use super::cost::{self, Cost};
 use super::parallel::{self, Shared};
 use super::simd::{Kernel, Simd, dispatch_at, level};
 
@@ -67,6 +68,13 @@ pub fn adamw_update(
             },
         );
     });
+    // Reads four values and writes three.
+    cost::report(|| Cost {
+        name: "adamw",
+        flops: 0.0,
+        bytes: 28.0 * n as f64,
+        span: 0.0,
+    });
 }
 
 struct Update<'a> {
@@ -111,6 +119,12 @@ pub fn squared_norm(values: &[f32]) -> f64 {
             level,
             Squares(&values[parallel::piece(values.len(), PIECE, i)]),
         )
+    });
+    cost::report(|| Cost {
+        name: "squared_norm",
+        flops: 0.0,
+        bytes: 4.0 * values.len() as f64,
+        span: 0.0,
     });
     sums.iter().sum()
 }

@@ -4,6 +4,7 @@
 //! their work inside), off by default, and costs one thread-local check when off.
 
 use std::cell::RefCell;
+use std::time::Instant;
 
 /// What one operation did in one call.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,29 +20,37 @@ pub struct Cost {
 }
 
 thread_local! {
-    static COSTS: RefCell<Option<Vec<Cost>>> = const { RefCell::new(None) };
+    static COSTS: RefCell<Option<Vec<(Cost, Instant)>>> = const { RefCell::new(None) };
 }
 
 /// Called by an operation, with its cost; does nothing unless inside [`counting`].
 pub fn report(cost: impl FnOnce() -> Cost) {
     COSTS.with(|costs| {
         if let Some(list) = costs.borrow_mut().as_mut() {
-            list.push(cost());
+            list.push((cost(), Instant::now()));
         }
     });
 }
 
-/// Whether this thread is inside [`counting`].
-pub fn is_counting() -> bool {
-    COSTS.with(|costs| costs.borrow().is_some())
-}
-
 /// Runs `work` on this thread and returns its result with the cost of every operation it ran.
 pub fn counting<R>(work: impl FnOnce() -> R) -> (R, Vec<Cost>) {
+    let (result, costs) = timing(work);
+    (result, costs.into_iter().map(|(cost, _)| cost).collect())
+}
+
+/// [`counting`], with the seconds from each operation's report back to the one before: where the
+/// time of a step goes. What runs between two operations counts with the later one.
+pub fn timing<R>(work: impl FnOnce() -> R) -> (R, Vec<(Cost, f64)>) {
     let outer = COSTS.with(|costs| costs.replace(Some(Vec::new())));
+    let mut last = Instant::now();
     let result = work();
     let costs = COSTS.with(|costs| costs.replace(outer)).unwrap_or_default();
-    (result, costs)
+    let timed = costs.into_iter().map(|(cost, at)| {
+        let seconds = (at - last).as_secs_f64();
+        last = at;
+        (cost, seconds)
+    });
+    (result, timed.collect())
 }
 
 #[cfg(test)]
@@ -63,5 +72,21 @@ mod tests {
             assert_eq!(inner.iter().map(|c| c.flops).sum::<f64>(), 3.0);
         });
         assert_eq!(outer, [cost(2.0)]);
+    }
+
+    #[test]
+    fn time_goes_to_the_operation_that_ends_it() {
+        let spend = |milliseconds| {
+            std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+            report(|| Cost {
+                name: "x",
+                flops: 0.0,
+                bytes: 0.0,
+                span: 0.0,
+            });
+        };
+        let ((), timed) = timing(|| (spend(30), spend(1)).1);
+        let seconds: Vec<f64> = timed.iter().map(|(_, seconds)| *seconds).collect();
+        assert!(seconds[0] >= 0.03 && seconds[1] >= 0.001, "{seconds:?}");
     }
 }

@@ -35,7 +35,7 @@ pub use gru::{GruCell, gru};
 pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm};
 pub use norm::{add_layer_norm, layer_norm};
-pub use parallel::{threads, with_threads};
+pub use parallel::{threads, with_new_threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
 pub use squared_error::squared_error;

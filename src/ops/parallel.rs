@@ -3,75 +3,131 @@
 //! Work is cut into pieces whose size depends on the data alone; a piece writes only what is its
 //! own, and partial sums are added in the order of the pieces.
 
-use super::{cost, simd};
-use rayon::{ThreadPool, ThreadPoolBuilder};
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
-use std::ops::{Deref, DerefMut, Range};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+mod scratch;
+mod team;
 
-// Idle pools by number of threads. A caller owns its pool while it works: two drivers in one pool
-// would run each other's pieces, and a pool of one thread would serialise them.
-static IDLE_POOLS: Mutex<BTreeMap<usize, Vec<ThreadPool>>> = Mutex::new(BTreeMap::new());
+pub use scratch::{Scratch, scratch};
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use team::Team;
+
+// Idle teams by number of threads. A driver owns its team while it works, so that drivers side by
+// side do not wait for each other.
+static IDLE_TEAMS: Mutex<BTreeMap<usize, Vec<Arc<Team>>>> = Mutex::new(BTreeMap::new());
+
+/// Who works for the current thread.
+#[derive(Clone, Default)]
+struct Context {
+    /// Threads asked for; 0 where nobody asked yet.
+    threads: usize,
+    /// The team, where there is more than this thread and it is not in a region already.
+    team: Option<Arc<Team>>,
+}
 
 thread_local! {
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
+    static CONTEXT: RefCell<Context> = const { RefCell::new(Context { threads: 0, team: None }) };
 }
 
-/// Runs `work` with exactly `threads` (at least one) threads for the operations in it.
-///
-/// Costs reported inside are seen by [`cost::counting`] outside.
-pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+/// Puts a context in place until it is dropped; then a team that was borrowed goes back.
+struct Inside {
+    outer: Context,
+    borrowed: Option<Arc<Team>>,
+}
+
+impl Inside {
+    fn new(context: Context) -> Self {
+        Inside {
+            outer: CONTEXT.replace(context),
+            borrowed: None,
+        }
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        CONTEXT.set(std::mem::take(&mut self.outer));
+        if let Some(team) = self.borrowed.take() {
+            let mut idle = IDLE_TEAMS.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.entry(team.threads()).or_default().push(team);
+        }
+    }
+}
+
+/// Runs `work` here, with exactly `threads` (at least one) threads, this one included, for the
+/// operations in it.
+pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
     let threads = threads.max(1);
-    if INSIDE.get() && rayon::current_num_threads() == threads {
+    if CONTEXT.with_borrow(|c| c.threads) == threads {
         return work();
     }
-    let idle = IDLE_POOLS
-        .lock()
-        .expect("no panic while held")
-        .get_mut(&threads)
-        .and_then(Vec::pop);
-    let pool = idle.unwrap_or_else(|| {
-        ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .thread_name(|i| format!("seqduel-{i}"))
-            .build()
-            .unwrap_or_else(|e| panic!("cannot start {threads} threads: {e}"))
+    let team = (threads > 1).then(|| {
+        let mut idle = IDLE_TEAMS.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.get_mut(&threads)
+            .and_then(Vec::pop)
+            .unwrap_or_else(|| Arc::new(new_team(threads)))
     });
-    let (level, counting) = (simd::forced(), cost::is_counting());
-    let (result, costs) = pool.install(|| {
-        INSIDE.set(true);
-        let result = simd::with_forced(level, || {
-            if counting {
-                cost::counting(work)
-            } else {
-                (work(), Vec::new())
-            }
+    let mut inside = Inside::new(Context {
+        threads,
+        team: team.clone(),
+    });
+    inside.borrowed = team;
+    work()
+}
+
+/// [`with_threads`] on threads of their own that end afterwards: their working memory starts empty
+/// and is given back.
+pub fn with_new_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
+    let run = || {
+        let team = (threads > 1).then(|| Arc::new(new_team(threads)));
+        let _inside = Inside::new(Context {
+            threads: threads.max(1),
+            team,
         });
-        INSIDE.set(false);
-        result
-    });
-    for reported in costs {
-        cost::report(|| reported);
-    }
-    let mut pools = IDLE_POOLS.lock().expect("no panic while held");
-    pools.entry(threads).or_default().push(pool);
-    result
+        work()
+    };
+    let joined = std::thread::scope(|scope| scope.spawn(run).join());
+    joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Number of threads that operations called here use.
+/// A worker is in a region whenever it works: what it starts stays on its own thread.
+fn new_team(threads: usize) -> Team {
+    Team::new(threads, |threads| {
+        CONTEXT.set(Context {
+            threads,
+            team: None,
+        });
+    })
+}
+
+/// Number of threads that operations called here use: as many as [`with_threads`] says around this
+/// call, else one a core.
 pub fn threads() -> usize {
-    rayon::current_num_threads()
+    match CONTEXT.with_borrow(|c| c.threads) {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
 }
 
-/// Calls `work` once for every index below `count`, on all threads, in no particular order.
+/// Calls `work` once for every index below `count`, on all threads, in no particular order. Inside
+/// another region, on this thread alone.
 pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
-    let workers = threads().min(count);
-    if workers <= 1 {
+    if count <= 1 {
         (0..count).for_each(work);
         return;
     }
+    let context = CONTEXT.take();
+    if context.threads == 0 {
+        return with_threads(threads(), || for_each(count, work));
+    }
+    let threads = context.threads;
+    let Some(team) = &context.team else {
+        CONTEXT.set(context);
+        return (0..count).for_each(work);
+    };
     let next = AtomicUsize::new(0);
     // Whoever is awake takes the next piece: a worker that wakes late costs nothing but its share.
     let drain = || {
@@ -83,18 +139,18 @@ pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
             work(i);
         }
     };
-    fan_out(workers, &drain);
-}
-
-fn fan_out(workers: usize, drain: &(impl Fn() + Sync)) {
-    if workers <= 1 {
-        drain();
-    } else {
-        rayon::join(
-            || fan_out(workers / 2, drain),
-            || fan_out(workers - workers / 2, drain),
-        );
-    }
+    // The team is busy until the region ends.
+    let _region = Inside {
+        outer: context.clone(),
+        borrowed: None,
+    };
+    CONTEXT.set(Context {
+        threads,
+        team: None,
+    });
+    // SAFETY: the context above hides the team from whatever runs inside, and a team belongs to
+    // the context of one thread.
+    unsafe { team.run(&drain) };
 }
 
 /// [`for_each`] that collects results by index.
@@ -169,62 +225,6 @@ pub unsafe fn filled(len: usize, write: impl FnOnce(Shared<f32>)) -> Vec<f32> {
     out
 }
 
-/// Working memory with arbitrary contents, aligned to 64 bytes; goes back to its thread for the
-/// next use, so that steps after the first allocate nothing.
-pub struct Scratch {
-    buffer: Vec<f32>,
-    start: usize,
-    len: usize,
-}
-
-thread_local! {
-    static SPARE: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
-}
-
-// Buffers a thread keeps: more than any operation has open at once.
-const SPARE_BUFFERS: usize = 8;
-
-/// Takes working memory of `len` floats.
-pub fn scratch(len: usize) -> Scratch {
-    let needed = len + 16;
-    let mut buffer = SPARE.with_borrow_mut(|spare| {
-        // The smallest that fits, else the largest, to grow.
-        let fits = (0..spare.len()).filter(|&i| spare[i].len() >= needed);
-        let best = fits.min_by_key(|&i| spare[i].len());
-        let best = best.or_else(|| (0..spare.len()).max_by_key(|&i| spare[i].len()));
-        best.map_or(Vec::new(), |i| spare.swap_remove(i))
-    });
-    if buffer.len() < needed {
-        buffer = vec![0.0; needed];
-    }
-    let start = buffer.as_ptr().align_offset(64).min(16);
-    Scratch { buffer, start, len }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let buffer = std::mem::take(&mut self.buffer);
-        SPARE.with_borrow_mut(|spare| {
-            if spare.len() < SPARE_BUFFERS {
-                spare.push(buffer);
-            }
-        });
-    }
-}
-
-impl Deref for Scratch {
-    type Target = [f32];
-    fn deref(&self) -> &[f32] {
-        &self.buffer[self.start..self.start + self.len]
-    }
-}
-
-impl DerefMut for Scratch {
-    fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.buffer[self.start..self.start + self.len]
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -247,24 +247,78 @@ mod tests {
     }
 
     #[test]
-    fn costs_cross_into_the_pool() {
-        let cost = || cost::Cost {
-            name: "x",
-            flops: 1.0,
-            bytes: 0.0,
-            span: 1.0,
-        };
-        let ((), costs) = cost::counting(|| with_threads(2, || cost::report(cost)));
-        assert_eq!(costs, [cost()]);
+    fn inner_regions_and_other_numbers_of_threads_are_safe() {
+        let sums = with_threads(3, || {
+            map(5, |i| {
+                // On whatever thread this is, it counts as one of three, and goes on alone.
+                assert_eq!(threads(), 3);
+                let own = map(7, |j| i * j).into_iter().sum::<usize>();
+                own + with_threads(2, || {
+                    assert_eq!(threads(), 2);
+                    map(3, |j| j).into_iter().sum::<usize>()
+                })
+            })
+        });
+        assert_eq!(sums, [3, 24, 45, 66, 87]);
     }
 
     #[test]
-    fn scratch_is_reused_and_aligned() {
-        let first = scratch(1000);
-        let address = first.as_ptr();
-        assert_eq!(address.align_offset(64), 0);
-        assert_eq!(first.len(), 1000);
-        drop(first);
-        assert_eq!(scratch(1000).as_ptr(), address);
+    fn drivers_side_by_side_do_not_mix() {
+        std::thread::scope(|scope| {
+            for n in 0..4 {
+                scope.spawn(move || {
+                    for round in 0..50 {
+                        let got = with_threads(2, || map(20, |i| n * 1000 + round * 20 + i));
+                        assert!(
+                            got.iter()
+                                .enumerate()
+                                .all(|(i, &g)| g == n * 1000 + round * 20 + i)
+                        );
+                    }
+                });
+            }
+        });
+    }
+
+    #[test]
+    fn a_panic_leaves_the_context_as_it_was() {
+        let before = threads();
+        let result = std::panic::catch_unwind(|| {
+            with_threads(2, || for_each(10, |i| assert_ne!(i, 7, "piece seven")));
+        });
+        assert!(result.is_err());
+        assert_eq!(threads(), before);
+        assert_eq!(
+            with_threads(2, || map(10, |i| i)),
+            (0..10).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn new_threads_are_as_many_and_bring_the_result_or_the_panic() {
+        assert_eq!(
+            with_new_threads(3, || (threads(), map(9, |i| i).len())),
+            (3, 9)
+        );
+        let panics = || with_new_threads(2, || for_each(4, |i| assert_ne!(i, 2)));
+        assert!(std::panic::catch_unwind(panics).is_err());
+    }
+
+    #[test]
+    fn costs_and_simd_level_hold_inside() {
+        use crate::ops::{cost, simd};
+        let report = || {
+            cost::report(|| cost::Cost {
+                name: "x",
+                flops: 1.0,
+                bytes: 0.0,
+                span: 1.0,
+            });
+            simd::level()
+        };
+        let portable = simd::Level::Portable;
+        let (level, costs) =
+            cost::counting(|| simd::with_level(portable, || with_threads(2, report)));
+        assert_eq!((level, costs.len()), (portable, 1));
     }
 }

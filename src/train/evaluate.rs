@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// Rows a thread judges at a time.
 const ROWS: usize = 256;
 
-/// Loss and accuracy on `batches`, without gradients, in the current rayon pool. With nothing to
+/// Loss and accuracy on `batches`, without gradients, on the current threads. With nothing to
 /// score, loss and accuracy are not a number.
 pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
     let mut total = Sums::default();

@@ -103,8 +103,8 @@ impl Optimizer {
     }
 }
 
-/// One full training step: forward, loss, backward, clipping, AdamW. Runs in the current rayon
-/// pool. A step whose loss or gradient is not finite updates nothing.
+/// One full training step: forward, loss, backward, clipping, AdamW. Runs on the current
+/// threads. A step whose loss or gradient is not finite updates nothing.
 pub fn step(
     model: &mut dyn Model,
     batch: &Batch,

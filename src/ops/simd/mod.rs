@@ -89,15 +89,7 @@ pub fn level() -> Level {
 /// Panics if the CPU does not have it.
 pub fn with_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
     assert!(available().contains(&level), "no {level:?} on this CPU");
-    with_forced(Some(level), work)
-}
-
-pub(super) fn forced() -> Option<Level> {
-    FORCED.get()
-}
-
-pub(super) fn with_forced<R>(level: Option<Level>, work: impl FnOnce() -> R) -> R {
-    let outer = FORCED.replace(level);
+    let outer = FORCED.replace(Some(level));
     let result = work();
     FORCED.set(outer);
     result
