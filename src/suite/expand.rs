@@ -4,7 +4,7 @@ use super::check::{Fault, TEXT};
 use super::schema::{Experiment, Gates, Kind, Series, Settings, Sweep, Threads};
 use super::texts::Texts;
 use super::{Record, work::*};
-use crate::data::{DataError, tasks::TaskSettings};
+use crate::data::{DataError, Source, tasks::TaskSettings, text::TextSource};
 use crate::measure::throughput::Mode;
 use crate::models::{self, ModelConfig, ModelError, Positions};
 use crate::train::{Budget, TrainSettings};
@@ -209,7 +209,9 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
             max_characters: s.max_characters,
             seq_len: require(s.seq_len, "settings.seq_len")?,
         };
-        let vocab = context.texts.open(&text)?.tokenizer().vocab();
+        // A text too short for a window is refused here, before any run.
+        let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
+        let vocab = source.vocab();
         let seq_len = text.seq_len;
         (Data::Text(text), vocab, seq_len)
     } else {
