@@ -1,11 +1,13 @@
 //! What a user can get wrong: one clear message, the right exit code, and nothing harmed.
 
 mod common;
+#[path = "bad_input/directories.rs"]
+mod directories;
+#[path = "bad_input/suites.rs"]
+mod suites;
 
 use common::*;
 use std::fs;
-use std::process::Stdio;
-use std::time::{Duration, Instant};
 
 /// Trains on `corpus` into a new directory, which must not come into being.
 #[track_caller]
@@ -38,11 +40,8 @@ fn corpora_that_cannot_be_used() {
     corpus_is_refused(&short, &["too short", "seq-len = 16"]);
 }
 
-#[test]
-fn a_named_corpus_without_network_or_cache() {
-    let out = path("no-network");
-    let mut command = seqduel(&words(&format!("train {TINY} --corpus kjv --out {out}")));
-    // No package manager to ask, and a network whose every door is shut.
+/// No package manager to ask, and a network whose every door is shut.
+fn no_network(command: &mut assert_cmd::Command) {
     command
         .env("CARGO", "no-such-program")
         .env("PATH", scratch());
@@ -50,12 +49,22 @@ fn a_named_corpus_without_network_or_cache() {
         command.env(proxy, "http://127.0.0.1:9");
         command.env(proxy.to_lowercase(), "http://127.0.0.1:9");
     }
+}
+
+#[test]
+fn a_named_corpus_without_network_or_cache() {
+    let out = path("no-network");
+    let mut command = seqduel(&words(&format!("train {TINY} --corpus kjv --out {out}")));
+    no_network(&mut command);
     fails(
         &mut command,
         1,
         &["not cached", "seqduel corpus fetch kjv", "--corpus FILE"],
     );
     assert!(!fs::exists(out).expect("can be asked"));
+    let mut fetch = seqduel(&["corpus", "fetch", "kjv"]);
+    no_network(&mut fetch);
+    fails(&mut fetch, 1, &["kjv"]);
 }
 
 #[test]
@@ -97,48 +106,6 @@ fn unknown_names() {
     refuses("list nonsense", 2, &["nonsense"]);
     refuses("corpus path nonsense", 2, &["nonsense", "kjv"]);
     refuses("completions nonsense", 2, &["nonsense"]);
-}
-
-#[test]
-fn unknown_experiments_keys_and_profiles() {
-    let out = path("unknown-suite");
-    refuses(
-        &format!("reproduce --claims nonsense --out {out}"),
-        2,
-        &["nonsense", "speed-long"],
-    );
-    refuses(
-        &format!("reproduce --profile enormous --out {out}"),
-        2,
-        &["enormous", "quick"],
-    );
-    refuses(
-        &format!("run nowhere.toml --out {out}"),
-        2,
-        &["nowhere.toml"],
-    );
-    let unknown_key = file(
-        "unknown-key.toml",
-        "id = \"x\"\nclaim = \"speed-long\"\nwidht = 3\n",
-    );
-    refuses(
-        &format!("run {unknown_key} --out {out}"),
-        2,
-        &["unknown-key.toml", "widht", "3"],
-    );
-    let not_toml = file("not.toml", "id = \"x\nclaim");
-    refuses(&format!("run {not_toml} --out {out}"), 2, &["not.toml"]);
-    assert!(!fs::exists(&out).expect("can be asked"));
-
-    let exported = path("exported");
-    seqduel(&words(&format!("list experiments --export {exported}")))
-        .assert()
-        .success();
-    let run = format!("run {exported}/distance-copy.toml --out {out}");
-    refuses(&format!("{run} --profile enormous"), 2, &["enormous"]);
-    refuses(&format!("{run} --set settings.widht=3"), 2, &["widht"]);
-    refuses(&format!("{run} --set widht"), 2, &["widht"]);
-    assert!(!fs::exists(&out).expect("can be asked"));
 }
 
 #[test]
@@ -188,11 +155,58 @@ fn sizes_that_make_no_model() {
         "--lr -1",
         "--lr NaN",
         "--seconds -1",
+        "--clip -1",
+        "--weight-decay -1",
+        "--final-lr-ratio 2",
+        "--checkpoint-every 0",
     ] {
+        // The key as in a file, or the flag as typed.
+        let key = flag.split(' ').next().expect("a flag");
+        let key = match key {
+            "--lr" => "learning-rate",
+            _ => key.trim_start_matches('-'),
+        };
         refuses(
             &format!("train --model lstm --task copy --width 8 --out {out} {flag}"),
             2,
-            &[""],
+            &[key],
+        );
+    }
+    for (flags, phrases) in [
+        ("--task copy --width 0", ["width", "0"]),
+        ("--task copy --layers 0", ["layers", "0"]),
+        ("--task copy --tokens 0", ["tokens", "0"]),
+        (
+            "--task copy --stop-when-accuracy 7",
+            ["stop-when-accuracy", "7"],
+        ),
+        ("--task copy --width -8", ["--width", "-8"]),
+        ("--task copy --width 10 --heads 4", ["heads", "10"]),
+        ("--task copy --batch 1000000000000", ["batch", "impossible"]),
+        ("--task copy:delay=0", ["delay", "0"]),
+        ("--task copy:delay=-3", ["delay=-3", "number"]),
+        (
+            "--task copy:delay=1000000000000",
+            ["delay", "1000000000000"],
+        ),
+        ("--task recall:pairs=0", ["pairs", "0"]),
+        (
+            "--task recall:pairs=1000000000000",
+            ["pairs", "1000000000000"],
+        ),
+        ("--corpus TEXT --seq-len 0", ["seq-len", "0"]),
+        ("--corpus TEXT --max-characters 0", ["max-characters", "0"]),
+        ("--corpus TEXT --tokenizer bpe:3", ["bpe:3", "257"]),
+        (
+            "--corpus TEXT --seq-len 1000000000000",
+            ["seq-len", "too short"],
+        ),
+    ] {
+        let flags = flags.replace("TEXT", text());
+        refuses(
+            &format!("train --model transformer --out {out} {flags}"),
+            2,
+            &phrases,
         );
     }
     assert!(!fs::exists(out).expect("can be asked"));
@@ -267,119 +281,55 @@ fn prompts_outside_the_vocabulary() {
             fails(&mut seqduel(&arguments), 2, &[phrase]);
         }
     }
+    // A model of a task has no text: its prompt is token numbers.
+    let out = path("prompt-task");
+    let train = "--model gru --width 8 --layers 1 --batch 2 --steps 2 --quiet --task copy:delay=3";
+    seqduel(&words(&format!("train {train} --out {out}")))
+        .assert()
+        .success();
+    for command in ["generate", "predict"] {
+        for prompt in ["10", "-1", "the"] {
+            refuses(
+                &format!("{command} {out} --prompt {prompt}"),
+                2,
+                &[prompt, "below 10"],
+            );
+        }
+        seqduel(&words(&format!("{command} {out} --prompt 9")))
+            .assert()
+            .success();
+    }
 }
 
 #[test]
-fn directories_of_another_run_stay_as_they_are() {
-    let before = fs::read(copy_of_checkpoint("kept").join("checkpoint.safetensors"));
-    let kept = path("kept");
-    let text = text();
+fn impossible_sampling_and_evaluation() {
+    let trained = checkpoint();
+    for (flag, phrases) in [
+        ("--temperature -1", ["--temperature", "-1"]),
+        ("--temperature NaN", ["--temperature", "NaN"]),
+        ("--top-k 0", ["--top-k", "0"]),
+        ("--top-p 0", ["--top-p", "0"]),
+        ("--top-p 1.5", ["--top-p", "1.5"]),
+        ("--tokens -1", ["--tokens", "-1"]),
+    ] {
+        refuses(
+            &format!("generate {trained} --prompt the {flag}"),
+            2,
+            &phrases,
+        );
+    }
     refuses(
-        &format!("train {TINY} --width 24 --corpus {text} --out {kept}").replacen(
-            "--width 16 ",
-            "",
-            1,
-        ),
+        &format!("predict {trained} --prompt the --top 0"),
         2,
-        &["kept", "another directory"],
+        &["--top", "0"],
     );
-    let after = fs::read(place("kept").join("checkpoint.safetensors"));
-    assert_eq!(before.expect("readable"), after.expect("readable"));
-}
-
-#[test]
-fn output_directories_that_cannot_be_written() {
-    let occupied = file("occupied", "a file, not a directory");
-    let text = text();
-    for out in [occupied.clone(), format!("{occupied}/below")] {
-        refuses(
-            &format!("train {TINY} --corpus {text} --out {out}"),
-            1,
-            &["occupied"],
-        );
-        refuses(
-            &format!("reproduce --profile smoke --claims distance-copy --out {out}"),
-            1,
-            &["occupied"],
-        );
+    for (flag, phrases) in [
+        ("--split train", ["--split", "train"]),
+        ("--sequences 0", ["--sequences", "0"]),
+        ("--corpus nowhere.txt", ["nowhere.txt", "kjv"]),
+    ] {
+        refuses(&format!("eval {trained} {flag}"), 2, &phrases);
     }
-    let left = fs::read_to_string(occupied).expect("still there");
-    assert_eq!(left, "a file, not a directory");
-}
-
-/// A file system without room, by way of a limit on the size of files: every write past it fails.
-#[cfg(unix)]
-#[test]
-fn a_full_disk_harms_nothing() {
-    // At most so many blocks of 512 bytes in a file.
-    let full = |blocks: usize, line: &str| {
-        let program = assert_cmd::cargo::cargo_bin("seqduel");
-        let mut command = assert_cmd::Command::new("sh");
-        command
-            .arg("-c")
-            // The signal is ignored, so that the write reports the error.
-            .arg(format!(
-                "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
-            ))
-            .arg(program)
-            .args(words(line))
-            .env_remove("RUST_BACKTRACE");
-        command
-    };
-    let text = text();
-    // A new directory: fails, and the next attempt with room succeeds.
-    let out = path("full");
-    let train = format!("train {TINY} --corpus {text} --out {out}");
-    fails(&mut full(1, &train), 1, &["full", "checkpoint"]);
-    seqduel(&words(&train)).assert().success();
-    // A finished one stays as it was, whatever cannot be written.
-    let whole = fs::read(place("full").join("checkpoint.safetensors")).expect("written");
-    fails(&mut full(0, &train), 1, &["full"]);
-    let still = fs::read(place("full").join("checkpoint.safetensors")).expect("there");
-    assert_eq!(whole, still);
-    seqduel(&words(&format!("eval {out}"))).assert().success();
-
-    let suite = path("full-suite");
-    let reproduce = format!("reproduce --profile smoke --claims distance-copy --out {suite}");
-    fails(&mut full(4, &reproduce), 1, &["full-suite", "again"]);
-}
-
-/// Starts the program, waits until it has made `file`, runs the same command line a second time,
-/// which must leave at once with these phrases, and sees the first one still at work.
-#[track_caller]
-fn second_process_is_refused(line: &str, file: &str, phrases: &[&str]) {
-    let mut first = std::process::Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
-        .args(words(line))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the program starts");
-    let start = Instant::now();
-    while !place(file).exists() {
-        let waited = start.elapsed();
-        assert!(waited < Duration::from_secs(60), "{file} never came");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    refuses(line, 1, phrases);
-    let ended = first.try_wait().expect("can be asked");
-    assert!(ended.is_none(), "the first goes on");
-    first.kill().expect("it runs");
-    first.wait().expect("it ends");
-}
-
-#[test]
-fn two_processes_on_one_output_directory() {
-    let out = path("shared");
-    let endless = TINY.replace("--steps 20", "--steps 1000000");
-    second_process_is_refused(
-        &format!("train {endless} --corpus {} --out {out}", text()),
-        "shared/tokenizer.json",
-        &["shared", "another seqduel"],
-    );
-    let out = path("shared-suite");
-    second_process_is_refused(
-        &format!("reproduce --profile quick --claims distance-copy --out {out}"),
-        "shared-suite/suite.json",
-        &["shared-suite", "another seqduel"],
-    );
+    let others = file("others.txt", "ÄÖÜ, äöü. ".repeat(200));
+    refuses(&format!("eval {trained} --corpus {others}"), 2, &["'Ä'"]);
 }

@@ -39,7 +39,9 @@ fn words() -> Box<dyn Source> {
     Box::new(TextSource::open(&settings).expect("a text"))
 }
 
-const SOURCES: [(&str, fn() -> Box<dyn Source>); 2] = [("task", task), ("text", words)];
+type MakeSource = fn() -> Box<dyn Source>;
+
+const SOURCES: [(&str, MakeSource); 2] = [("task", task), ("text", words)];
 
 fn config(model: &str, source: &dyn Source) -> ModelConfig {
     serde_json::from_value(serde_json::json!({
@@ -78,7 +80,7 @@ struct Trained {
 /// Trains in `directory`, calling `watch` after every step.
 fn session(
     name: &str,
-    source: fn() -> Box<dyn Source>,
+    source: MakeSource,
     settings: &TrainSettings,
     directory: Option<&Path>,
     mut watch: impl FnMut(usize) -> ControlFlow<()> + Send,

@@ -4,7 +4,7 @@
 //! run failed or a check did not hold), 2 (usage or configuration).
 
 use crate::measure::machine::cores;
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use std::process::ExitCode;
 
 mod compare;
@@ -159,9 +159,24 @@ pub enum Command {
     Completions(completions::Args),
 }
 
+/// The command line. A negative number after an option is its value, so that the message names the
+/// option that cannot take it.
+fn command() -> clap::Command {
+    fn negative(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|argument| {
+                let value = argument.get_action().takes_values() && !argument.is_positional();
+                argument.allow_negative_numbers(value)
+            })
+            .mut_subcommands(negative)
+    }
+    negative(Cli::command())
+}
+
 /// Parses the command line, runs it, and turns any error into one message and an exit code.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let parsed = command().try_get_matches();
+    let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(message) => {
             // Help and version are "errors" of clap that go to stdout with code 0.
@@ -211,7 +226,6 @@ fn start_log(quiet: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {

@@ -7,6 +7,7 @@ use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::data::{DataError, Source};
 use crate::models::{Model, ModelConfig, Output, Positions, Scan};
+use crate::suite::parse::place;
 use crate::train::{TrainSettings, checkpoint};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -113,7 +114,14 @@ impl TrainConfig {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))
             .map_err(usage)?;
-        toml::from_str(&text).map_err(|e| UsageError(format!("{}: {e}", path.display())).into())
+        toml::from_str(&text).map_err(|error| {
+            let place = place(&path.display().to_string(), &text, error.span());
+            UsageError(format!(
+                "{place}: {}; correct this key (`seqduel train --dry-run` prints every one in use)",
+                error.message()
+            ))
+            .into()
+        })
     }
 
     /// As TOML.
@@ -201,6 +209,14 @@ impl Opened {
     /// Opens the checkpoint at `path`, a file or an output directory.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = checkpoint::locate(path);
+        if !file.exists() {
+            return Err(UsageError(format!(
+                "there is no checkpoint {}; give the output directory of `seqduel train`, or the \
+                 checkpoint file in it",
+                file.display()
+            ))
+            .into());
+        }
         // A checkpoint that cannot be opened is a mistake in the command.
         let (model, _) =
             checkpoint::load(&file).map_err(|error| usage(anyhow::Error::new(error)))?;

@@ -180,6 +180,9 @@ impl Args {
             let message = format!("no model: give --model with one of {}", known.join(", "));
             return Err(UsageError(message).into());
         }
+        if d.max_characters == Some(0) {
+            return Err(UsageError("max-characters = 0: use at least 1".into()).into());
+        }
         models::row(&m.model)?;
         t.check().map_err(UsageError)?;
         Ok(config)

@@ -83,7 +83,7 @@ impl Source {
 fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
-        Err(OutputError::Read { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
+        Err(OutputError::Read { reason, .. }) if reason.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

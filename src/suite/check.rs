@@ -1,6 +1,6 @@
 //! Checks of every value of a resolved experiment, before anything runs.
 
-use super::schema::{Experiment, Gates, Kind, Threads};
+use super::schema::{Experiment, Gates, Kind, Settings, Threads};
 use super::{metrics, record::Record, work::scan_word};
 use crate::{data::tasks, models};
 
@@ -47,12 +47,13 @@ pub const TEXT: &str = "text";
 
 // Far above anything a CPU finishes: larger values are slips of the keyboard.
 const MOST: usize = 1 << 30;
+const MOST_SEEDS: usize = 10_000;
 
 /// Checks every value by itself and in combination; sizes of models are checked by expansion.
 pub fn check(experiment: &Experiment) -> Result<(), Fault> {
     check_names(experiment)?;
     check_models(experiment)?;
-    check_settings(experiment)?;
+    check_settings("settings", experiment.kind, &experiment.settings)?;
     check_sweep(experiment)?;
     check_tune(experiment)?;
     check_plots(experiment)
@@ -129,10 +130,9 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
     Ok(())
 }
 
-fn check_settings(experiment: &Experiment) -> Result<(), Fault> {
-    let s = &experiment.settings;
+fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
+    let key = |name: &str| format!("{root}.{name}");
     let sizes = [
-        ("seeds", s.seeds),
         ("width", s.width),
         ("layers", s.layers),
         ("heads", s.heads),
@@ -151,13 +151,18 @@ fn check_settings(experiment: &Experiment) -> Result<(), Fault> {
     ];
     for (name, value) in sizes {
         if let Some(value) = value {
-            size(&format!("settings.{name}"), value)?;
+            size(&key(name), value)?;
         }
     }
     for (i, value) in s.probe_context.iter().flatten().enumerate() {
-        size(&format!("settings.probe_context[{i}]"), *value)?;
+        size(&key(&format!("probe_context[{i}]")), *value)?;
     }
-    distinct("settings.probe_context", s.probe_context.as_deref(), false)?;
+    distinct(&key("probe_context"), s.probe_context.as_deref(), false)?;
+    // Each is a run, and the seeds of the search begin at TUNING_SEEDS.
+    if let Some(seeds) = s.seeds.filter(|seeds| !(1..=MOST_SEEDS).contains(seeds)) {
+        let remedy = format!("give a number from 1 to {MOST_SEEDS}");
+        return Err(Fault::new(key("seeds"), seeds, remedy));
+    }
     let numbers = [
         ("seconds", s.seconds, 1e-3, 1e6),
         ("learning_rate", s.learning_rate, 1e-9, 10.0),
@@ -172,16 +177,16 @@ fn check_settings(experiment: &Experiment) -> Result<(), Fault> {
     for (name, value, low, high) in numbers {
         if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
             let remedy = format!("give a number from {low} to {high}");
-            return Err(Fault::new(format!("settings.{name}"), value, remedy));
+            return Err(Fault::new(key(name), value, remedy));
         }
     }
-    threads("settings.threads", s.threads)?;
-    task(experiment.kind, "settings.task", s.task.as_deref())?;
-    equal("settings.equal", s.equal.as_deref())?;
+    threads(&key("threads"), s.threads)?;
+    task(kind, &key("task"), s.task.as_deref())?;
+    equal(&key("equal"), s.equal.as_deref())?;
     if s.batch.is_some() && s.tokens_per_batch.is_some() {
-        let remedy = "settings.batch is given too; keep one of the two";
+        let remedy = format!("{} is given too; keep one of the two", key("batch"));
         return Err(Fault::new(
-            "settings.tokens_per_batch",
+            key("tokens_per_batch"),
             s.tokens_per_batch.unwrap_or(0),
             remedy,
         ));
@@ -267,6 +272,7 @@ fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
             "there is a [tune] that chooses it; give tune.learning_rates with one rate instead";
         return Err(Fault::new("settings.learning_rate", rate, remedy));
     }
+    check_settings("tune.settings", experiment.kind, &tune.settings)?;
     let rates = tune.learning_rates.as_deref().unwrap_or_default();
     if rates.is_empty() {
         return Err(Fault::missing("tune.learning_rates", "[tune]"));

@@ -5,6 +5,7 @@ use super::schema::{Experiment, Gates, Kind, Series, Settings, Sweep, Threads};
 use super::texts::Texts;
 use super::{Record, work::*};
 use crate::data::tasks::{TaskSettings, TaskSource};
+use crate::data::text::TextSource;
 use crate::data::{DataError, Source};
 use crate::measure::throughput::Mode;
 use crate::models::{self, ModelConfig, ModelError, Output, Positions};
@@ -226,7 +227,9 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
             max_characters: s.max_characters,
             seq_len: require(s.seq_len, "settings.seq_len")?,
         };
-        let vocab = context.texts.open(&text)?.tokenizer().vocab();
+        // A text too short for a window is refused here, before any run.
+        let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
+        let vocab = source.vocab();
         let seq_len = text.seq_len;
         (Data::Text(text), vocab, Output::Tokens, seq_len, seq_len)
     } else {

@@ -144,12 +144,12 @@ pub struct RunEntry {
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
     /// A file cannot be read.
-    #[error("cannot read {}: {source}; is {} a directory that `seqduel reproduce` or `run` made?", path.display(), path.parent().unwrap_or(path).display())]
+    #[error("cannot read {}: {reason}; is {} a directory that `seqduel reproduce` or `run` made?", path.display(), path.parent().unwrap_or(path).display())]
     Read {
         /// The file.
         path: PathBuf,
-        /// The system's reason.
-        source: std::io::Error,
+        /// The system's reason; part of the message, so not a source.
+        reason: std::io::Error,
     },
     /// A file is not what it should be.
     #[error("{} is not readable as results: {reason}; delete it and run the same command again to rebuild it", path.display())]
@@ -179,9 +179,9 @@ pub fn read_verdicts(dir: &Path) -> Result<Vec<Verdict>, OutputError> {
 /// Lists every run directory, sorted by id.
 pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
     let runs = dir.join(RUNS);
-    let listing = std::fs::read_dir(&runs).map_err(|source| OutputError::Read {
+    let listing = std::fs::read_dir(&runs).map_err(|reason| OutputError::Read {
         path: runs.clone(),
-        source,
+        reason,
     })?;
     let mut entries = Vec::new();
     for path in listing.flatten().map(|entry| entry.path()) {
@@ -205,9 +205,9 @@ pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
 
 /// Reads a CSV of records.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
-    let bytes = std::fs::read(path).map_err(|source| OutputError::Read {
+    let bytes = std::fs::read(path).map_err(|reason| OutputError::Read {
         path: path.into(),
-        source,
+        reason,
     })?;
     csv::Reader::from_reader(bytes.as_slice())
         .deserialize()
@@ -220,9 +220,9 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
 
 /// Reads a JSON file.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, OutputError> {
-    let bytes = std::fs::read(path).map_err(|source| OutputError::Read {
+    let bytes = std::fs::read(path).map_err(|reason| OutputError::Read {
         path: path.into(),
-        source,
+        reason,
     })?;
     serde_json::from_slice(&bytes).map_err(|error| OutputError::Malformed {
         path: path.into(),

@@ -158,7 +158,7 @@ fn locate(text: &str, key: &str) -> Option<Range<usize>> {
 }
 
 /// `file:line:column` of a byte span.
-fn place(file: &str, text: &str, span: Option<Range<usize>>) -> String {
+pub fn place(file: &str, text: &str, span: Option<Range<usize>>) -> String {
     let Some(before) = span.and_then(|span| text.get(..span.start)) else {
         return file.into();
     };

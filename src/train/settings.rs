@@ -104,33 +104,48 @@ impl TrainSettings {
     pub fn check(&self) -> Result<(), String> {
         let finite_positive = |v: f64| v.is_finite() && v > 0.0;
         let fraction = |v: f64| (0.0..1.0).contains(&v);
+        let budget = &self.budget;
         let problem = if self.batch == 0 {
-            "batch = 0: train on at least 1 sequence"
-        } else if self.budget.steps == Some(0) {
-            "steps = 0: train for at least 1 step"
+            "batch = 0: train on at least 1 sequence".into()
+        } else if budget.steps == Some(0) {
+            "steps = 0: train for at least 1 step".into()
+        } else if budget.tokens == Some(0) {
+            "tokens = 0: train on at least 1 token".into()
         } else if self.threads == 0 {
-            "threads = 0: use at least 1"
+            "threads = 0: use at least 1".into()
         } else if !finite_positive(self.learning_rate) {
-            "learning-rate must be a positive number"
+            format!(
+                "learning-rate = {}: give a positive number",
+                self.learning_rate
+            )
         } else if !(0.0..=1.0).contains(&self.final_lr_ratio) {
-            "final-lr-ratio must be between 0 and 1"
+            format!(
+                "final-lr-ratio = {}: give a number from 0 to 1",
+                self.final_lr_ratio
+            )
         } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            "weight-decay must be 0 or a positive number"
-        } else if !fraction(self.beta1) || !fraction(self.beta2) {
-            "beta1 and beta2 must be at least 0 and below 1"
+            format!(
+                "weight-decay = {}: give 0 or a positive number",
+                self.weight_decay
+            )
+        } else if let Some(beta) = [self.beta1, self.beta2].into_iter().find(|&b| !fraction(b)) {
+            format!("beta1 or beta2 = {beta}: give numbers from 0 and below 1")
         } else if !finite_positive(self.eps) {
-            "eps must be a positive number"
-        } else if self.clip.is_some_and(|c| !finite_positive(c as f64)) {
-            "clip must be a positive number, or left out"
+            format!("eps = {}: give a positive number", self.eps)
+        } else if let Some(clip) = self.clip.filter(|&c| !finite_positive(c as f64)) {
+            format!("clip = {clip}: give a positive number, or leave it out")
         } else if self.checkpoint_every == Some(0) {
-            "checkpoint-every = 0: give a number of steps, or leave it out"
-        } else if self.budget == Budget::default() {
-            "budget is empty: give steps, tokens or seconds"
-        } else if self.budget.seconds.is_some_and(|s| !finite_positive(s)) {
-            "budget seconds must be a positive number"
+            "checkpoint-every = 0: give a number of steps, or leave it out".into()
+        } else if let Some(accuracy) = self.stop_when_accuracy.filter(|a| !(0.0..=1.0).contains(a))
+        {
+            format!("stop-when-accuracy = {accuracy}: give a number from 0 to 1")
+        } else if *budget == Budget::default() {
+            "budget is empty: give steps, tokens or seconds".into()
+        } else if let Some(seconds) = budget.seconds.filter(|&s| !finite_positive(s)) {
+            format!("seconds = {seconds}: give a positive number")
         } else {
             return Ok(());
         };
-        Err(problem.to_string())
+        Err(problem)
     }
 }

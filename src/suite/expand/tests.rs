@@ -25,7 +25,6 @@ reference = "transformer"
 width = 64
 heads = 4
 layers = 1
-batch = 8
 seeds = 2
 steps = 100
 [sweep]
@@ -197,7 +196,11 @@ fn widths_match_the_parameters_of_the_reference() {
             parameter_count(&reference).unwrap() as f64,
         );
         assert!((count / target - 1.0).abs() <= 0.03, "{}: {count}", run.id);
-        assert_eq!(model.model == "transformer", model.width == 128);
+        assert!(
+            model.model != "transformer" || model.width == 128,
+            "{}",
+            run.id
+        );
         assert_eq!(run.record.parameters, Some(count as usize));
     }
 }
@@ -274,8 +277,8 @@ fn values_that_cannot_be_run_are_named() {
     let parameter = fault(COPY, "settings.parameters.pairs=3");
     assert_eq!(parameter.key, "settings.parameters.pairs");
     assert!(parameter.remedy.contains("delay"), "{parameter:?}");
-    // No LSTM of one layer has nearly as few parameters as the narrowest transformers' gaps allow.
-    let matched = fault(COPY, "settings.width=4");
+    // So small a GRU has 1022 or 1186 parameters, the transformer 1058.
+    let matched = fault(COPY, "settings.width=8");
     assert_eq!(matched.key, "settings.width");
     assert!(matched.remedy.contains("3 %"), "{matched:?}");
     let large = fault(COPY, "settings.width=4000000");
