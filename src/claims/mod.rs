@@ -15,12 +15,15 @@
 
 mod accuracy;
 mod comparison;
+mod distance_add;
 mod distance_copy;
 mod distance_recall;
+mod distance_text;
 mod next_word;
 mod parallel_clock;
 mod select;
 mod speed_long;
+mod state_tracking;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -108,7 +111,10 @@ pub const CLAIMS: &[Claim] = &[
     speed_long::CLAIM,
     parallel_clock::CLAIM,
     distance_copy::CLAIM,
+    distance_add::CLAIM,
     distance_recall::CLAIM,
+    distance_text::CLAIM,
+    state_tracking::CLAIM,
     next_word::CLAIM,
 ];
 

@@ -4,7 +4,10 @@ use super::testing::{text, timed};
 use super::*;
 use timing::{LENGTHS, MODES, speed};
 
+mod adding;
+mod context;
 mod distance;
+mod state;
 mod text_prediction;
 mod timing;
 
