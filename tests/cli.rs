@@ -326,3 +326,55 @@ fn the_same_seed_gives_the_same_losses_whatever_the_threads() {
         );
     }
 }
+
+#[test]
+fn a_task_of_numbers_is_trained_and_evaluated_but_says_no_tokens() {
+    let out = path("adding");
+    let run = json(&format!(
+        "train --task adding:length=8 --model gru --width 8 --layers 1 --batch 8 --steps 12 --threads 1 --out {out}"
+    ));
+    assert_eq!(run["steps"], 12);
+    assert!((number(&run["floor_loss"]) - 1.0 / 6.0).abs() < 1e-12);
+    let evaluated = json(&format!("eval {out} --threads 1"));
+    assert_eq!(evaluated["loss"], run["loss"]);
+    assert!(evaluated.get("bits_per_character").is_none());
+    for command in ["generate", "predict"] {
+        refuses(
+            &format!("{command} {out} --prompt 1"),
+            2,
+            &["says a number", "seqduel eval"],
+        );
+    }
+    // Beside the data of another kind of answer.
+    let tokens = path("not-adding");
+    json(&format!(
+        "train --task recall:keys=2,values=2,pairs=1,length=4 --model gru --width 8 --layers 1 --batch 2 --steps 1 --threads 1 --out {tokens}"
+    ));
+    let there = fs::read_to_string(place("adding").join("config.toml")).expect("written");
+    fs::write(place("not-adding").join("config.toml"), there).expect("can be written");
+    refuses(&format!("eval {tokens}"), 2, &["vocab = 5"]);
+}
+
+#[test]
+fn a_task_is_tested_on_longer_words_than_it_is_trained_on() {
+    for (model, positions) in [
+        ("elman", "none"),
+        ("transformer", "learned"),
+        ("transformer", "rotary"),
+    ] {
+        let out = path(&format!("parity-{model}-{positions}"));
+        let run = json(&format!(
+            "train --task parity:length=6,test_length=30 --model {model} --positions {positions} --width 8 --heads 2 --layers 1 \
+             --batch 4 --steps 5 --threads 1 --out {out}"
+        ));
+        assert_eq!(
+            (&run["tokens"], &run["scored"]),
+            (&Value::from(4 * 7 * 5), &Value::from(512))
+        );
+        assert_eq!(run["floor_accuracy"], 0.5);
+        assert_eq!(
+            json(&format!("eval {out} --threads 1"))["loss"],
+            run["loss"]
+        );
+    }
+}

@@ -1,5 +1,5 @@
-//! What the two claims on distance share: the accuracy of the transformer minus that of the best
-//! recurrent model along a sweep that gets harder (delay, pairs).
+//! What the claims on distance in generated tasks share: the accuracy of the transformer minus that of the best
+//! recurrent model along a sweep that gets harder (delay, pairs, length).
 //!
 //! * **The opponent** is the best recurrent model at each point and size, whatever its gates, chosen
 //!   by mean *validation* accuracy: beating a weak one proves nothing, and choosing on test results
@@ -51,7 +51,7 @@ pub(super) fn compare(question: &Question, records: &[&Record], margin: f64) -> 
     };
     let entry = |label, part: &str, rival: String, at, deciding, void, effect| Comparison {
         label,
-        unit: "accuracy",
+        unit: question.unit,
         margin,
         part: part.to_owned(),
         rival,
@@ -268,7 +268,7 @@ pub(super) fn conclude(
     for interval in of(GATES).filter_map(Decided::interval) {
         let gain = text::plain(interval, 2);
         sentence.push_str(&format!(
-            " Chrono-initialised gates change the accuracy by {gain}."
+            " Chrono-initialised gates change the {what} by {gain}."
         ));
     }
     for interval in of(SIZE).filter_map(Decided::interval) {

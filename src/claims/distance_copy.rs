@@ -43,6 +43,7 @@ const QUESTION: Question = Question {
     long: "delays of {} tokens and more",
     points: "delays of {}",
     accuracy: "copying accuracy",
+    unit: "accuracy",
 };
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {

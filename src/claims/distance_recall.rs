@@ -43,6 +43,7 @@ const QUESTION: Question = Question {
     long: "{} pairs and more",
     points: "{} pairs",
     accuracy: "recall accuracy",
+    unit: "accuracy",
 };
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {

@@ -15,13 +15,16 @@
 
 mod accuracy;
 mod comparison;
+mod distance_add;
 mod distance_copy;
 mod distance_recall;
+mod distance_text;
 mod next_word;
 mod parallel_clock;
 mod scan;
 mod select;
 mod speed_long;
+mod state_tracking;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -110,7 +113,10 @@ pub const CLAIMS: &[Claim] = &[
     parallel_clock::CLAIM,
     scan::CLAIM,
     distance_copy::CLAIM,
+    distance_add::CLAIM,
     distance_recall::CLAIM,
+    distance_text::CLAIM,
+    state_tracking::CLAIM,
     next_word::CLAIM,
 ];
 

@@ -21,8 +21,20 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/distance-copy.toml"),
     ),
     (
+        "distance-add",
+        include_str!("../../experiments/distance-add.toml"),
+    ),
+    (
         "distance-recall",
         include_str!("../../experiments/distance-recall.toml"),
+    ),
+    (
+        "distance-text",
+        include_str!("../../experiments/distance-text.toml"),
+    ),
+    (
+        "state-tracking",
+        include_str!("../../experiments/state-tracking.toml"),
     ),
     (
         "next-word",

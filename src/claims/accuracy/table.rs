@@ -17,6 +17,8 @@ pub(in crate::claims) struct Question {
     pub points: &'static str,
     /// The outcome: `accuracy on the ten symbols`.
     pub accuracy: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
 }
 
 /// A model with its variant.

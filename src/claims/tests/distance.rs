@@ -28,7 +28,7 @@ fn distance_copy_supported_with_ties_at_short_delays() {
         "Below that the difference is 0.00 [",
         "At the hard end of the sweep the transformer solves the task in 6 of 6 runs [61 to 100 %], each recurrent model in 0 of 6 runs [0 to 39 %].",
         "With learned positions the lead is 0.30 [",
-        "Chrono-initialised gates change the accuracy by 0.15 [",
+        "Chrono-initialised gates change the copying accuracy by 0.15 [",
     ] {
         assert!(verdict.sentence.contains(words), "{words}");
     }

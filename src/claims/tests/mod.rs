@@ -4,8 +4,11 @@ use super::testing::{text, timed};
 use super::*;
 use timing::{LENGTHS, MODES, speed};
 
+mod adding;
+mod context;
 mod distance;
 mod scan;
+mod state;
 mod text_prediction;
 mod timing;
 
