@@ -72,7 +72,7 @@ pub(super) fn caption(
         "layers", "seq_len", "batch", "delay", "pairs", "equal", "threads",
     ] {
         let values: BTreeSet<&str> = rows.iter().map(|(row, _)| row.get(column)).collect();
-        if values.len() == 1 && spec.facet.as_deref() != Some(column) && spec.x != column {
+        if values.len() == 1 && !spec.facet.iter().any(|c| c == column) && spec.x != column {
             settings.extend(values.first().and_then(|value| {
                 let label = palette::factor_label(column, value)?;
                 Some(if *value == "1" {

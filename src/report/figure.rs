@@ -6,6 +6,7 @@ use crate::stats::{Interval, median, median_interval, wilson};
 use crate::suite::metrics::{METRICS, find};
 use crate::suite::schema::{Experiment, PlotKind, PlotSpec, Scale};
 use anyhow::bail;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Confidence level of all intervals drawn.
@@ -111,24 +112,22 @@ pub fn collect(
             rows.push((row, record.value.unwrap_or(f64::NAN)));
         }
     }
-    let facets: Vec<String> = match &spec.facet {
-        Some(column) => facet_values(column, experiment, &rows),
-        None => vec![String::new()],
-    };
+    let facets = facet_values(&spec.facet, experiment, &rows);
     let longest = longest_run(&rows);
     let mut panels = Vec::new();
     for facet in &facets {
-        let inside = |row: &Row| {
-            spec.facet
-                .as_ref()
-                .is_none_or(|column| row.get(column) == facet)
-        };
+        let values = || spec.facet.iter().zip(facet);
+        let inside = |row: &Row| values().all(|(column, value)| row.get(column) == value);
         let lenient =
-            |row: &Row| inside(row) || spec.facet.as_ref().is_some_and(|c| row.get(c).is_empty());
+            |row: &Row| values().all(|(column, value)| [value, ""].contains(&row.get(column)));
         let rows: Vec<_> = rows.iter().filter(|(row, _)| inside(row)).collect();
         panels.push(Panel {
-            title: spec.facet.as_ref().map(|column| {
-                palette::factor_label(column, facet).unwrap_or_else(|| format!("{facet} {column}"))
+            title: (!facet.is_empty()).then(|| {
+                let label = |(column, value): (&String, &String)| {
+                    palette::factor_label(column, value)
+                        .unwrap_or_else(|| format!("{value} {column}"))
+                };
+                values().map(label).collect::<Vec<_>>().join(", ")
             }),
             series: series(spec, &rows, longest),
             floors: super::floors::floors(spec, experiment, source, &lenient)?,
@@ -194,18 +193,37 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The values of a facet: names in the order of the sweep, numbers rising.
-fn facet_values(column: &str, experiment: &Experiment, rows: &[(Row, f64)]) -> Vec<String> {
+/// The values of the facet's columns that occur together, one entry a panel: names in the order of
+/// the sweep, numbers rising. A single empty entry without a facet.
+fn facet_values(
+    columns: &[String],
+    experiment: &Experiment,
+    rows: &[(Row, f64)],
+) -> Vec<Vec<String>> {
+    if columns.is_empty() {
+        return vec![Vec::new()];
+    }
     let sweep = &experiment.sweep;
-    let order = match column {
-        "task" => sweep.task.as_deref(),
-        "equal" => sweep.equal.as_deref(),
-        _ => None,
+    let rank = |column: &str, value: &str| {
+        let order = match column {
+            "task" => sweep.task.as_deref(),
+            "equal" => sweep.equal.as_deref(),
+            _ => None,
+        };
+        order.and_then(|order| order.iter().position(|v| v == value))
     };
-    let rank = |value: &str| order.and_then(|order| order.iter().position(|v| v == value));
-    let unique: BTreeSet<&str> = rows.iter().map(|(row, _)| row.get(column)).collect();
-    let mut values: Vec<String> = unique.into_iter().map(String::from).collect();
-    values.sort_by(|a, b| rank(a).cmp(&rank(b)).then(compare_fields(a, b)));
+    let of = |row: &Row| -> Vec<String> { columns.iter().map(|c| row.get(c).into()).collect() };
+    let unique: BTreeSet<Vec<String>> = rows.iter().map(|(row, _)| of(row)).collect();
+    let mut values: Vec<Vec<String>> = unique.into_iter().collect();
+    values.sort_by(|a, b| {
+        let mut orders = columns.iter().zip(a.iter().zip(b)).map(|(column, (a, b))| {
+            let ranks = rank(column, a).cmp(&rank(column, b));
+            ranks.then_with(|| compare_fields(a, b))
+        });
+        orders
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    });
     values
 }
 

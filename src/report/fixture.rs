@@ -29,7 +29,7 @@ y_label = "tokens per second"
 x_scale = "log2"
 y_scale = "log10"
 series = ["model"]
-facet = "task"
+facet = ["task"]
 [[plot]]
 file = "share-of-peak"
 title = "Which share of the machine's peak do the training steps reach?"
@@ -60,7 +60,7 @@ x_label = "threads"
 y_label = "tokens per second"
 y_scale = "log10"
 series = ["model"]
-facet = "batch"
+facet = ["batch"]
 "#,
     r#"
 id = "distance-copy"
@@ -97,7 +97,7 @@ x_label = "training step"
 y_label = "validation accuracy"
 y_range = [0.0, 1.0]
 series = ["model", "positions", "gates"]
-facet = "delay"
+facet = ["delay"]
 floor = "floor_accuracy"
 [[plot]]
 file = "distance-copy-solved"
@@ -144,7 +144,7 @@ x_label = "distance to the key in tokens"
 y_label = "accuracy"
 y_range = [0.0, 1.0]
 series = ["model"]
-facet = "pairs"
+facet = ["pairs"]
 floor = "floor_accuracy"
 "#,
     r#"
@@ -171,7 +171,7 @@ x = "model"
 x_label = "model"
 y_label = "bits per character (less is better)"
 series = ["model"]
-facet = "equal"
+facet = ["equal"]
 baselines = ["kneser-ney", "unigram"]
 [[plot]]
 file = "next-word-curves"

@@ -322,7 +322,7 @@ fn errors_name_the_file_and_what_is_wrong() {
         assert!(unknown.contains(text), "{unknown}");
     }
     manifest.experiments[0].plots[0].metric = "tokens_per_second".into();
-    manifest.experiments[0].plots[0].facet = Some("colour".into());
+    manifest.experiments[0].plots[0].facet = vec!["colour".into()];
     fixture::write_json(dir.path(), output::MANIFEST, &manifest);
     assert!(message(dir.path()).contains("records have no column `colour`"));
 }

@@ -314,9 +314,9 @@ pub struct PlotSpec {
     pub y_range: Option<[f64; 2]>,
     /// Record columns whose values name a series.
     pub series: Vec<String>,
-    /// Record column with one panel a value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub facet: Option<String>,
+    /// Record columns with one panel for each of their values that occur together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub facet: Vec<String>,
     /// Only records where these columns have these values.
     #[serde(default, rename = "where", skip_serializing_if = "BTreeMap::is_empty")]
     pub filter: BTreeMap<String, ColumnValue>,
