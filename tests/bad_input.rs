@@ -99,6 +99,16 @@ fn unknown_names() {
         &["unknown model `rnnn`"],
     );
     refuses(
+        &format!("measure forward --model mingru --scan sideways {measure}"),
+        2,
+        &["sideways", "use sequential or parallel"],
+    );
+    refuses(
+        &format!("measure forward --model transformer --positions relative {measure}"),
+        2,
+        &["relative", "rotary or alibi"],
+    );
+    refuses(
         &format!("measure backward --model lstm {measure}"),
         2,
         &["backward"],

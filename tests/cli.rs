@@ -139,7 +139,7 @@ fn doctor_reports_machine_and_limits() {
 #[test]
 fn measure_prints_every_field_for_every_model() {
     for mode in ["train-step", "forward", "decode"] {
-        for model in ["elman", "lstm", "gru", "transformer"] {
+        for model in ["elman", "lstm", "gru", "mingru", "minlstm", "transformer"] {
             let m = json(&format!(
                 "measure {mode} --model {model} --width 16 --layers 2 --heads 2 --seq-len 12 \
                  --batch 3 --vocab 20 --threads 1 --seconds 0"
@@ -180,6 +180,8 @@ fn measure_counts_the_published_parameters() {
         ("elman", 312_416),
         ("lstm", 1_101_920),
         ("gru", 838_752),
+        ("mingru", 312_416),
+        ("minlstm", 444_000),
         ("transformer", 1_662_048),
     ] {
         let rows = json(&format!(
@@ -307,7 +309,7 @@ fn the_same_seed_gives_the_same_losses_whatever_the_threads() {
         assert!(losses.len() >= 3, "{losses:?}");
         losses
     };
-    for model in ["elman", "lstm", "gru", "transformer"] {
+    for model in ["elman", "lstm", "gru", "mingru", "minlstm", "transformer"] {
         let one = train(&format!("{model}-one"), model, 1, 1);
         assert_eq!(
             one,

@@ -189,8 +189,8 @@ fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided
             format!("There are no measurements of `{}` yet.", claim.experiment)
         } else {
             format!(
-                "The records of `{}` hold nothing that can be compared: a recurrent model and the \
-                 transformer are needed under the same conditions.",
+                "The records of `{}` hold nothing that can be compared: the models it names are \
+                 needed under the same conditions.",
                 claim.experiment
             )
         };

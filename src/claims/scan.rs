@@ -265,7 +265,7 @@ fn chains(records: &[&Record]) -> String {
     ];
     let factors: Vec<String> = all
         .iter()
-        .filter_map(|(series, name)| Some(format!("{:.1} ({name})", growth(*series)?)))
+        .filter_map(|(series, name)| Some(format!("{:.2} ({name})", growth(*series)?)))
         .collect();
     if factors.len() < all.len() {
         return String::new();

@@ -114,3 +114,32 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         (column, value) => Some(format!("{} {value}", column.replace('_', " "))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scan_and_its_loop_are_told_apart_and_named() {
+        let label = |value: &str| factor_label("scan", value).unwrap();
+        assert_eq!(
+            [label("sequential"), label("parallel")],
+            ["loop", "parallel scan"]
+        );
+        assert_eq!(factor_label("scan", ""), None);
+        assert_eq!(
+            factor_label("positions", "alibi").unwrap(),
+            "ALiBi positions"
+        );
+        assert_eq!([name("mingru"), name("minlstm")], ["minGRU", "minLSTM"]);
+        let dashes: Vec<_> = (0..VARIANTS.len())
+            .map(|v| style("mingru", v).dash)
+            .collect();
+        for (i, dash) in dashes.iter().enumerate() {
+            assert!(!dashes[..i].contains(dash));
+        }
+        let colors = ["elman", "lstm", "gru", "transformer", "mingru", "minlstm"];
+        let colors = colors.map(|model| style(model, 0).color);
+        assert!((0..6).all(|i| !colors[..i].contains(&colors[i])));
+    }
+}

@@ -263,6 +263,19 @@ sweep.parameters.delay = [5]
             e.starts_with("x.toml:8:21: models[0].model = \"lsmt\""),
             "{e}"
         );
+        let scanned = TEXT.replace("gates = \"chrono\"", "scan = \"parallel\"");
+        let e = error(&scanned, "quick", &[]);
+        assert!(
+            e.contains("models[1].scan = \"parallel\"") && e.contains("only mingru and minlstm"),
+            "{e}"
+        );
+        let minimal = scanned.replace("\"lstm\", scan", "\"mingru\", scan");
+        assert!(
+            load("x.toml", &minimal)
+                .unwrap()
+                .resolve("quick", &[])
+                .is_ok()
+        );
         let e = error(TEXT, "slow", &[]);
         assert!(e.contains("`slow`") && e.contains("quick, smoke"), "{e}");
     }
