@@ -22,7 +22,7 @@ struct Cyclic;
 
 impl Automaton for Cyclic {
     fn alphabets(&self) -> Vec<Range<u32>> {
-        vec![0..3]
+        std::iter::once(0..3).collect()
     }
 
     fn states(&self) -> usize {

@@ -18,7 +18,7 @@ struct Parity;
 
 impl Automaton for Parity {
     fn alphabets(&self) -> Vec<Range<u32>> {
-        vec![0..2]
+        std::iter::once(0..2).collect()
     }
 
     fn states(&self) -> usize {

@@ -97,7 +97,7 @@ fn permutations(n: usize) -> Vec<Vec<usize>> {
 
 impl Automaton for Permutation {
     fn alphabets(&self) -> Vec<Range<u32>> {
-        vec![0..self.symbols.len() as u32]
+        std::iter::once(0..self.symbols.len() as u32).collect()
     }
 
     fn states(&self) -> usize {
