@@ -23,6 +23,8 @@
 mod gates;
 mod kernels;
 mod plan;
+#[cfg(test)]
+mod reference;
 mod step;
 #[cfg(test)]
 mod tests;
