@@ -88,6 +88,7 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
     match (column, value) {
         (_, "") | (_, "default") => None,
         ("model", model) => Some(name(model).to_string()),
+        ("positions", "none") => Some("no positions".into()),
         ("positions", value) => Some(format!("{value} positions")),
         ("gates", value) => Some(format!("{value} gates")),
         ("task", value) => Some(value.to_string()),
