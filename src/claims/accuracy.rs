@@ -17,8 +17,8 @@
 //!   do not exclude that one in two would differ: the solve rates beside it, with Wilson's
 //!   interval, say how much of that remains open.
 //!
-//! The position scheme that decides is rotary, fixed beforehand (the only one known to copy far
-//! within a small budget); other schemes are shown beside it.
+//! The position scheme that decides is the question's, fixed beforehand: rotary where places matter
+//! (the only one known to copy far within a small budget); others are shown beside it.
 
 use super::comparison::{Comparison, Conclusion, Decided, Missing, closest};
 use super::select::nothing;
@@ -200,6 +200,7 @@ pub(super) fn conclude(
     let over = named(question.long, longest);
     let attention = match together.comparison.rival.as_str() {
         "" => "the transformer".to_owned(),
+        "none" => "the transformer without positions".to_owned(),
         positions => format!("the transformer with {positions} positions"),
     };
     let Some(lead) = together.interval().map(|i| text::plain(i, 2)) else {

@@ -2,10 +2,12 @@
 //! counter-case, where a gated recurrent model needs to keep one number.
 //!
 //! **Compared:** the share of the answers' variance that is explained, 1 − MSE / floor with the
-//! floor 1/6 of always answering 1, transformer (rotary positions) minus the best recurrent model at
+//! floor 1/6 of always answering 1, transformer (without positions) minus the best recurrent model at
 //! equal parameters, over seeds, at each length and over the upper half of the lengths together. On
 //! that scale 0 is the floor and 1 perfection, as accuracy on the other tasks of distance, and what
-//! [`super::accuracy`] says of how and why holds here too.
+//! [`super::accuracy`] says of how and why holds here too. The transformer that decides has no
+//! positions: what is marked matters and not where, and in a pilot rotary positions had kept it at
+//! the floor, which would have judged the positions. Rotary positions are shown beside it.
 //!
 //! **Answers:** *supported*, ahead by more than the margin over the long sequences together and
 //! behind at none of them; *refuted*, not ahead by the margin there: a tie refutes; *conditional*,
@@ -46,6 +48,7 @@ const QUESTION: Question = Question {
     points: "lengths of {}",
     accuracy: "explained share of the variance",
     unit: "share of the variance",
+    positions: "none",
 };
 
 /// Mean squared error of always answering the mean, 1.

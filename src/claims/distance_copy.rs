@@ -44,6 +44,7 @@ const QUESTION: Question = Question {
     points: "delays of {}",
     accuracy: "copying accuracy",
     unit: "accuracy",
+    positions: "rotary",
 };
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {

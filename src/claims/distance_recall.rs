@@ -44,6 +44,7 @@ const QUESTION: Question = Question {
     points: "{} pairs",
     accuracy: "recall accuracy",
     unit: "accuracy",
+    positions: "rotary",
 };
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {

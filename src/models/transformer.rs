@@ -2,7 +2,7 @@
 //! (Vaswani et al. 2017) and a GELU feed-forward of four times the width, biases everywhere, a
 //! final norm, and a head that is not tied to the embedding.
 
-use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Positions, Shape, State};
+use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Shape, State};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
 use crate::ops::{self, Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
 
@@ -109,12 +109,14 @@ struct Transformer {
 }
 
 impl Transformer {
-    /// Maps as PyTorch initialises `nn.Linear`; with sinusoidal positions the embedding is N(0, 1):
-    /// Vaswani et al. scale it to the size of the sines, which would drown it otherwise.
+    /// Maps as PyTorch initialises `nn.Linear`, of numbers too; with sinusoidal positions the embedding
+    /// is N(0, 1): Vaswani et al. scale it to the size of the sines, which would drown it otherwise.
     fn new(config: &ModelConfig, init: &mut Initializer) -> Self {
         let (v, d, t) = (config.vocab, config.width, config.seq_len);
-        let embedding_deviation = match config.positions {
-            Positions::Sinusoidal => 1.0,
+        let embedding_deviation = match (config.positions, config.output) {
+            (Positions::Sinusoidal, _) => 1.0,
+            // The map of V numbers: as PyTorch's Linear, or positions would drown a small number.
+            (_, Output::Number) => (3.0 * v as f32).sqrt().recip(),
             _ => DEVIATION,
         };
         let embedding = init.normal(v * d, embedding_deviation);

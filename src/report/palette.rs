@@ -101,6 +101,7 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         (_, "") | (_, "default") => None,
         ("model", model) => Some(name(model).to_string()),
         ("positions", "alibi") => Some("ALiBi positions".into()),
+        ("positions", "none") => Some("no positions".into()),
         ("positions", value) => Some(format!("{value} positions")),
         ("gates", value) => Some(format!("{value} gates")),
         ("scan", "sequential") => Some("loop".into()),

@@ -19,6 +19,8 @@ pub(in crate::claims) struct Question {
     pub accuracy: &'static str,
     /// Its unit.
     pub unit: &'static str,
+    /// Position scheme of the transformer that decides, fixed beforehand.
+    pub positions: &'static str,
 }
 
 /// A model with its variant.
@@ -55,6 +57,7 @@ impl Series {
 
     pub fn label(&self) -> String {
         match (&self.positions, self.gates.as_deref()) {
+            (Some(positions), _) if positions == "none" => format!("{} (no positions)", self.model),
             (Some(positions), _) => format!("{} ({positions})", self.model),
             (_, Some("chrono")) => format!("{} (chrono)", self.model),
             _ => self.model.clone(),
@@ -155,7 +158,7 @@ impl<'a> Table<'a> {
             .into_iter()
             .filter(|s| s.model == ATTENTION)
             .collect();
-        found.sort_by_key(|s| s.positions.as_deref() != Some("rotary"));
+        found.sort_by_key(|s| s.positions.as_deref() != Some(self.question.positions));
         found
     }
 

@@ -11,7 +11,7 @@ use std::ops::Range;
 pub(super) const ALL: Parameter = Parameter {
     name: "all",
     default: 0,
-    describes: "1: the answer so far is due after every symbol, too; 0: only after the word",
+    describes: "1: training asks for the answer so far after every symbol, too; 0: after the word only",
 };
 /// The parameters that all of them have.
 pub(super) const PARAMETERS: &[Parameter] = &[LENGTH, TEST_LENGTH, TEST_LENGTHS, ALL];
@@ -41,9 +41,10 @@ pub(super) trait Automaton: Send + Sync {
 /// ```
 ///
 /// Scored is the final answer alone, as in the paper; it depends on all L symbols, and its distance
-/// is L, that of the first: accuracy by distance is accuracy by length. With `all` the answer of
-/// the word so far is due after each symbol as well (distance t at position t). Every symbol an
-/// alphabet holds is equally likely.
+/// is L, that of the first: accuracy by distance is accuracy by length. With `all` training and
+/// validation ask for the answer of the word so far after each symbol as well (distance t at
+/// position t), which teaches in hundreds of steps what the paper takes a million for; the test
+/// stays the same. Every symbol an alphabet holds is equally likely.
 pub(super) struct Words<A> {
     automaton: A,
     lengths: Lengths,
@@ -89,9 +90,9 @@ impl<A: Automaton> Task for Words<A> {
     }
 
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
-        let (length, total) = match seq_len {
-            Some(t) => (t - 1, t),
-            None => (self.lengths.draw(rng), self.seq_len()),
+        let (length, total, all) = match seq_len {
+            Some(t) => (t - 1, t, false),
+            None => (self.lengths.draw(rng), self.seq_len(), self.all),
         };
         let alphabets = self.automaton.alphabets();
         let end = batch.tokens.len() + total;
@@ -100,7 +101,7 @@ impl<A: Automaton> Task for Words<A> {
             let symbol = alphabet.start + seeds::below(rng, alphabet.len() as u64) as u32;
             state = self.automaton.next(state, symbol);
             // In the middle of a word only a word that could end here has an answer.
-            let scored = self.all && t % alphabets.len() == 0;
+            let scored = all && t % alphabets.len() == 0;
             batch.tokens.push(symbol);
             batch.targets.push(match scored {
                 true => self.automaton.answer(state),
@@ -119,46 +120,37 @@ impl<A: Automaton> Task for Words<A> {
     }
 
     /// Knows the length of the word and nothing of its symbols: the likeliest answer, and the
-    /// entropy of the answers, at each scored position of the test, from the exact distribution
-    /// over states (p_{t+1}(s′) = Σ_{s, x: next(s, x) = s′} p_t(s) / |alphabet|).
+    /// entropy of the answers, after each length of the test, from the exact distribution over
+    /// states (p_{t+1}(s′) = Σ_{s, x: next(s, x) = s′} p_t(s) / |alphabet|).
     fn floor(&self) -> Floor {
-        let automaton = &self.automaton;
+        let (automaton, lengths) = (&self.automaton, self.lengths.test());
         let alphabets = automaton.alphabets();
-        let longest = self.lengths.test().last().copied().unwrap_or(0);
         let mut states = vec![0.0; automaton.states()];
         states[0] = 1.0;
-        let (mut accuracy, mut loss, mut scored) = (0.0, 0.0, 0);
-        for (t, alphabet) in (0..longest).zip(alphabets.iter().cycle()) {
-            let mut after = vec![0.0; states.len()];
-            for (state, p) in states.iter().enumerate().filter(|(_, p)| **p > 0.0) {
-                for symbol in alphabet.clone() {
-                    after[automaton.next(state, symbol)] += p / alphabet.len() as f64;
+        let (mut accuracy, mut loss, mut read) = (0.0, 0.0, 0);
+        for &length in lengths {
+            while read < length {
+                let alphabet = &alphabets[read % alphabets.len()];
+                let mut after = vec![0.0; states.len()];
+                for (state, p) in states.iter().enumerate().filter(|(_, p)| **p > 0.0) {
+                    for symbol in alphabet.clone() {
+                        after[automaton.next(state, symbol)] += p / alphabet.len() as f64;
+                    }
                 }
+                states = after;
+                read += 1;
             }
-            states = after;
-            let mut answers = vec![0.0; automaton.answers()];
+            let mut answers = vec![0.0f64; automaton.answers()];
             for (state, p) in states.iter().enumerate() {
                 answers[automaton.answer(state) as usize] += p;
             }
-            let lengths = self.lengths.test();
-            let ends = lengths.iter().filter(|&&l| l == t + 1).count();
-            let passed = lengths.iter().filter(|&&l| l > t).count();
-            let here = match self.all && t % alphabets.len() == 0 {
-                true => ends + passed,
-                false => ends,
-            };
-            accuracy += here as f64 * answers.iter().copied().fold(0.0, f64::max);
-            loss -= here as f64
-                * answers
-                    .iter()
-                    .filter(|p| **p > 0.0)
-                    .map(|p| p * p.ln())
-                    .sum::<f64>();
-            scored += here;
+            accuracy += answers.iter().copied().fold(0.0, f64::max);
+            let possible = answers.iter().filter(|p| **p > 0.0);
+            loss -= possible.map(|p| p * p.ln()).sum::<f64>();
         }
         Floor {
-            accuracy: accuracy / scored as f64,
-            loss: loss / scored as f64,
+            accuracy: accuracy / lengths.len() as f64,
+            loss: loss / lengths.len() as f64,
         }
     }
 }
