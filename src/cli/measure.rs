@@ -238,6 +238,7 @@ fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
             "interval": { "low": step.low, "high": step.high, "level": step.level },
         },
         "flops_per_step": m.flops_per_step,
+        "bytes_per_step": m.bytes_per_step,
         "span_flops": m.span_flops,
         "peak_flops": m.peak_flops,
         "share_of_peak": m.share_of_peak,

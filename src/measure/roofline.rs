@@ -53,6 +53,10 @@ const SLICE: f64 = 0.02;
 const REPEATS: usize = 4;
 /// Working sets of the copy: within one core's cache to far beyond the last level.
 const COPY_BYTES: [usize; 4] = [256 << 10, 4 << 20, 16 << 20, 128 << 20];
+/// Working set of a copy within each thread's own cache, for [`copy_roofs`].
+const CACHED_BYTES: usize = 128 << 10;
+/// A region copies at least this much: starting threads is no part of the limit.
+const REGION_BYTES: usize = 8 << 20;
 /// Rows, columns and depth of the product.
 const GEMM_SIZE: usize = 512;
 
@@ -69,6 +73,13 @@ pub fn probe(threads: usize) -> Roofline {
 /// The FMA rate alone with `threads` threads, FLOP/s, in about a tenth of a second.
 pub fn peak_flops(threads: usize) -> f64 {
     with_threads(threads, fma_flops)
+}
+
+/// Copy rates with `threads` threads: within their caches, and in main memory. In about a fifth of a
+/// second.
+pub fn copy_roofs(threads: usize) -> [CopyRate; 2] {
+    let memory = COPY_BYTES[COPY_BYTES.len() - 1];
+    with_threads(threads, || [CACHED_BYTES * threads, memory].map(copy_rate))
 }
 
 /// Repeats `work`, which does `amount` of something each time, and returns the best rate.
@@ -152,12 +163,15 @@ fn copy_rate(bytes: usize) -> CopyRate {
     let part = floats.div_ceil(parallel::threads());
     let source = vec![1.0_f32; floats];
     let mut target = vec![0.0_f32; floats];
-    let bytes_per_second = best_rate((2 * floats * size_of::<f32>()) as f64, || {
+    let times = (REGION_BYTES / bytes.max(1)).max(1);
+    let bytes_per_second = best_rate((times * 2 * floats * size_of::<f32>()) as f64, || {
         parallel::for_each_chunk(&mut target, part, |i, chunk| {
             let start = i * part;
-            chunk.copy_from_slice(&source[start..start + chunk.len()]);
+            for _ in 0..times {
+                chunk.copy_from_slice(&source[start..start + chunk.len()]);
+                std::hint::black_box(&mut *chunk);
+            }
         });
-        std::hint::black_box(&target);
     });
     CopyRate {
         bytes,
@@ -178,6 +192,12 @@ mod tests {
         assert!(
             roofline.gemm_flops < 1.5 * roofline.fma_flops,
             "{roofline:?}"
+        );
+        let [cache, memory] = copy_roofs(1);
+        assert!(cache.bytes < memory.bytes);
+        assert!(
+            cache.bytes_per_second > memory.bytes_per_second,
+            "{cache:?} {memory:?}"
         );
         assert_eq!(roofline.attainable_flops(1.0, 0.0), roofline.fma_flops);
         assert!(roofline.attainable_flops(1.0, 1e6) < roofline.fma_flops);

@@ -9,8 +9,10 @@ use crate::ops::{cost, with_new_threads};
 use crate::stats::{Interval, median, median_interval};
 use serde::{Deserialize, Serialize};
 
+mod operations;
 mod workload;
 
+pub use operations::Operation;
 pub use workload::{Prepared, prepare};
 
 /// What a step is.
@@ -60,6 +62,8 @@ pub struct Repeats {
     pub at_most: usize,
     /// Seconds a workload after which no further round begins.
     pub seconds: f64,
+    /// Further steps, after all rounds, in which each operation is timed by itself; 0 for none.
+    pub operation_steps: usize,
 }
 
 impl Default for Repeats {
@@ -68,6 +72,7 @@ impl Default for Repeats {
             at_least: 5,
             at_most: 200,
             seconds: 3.0,
+            operation_steps: 0,
         }
     }
 }
@@ -92,6 +97,9 @@ pub struct Measurement {
     /// Floating-point operations of a step, counted by the operations while they ran; for decoding
     /// the model's own account of a token.
     pub flops_per_step: f64,
+    /// Bytes that the operations of a step read and wrote, once each, caches ignored; `None` for
+    /// decoding.
+    pub bytes_per_step: Option<f64>,
     /// Longest chain of dependent floating-point operations of a step, if its operations follow one
     /// another as those of a stack of layers do; `None` for decoding.
     pub span_flops: Option<f64>,
@@ -105,6 +113,8 @@ pub struct Measurement {
     pub peak_bytes: Option<usize>,
     /// Decoding: bytes of state that the model keeps for all sequences of the batch.
     pub state_bytes: Option<usize>,
+    /// Each operation of a step, where `Repeats::operation_steps` asks for them.
+    pub operations: Vec<Operation>,
     /// Threads that worked.
     pub threads: usize,
     /// CPU model name.
@@ -146,6 +156,9 @@ pub fn interleaved(
         progress((spent / budget.max(1e-9)).min(1.0));
     }
     peaks.probe();
+    for contestant in &mut contestants {
+        contestant.operations = operations::time(&mut contestant.prepared, repeats.operation_steps);
+    }
     let cpu = Machine::detect().cpu;
     Ok(contestants
         .into_iter()
@@ -158,9 +171,20 @@ struct Contestant {
     prepared: Prepared,
     steps_a_round: usize,
     step_seconds: Vec<f64>,
-    flops_per_step: f64,
-    span_flops: f64,
+    observed: Observed,
+    operations: Vec<Operation>,
     peak_bytes: Option<usize>,
+}
+
+/// What one step did.
+struct Observed {
+    /// The most bytes in use.
+    peak: usize,
+    flops: f64,
+    /// Bytes moved.
+    bytes: f64,
+    /// FLOPs of its longest chain.
+    span: f64,
 }
 
 impl Contestant {
@@ -168,9 +192,12 @@ impl Contestant {
     fn new(workload: &Workload) -> Result<Self, ModelError> {
         let before = memory::live();
         let mut prepared = prepare(workload)?;
-        let (peak, flops_per_step, span_flops) = observe_step(&mut prepared, workload.threads);
-        let peak_bytes = memory::is_counting()
-            .then(|| peak.saturating_sub(before + prepared.bytes_of_measuring()));
+        let observed = observe_step(&mut prepared, workload.threads);
+        let peak_bytes = memory::is_counting().then(|| {
+            observed
+                .peak
+                .saturating_sub(before + prepared.bytes_of_measuring())
+        });
         // The threads that will be timed start with empty working memory: a first step fills it.
         prepared.step();
         let step = prepared.step().min(prepared.step());
@@ -178,8 +205,8 @@ impl Contestant {
             prepared,
             steps_a_round: (ROUND_SECONDS / step.max(1e-9)).ceil().clamp(1.0, 10_000.0) as usize,
             step_seconds: Vec::new(),
-            flops_per_step,
-            span_flops,
+            observed,
+            operations: Vec::new(),
             peak_bytes,
         })
     }
@@ -218,32 +245,37 @@ impl Contestant {
             },
             step_seconds: self.step_seconds,
             median_step_seconds: seconds,
-            flops_per_step: self.flops_per_step,
-            span_flops: (workload.mode != Mode::Decode).then_some(self.span_flops),
+            flops_per_step: self.observed.flops,
+            bytes_per_step: (workload.mode != Mode::Decode).then_some(self.observed.bytes),
+            span_flops: (workload.mode != Mode::Decode).then_some(self.observed.span),
             peak_flops,
-            share_of_peak: self.flops_per_step / seconds.estimate / peak_flops,
+            share_of_peak: self.observed.flops / seconds.estimate / peak_flops,
             peak_bytes: self.peak_bytes,
             state_bytes: self.prepared.state_bytes,
+            operations: self.operations,
             threads: workload.threads,
             cpu: cpu.to_string(),
         }
     }
 }
 
-/// The most bytes in use during a step, the step's FLOPs and its longest chain.
+/// Watches one step.
 ///
 /// Runs in threads of its own, whose working memory is new, so that what an earlier workload left
 /// in the working memory of the timed threads does not hide what this one needs. The first of the
 /// two steps makes what is made once: moments, packed weights.
-fn observe_step(prepared: &mut Prepared, threads: usize) -> (usize, f64, f64) {
+fn observe_step(prepared: &mut Prepared, threads: usize) -> Observed {
     with_new_threads(threads, || {
         prepared.step_here();
         memory::reset_peak();
         let (_, costs) = cost::counting(|| prepared.step_here());
-        let flops: f64 = costs.iter().map(|cost| cost.flops).sum();
-        let span = costs.iter().map(|cost| cost.span).sum();
-        let flops = prepared.decode_flops.unwrap_or(flops);
-        (memory::peak(), flops, span)
+        let sum = |part: fn(&cost::Cost) -> f64| costs.iter().map(part).sum();
+        Observed {
+            peak: memory::peak(),
+            flops: prepared.decode_flops.unwrap_or(sum(|cost| cost.flops)),
+            bytes: sum(|cost| cost.bytes),
+            span: sum(|cost| cost.span),
+        }
     })
 }
 

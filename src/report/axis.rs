@@ -65,6 +65,11 @@ impl Axis {
         self.low
     }
 
+    /// The high end.
+    pub fn high(&self) -> f64 {
+        self.high
+    }
+
     fn choose_ticks(&self, at: &[f64], most: usize) -> Vec<(f64, String)> {
         let inside = |v: &f64| (-1e-9..=1.0 + 1e-9).contains(&self.position(*v));
         if !at.is_empty() && at.len() <= most {

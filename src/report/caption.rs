@@ -3,6 +3,7 @@
 use super::axis::{short, thousands};
 use super::figure::{MOST_POINTS, Panel};
 use super::palette;
+use super::roofline;
 use super::source::Row;
 use crate::suite::schema::{Kind, PlotKind, PlotSpec};
 use std::collections::BTreeSet;
@@ -45,6 +46,7 @@ pub(super) fn caption(
     };
     let marks = match (spec.kind, most) {
         (_, 0) => "nothing recorded yet".to_string(),
+        (PlotKind::Roofline, _) => roofline::caption(panels),
         (PlotKind::Curves, 1) => format!("One run a curve ({n} {})", one(unit)),
         (PlotKind::Curves, _) => format!("Bold: median of {n} {unit}; faint: single {unit}"),
         (_, 1) => "One value a point (n = 1), so no interval".to_string(),

@@ -7,6 +7,7 @@ use super::font::{text_width, wrap};
 use super::layout::{spread, x_axis, y_axis};
 use super::marks;
 use super::palette::{DOTTED, Style};
+use super::roofline;
 use super::scene::{Anchor, Ink, Point, Scene, Shape};
 use crate::suite::schema::PlotKind;
 
@@ -71,6 +72,7 @@ pub fn draw(figure: &Figure, width: f64) -> Scene {
     page.y += 12.0;
     match figure.kind {
         PlotKind::Bars => bars::draw(&mut page, figure),
+        PlotKind::Roofline => roofline::draw(&mut page, figure),
         _ => page.plots(figure),
     }
     Scene {
@@ -206,7 +208,7 @@ impl Page {
         self.label_below(center, &figure.x_label);
     }
 
-    fn axes(&mut self, frame: &Frame, x: &Axis, y: &Axis) {
+    pub(super) fn axes(&mut self, frame: &Frame, x: &Axis, y: &Axis) {
         let base = frame.top + frame.height;
         for (value, label) in &y.ticks {
             let (left, level) = frame.at(0.0, y.position(*value));

@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns that say what a measurement is of; values of the same metric with the same factors are
 /// compared.
-const FACTORS: [&str; 12] = [
+const FACTORS: [&str; 13] = [
     "model",
     "positions",
     "gates",
     "scan",
+    "operation",
     "task",
     "seq_len",
     "batch",

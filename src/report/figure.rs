@@ -1,6 +1,7 @@
 //! From a plot's specification and the records to what the plot shows, before any drawing.
 
 use super::palette::{self, Style};
+use super::roofline::{self, Operation, Roofs};
 use super::source::{Row, Source, compare_fields};
 use crate::stats::{Interval, median, median_interval, wilson};
 use crate::suite::metrics::{METRICS, find};
@@ -57,6 +58,8 @@ pub struct Panel {
     pub series: Vec<Series>,
     /// Trivial floors and baselines.
     pub floors: Vec<Floor>,
+    /// The machine's limits, of a roofline plot.
+    pub roofs: Option<Roofs>,
 }
 
 /// One model or variant.
@@ -70,6 +73,8 @@ pub struct Series {
     pub points: Vec<Estimate>,
     /// Single runs of a curve.
     pub runs: Vec<Vec<(f64, f64)>>,
+    /// Operations of a step, of a roofline plot.
+    pub operations: Vec<Operation>,
 }
 
 /// An estimate at one x.
@@ -106,10 +111,16 @@ pub fn collect(
     check(spec, experiment)?;
     let baseline = |model: &str| spec.baselines.iter().any(|b| b == model);
     let mut rows = Vec::new();
-    for record in source.measured(&experiment.id, &spec.metric) {
-        let row = Row::of(record)?;
-        if !baseline(&record.model) && row.matches(&spec.filter, false) {
-            rows.push((row, record.value.unwrap_or(f64::NAN)));
+    let metrics = match spec.kind {
+        PlotKind::Roofline => &roofline::METRICS[..],
+        _ => &[spec.metric.as_str()],
+    };
+    for metric in metrics {
+        for record in source.measured(&experiment.id, metric) {
+            let row = Row::of(record)?;
+            if !baseline(&record.model) && row.matches(&spec.filter, false) {
+                rows.push((row, record.value.unwrap_or(f64::NAN)));
+            }
         }
     }
     let facets = facet_values(&spec.facet, experiment, &rows);
@@ -131,6 +142,7 @@ pub fn collect(
             }),
             series: series(spec, &rows, longest),
             floors: super::floors::floors(spec, experiment, source, &lenient)?,
+            roofs: Roofs::of(&rows).filter(|_| spec.kind == PlotKind::Roofline),
         });
     }
     Ok(Figure {
@@ -239,6 +251,7 @@ fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> 
     }
     let mut groups: Vec<_> = groups.into_iter().collect();
     groups.sort_by_key(|(key, rows)| (palette::rank(rows[0].0.get("model")), variant(spec, key)));
+    let roofs = Roofs::of(rows);
     let mut previous = (String::new(), 0);
     groups
         .into_iter()
@@ -259,6 +272,11 @@ fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> 
             } else {
                 Vec::new()
             };
+            let (points, operations) = match spec.kind {
+                PlotKind::Roofline => roofline::places(&rows, roofs),
+                PlotKind::Curves => (medians(&runs), Vec::new()),
+                _ => (estimates(spec, &rows), Vec::new()),
+            };
             Series {
                 label: if label.is_empty() {
                     palette::name(&model).into()
@@ -266,13 +284,12 @@ fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> 
                     label.join(", ")
                 },
                 style: palette::style(&model, variant(spec, &key).unwrap_or(order)),
-                points: match spec.kind {
-                    PlotKind::Curves => medians(&runs),
-                    _ => estimates(spec, &rows),
-                },
+                points,
                 runs,
+                operations,
             }
         })
+        .filter(|series| spec.kind != PlotKind::Roofline || !series.points.is_empty())
         .collect()
 }
 

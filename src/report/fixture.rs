@@ -41,6 +41,16 @@ y_label = "share of measured peak"
 x_scale = "log2"
 series = ["model"]
 where = { task = "train-step" }
+[[plot]]
+file = "roofline"
+title = "How near the machine's roofs do training steps and their operations come?"
+kind = "roofline"
+metric = "operation_seconds"
+x = "x"
+x_label = "operational intensity (FLOP per byte)"
+y_label = "speed (GFLOP/s)"
+series = ["model"]
+where = { task = "train-step", seq_len = 128 }
 "#,
     r#"
 id = "parallel-clock"
@@ -280,6 +290,9 @@ impl Fixture {
                         ..base("speed-long", &run, model)
                     };
                     self.timings(&row, task, t as f64, speed);
+                    if task == "train-step" && t == 128 {
+                        self.operations(&row, speed);
+                    }
                 }
                 self.done(&run);
             }
@@ -337,6 +350,39 @@ impl Fixture {
             Some(1.7e9 * speed * slowed / 4096.0 / 1.6e11),
         );
         self.add(row, "peak_bytes", None, Some(6.0e7 + t * 4e4));
+    }
+
+    /// Operations that add up to the step of [`Self::timings`].
+    fn operations(&mut self, row: &Record, speed: f64) {
+        self.add(row, "bytes_per_step", None, Some(1.4e8));
+        for (bytes, rate) in [(262_144.0, 9.1e10), (134_217_728.0, 2.1e10)] {
+            self.add(row, "copy_bytes_per_second", Some(bytes), Some(rate));
+        }
+        for (name, flops, bytes, time) in [
+            ("embedding", 0.0, 0.04, 0.01),
+            ("core", 0.3, 0.2, 0.28),
+            ("linear", 0.05, 0.06, 0.04),
+            ("cross_entropy", 0.002, 0.02, 0.02),
+            ("linear.backward", 0.048, 0.08, 0.1),
+            ("core.backward", 0.6, 0.5, 0.5),
+            ("adamw", 0.0, 0.1, 0.05),
+        ] {
+            let row = Record {
+                operation: Some(name.into()),
+                ..row.clone()
+            };
+            self.add(&row, "operation_flops", None, Some(1.7e9 * flops));
+            self.add(&row, "operation_bytes", None, Some(1.4e8 * bytes));
+            for repeat in 0..5 {
+                let jitter = 1.0 + 0.02 * noise(&[repeat, row.model.len() as u64]);
+                let row = Record {
+                    repeat: Some(repeat as usize),
+                    ..row.clone()
+                };
+                let seconds = 4096.0 / speed * time * jitter;
+                self.add(&row, "operation_seconds", None, Some(seconds));
+            }
+        }
     }
 
     fn copy(&mut self) {

@@ -3,6 +3,7 @@
 use super::axis::{exact, significant, thousands};
 use super::figure::{Estimate, Figure, estimate};
 use super::palette;
+use super::roofline;
 use super::source::{Row, Source, compare_fields};
 use super::terminal;
 use crate::claims::Verdict;
@@ -50,7 +51,7 @@ pub(super) fn number(value: f64) -> Cell {
 }
 
 /// `1.23 [1.1, 1.4]`.
-fn with_interval(value: f64, interval: Option<&Interval>) -> Cell {
+pub(super) fn with_interval(value: f64, interval: Option<&Interval>) -> Cell {
     let text = match interval {
         Some(i) => format!(
             "{} [{}, {}]",
@@ -96,10 +97,13 @@ pub fn evidence(verdict: Option<&Verdict>) -> Table {
 
 /// The estimates a plot shows; of curves the last one of each.
 pub fn numbers(figure: &Figure) -> Table {
+    if figure.kind == PlotKind::Roofline {
+        return roofline::numbers(figure);
+    }
     let x = match figure.kind {
         PlotKind::Lines => "at",
         PlotKind::Curves => "at its end",
-        PlotKind::Bars => "",
+        PlotKind::Bars | PlotKind::Roofline => "",
     };
     let mut rows = Vec::new();
     for panel in &figure.panels {

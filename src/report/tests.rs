@@ -117,6 +117,17 @@ fn plots_carry_floor_n_and_every_series() {
     ] {
         assert!(svg.contains(text), "{text}");
     }
+    let roofline = read(&dir, "plots/roofline.svg");
+    for text in [
+        "multiply-adds 160 GFLOP/s",
+        "main memory 21.0 GB/s",
+        "cache 91.0 GB/s",
+        "n = 12 repeats",
+        "2 threads",
+        "core.backward",
+    ] {
+        assert!(roofline.contains(text), "{text}");
+    }
     let bars = read(&dir, "plots/next-word.svg");
     for text in [
         "Kneser\u{2013}Ney n-gram 2.19",
@@ -139,6 +150,7 @@ fn a_model_has_one_colour_everywhere() {
     let dir = built();
     for file in [
         "speed-long",
+        "roofline",
         "distance-copy",
         "distance-recall",
         "next-word",
@@ -186,8 +198,8 @@ fn the_page_holds_every_verdict_and_loads_nothing() {
             "{href}"
         );
     }
-    assert_eq!(html.matches("<svg class=\"wide\"").count(), 11);
-    assert_eq!(html.matches("<svg class=\"narrow\"").count(), 11);
+    assert_eq!(html.matches("<svg class=\"wide\"").count(), 12);
+    assert_eq!(html.matches("<svg class=\"narrow\"").count(), 12);
     assert!(html.contains("var(--blue)") && !html.contains("\"#0072B2\""));
 }
 
@@ -245,7 +257,7 @@ fn rebuilding_gives_the_same_bytes() {
             .collect()
     };
     let first = files(dir.path());
-    assert_eq!(first.len(), 2 * 11 + 1);
+    assert_eq!(first.len(), 2 * 12 + 1);
     build(dir.path()).unwrap();
     assert!(files(dir.path()) == first, "a rebuild changed a file");
 }

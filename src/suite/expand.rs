@@ -1,7 +1,9 @@
 //! From a resolved experiment to its runs: every sweep point, model and seed.
 
 use super::check::{Fault, TEXT};
-use super::schema::{Experiment, Gates, Kind, Series, Settings, Sweep, Threads};
+use super::schema::{
+    Experiment, Gates, Kind, PlotKind, PlotSpec, Series, Settings, Sweep, Threads,
+};
 use super::texts::Texts;
 use super::{Record, work::*};
 use crate::data::tasks::{TaskSettings, TaskSource};
@@ -441,6 +443,15 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
             equal: Some("parameters".into()),
             ..template(experiment, context, &id, &models[0])
         };
+        let shared = Record {
+            task: record.task.clone(),
+            seq_len: record.seq_len,
+            batch: record.batch,
+            equal: record.equal.clone(),
+            ..Record::default()
+        };
+        let drawn = |plot: &PlotSpec| plot.kind == PlotKind::Roofline && plot.may_show(&shared);
+        let operations = mode == Mode::TrainStep && experiment.plots.iter().any(drawn);
         runs.push(Run {
             id,
             experiment: experiment.id.clone(),
@@ -455,6 +466,7 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
                 threads: threads.clone(),
                 repeats: s.repeats.unwrap_or(10),
                 seconds_per_model: s.seconds_per_model.unwrap_or(1.0),
+                operations,
             }),
         });
     }

@@ -50,6 +50,13 @@ pub const METRICS: &[Metric] = &[
         "floating-point operations of one step, a multiply-add counted as two",
     ),
     metric(
+        "bytes_per_step",
+        "B",
+        None,
+        false,
+        "bytes that the operations of one step read and write, once each, caches ignored",
+    ),
+    metric(
         "span_flops",
         "1",
         None,
@@ -65,11 +72,39 @@ pub const METRICS: &[Metric] = &[
         "fused multiply-add rate of this machine, measured in the same run at the same threads",
     ),
     metric(
+        "copy_bytes_per_second",
+        "1/s",
+        Some("bytes of source and destination together"),
+        true,
+        "rate of reading and writing in copying, measured in the same run at the same threads",
+    ),
+    metric(
         "share_of_peak",
         "1",
         None,
         true,
         "flops_per_step / median step_seconds / peak_flops",
+    ),
+    metric(
+        "operation_seconds",
+        "s",
+        None,
+        true,
+        "time of all calls of one operation in one step, timed one by one in steps of their own",
+    ),
+    metric(
+        "operation_flops",
+        "1",
+        None,
+        false,
+        "floating-point operations of all calls of one operation in one step",
+    ),
+    metric(
+        "operation_bytes",
+        "B",
+        None,
+        false,
+        "bytes that all calls of one operation in one step read and write, once each",
     ),
     metric(
         "peak_bytes",

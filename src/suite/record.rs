@@ -30,6 +30,9 @@ pub struct Record {
     /// Scan of minGRU and minLSTM: `sequential` or `parallel`.
     #[serde(default)]
     pub scan: Option<String>,
+    /// Operation of the model's step that was measured; empty for the step as a whole.
+    #[serde(default)]
+    pub operation: Option<String>,
     /// Tokens in a sequence T.
     pub seq_len: Option<usize>,
     /// Sequences in a batch B.

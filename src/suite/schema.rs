@@ -1,5 +1,6 @@
 //! What an experiment file may say. Every table refuses unknown keys.
 
+use super::Record;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::models::{Positions, Scan};
 use serde::{Deserialize, Serialize};
@@ -328,6 +329,21 @@ pub struct PlotSpec {
     pub baselines: Vec<String>,
 }
 
+impl PlotSpec {
+    /// Whether the filter lets records with these factors through, so far as they are known: an
+    /// empty column may still get the value asked for.
+    pub fn may_show(&self, record: &Record) -> bool {
+        let fields = serde_json::to_value(record).unwrap_or_default();
+        self.filter.iter().all(|(column, wanted)| {
+            match fields.get(column).unwrap_or(&serde_json::Value::Null) {
+                serde_json::Value::Null => true,
+                serde_json::Value::String(text) => text.is_empty() || wanted.matches(text),
+                other => wanted.matches(&other.to_string()),
+            }
+        })
+    }
+}
+
 /// A value to compare a record column with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -361,6 +377,10 @@ pub enum PlotKind {
     Curves,
     /// One bar with interval per series.
     Bars,
+    /// FLOP/s against FLOPs per byte under the machine's roofs: a large mark a training step, a small
+    /// one for each of its operations. Runs that such a plot may show time their operations too.
+    /// Metric is `operation_seconds`; `x` and the scales are not used.
+    Roofline,
 }
 
 /// Scale of an axis.

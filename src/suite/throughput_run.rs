@@ -4,8 +4,12 @@ use super::Record;
 use super::execute::{Failure, Session};
 use super::train_run::record;
 use super::work::{Run, Throughput, set_model};
+use crate::measure::roofline::{self, CopyRate};
 use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, Shape};
+
+/// Steps in which operations are timed one by one: odd, for their median.
+const OPERATION_STEPS: usize = 5;
 
 /// Measures and records every repeat. Workloads measured together share their repeat numbers: equal
 /// numbers were taken in turn.
@@ -33,11 +37,20 @@ pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Re
         at_least: work.repeats,
         at_most: work.repeats.max(200),
         seconds: work.seconds_per_model,
+        operation_steps: if work.operations { OPERATION_STEPS } else { 0 },
     };
     let measured = interleaved(&workloads, repeats, &mut |fraction| {
         session.advance(fraction)
     })?;
 
+    let copy: Vec<(usize, Vec<CopyRate>)> = match work.operations {
+        true => work
+            .threads
+            .iter()
+            .map(|&n| (n, roofline::copy_roofs(n).to_vec()))
+            .collect(),
+        false => Vec::new(),
+    };
     let mut rows = Vec::new();
     for ((model, threads), m) in pairs.into_iter().zip(measured) {
         let mut factors = run.clone();
@@ -58,6 +71,9 @@ pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Re
             );
         }
         add("flops_per_step", None, m.flops_per_step);
+        if let Some(bytes) = m.bytes_per_step {
+            add("bytes_per_step", None, bytes);
+        }
         if let Some(span) = m.span_flops {
             add("span_flops", None, span);
         }
@@ -68,6 +84,30 @@ pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Re
         }
         if let (Mode::Decode, Some(bytes)) = (work.mode, m.state_bytes) {
             add("state_bytes", None, bytes as f64);
+        }
+        for (_, rates) in copy.iter().filter(|(n, _)| *n == threads) {
+            rows.extend(rates.iter().map(|rate| {
+                record(
+                    &factors,
+                    "copy_bytes_per_second",
+                    Some(rate.bytes as f64),
+                    Some(rate.bytes_per_second),
+                )
+            }));
+        }
+        for operation in &m.operations {
+            factors.record.operation = Some(operation.name.into());
+            let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
+                rows.push(Record {
+                    repeat,
+                    ..record(&factors, metric, None, Some(value))
+                });
+            };
+            add("operation_flops", None, operation.flops);
+            add("operation_bytes", None, operation.bytes);
+            for (repeat, &seconds) in operation.seconds.iter().enumerate() {
+                add("operation_seconds", Some(repeat), seconds);
+            }
         }
         session
             .log(&format!(

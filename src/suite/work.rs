@@ -118,6 +118,9 @@ pub struct Throughput {
     pub repeats: usize,
     /// Seconds after which no further repeat of it begins.
     pub seconds_per_model: f64,
+    /// Whether each operation of a step is timed too, and the machine's copying beside it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub operations: bool,
     /// The models.
     pub models: Vec<ModelConfig>,
 }

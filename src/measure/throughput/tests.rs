@@ -30,6 +30,7 @@ const FEW: Repeats = Repeats {
     at_least: 3,
     at_most: 4,
     seconds: 0.0,
+    operation_steps: 0,
 };
 
 #[test]
@@ -52,6 +53,32 @@ fn every_model_is_measured_in_every_mode() {
             assert!(interval.low <= interval.estimate && interval.estimate <= interval.high);
             assert_eq!(m.state_bytes.is_some(), mode == Mode::Decode, "{name}");
         }
+    }
+}
+
+#[test]
+fn operations_are_timed_after_the_steps_and_add_up_to_one() {
+    let workloads: Vec<_> = MODELS
+        .iter()
+        .map(|m| workload(Mode::TrainStep, m.name))
+        .collect();
+    let repeats = Repeats {
+        operation_steps: 2,
+        ..FEW
+    };
+    for m in interleaved(&workloads, repeats, &mut |_| {}).expect("sizes are right") {
+        assert_eq!(m.step_seconds.len(), 3, "{}", m.model);
+        let sum = |part: fn(&Operation) -> f64| m.operations.iter().map(part).sum::<f64>();
+        let close = |a: f64, b: f64| (a - b).abs() <= 1e-9 * b;
+        assert!(close(sum(|o| o.flops), m.flops_per_step), "{m:?}");
+        assert!(
+            close(sum(|o| o.bytes), m.bytes_per_step.unwrap_or(0.0)),
+            "{m:?}"
+        );
+        let names: Vec<_> = m.operations.iter().map(|o| o.name).collect();
+        assert!(names.contains(&"linear") && names.contains(&"linear.backward"));
+        let timed = |o: &Operation| o.seconds.len() == 2 && o.seconds.iter().all(|s| *s > 0.0);
+        assert!(m.operations.iter().all(timed), "{m:?}");
     }
 }
 

@@ -313,3 +313,29 @@ fn every_built_in_experiment_expands_in_every_profile() {
         }
     }
 }
+
+#[test]
+fn operations_are_timed_where_a_roofline_plot_shows_them() {
+    let timed = |text: &str| -> Vec<String> {
+        let operations = |run: &Run| matches!(&run.work, Work::Throughput(w) if w.operations);
+        let runs = runs(text, &[]).into_iter().filter(operations);
+        runs.map(|run| run.id).collect()
+    };
+    assert_eq!(timed(SPEED), [""; 0]);
+    let plot = |filter: &str| {
+        format!(
+            "{SPEED}[[plot]]\nfile = \"r\"\ntitle = \"t\"\nkind = \"roofline\"\n\
+             metric = \"operation_seconds\"\nx = \"x\"\nx_label = \"x\"\ny_label = \"y\"\n\
+             series = [\"model\"]\n{filter}"
+        )
+    };
+    // A decoded token has no profile, whatever a plot would show.
+    assert_eq!(timed(&plot("")).len(), 2);
+    let one = timed(&plot("where = { seq_len = 64, model = \"transformer\" }"));
+    assert_eq!(one.len(), 1);
+    assert!(
+        one[0].contains("train-step") && one[0].contains("64"),
+        "{one:?}"
+    );
+    assert_eq!(timed(&plot("where = { seq_len = 65 }")), [""; 0]);
+}
