@@ -1,6 +1,6 @@
 //! Checks of every value of a resolved experiment, before anything runs.
 
-use super::schema::{Experiment, Gates, Kind, Settings, Threads};
+use super::schema::{Experiment, Gates, Kind, PlotKind, Settings, Threads};
 use super::{metrics, record::Record, work::scan_word};
 use crate::{data::tasks, models};
 
@@ -315,6 +315,13 @@ fn check_plots(experiment: &Experiment) -> Result<(), Fault> {
     for (i, plot) in experiment.plots.iter().enumerate() {
         let key = |name: &str| format!("plot[{i}].{name}");
         metric(key("metric"), &plot.metric)?;
+        if plot.kind == PlotKind::Roofline && experiment.kind != Kind::Throughput {
+            return Err(Fault::new(
+                key("kind"),
+                "\"roofline\"",
+                "only experiments of kind \"throughput\" time operations",
+            ));
+        }
         column(key("x"), &plot.x)?;
         for (j, name) in plot.series.iter().enumerate() {
             column(key(&format!("series[{j}]")), name)?;

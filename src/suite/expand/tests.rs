@@ -338,4 +338,11 @@ fn operations_are_timed_where_a_roofline_plot_shows_them() {
         "{one:?}"
     );
     assert_eq!(timed(&plot("where = { seq_len = 65 }")), [""; 0]);
+
+    let train = plot("").replace(SPEED, TEXT);
+    let error = load("x.toml", &train).and_then(|loaded| loaded.resolve("quick", &[]));
+    let error = error.expect_err("training times no operations").to_string();
+    for part in ["plot[0].kind", "roofline", "throughput"] {
+        assert!(error.contains(part), "{error}");
+    }
 }
