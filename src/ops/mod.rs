@@ -12,6 +12,7 @@ pub mod decode;
 mod elman;
 mod embedding;
 pub mod gemm;
+mod gradient;
 mod gru;
 mod linear;
 mod lstm;
@@ -29,6 +30,7 @@ pub use attention::{AttentionShape, attention};
 pub use cross_entropy::cross_entropy;
 pub use elman::{ElmanCell, elman};
 pub use embedding::{embedding, embedding_at_positions};
+pub use gradient::{Incoming, Output, Slot};
 pub use gru::{GruCell, gru};
 pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm};
@@ -36,6 +38,6 @@ pub use norm::{add_layer_norm, layer_norm};
 pub use parallel::{threads, with_new_threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use tape::{
-    Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, backward_from, device, matrix,
-    on_tape, values,
+    Activation, Gradients, Matrix, Scalar, Tape, backward, backward_from, device, matrix, on_tape,
+    read, values,
 };

@@ -201,6 +201,10 @@ impl<T> Shared<T> {
     pub fn new(values: &mut [T]) -> Self {
         Shared(values.as_mut_ptr())
     }
+    /// Shares what a pointer leads to.
+    pub fn from_pointer(pointer: *mut T) -> Self {
+        Shared(pointer)
+    }
     /// The pointer.
     pub fn pointer(self) -> *mut T {
         self.0
@@ -269,7 +273,11 @@ mod tests {
                 scope.spawn(move || {
                     for round in 0..50 {
                         let got = with_threads(2, || map(20, |i| n * 1000 + round * 20 + i));
-                        assert!(got.iter().enumerate().all(|(i, &g)| g == n * 1000 + round * 20 + i));
+                        assert!(
+                            got.iter()
+                                .enumerate()
+                                .all(|(i, &g)| g == n * 1000 + round * 20 + i)
+                        );
                     }
                 });
             }
@@ -284,12 +292,18 @@ mod tests {
         });
         assert!(result.is_err());
         assert_eq!(threads(), before);
-        assert_eq!(with_threads(2, || map(10, |i| i)), (0..10).collect::<Vec<_>>());
+        assert_eq!(
+            with_threads(2, || map(10, |i| i)),
+            (0..10).collect::<Vec<_>>()
+        );
     }
 
     #[test]
     fn new_threads_are_as_many_and_bring_the_result_or_the_panic() {
-        assert_eq!(with_new_threads(3, || (threads(), map(9, |i| i).len())), (3, 9));
+        assert_eq!(
+            with_new_threads(3, || (threads(), map(9, |i| i).len())),
+            (3, 9)
+        );
         let panics = || with_new_threads(2, || for_each(4, |i| assert_ne!(i, 2)));
         assert!(std::panic::catch_unwind(panics).is_err());
     }

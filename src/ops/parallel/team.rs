@@ -98,7 +98,10 @@ impl Team {
         // SAFETY: the region is closed and empty, and stays so until the store below. The borrow
         // ends after this function, which leaves no worker inside.
         unsafe {
-            *shared.work.get() = Some(std::mem::transmute::<*const (dyn Fn() + Sync + '_), *const Work>(work));
+            *shared.work.get() = Some(std::mem::transmute::<
+                *const (dyn Fn() + Sync + '_),
+                *const Work,
+            >(work));
         }
         // Sequentially consistent with the worker's count of sleepers and last look: either we see
         // the sleeper, or it sees the region.
@@ -163,7 +166,11 @@ impl Shared {
             }
             // SAFETY: the driver wrote it before opening the region, and keeps the borrow alive
             // until nobody is inside.
-            let work = unsafe { (*self.work.get()).expect("an open region has work").as_ref() };
+            let work = unsafe {
+                (*self.work.get())
+                    .expect("an open region has work")
+                    .as_ref()
+            };
             let work = work.expect("made from a reference");
             if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
                 let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +200,8 @@ impl Shared {
 
     /// Waits for a region after `last` that is open and returns its number; `None` to stop.
     fn next(&self, last: u64) -> Option<u64> {
-        let open = |state: u64| (state & OPEN != 0 && state >> NUMBER != last).then_some(state >> NUMBER);
+        let open =
+            |state: u64| (state & OPEN != 0 && state >> NUMBER != last).then_some(state >> NUMBER);
         let begin = Instant::now();
         loop {
             for _ in 0..LOOKS {

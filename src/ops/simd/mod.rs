@@ -95,7 +95,6 @@ pub fn with_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
     result
 }
 
-
 /// An inner loop with its arguments.
 pub trait Kernel {
     /// What it returns.
