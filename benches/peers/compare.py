@@ -25,7 +25,7 @@ SHAPES = [  # width, layers, T, B, V
     (256, 2, 128, 32, 96),
     (256, 4, 512, 8, 256),
 ]
-CONTEXTS = [16, 256, 1024, 4096]
+CONTEXTS = [16, 64, 256, 1024, 4096]
 ATTENTION = [(32, 4, 128), (8, 4, 512), (2, 4, 2048), (2, 4, 4096)]  # B, H, T; head width 64
 FIELDS = ["part", "model", "width", "layers", "seq_len", "batch", "vocab", "context", "threads",
           "pair", "ours_per_second", "torch_per_second", "ratio", "share_of_peak", "peak_flops"]
@@ -62,10 +62,20 @@ def measure(options, mode, model, width, layers, seq_len, batch, vocab, context=
     return run_json(command + (["--context", str(context)] if context is not None else []))
 
 
+def chosen(rows, numbers):
+    """The rows with these numbers, from 1; all if there are none."""
+    return [rows[int(n) - 1] for n in numbers.split(",")] if numbers else rows
+
+
+def wanted(models, names):
+    """The models of these names; all if there are none."""
+    return [m for m in models if not names or m in names.split(",")]
+
+
 def train_pairs(options):
     """The sixteen training steps."""
-    for width, layers, seq_len, batch, vocab in SHAPES:
-        for model in twin.MODELS:
+    for width, layers, seq_len, batch, vocab in chosen(SHAPES, options.shapes):
+        for model in wanted(twin.MODELS, options.models):
             module = twin.build(model, vocab, width, layers, 4, seq_len)
             step = twin.TrainStep(module, vocab, batch, seq_len)
 
@@ -84,8 +94,8 @@ def train_pairs(options):
 def decode_pairs(options):
     """One token at B = 1, LSTM by cells and transformer with a cache."""
     for width in (128, 256):
-        for context in CONTEXTS:
-            for model in ("lstm", "transformer"):
+        for context in chosen(CONTEXTS, options.contexts):
+            for model in wanted(("lstm", "transformer"), options.models):
                 module = twin.build(model, 96, width, 2, 4, context + 1).eval()
                 decoder = module if model == "transformer" else twin.CellDecoder(module)
                 step = twin.Decode(decoder, 96, 1, context)
@@ -100,7 +110,7 @@ def decode_pairs(options):
 
 def attention_pairs(options):
     """Attention alone, forward and backward."""
-    for batch, heads, seq_len in ATTENTION:
+    for batch, heads, seq_len in chosen(ATTENTION, options.shapes):
         step = twin.Attention(batch, heads, seq_len, 64)
         command = [options.attention, str(batch), str(heads), str(seq_len), "64",
                    str(options.threads), str(options.seconds)]
@@ -143,6 +153,10 @@ def main():
     parser.add_argument("--seconds", type=float, default=1.0, help="seconds each side of a pair [1]")
     parser.add_argument("--parts", default=",".join(PARTS), help="parts, comma-separated [all]")
     parser.add_argument("--models", default="", help="only these models, comma-separated [all]")
+    parser.add_argument("--shapes", default="",
+                        help="of train-step and attention, by their place in the list from 1 [all]")
+    parser.add_argument("--contexts", default="",
+                        help="of decode, by their place in the list from 1 [all]")
     parser.add_argument("--csv", default="peers.csv", help="every pair goes here [peers.csv]")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -156,8 +170,6 @@ def main():
         for part in options.parts.split(","):
             print(f"\n{part}: ratio [95 % interval], seqduel and torch per second, share of peak")
             for key, ours, step, tokens in PARTS[part](options):
-                if options.models and key["model"] not in options.models.split(","):
-                    continue
                 rows = []
                 for pair in range(options.pairs):
                     rate, found = ours()

@@ -2,7 +2,8 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Shape, State};
 use crate::nn::{Initializer, Linear, Parameter};
-use crate::ops::{self, Activation, Input, Nonlinearity, RecurrentWeights, Tape, decode};
+use crate::ops::decode::PackedLinear;
+use crate::ops::{self, Activation, Input, Nonlinearity, RecurrentWeights, Tape};
 use std::marker::PhantomData;
 
 /// What distinguishes one recurrent model from another.
@@ -198,8 +199,7 @@ impl<C: Cell> Model for Recurrent<C> {
             width: self.config.width,
             embedding: self.embedding.values(),
             layers: self.layers.iter().map(C::pack).collect(),
-            head_weight: self.head.weight.values(),
-            head_bias: self.head.bias.values(),
+            head: self.head.packed(),
             x: Vec::new(),
             scratch: Vec::new(),
         })
@@ -223,8 +223,7 @@ struct RecurrentDecoder<C: Cell> {
     width: usize,
     embedding: Vec<f32>,
     layers: Vec<C::Step>,
-    head_weight: Vec<f32>,
-    head_bias: Vec<f32>,
+    head: PackedLinear,
     x: Vec<f32>,
     scratch: Vec<f32>,
 }
@@ -254,15 +253,7 @@ impl<C: Cell> Decoder for RecurrentDecoder<C> {
             C::step(packed, &self.x, states, &mut self.scratch);
             self.x.copy_from_slice(&states[0]); // h is the next layer's input
         }
-        let f = Nonlinearity::Identity;
-        decode::linear(
-            &self.x,
-            d,
-            &self.head_weight,
-            Some(&self.head_bias),
-            f,
-            logits,
-        );
+        self.head.apply(&self.x, Nonlinearity::Identity, logits);
         state.position += 1;
         Ok(())
     }

@@ -4,6 +4,7 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Shape, State};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
+use crate::ops::decode::PackedLinear;
 use crate::ops::{self, Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
@@ -204,7 +205,7 @@ impl Model for Transformer {
             position: self.position.as_ref().map(Parameter::values),
             blocks: self.blocks.iter().map(PlainBlock::new).collect(),
             norm: plain(self.norm.parameters()),
-            head: plain(self.head.parameters()),
+            head: self.head.packed(),
             scratch: Scratch::default(),
         })
     }
@@ -233,22 +234,22 @@ fn plain(parameters: [&Parameter; 2]) -> Plain {
 
 struct PlainBlock {
     norm1: Plain,
-    qkv: Plain,
-    out: Plain,
+    qkv: PackedLinear,
+    out: PackedLinear,
     norm2: Plain,
-    fc1: Plain,
-    fc2: Plain,
+    fc1: PackedLinear,
+    fc2: PackedLinear,
 }
 
 impl PlainBlock {
     fn new(block: &Block) -> Self {
         PlainBlock {
             norm1: plain(block.norm1.parameters()),
-            qkv: plain(block.qkv.parameters()),
-            out: plain(block.out.parameters()),
+            qkv: block.qkv.packed(),
+            out: block.out.packed(),
             norm2: plain(block.norm2.parameters()),
-            fc1: plain(block.fc1.parameters()),
-            fc2: plain(block.fc2.parameters()),
+            fc1: block.fc1.packed(),
+            fc2: block.fc2.packed(),
         }
     }
 }
@@ -268,7 +269,7 @@ struct TransformerDecoder {
     position: Option<Vec<f32>>,
     blocks: Vec<PlainBlock>,
     norm: Plain,
-    head: Plain,
+    head: PackedLinear,
     scratch: Scratch,
 }
 
@@ -305,10 +306,6 @@ fn norm_step(x: &[f32], by: &Plain, out: &mut Vec<f32>) {
     decode::layer_norm(x, &by[0], &by[1], LayerNorm::EPS, out);
 }
 
-fn linear_step(x: &[f32], inputs: usize, by: &Plain, f: Nonlinearity, out: &mut Vec<f32>) {
-    decode::linear(x, inputs, &by[0], Some(&by[1]), f, out);
-}
-
 impl Decoder for TransformerDecoder {
     fn start(&self, _batch: usize) -> State {
         State {
@@ -325,14 +322,14 @@ impl Decoder for TransformerDecoder {
     ) -> Result<(), ModelError> {
         use Nonlinearity::{Gelu, Identity};
         self.embed(tokens, state.position)?;
-        let (d, heads) = (self.config.width, self.config.heads);
+        let heads = self.config.heads;
         let rotary = self.config.positions == Positions::Rotary;
         let alibi = self.config.positions == Positions::Alibi;
         let (batch, position) = (tokens.len(), state.position);
         let s = &mut self.scratch;
         for (block, cache) in self.blocks.iter().zip(&mut state.buffers) {
             norm_step(&s.stream, &block.norm1, &mut s.normed);
-            linear_step(&s.normed, d, &block.qkv, Identity, &mut s.wide); // (B, 3D)
+            block.qkv.apply(&s.normed, Identity, &mut s.wide); // (B, 3D)
             decode::attention_step(
                 &s.wide,
                 batch,
@@ -343,15 +340,15 @@ impl Decoder for TransformerDecoder {
                 cache,
                 &mut s.attended,
             );
-            linear_step(&s.attended, d, &block.out, Identity, &mut s.branch);
+            block.out.apply(&s.attended, Identity, &mut s.branch);
             add(&mut s.stream, &s.branch);
             norm_step(&s.stream, &block.norm2, &mut s.normed);
-            linear_step(&s.normed, d, &block.fc1, Gelu, &mut s.wide); // (B, 4D)
-            linear_step(&s.wide, 4 * d, &block.fc2, Identity, &mut s.branch);
+            block.fc1.apply(&s.normed, Gelu, &mut s.wide); // (B, 4D)
+            block.fc2.apply(&s.wide, Identity, &mut s.branch);
             add(&mut s.stream, &s.branch);
         }
         norm_step(&s.stream, &self.norm, &mut s.normed);
-        linear_step(&s.normed, d, &self.head, Identity, logits);
+        self.head.apply(&s.normed, Identity, logits);
         state.position += 1;
         Ok(())
     }

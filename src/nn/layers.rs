@@ -1,6 +1,7 @@
 //! Layers: parameters with the operation that uses them.
 
 use super::{Initializer, Parameter};
+use crate::ops::decode::PackedLinear;
 use crate::ops::{self, Activation, Matrix, Nonlinearity};
 use dfdx::tensor::{PutTape, SplitTape};
 use serde::{Deserialize, Serialize};
@@ -47,6 +48,12 @@ impl Linear {
     /// (rows, in) → (rows, out).
     pub fn forward(&self, x: Activation, f: Nonlinearity) -> Activation {
         ops::linear(x, &self.weight.tensor, Some(&self.bias.tensor), f)
+    }
+
+    /// A packed copy, for decoding.
+    pub fn packed(&self) -> PackedLinear {
+        let inputs = self.weight.shape[1];
+        PackedLinear::new(&self.weight.values(), &self.bias.values(), inputs)
     }
 
     /// Weight, bias.

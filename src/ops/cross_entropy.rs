@@ -5,9 +5,10 @@
 //! Cost, for n rows of V: about 5·n·V FLOPs forward, 2·n·V backward; span 2·(V + n).
 
 use super::cost::{self, Cost};
-use super::parallel::{self, Shared};
+use super::gradient::send_scaled;
+use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
-use super::{Activation, Scalar, Slot, device, math, values};
+use super::{Activation, Scalar, Slot, device, math, read};
 use dfdx::prelude::*;
 
 /// Logits that a thread takes at a time.
@@ -32,27 +33,34 @@ pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scala
         1.0 / scored as f64
     };
     let level = level();
-    let mut z = values(&logits);
+    let read_logits = read(&logits);
     let rows = (PIECE / vocab.max(1)).max(1);
-    let shared = Shared::new(&mut z);
     let gradient = tape.is_on();
-    let parts = parallel::map(n.div_ceil(rows), |i| {
-        let range = parallel::piece(n, rows, i);
-        // SAFETY: pieces do not overlap.
-        let z = unsafe { shared.slice(range.start * vocab..range.end * vocab) };
-        let (targets, mask) = (&targets[range.clone()], &mask[range]);
-        dispatch_at(
-            level,
-            Rows {
-                z,
-                targets,
-                mask,
-                vocab,
-                scale: scale as f32,
-                gradient,
-            },
-        )
-    });
+    let mut parts = Vec::new();
+    let run = |z: Shared<f32>| {
+        parts = parallel::map(n.div_ceil(rows), |i| {
+            let range = parallel::piece(n, rows, i);
+            let cells = range.start * vocab..range.end * vocab;
+            // SAFETY: pieces do not overlap.
+            let z = unsafe { z.slice(cells.clone()) };
+            z.copy_from_slice(&read_logits[cells]);
+            let (targets, mask) = (&targets[range.clone()], &mask[range]);
+            dispatch_at(
+                level,
+                Rows {
+                    z,
+                    targets,
+                    mask,
+                    vocab,
+                    scale: scale as f32,
+                    gradient,
+                },
+            )
+        });
+    };
+    // SAFETY: every row belongs to a piece, which copies it first.
+    let z = unsafe { filled(n * vocab, run) };
+    drop(read_logits);
     let loss = parts.iter().sum::<f64>() * scale;
     let cells = (n * vocab) as f64;
     let span = 2.0 * (n + vocab) as f64;
@@ -66,12 +74,8 @@ pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scala
     let loss = device().tensor(loss as f32);
     let (dloss, dlogits) = (Slot::of(&loss), Slot::of(&logits));
     tape.record(move |g| {
-        let dloss = dloss.of_mut(g)[0];
-        parallel::for_each_chunk(dlogits.of_mut(g), PIECE, |i, target| {
-            for (t, z) in target.iter_mut().zip(&z[i * PIECE..]) {
-                *t += dloss * z;
-            }
-        });
+        let dloss = dloss.take(g)[0];
+        send_scaled(&dlogits, g, z, dloss);
         cost::report(|| Cost {
             name: "cross_entropy.backward",
             flops: 2.0 * cells,
@@ -148,7 +152,7 @@ impl Kernel for Rows<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
-    use super::super::{Tape, matrix};
+    use super::super::{Tape, matrix, values};
     use super::*;
 
     #[test]

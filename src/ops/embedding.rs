@@ -9,7 +9,8 @@
 use super::cost::{self, Cost};
 use super::gemm::{View, gemm};
 use super::parallel::{self, Shared, filled};
-use super::{Activation, Matrix, Slot, Tape, matrix, values};
+use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
 
 /// Rows of the table or of the output that a thread takes at a time.
@@ -73,7 +74,7 @@ fn embed(
             "embedding: positions ({rows}, {width}) do not serve {seq_len} tokens of width {d}"
         );
     }
-    let e = values(table);
+    let e = read(table);
     let mut product = Vec::new();
     if let Input::Values(x) = input {
         product.resize(n * d, 0.0);
@@ -87,7 +88,8 @@ fn embed(
             false,
         );
     }
-    let p = positions.map(|(p, seq_len)| (values(p), seq_len));
+    let p = positions.map(|(p, seq_len)| (read(p), seq_len));
+    let level = level();
     // SAFETY: pieces write all their rows, and rows of different pieces do not overlap.
     let y = unsafe {
         filled(n * d, |y| {
@@ -100,7 +102,7 @@ fn embed(
                         out.copy_from_slice(&product[i * d..][..d]);
                     }
                     if let Some((p, seq_len)) = &p {
-                        add(out, &p[i % seq_len * d..][..d]);
+                        dispatch_at(level, Add(out, &p[i % seq_len * d..][..d]));
                     }
                 }
             });
@@ -126,40 +128,45 @@ fn embed(
 
     let y = matrix(y, n, d);
     if tape.is_on() {
-        let (dy, de) = (Slot::of(&y), Slot::of(table));
+        let (dy, de) = (Output::of(&y), Slot::of(table));
         let dp = positions.map(|(p, seq_len)| (Slot::of(p), seq_len));
         let kept = Kept::of(input);
         tape.record(move |g| {
             let dy = dy.take(g);
             let row = |i: usize| &dy[i * d..(i + 1) * d];
-            let de = de.of_mut(g);
             let mut additions = n;
             match &kept {
                 Kept::Values(x) => {
                     let x = View::new(x, vocab).transposed();
-                    gemm(vocab, d, n, x, View::new(&dy, d), de, true);
+                    let dy = View::new(&dy, d);
+                    de.add(g, |de| gemm(vocab, d, n, x, dy, de, true));
                     additions = 2 * n * vocab;
                 }
                 // Each piece owns some rows of the table and adds to them in the order of the tokens.
                 Kept::Tokens(tokens) => {
-                    let owned = vocab.div_ceil(4 * ROWS).max(1);
-                    parallel::for_each_chunk(de, owned * d.max(1), |piece, de| {
-                        let own = piece * owned..piece * owned + de.len() / d;
-                        for (i, &token) in tokens.iter().enumerate() {
-                            if own.contains(&(token as usize)) {
-                                add(&mut de[(token as usize - own.start) * d..][..d], row(i));
+                    let mut sums = de.take(g);
+                    let shared = Shared::new(&mut sums);
+                    let (starts, places) = by_token(tokens, vocab);
+                    parallel::for_each(vocab.div_ceil(ROWS), |piece| {
+                        for token in parallel::piece(vocab, ROWS, piece) {
+                            // SAFETY: each token has its own row of the table.
+                            let sum = unsafe { shared.slice(token * d..(token + 1) * d) };
+                            for &i in &places[starts[token]..starts[token + 1]] {
+                                dispatch_at(level, Add(sum, row(i)));
                             }
                         }
                     });
+                    de.put(g, sums);
                 }
             }
             if let Some((dp, seq_len)) = dp {
                 additions += n;
-                let dp = Shared::new(dp.of_mut(g));
-                parallel::for_each(seq_len, |t| {
-                    // SAFETY: each t has its own row, and seq_len rows exist.
-                    let sum = unsafe { dp.slice(t * d..(t + 1) * d) };
-                    (t..n).step_by(seq_len).for_each(|i| add(sum, row(i)));
+                dp.add(g, |dp| {
+                    parallel::for_each_chunk(&mut dp[..seq_len * d], d, |t, sum| {
+                        for i in (t..n).step_by(seq_len) {
+                            dispatch_at(level, Add(sum, row(i)));
+                        }
+                    });
                 });
             }
             cost::report(|| Cost {
@@ -208,15 +215,36 @@ fn rows(input: Input, vocab: usize) -> usize {
     }
 }
 
-fn add(sum: &mut [f32], x: &[f32]) {
-    for (s, x) in sum.iter_mut().zip(x) {
-        *s += x;
+/// Where each token stands: its places, rising, lie between its start and the next one's.
+fn by_token(tokens: &[u32], vocab: usize) -> (Vec<usize>, Vec<usize>) {
+    let mut starts = vec![0; vocab + 1];
+    tokens.iter().for_each(|&t| starts[t as usize + 1] += 1);
+    (0..vocab).for_each(|t| starts[t + 1] += starts[t]);
+    let (mut next, mut places) = (starts.clone(), vec![0; tokens.len()]);
+    for (i, &t) in tokens.iter().enumerate() {
+        places[next[t as usize]] = i;
+        next[t as usize] += 1;
+    }
+    (starts, places)
+}
+
+/// The first += the second, of equal lengths.
+struct Add<'a>(&'a mut [f32], &'a [f32]);
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for j in (0..self.0.len()).step_by(S::LANES) {
+            s.write_at(self.0, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
+    use super::super::values;
     use super::*;
 
     #[test]

@@ -5,10 +5,10 @@
 //! 2·max(n, out) backward.
 
 use super::cost::{self, Cost};
-use super::gemm::{Packed, Store, View, gemm, multiply_parallel};
+use super::gemm::{Packed, Store, View, gemm, gemm_into, multiply_parallel};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
-use super::{Activation, Matrix, Slot, math, matrix, values};
+use super::{Activation, Matrix, Output, Slot, math, matrix, read};
 use dfdx::prelude::*;
 
 /// What follows a linear map.
@@ -36,7 +36,7 @@ pub fn linear(
         inputs, width,
         "linear: x is ({n}, {inputs}), weight ({outputs}, {width})"
     );
-    let (xs, w, b) = (values(&x), values(weight), bias.map(values));
+    let (xs, w, b) = (read(&x), read(weight), bias.map(read));
     assert!(
         b.as_ref().is_none_or(|b| b.len() == outputs),
         "linear: bias is not (1, {outputs})"
@@ -64,7 +64,7 @@ pub fn linear(
             }
         })
     };
-    drop(packed);
+    drop((packed, xs, w, b));
     let (flops, sizes) = (
         2.0 * (n * inputs * outputs) as f64,
         n * inputs + inputs * outputs + n * outputs,
@@ -77,33 +77,28 @@ pub fn linear(
     });
 
     let y = matrix(y, n, outputs);
-    let (dy, dx, dw) = (Slot::of(&y), Slot::of(&x), Slot::of(weight));
+    let (dy, dx, dw) = (Output::of(&y), Slot::of(&x), Slot::of(weight));
     let db = bias.map(Slot::of);
+    let weight = weight.clone();
     tape.record(move |g| {
+        let (xs, w) = (read(&x), read(&weight));
         let mut dz = dy.take(g);
         let sums = finish_gradient(&mut dz, z, outputs, db.is_some());
         if let Some(db) = db {
-            add_in_order(db.of_mut(g), &sums);
+            db.add(g, |db| add_in_order(db, &sums));
         }
         let dzv = View::new(&dz, outputs);
-        gemm(
-            outputs,
-            inputs,
-            n,
-            dzv.transposed(),
-            View::new(&xs, inputs),
-            dw.of_mut(g),
-            true,
-        );
-        gemm(
-            n,
-            inputs,
-            outputs,
-            dzv,
-            View::new(&w, inputs),
-            dx.of_mut(g),
-            true,
-        );
+        let (xv, wv) = (View::new(&xs, inputs), View::new(&w, inputs));
+        dw.add(g, |dw| {
+            gemm(outputs, inputs, n, dzv.transposed(), xv, dw, true);
+        });
+        let mut sum = dx.open(g);
+        let (to, add) = (sum.shared(), !sum.is_first);
+        // SAFETY: the product writes all of its (n, inputs), as many as the gradient has.
+        unsafe {
+            gemm_into(n, inputs, outputs, dzv, wv, to, add);
+            dx.close(g, sum);
+        }
         cost::report(|| Cost {
             name: "linear.backward",
             flops: 2.0 * flops,
@@ -221,8 +216,8 @@ pub(super) fn add_in_order(target: &mut [f32], parts: &[Vec<f32>]) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tape;
     use super::super::testing::*;
+    use super::super::{Tape, values};
     use super::*;
 
     fn gelu64(x: f64) -> f64 {

@@ -12,6 +12,7 @@ pub mod decode;
 mod elman;
 mod embedding;
 pub mod gemm;
+mod gradient;
 mod gru;
 mod linear;
 mod lstm;
@@ -31,6 +32,7 @@ pub use attention::{AttentionShape, attention};
 pub use cross_entropy::cross_entropy;
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions};
+pub use gradient::{Incoming, Output, Slot};
 pub use gru::{GruCell, gru};
 pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm};
@@ -40,6 +42,6 @@ pub use recurrent::RecurrentWeights;
 pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
 pub use squared_error::squared_error;
 pub use tape::{
-    Activation, Gradients, Matrix, Scalar, Slot, Tape, backward, backward_from, device, matrix,
-    on_tape, values,
+    Activation, Gradients, Matrix, Scalar, Tape, backward, backward_from, device, matrix, on_tape,
+    read, values,
 };

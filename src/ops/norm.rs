@@ -10,7 +10,7 @@ use super::cost::{self, Cost};
 use super::linear::add_in_order;
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
-use super::{Activation, Matrix, Slot, Tape, matrix, values};
+use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
 
 /// Rows that a thread takes at a time and whose weight gradients are summed together first.
@@ -20,8 +20,8 @@ const ROWS: usize = 64;
 pub fn layer_norm(x: Activation, weight: &Matrix, bias: &Matrix, eps: f32) -> Activation {
     let (x, tape) = x.split_tape();
     let dx = [Slot::of(&x)];
-    let saved = Saved::Values(values(&x));
-    normalise(*x.shape(), saved, None, dx, tape, weight, bias, eps)
+    let (_, y) = normalise(x, None, dx, tape, weight, bias, eps);
+    y
 }
 
 /// sum = stream + branch, and the layer norm of it: stream and branch (n, D) → both (n, D).
@@ -36,55 +36,28 @@ pub fn add_layer_norm(
     eps: f32,
 ) -> (Matrix, Activation) {
     let (branch, tape) = branch.split_tape();
-    let (n, d) = *stream.shape();
     assert_eq!(
-        *branch.shape(),
-        (n, d),
+        branch.shape(),
+        stream.shape(),
         "add_layer_norm: stream and branch differ in shape"
     );
-    let mut sum = values(&stream);
-    let other = values(&branch);
-    parallel::for_each_chunk(&mut sum, (ROWS * d).max(1), |i, sum| {
-        for (s, b) in sum.iter_mut().zip(&other[i * ROWS * d..]) {
-            *s += b;
-        }
-    });
     let dx = [Slot::of(&stream), Slot::of(&branch)];
-    let sum = matrix(sum, n, d);
-    let saved = Saved::Tensor(sum.clone());
-    let dsum = Some(Slot::of(&sum));
-    let y = normalise((n, d), saved, dsum, dx, tape, weight, bias, eps);
-    (sum, y)
+    normalise(stream, Some(branch), dx, tape, weight, bias, eps)
 }
 
-/// The rows that were normalised, kept for the backward pass.
-enum Saved {
-    Values(Vec<f32>),
-    Tensor(Matrix),
-}
-
-impl Saved {
-    fn into_values(self) -> Vec<f32> {
-        match self {
-            Saved::Values(x) => x,
-            Saved::Tensor(x) => values(&x),
-        }
-    }
-}
-
-/// The norm of `saved`; its gradient, and that of its later uses `dsum`, goes to all of `dx`.
-#[allow(clippy::too_many_arguments)]
+/// The sum of `x` and, if there is one, `branch`; and its norm, whose gradient, and that of the
+/// sum's later uses, goes to all of `dx`.
 fn normalise<const N: usize>(
-    (n, d): (usize, usize),
-    saved: Saved,
-    dsum: Option<Slot>,
+    x: Matrix,
+    branch: Option<Matrix>,
     dx: [Slot; N],
     mut tape: Tape,
     weight: &Matrix,
     bias: &Matrix,
     eps: f32,
-) -> Activation {
-    let (w, b) = (values(weight), values(bias));
+) -> (Matrix, Activation) {
+    let (n, d) = *x.shape();
+    let (w, b) = (read(weight), read(bias));
     assert!(
         w.len() == d && b.len() == d,
         "layer norm: weight and bias are not (1, {d})"
@@ -95,88 +68,114 @@ fn normalise<const N: usize>(
         let rows = parallel::piece(n, ROWS, piece);
         rows.start * width..rows.end * width
     };
-    let copy;
-    let x = match &saved {
-        Saved::Values(x) => x,
-        Saved::Tensor(x) => {
-            copy = values(x);
-            &copy
-        }
-    };
     // Mean and 1/√(variance + ε) of each row.
     let mut moments = vec![0.0; 2 * n];
     let shared = Shared::new(&mut moments);
-    // SAFETY: pieces do not overlap, and each writes all its rows.
-    let y = unsafe {
-        filled(n * d, |y| {
-            parallel::for_each(pieces, |i| {
-                let x = &x[range(i, d)];
-                let (y, moments) = (y.slice(range(i, d)), shared.slice(range(i, 2)));
-                dispatch_at(
-                    level,
-                    Forward {
-                        x,
-                        w: &w,
-                        b: &b,
-                        eps,
-                        y,
-                        moments,
-                    },
-                );
-            });
-        })
+    let norm = |i: usize, x: &[f32], y: Shared<f32>| {
+        // SAFETY: pieces do not overlap.
+        let (y, moments) = unsafe { (y.slice(range(i, d)), shared.slice(range(i, 2))) };
+        dispatch_at(
+            level,
+            Forward {
+                x,
+                w: &w,
+                b: &b,
+                eps,
+                y,
+                moments,
+            },
+        );
     };
+    let xs = read(&x);
+    // SAFETY: pieces do not overlap, and each writes all its rows.
+    let (sum, y) = unsafe {
+        if let Some(branch) = &branch {
+            let branch = read(branch);
+            let mut y = Vec::new();
+            let sum = filled(n * d, |sum| {
+                y = filled(n * d, |y| {
+                    parallel::for_each(pieces, |i| {
+                        let sum = sum.slice(range(i, d));
+                        dispatch_at(level, Add(&xs[range(i, d)], &branch[range(i, d)], sum));
+                        norm(i, sum, y);
+                    });
+                });
+            });
+            (Some(sum), y)
+        } else {
+            let norm_only = |y| parallel::for_each(pieces, |i| norm(i, &xs[range(i, d)], y));
+            (None, filled(n * d, norm_only))
+        }
+    };
+    drop((xs, b));
+    let sum = sum.map_or(x, |sum| matrix(sum, n, d));
     let cells = (n * d) as f64;
     let span = 2.0 * d as f64;
     cost::report(|| Cost {
         name: "layer_norm",
         flops: 8.0 * cells,
-        bytes: 8.0 * cells,
+        bytes: if N == 1 { 8.0 } else { 16.0 } * cells,
         span,
     });
 
     let y = matrix(y, n, d);
-    let (dy, dw, db) = (Slot::of(&y), Slot::of(weight), Slot::of(bias));
+    let (dy, dw, db) = (Output::of(&y), Slot::of(weight), Slot::of(bias));
+    // Without a branch the sum is x itself, whose later uses reach it without this operation.
+    let dsum = branch.map(|_| Output::of(&sum));
+    let (saved, weight) = (sum.clone(), weight.clone());
     tape.record(move |g| {
-        let (dy, x) = (dy.take(g), saved.into_values());
-        let dsum = dsum.map(|s| s.take(g));
-        let mut targets: Vec<Vec<f32>> = dx.iter().map(|s| s.take(g)).collect();
-        let shared: Vec<_> = targets.iter_mut().map(|t| Shared::new(t)).collect();
+        let (dy, x, w) = (dy.take(g), read(&saved), read(&weight));
+        let dsum = dsum.and_then(|s| s.arrived(g));
+        let mut targets = dx.each_ref().map(|slot| slot.open(g));
+        let shared = targets.each_mut().map(|t| (t.shared(), t.is_first));
         let sums = parallel::map(pieces, |i| {
             let mut sums = vec![0.0; 2 * d];
-            let dx = shared.iter().map(|t| {
-                // SAFETY: pieces do not overlap; the targets are different tensors' gradients.
-                unsafe { t.slice(range(i, d)) }
-            });
+            // SAFETY: pieces do not overlap; the targets are different tensors' gradients.
+            let dx = shared.map(|(t, is_first)| unsafe { (t.slice(range(i, d)), is_first) });
             let kernel = Backward {
                 x: &x[range(i, d)],
                 dy: &dy[range(i, d)],
                 dsum: dsum.as_ref().map(|s| &s[range(i, d)]),
                 moments: &moments[range(i, 2)],
                 w: &w,
-                dx: dx.collect(),
+                dx,
                 sums: &mut sums,
             };
             dispatch_at(level, kernel);
             sums
         });
         for (slot, target) in dx.iter().zip(targets) {
-            slot.put(g, target);
+            // SAFETY: every row belongs to a piece.
+            unsafe { slot.close(g, target) };
         }
+        drop(dsum);
         let (for_w, for_b): (Vec<_>, Vec<_>) = sums
             .into_iter()
             .map(|s| (s[..d].to_vec(), s[d..].to_vec()))
             .unzip();
-        add_in_order(dw.of_mut(g), &for_w);
-        add_in_order(db.of_mut(g), &for_b);
+        dw.add(g, |dw| add_in_order(dw, &for_w));
+        db.add(g, |db| add_in_order(db, &for_b));
         cost::report(|| Cost {
             name: "layer_norm.backward",
             flops: 14.0 * cells,
-            bytes: 16.0 * cells,
+            bytes: if N == 1 { 16.0 } else { 28.0 } * cells,
             span: 2.0 * n.max(d) as f64,
         });
     });
-    y.put_tape(tape)
+    (sum, y.put_tape(tape))
+}
+
+/// The third ← the sum of the first two, of equal lengths.
+struct Add<'a>(&'a [f32], &'a [f32], &'a mut [f32]);
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for j in (0..self.2.len()).step_by(S::LANES) {
+            s.write_at(self.2, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
+        }
+    }
 }
 
 pub(super) struct Forward<'a> {
@@ -226,18 +225,19 @@ impl Kernel for Forward<'_> {
     }
 }
 
-struct Backward<'a> {
+struct Backward<'a, const N: usize> {
     x: &'a [f32],
     dy: &'a [f32],
     dsum: Option<&'a [f32]>,
     moments: &'a [f32],
     w: &'a [f32],
-    dx: Vec<&'a mut [f32]>,
+    /// Gradients to write, or to add to if they are not the first.
+    dx: [(&'a mut [f32], bool); N],
     /// dw, then db, of these rows.
     sums: &'a mut [f32],
 }
 
-impl Kernel for Backward<'_> {
+impl<const N: usize> Kernel for Backward<'_, N> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
@@ -267,8 +267,12 @@ impl Kernel for Backward<'_> {
                 if let Some(dsum) = dsum {
                     dx = s.add(dx, s.read_at(dsum, j));
                 }
-                for target in self.dx.iter_mut() {
-                    let sum = s.add(s.read_at(target, i * d + j), dx);
+                for (target, is_first) in self.dx.iter_mut() {
+                    let sum = if *is_first {
+                        dx
+                    } else {
+                        s.add(s.read_at(target, i * d + j), dx)
+                    };
                     // The vector may reach into the next row: write this row's part only.
                     s.write_at(&mut target[..(i + 1) * d], i * d + j, sum);
                 }
@@ -280,6 +284,7 @@ impl Kernel for Backward<'_> {
 #[cfg(test)]
 mod tests {
     use super::super::testing::*;
+    use super::super::values;
     use super::*;
 
     const SIZES: [(usize, usize); 6] = [(1, 1), (1, 7), (3, 16), (65, 33), (130, 64), (200, 5)];

@@ -201,6 +201,10 @@ impl<T> Shared<T> {
     pub fn new(values: &mut [T]) -> Self {
         Shared(values.as_mut_ptr())
     }
+    /// Shares what a pointer leads to.
+    pub fn from_pointer(pointer: *mut T) -> Self {
+        Shared(pointer)
+    }
     /// The pointer.
     pub fn pointer(self) -> *mut T {
         self.0

@@ -29,7 +29,7 @@ pub use step::Stepper;
 
 use super::cost::{self, Cost};
 use super::simd::{self, Kernel, Level, Simd};
-use super::{Activation, Matrix, Slot, matrix, parallel, values};
+use super::{Activation, Matrix, Output, Slot, matrix, parallel, read};
 use buffer::Buffer;
 use dfdx::prelude::*;
 
@@ -172,7 +172,7 @@ pub fn layer<C: Cell>(
     let training = tape.is_on();
 
     let packed = pack::ForwardWeights::new::<C>(&layout, weights);
-    let xs = values(&x);
+    let xs = read(&x);
     let mut y = vec![0.0; rows * hidden];
     let shared = parallel::Shared::new(&mut y);
     let traces = parallel::map(plan.pieces(), |i| {
@@ -189,7 +189,7 @@ pub fn layer<C: Cell>(
     let y = matrix(y, rows, hidden);
     if training {
         let packed = pack::BackwardWeights::new::<C>(&layout, weights);
-        let (dx, dy) = (Slot::of(&x), Slot::of(&y));
+        let (dx, dy) = (Slot::of(&x), Output::of(&y));
         let slots = [
             Slot::of(weights.weight_ih),
             Slot::of(weights.weight_hh),
@@ -198,17 +198,19 @@ pub fn layer<C: Cell>(
         ];
         tape.record(move |gradients| {
             let dy = dy.take(gradients);
-            let mut dxs = dx.take(gradients);
-            let shared = parallel::Shared::new(&mut dxs);
+            let mut sum = dx.open(gradients);
+            let (shared, is_first) = (sum.shared(), sum.is_first);
             let partials = parallel::map(plan.pieces(), |i| {
                 let piece = plan.piece(i);
                 let tokens = piece.first * seq_len..(piece.first + piece.rows) * seq_len;
                 let dy = &dy[tokens.start * hidden..tokens.end * hidden];
                 // SAFETY: a piece's sequences are its own.
                 let dx = unsafe { shared.slice(tokens.start * input..tokens.end * input) };
+                let dx = (dx, is_first);
                 backward::piece::<C>(&layout, &packed, piece, seq_len, &traces[i], dy, dx)
             });
-            dx.put(gradients, dxs);
+            // SAFETY: every sequence belongs to a piece, which writes all its tokens.
+            unsafe { dx.close(gradients, sum) };
             let mut sums = slots.each_ref().map(|slot| slot.take(gradients));
             backward::add_partials::<C>(&layout, &partials, &mut sums);
             for (slot, sum) in slots.iter().zip(sums) {

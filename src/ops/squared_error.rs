@@ -40,10 +40,12 @@ pub fn squared_error(predictions: Activation, answers: &[f32], mask: &[f32]) -> 
     let loss = device().tensor((loss * scale) as f32);
     let (dloss, dy) = (Slot::of(&loss), Slot::of(&predictions));
     tape.record(move |g| {
-        let factor = dloss.of_mut(g)[0] * (2.0 * scale) as f32;
-        for (dy, error) in dy.of_mut(g).iter_mut().zip(&errors) {
-            *dy += factor * error;
-        }
+        let factor = dloss.take(g)[0] * (2.0 * scale) as f32;
+        dy.add(g, |dy| {
+            for (dy, error) in dy.iter_mut().zip(&errors) {
+                *dy += factor * error;
+            }
+        });
         cost("squared_error.backward", 2.0);
     });
     loss.put_tape(tape)

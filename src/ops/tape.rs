@@ -4,8 +4,10 @@
 //! decide at run time, so [`Tape`] is either. It implements dfdx's `Tape` trait: dfdx primitives
 //! and the fused operations of this module work on the same tensors.
 
+use super::gradient::{Slot, with_primitives};
 use dfdx::prelude::*;
 use dfdx::tensor::{Gradients as DfdxGradients, Merge};
+use std::borrow::Cow;
 
 /// Gradients of one backward pass, keyed by tensor.
 pub type Gradients = DfdxGradients<f32, Cpu>;
@@ -21,7 +23,25 @@ pub enum Tape {
     /// Inference: backward operations are dropped, and nothing is saved for them.
     Off,
     /// Training.
-    On(OwnedTape<f32, Cpu>),
+    On(Recording),
+}
+
+/// What a tape has recorded.
+#[derive(Default)]
+pub struct Recording {
+    tape: OwnedTape<f32, Cpu>,
+    /// Whether dfdx's own operations are among it, which keep gradients in dfdx's way.
+    has_primitives: bool,
+}
+
+/// A tape that dfdx primitives have recorded.
+impl From<OwnedTape<f32, Cpu>> for Tape {
+    fn from(tape: OwnedTape<f32, Cpu>) -> Self {
+        Tape::On(Recording {
+            tape,
+            has_primitives: true,
+        })
+    }
 }
 
 // dfdx gives the branches of its composite operations (a softmax, say) an empty tape of their own
@@ -35,7 +55,7 @@ impl Default for Tape {
 impl Tape {
     /// A fresh recording tape.
     pub fn on() -> Self {
-        Tape::On(OwnedTape::default())
+        Tape::On(Recording::default())
     }
 
     /// Whether backward operations are recorded: an operation saves its activations only then.
@@ -45,8 +65,8 @@ impl Tape {
 
     /// Records `backward`, which runs once, after those of all later operations.
     pub fn record(&mut self, backward: impl FnOnce(&mut Gradients) + 'static) {
-        if let Tape::On(tape) = self {
-            dfdx::tensor::Tape::add_backward_op(tape, move |gradients| {
+        if let Tape::On(recording) = self {
+            dfdx::tensor::Tape::add_backward_op(&mut recording.tape, move |gradients| {
                 backward(gradients);
                 Ok(())
             });
@@ -61,8 +81,9 @@ impl dfdx::tensor::Tape<f32, Cpu> for Tape {
     where
         F: 'static + FnOnce(&mut Gradients) -> Result<(), <Cpu as HasErr>::Err>,
     {
-        if let Tape::On(tape) = self {
-            tape.add_backward_op(operation);
+        if let Tape::On(recording) = self {
+            recording.has_primitives = true;
+            recording.tape.add_backward_op(operation);
         }
     }
 }
@@ -76,7 +97,10 @@ impl Merge<NoneTape> for Tape {
 impl Merge<Tape> for Tape {
     fn merge(self, other: Tape) -> Self {
         match (self, other) {
-            (Tape::On(a), Tape::On(b)) => Tape::On(a.merge(b)),
+            (Tape::On(a), Tape::On(b)) => Tape::On(Recording {
+                tape: a.tape.merge(b.tape),
+                has_primitives: a.has_primitives || b.has_primitives,
+            }),
             (Tape::Off, tape) | (tape, Tape::Off) => tape,
         }
     }
@@ -94,56 +118,61 @@ pub fn device() -> Cpu {
 
 /// A matrix from row-major values; moves them, no copy. Panics if `values.len() != rows * columns`.
 pub fn matrix(values: Vec<f32>, rows: usize, columns: usize) -> Matrix {
+    values.as_ptr().expose_provenance(); // for `read`
     device().tensor_from_vec(values, (rows, columns))
 }
 
-/// The row-major values of a tensor: one copy, the only way dfdx lets them be read.
-pub fn values<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Vec<f32> {
-    let mut out = vec![0.0; tensor.shape().num_elements()];
-    tensor.copy_into(&mut out);
-    out
+/// The address of a tensor's first element, if the tensor has one and the others follow it in
+/// row-major order.
+pub(super) fn address<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Option<usize> {
+    if tensor.shape().num_elements() == 0 {
+        return None;
+    }
+    let first: *const f32 = &tensor[S::Concrete::default()];
+    // The next element along an axis lies as far as the inner axes are long.
+    let (sizes, mut distance) = (tensor.shape().concrete(), size_of::<f32>());
+    for axis in (0..S::NUM_DIMS).rev().filter(|&axis| sizes[axis] > 1) {
+        let mut next = S::Concrete::default();
+        next[axis] = 1;
+        let next: *const f32 = &tensor[next];
+        if next.addr() != first.addr() + distance {
+            return None;
+        }
+        distance *= sizes[axis];
+    }
+    Some(first.expose_provenance())
 }
 
-type Access = dyn for<'g> Fn(&'g mut Gradients) -> &'g mut Vec<f32>;
-
-/// Where one tensor's gradient lives; holds the tensor's identity, not its data, so that a
-/// backward operation that does not need the values does not keep them alive.
-pub struct Slot(Box<Access>);
-
-impl Slot {
-    /// The slot of `tensor`.
-    pub fn of<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Self {
-        let ghost = tensor.ghost();
-        Slot(Box::new(move |gradients| {
-            gradients
-                .get_or_alloc_mut(&ghost)
-                .expect("gradient buffers are plain allocations")
-        }))
+/// The row-major values of a tensor, in its own memory where they lie there in that order.
+pub fn read<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Cow<'_, [f32]> {
+    if tensor.shape().num_elements() == 0 {
+        return Cow::Borrowed(&[]);
     }
+    let Some(first) = address(tensor) else {
+        return Cow::Owned(tensor.as_vec()); // `copy_into` would ignore the strides
+    };
+    let len = tensor.shape().num_elements();
+    // dfdx lends single elements and copies of all, but no slice. SAFETY: in row-major order, the
+    // `len` floats from the first on are the tensor's storage, one `Vec`, which nobody changes
+    // while the tensor is borrowed: writing takes `&mut` and copies storage that is shared. The
+    // address stands for the whole `Vec`, whose pointer `matrix` exposed.
+    Cow::Borrowed(unsafe {
+        std::slice::from_raw_parts(std::ptr::with_exposed_provenance(first), len)
+    })
+}
 
-    /// The gradient, to add to; zeros if nothing has reached it yet.
-    pub fn of_mut<'g>(&self, gradients: &'g mut Gradients) -> &'g mut Vec<f32> {
-        (self.0)(gradients)
-    }
-
-    /// Takes the gradient out without a copy, leaving an empty buffer behind: right for an output's
-    /// gradient inside its own backward operation (no later reader exists), and, with
-    /// [`Slot::put`], for working on several gradients at once.
-    pub fn take(&self, gradients: &mut Gradients) -> Vec<f32> {
-        std::mem::take(self.of_mut(gradients))
-    }
-
-    /// Puts back a buffer that [`Slot::take`] took.
-    pub fn put(&self, gradients: &mut Gradients, buffer: Vec<f32>) {
-        *self.of_mut(gradients) = buffer;
-    }
+/// A copy of the row-major values of a tensor.
+pub fn values<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Vec<f32> {
+    read(tensor).into_owned()
 }
 
 /// Runs the backward pass and returns every gradient. Panics if the tape is off.
 pub fn backward(loss: Scalar) -> Gradients {
     let (loss, tape) = loss.split_tape();
     match tape {
-        Tape::On(tape) => loss.put_tape(tape).backward(),
+        Tape::On(recording) => with_primitives(recording.has_primitives, || {
+            loss.put_tape(recording.tape).backward()
+        }),
         Tape::Off => panic!("backward needs a loss that was computed with Tape::on()"),
     }
 }
@@ -175,15 +204,37 @@ mod tests {
         let (dz, dy) = (Slot::of(&z), Slot::of(&y));
         tape.record(move |g| {
             let dz = dz.take(g);
-            for (dy, dz) in dy.of_mut(g).iter_mut().zip(&dz) {
-                *dy += 2.0 * dz;
-            }
+            dy.add(g, |dy| {
+                for (dy, dz) in dy.iter_mut().zip(&dz) {
+                    *dy += 2.0 * dz;
+                }
+            });
         });
         let loss = z.put_tape(tape).square().sum::<(), _>();
         assert_eq!(values(&loss), [56.0]);
         let gradients = backward(loss);
         // d/dx sum((2x)^2) = 8x
         assert_eq!(gradients.get(&x).as_vec(), [8.0, 16.0, 24.0]);
+    }
+
+    #[test]
+    fn values_are_read_in_place_or_in_order() {
+        let x = matrix((0..6).map(|i| i as f32).collect(), 2, 3);
+        assert!(matches!(read(&x), Cow::Borrowed(_)));
+        assert_eq!(read(&x)[..], values(&x));
+        let turned = x.clone().permute::<_, Axes2<1, 0>>();
+        assert!(matches!(read(&turned), Cow::Owned(_)));
+        assert_eq!(read(&turned)[..], [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
+        let row = matrix(vec![1.0, 2.0], 1, 2);
+        assert_eq!(read(&row)[..], [1.0, 2.0]);
+        assert!(read(&matrix(Vec::new(), 0, 3)).is_empty());
+        // A reader's clone keeps its values when the tensor is written.
+        let (mut written, kept) = (row.clone(), row);
+        written.copy_from(&[3.0, 4.0]);
+        assert_eq!(
+            (&read(&written)[..], &read(&kept)[..]),
+            (&[3.0, 4.0][..], &[1.0, 2.0][..])
+        );
     }
 
     #[test]

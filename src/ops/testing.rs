@@ -114,5 +114,5 @@ pub type DfdxActivation = Tensor<(usize, usize), f32, Cpu, OwnedTape<f32, Cpu>>;
 /// What dfdx composed, as ours.
 pub fn recorded(y: DfdxActivation) -> Activation {
     let (y, tape) = y.split_tape();
-    y.put_tape(Tape::On(tape))
+    y.put_tape(Tape::from(tape))
 }

@@ -3,7 +3,7 @@
 use super::super::gemm::{Block, TileShape, tile_shape};
 use super::super::math;
 use super::super::parallel::{self, Scratch, Shared, scratch};
-use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::super::simd::{Kernel, Level, Simd, dispatch_at};
 use super::forward::gather;
 use super::pack::{Columns, pack_transposed};
 use super::{Piece, Plan, ROWS};
@@ -11,18 +11,35 @@ use super::{Piece, Plan, ROWS};
 /// Tokens whose scores exist at a time, for [`ROWS`] rows: a multiple of every panel's width.
 const TOKENS: usize = 256;
 
-/// Adds the gradient of qkv to `dx`.
-pub fn run(plan: &Plan, x: &[f32], y: &[f32], dy: &[f32], log_sums: &[f32], dx: &mut [f32]) {
-    let dx = Shared::new(dx);
-    let inputs = Inputs { x, y, dy, log_sums };
+/// What the backward pass reads.
+pub struct Inputs<'a> {
+    pub x: &'a [f32],
+    pub y: &'a [f32],
+    pub dy: &'a [f32],
+    pub log_sums: &'a [f32],
+}
+
+/// The gradient of qkv.
+#[derive(Clone, Copy)]
+pub struct Target {
+    pub dx: Shared<f32>,
+    /// Whether it has no values yet, so that it is written and not added to.
+    pub is_first: bool,
+}
+
+/// Writes the gradient of qkv to `dx`, or adds it.
+///
+/// # Safety
+/// It is as long as qkv, and nobody else uses it.
+pub unsafe fn run(plan: &Plan, inputs: &Inputs, dx: Target) {
     let cuts = plan.pieces_per_head();
     if cuts <= 1 {
         parallel::for_each(plan.pieces(), |i| {
             let piece = plan.piece(i);
             // SAFETY: a piece is a whole head, whose part of dx is its own.
             unsafe {
-                let (dk, dv) = rows_of(plan, &piece, &inputs, dx);
-                add_keys(plan, &piece, &dk, &dv, dx);
+                let (dk, dv) = rows_of(plan, &piece, inputs, dx);
+                add_keys(plan, &piece, 0, &dk, &dv, dx);
             }
         });
         return;
@@ -31,50 +48,64 @@ pub fn run(plan: &Plan, x: &[f32], y: &[f32], dy: &[f32], log_sums: &[f32], dx: 
     let last = plan.pieces().saturating_sub(1);
     let parts = parallel::map(plan.pieces(), |i| {
         // SAFETY: the rows of q's gradient are the piece's own; those of k and v come below.
-        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(last - i), &inputs, dx) };
+        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(last - i), inputs, dx) };
         (dk.to_vec(), dv.to_vec())
     });
     parallel::for_each(plan.pieces() / cuts, |head| {
+        let mut written = 0;
         for cut in 0..cuts {
             let i = head * cuts + cut;
-            let (dk, dv) = &parts[last - i];
+            let (piece, (dk, dv)) = (plan.piece(i), &parts[last - i]);
             // SAFETY: a head's rows of the gradients of k and v belong to this iteration.
-            unsafe { add_keys(plan, &plan.piece(i), dk, dv, dx) };
+            unsafe { add_keys(plan, &piece, written, dk, dv, dx) };
+            written = plan.seen(piece.rows.end);
         }
     });
 }
 
-struct Inputs<'a> {
-    x: &'a [f32],
-    y: &'a [f32],
-    dy: &'a [f32],
-    log_sums: &'a [f32],
-}
-
-/// Adds dk, turned back, and dv of the tokens a piece sees.
+/// Adds dk, turned back, and dv of the tokens a piece sees; other pieces of the head have written
+/// the first `written` tokens.
 ///
 /// # Safety
 /// Nobody else uses these rows of this head in the gradients of k and v.
-unsafe fn add_keys(plan: &Plan, piece: &Piece, dk: &[f32], dv: &[f32], dx: Shared<f32>) {
+unsafe fn add_keys(plan: &Plan, piece: &Piece, written: usize, dk: &[f32], dv: &[f32], dx: Target) {
     let dh = plan.dh;
     let padded = Columns::new(tile_shape(plan.level), dh).padded;
-    let mut row = vec![0.0; dh];
+    let mut turned = vec![0.0; dh];
     for t in 0..plan.seen(piece.rows.end) {
         for (which, from) in [(1, dk), (2, dv)] {
-            row.copy_from_slice(&from[t * padded..][..dh]);
+            let mut row = &from[t * padded..][..dh];
             if let (Some(rotary), 1) = (&plan.rotary, which) {
-                rotary.turn_back(&mut row, t);
+                turned.copy_from_slice(row);
+                rotary.turn_back(&mut turned, t);
+                row = &turned;
             }
             let start = plan.at(piece, which, t);
             // SAFETY: by contract.
-            add(unsafe { dx.slice(start..start + dh) }, &row);
+            let to = unsafe { dx.dx.slice(start..start + dh) };
+            send(plan.level, to, row, dx.is_first && t >= written);
         }
     }
 }
 
-fn add(sum: &mut [f32], x: &[f32]) {
-    for (s, x) in sum.iter_mut().zip(x) {
-        *s += x;
+/// to ← x if it is the first, else to += x.
+fn send(level: Level, to: &mut [f32], x: &[f32], is_first: bool) {
+    if is_first {
+        to.copy_from_slice(x);
+    } else {
+        dispatch_at(level, Add(to, x));
+    }
+}
+
+struct Add<'a>(&'a mut [f32], &'a [f32]);
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for j in (0..self.0.len()).step_by(S::LANES) {
+            s.write_at(self.0, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
+        }
     }
 }
 
@@ -83,12 +114,7 @@ fn add(sum: &mut [f32], x: &[f32]) {
 ///
 /// # Safety
 /// Nobody else uses these rows of this head in the gradient of q.
-unsafe fn rows_of(
-    plan: &Plan,
-    piece: &Piece,
-    inputs: &Inputs,
-    dx: Shared<f32>,
-) -> (Scratch, Scratch) {
+unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (Scratch, Scratch) {
     let (dh, level, tile) = (plan.dh, plan.level, tile_shape(plan.level));
     let TileShape {
         lanes,
@@ -245,7 +271,8 @@ unsafe fn rows_of(
             }
             let start = plan.at(piece, 0, first + i);
             // SAFETY: by contract.
-            add(unsafe { dx.slice(start..start + dh) }, row);
+            let to = unsafe { dx.dx.slice(start..start + dh) };
+            send(level, to, row, dx.is_first);
         }
     }
     (dk, dv)

@@ -24,7 +24,7 @@ pub use rotary::Rotary;
 use super::cost::{self, Cost};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Level, level};
-use super::{Activation, Slot, matrix, values};
+use super::{Activation, Output, Slot, matrix, read};
 use dfdx::prelude::*;
 use std::ops::Range;
 use std::sync::Arc;
@@ -180,7 +180,7 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
         "attention: qkv ({n}, {triple}) is not ({batch} * {seq_len}, 3 * width) with {heads} heads"
     );
     let plan = Plan::new(shape, triple / 3);
-    let x = values(&qkv);
+    let x = read(&qkv);
     let width = plan.width();
     let mut log_sums = vec![0.0; n * heads];
     let shared = Shared::new(&mut log_sums);
@@ -194,6 +194,7 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
             });
         })
     };
+    drop(x);
     let flops = plan.flops();
     cost::report(|| Cost {
         name: "attention",
@@ -203,13 +204,27 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
     });
 
     let y = matrix(y, n, width);
-    let (dy, dqkv) = (Slot::of(&y), Slot::of(&qkv));
     if tape.is_on() {
-        let kept = y.clone();
+        let (output, dqkv) = (Output::of(&y), Slot::of(&qkv));
         tape.record(move |g| {
-            let dy = dy.take(g);
-            let y = values(&kept);
-            backward::run(&plan, &x, &y, &dy, &log_sums, dqkv.of_mut(g));
+            let dy = output.take(g);
+            let (x, y) = (read(&qkv), read(output.values()));
+            let inputs = backward::Inputs {
+                x: &x,
+                y: &y,
+                dy: &dy,
+                log_sums: &log_sums,
+            };
+            let mut sum = dqkv.open(g);
+            let dx = backward::Target {
+                dx: sum.shared(),
+                is_first: sum.is_first,
+            };
+            // SAFETY: the gradient is as long as qkv and nobody else's; all of it is written.
+            unsafe {
+                backward::run(&plan, &inputs, dx);
+                dqkv.close(g, sum);
+            }
             cost::report(|| Cost {
                 name: "attention.backward",
                 flops: 5.0 * flops,

@@ -1,6 +1,6 @@
 use super::*;
 use crate::ops::testing::*;
-use crate::ops::{Matrix, Tape};
+use crate::ops::{Matrix, Tape, values};
 
 const SHAPES: [(usize, usize, usize, usize); 10] = [
     // B, T, H, dh

@@ -78,12 +78,21 @@ pub struct Packed {
 impl Packed {
     /// Packs B (k, n) on all threads, for this thread's SIMD level.
     pub fn new(b: View, k: usize, n: usize) -> Self {
+        Packed::into(scratch, b, k, n)
+    }
+
+    /// [`Packed::new`] into memory of its own size, to be kept.
+    pub fn kept(b: View, k: usize, n: usize) -> Self {
+        Packed::into(Scratch::new, b, k, n)
+    }
+
+    fn into(room: fn(usize) -> Scratch, b: View, k: usize, n: usize) -> Self {
         b.check(k, n);
         let level = simd::level();
         let TileShape { lanes, vectors, .. } = tile_shape(level);
         let padded = n.next_multiple_of(lanes);
         let mut packed = Packed {
-            values: scratch(k * padded),
+            values: room(k * padded),
             k,
             n,
             level,
@@ -133,6 +142,19 @@ impl Packed {
     /// The SIMD level it was packed for; [`multiply`] must run at the same.
     pub fn level(&self) -> Level {
         self.level
+    }
+
+    /// The k-blocks of a panel, in order: rows of B, and their values, (rows, vectors · LANES).
+    #[inline(always)]
+    pub fn panel(&self, i: usize) -> impl Iterator<Item = (Range<usize>, &[f32])> {
+        let width = self.lanes * self.vectors;
+        let padded = self.n.next_multiple_of(self.lanes);
+        let (first, own) = (i * width, width.min(padded - i * width));
+        k_blocks(self.k).map(move |rows| {
+            let start = rows.start * padded + rows.len() * first;
+            let len = rows.len() * own;
+            (rows, &self.values[start..start + len])
+        })
     }
 
     pub(super) fn panels(&self) -> usize {

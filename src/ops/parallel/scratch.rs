@@ -31,8 +31,19 @@ pub fn scratch(len: usize) -> Scratch {
     if buffer.len() < needed {
         buffer = vec![0.0; needed];
     }
-    let start = buffer.as_ptr().align_offset(64).min(16);
-    Scratch { buffer, start, len }
+    Scratch::of(buffer, len)
+}
+
+impl Scratch {
+    /// Working memory of `len` floats that is nobody's spare.
+    pub fn new(len: usize) -> Self {
+        Scratch::of(vec![0.0; len + 16], len)
+    }
+
+    fn of(buffer: Vec<f32>, len: usize) -> Self {
+        let start = buffer.as_ptr().align_offset(64).min(16);
+        Scratch { buffer, start, len }
+    }
 }
 
 impl Drop for Scratch {

@@ -18,7 +18,8 @@ pub struct Partial {
     bias: Buffer,
 }
 
-/// Runs a piece backward: adds to dx (R·T, D), given dy (R·T, H), both sequence-major.
+/// Runs a piece backward: writes dx (R·T, D), or adds to it if that is not the first gradient to
+/// come there, given dy (R·T, H), both sequence-major.
 pub fn piece<C: Cell>(
     layout: &Layout,
     weights: &BackwardWeights,
@@ -26,7 +27,7 @@ pub fn piece<C: Cell>(
     seq_len: usize,
     trace: &Trace,
     dy: &[f32],
-    dx: &mut [f32],
+    (dx, is_first): (&mut [f32], bool),
 ) -> Partial {
     let Layout {
         lanes,
@@ -68,6 +69,7 @@ pub fn piece<C: Cell>(
             trace,
             dy,
             dx: parallel::Shared::new(dx),
+            is_first,
             work: &work,
             partial: &partial,
             chunk,
@@ -97,6 +99,7 @@ struct Run<'a, C> {
     trace: &'a Trace,
     dy: &'a [f32],
     dx: parallel::Shared<f32>,
+    is_first: bool,
     work: &'a Work,
     partial: &'a Partial,
     chunk: usize,
@@ -291,10 +294,18 @@ impl<C: Cell> Run<'_, C> {
                 for v in 0..N {
                     let valid = (layout.input - (first + v) * S::LANES).min(S::LANES);
                     let to = self.dx.pointer().add(to + (first + v) * S::LANES);
-                    if valid == S::LANES {
-                        s.store(to, s.add(s.load(to), acc[r][v]));
+                    let before = if self.is_first {
+                        s.zero()
+                    } else if valid == S::LANES {
+                        s.load(to)
                     } else {
-                        s.store_first(to, valid, s.add(s.load_first(to, valid), acc[r][v]));
+                        s.load_first(to, valid)
+                    };
+                    let sum = s.add(before, acc[r][v]);
+                    if valid == S::LANES {
+                        s.store(to, sum);
+                    } else {
+                        s.store_first(to, valid, sum);
                     }
                 }
             }

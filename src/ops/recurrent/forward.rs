@@ -8,6 +8,7 @@ use super::product::{
 use super::{Cell, Layout, Piece, Trace};
 use crate::ops::simd::{self, Kernel, Simd};
 use std::marker::PhantomData;
+use std::ops::Range;
 
 /// Runs all chunks of a piece; x is (R·T, D), y (R·T, H), sequence-major. With `training` the
 /// trace holds every chunk, else only room for one.
@@ -119,6 +120,9 @@ pub struct Chunk {
     pub y_row: usize,
 }
 
+// SAFETY: holds addresses; every use of them is under the contract of `run_blocks`.
+unsafe impl Sync for Chunk {}
+
 /// Copies x, step t of sequence r at r · `x_row` + t · D, into the chunk's blocks.
 /// # Safety
 /// The chunk has room.
@@ -150,12 +154,28 @@ pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
 /// # Safety
 /// The chunk's buffers are as it says, and the weights packed for this layout and cell.
 pub unsafe fn run<C: Cell>(layout: &Layout, weights: &ForwardWeights, chunk: Chunk) {
+    let blocks = 0..layout.hidden_blocks;
+    // SAFETY: by contract.
+    unsafe { run_blocks::<C>(layout, weights, &chunk, blocks) }
+}
+
+/// [`run`] for the hidden blocks `blocks`, which begin at a panel; where these are not all, the
+/// chunk has one step.
+/// # Safety
+/// As for [`run`], and nobody else uses the blocks' part of the chunk.
+pub unsafe fn run_blocks<C: Cell>(
+    layout: &Layout,
+    weights: &ForwardWeights,
+    chunk: &Chunk,
+    blocks: Range<usize>,
+) {
     simd::dispatch_at(
         layout.level,
         Run::<C> {
             layout,
             weights,
             chunk,
+            blocks,
             cell: PhantomData,
         },
     );
@@ -164,7 +184,8 @@ pub unsafe fn run<C: Cell>(layout: &Layout, weights: &ForwardWeights, chunk: Chu
 struct Run<'a, C> {
     layout: &'a Layout,
     weights: &'a ForwardWeights,
-    chunk: Chunk,
+    chunk: &'a Chunk,
+    blocks: Range<usize>,
     cell: PhantomData<C>,
 }
 
@@ -174,12 +195,12 @@ impl<C: Cell> Kernel for Run<'_, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let wide = forward_blocks::<C>(S::TILE_VECTORS);
-        for (first, blocks) in panels(self.layout.hidden_blocks, wide) {
+        for (first, blocks) in self.panels(wide) {
             // SAFETY: by contract of `run`.
             gate_vectors!(S, C, blocks, N => unsafe { self.project::<S, N>(s, first) });
         }
         for t in 0..self.chunk.steps {
-            for (first, blocks) in panels(self.layout.hidden_blocks, wide) {
+            for (first, blocks) in self.panels(wide) {
                 // SAFETY: by contract of `run`.
                 gate_vectors!(S, C, blocks, N => unsafe { self.step_panel::<S, N>(s, first, t) });
             }
@@ -188,6 +209,13 @@ impl<C: Cell> Kernel for Run<'_, C> {
 }
 
 impl<C: Cell> Run<'_, C> {
+    /// The panels of these blocks.
+    #[inline(always)]
+    fn panels(&self, wide: usize) -> impl Iterator<Item = (usize, usize)> {
+        let own = self.blocks.clone();
+        panels(self.layout.hidden_blocks, wide).filter(move |(first, _)| own.contains(first))
+    }
+
     /// projected = x W_ihᵀ + b for the panel of blocks from `first`.
     #[inline(always)]
     unsafe fn project<S: Simd, const N: usize>(&self, s: S, first: usize) {
@@ -209,7 +237,7 @@ impl<C: Cell> Run<'_, C> {
         first: usize,
         row: usize,
     ) {
-        let (layout, chunk) = (self.layout, &self.chunk);
+        let (layout, chunk) = (self.layout, self.chunk);
         let depth = layout.input_blocks * S::LANES;
         // SAFETY: by contract of `run`.
         unsafe {
@@ -268,7 +296,7 @@ impl<C: Cell> Run<'_, C> {
         t: usize,
         r0: usize,
     ) {
-        let (layout, chunk) = (self.layout, &self.chunk);
+        let (layout, chunk) = (self.layout, self.chunk);
         let row = t * chunk.rows + r0;
         // SAFETY: by contract of `run`.
         unsafe {

@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::product::part;
 use super::{Cell, Layout, RecurrentWeights};
-use crate::ops::{parallel, values};
+use crate::ops::{parallel, read};
 
 /// Cuts `blocks` into panels of `wide` blocks and then single ones: (first block, blocks).
 pub fn panels(blocks: usize, wide: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -41,7 +41,7 @@ impl ForwardWeights {
             hidden_blocks,
             ..
         } = *layout;
-        let (bias_ih, bias_hh) = (values(weights.bias_ih), values(weights.bias_hh));
+        let (bias_ih, bias_hh) = (read(weights.bias_ih), read(weights.bias_hh));
         let bias = Buffer::zeroed(hidden_blocks * C::GATES * lanes);
         let apart = Buffer::zeroed(hidden_blocks * lanes);
         for unit in 0..hidden {
@@ -60,8 +60,8 @@ impl ForwardWeights {
             }
         }
         ForwardWeights {
-            input: interleave::<C>(layout, &values(weights.weight_ih), layout.input),
-            hidden: interleave::<C>(layout, &values(weights.weight_hh), layout.hidden),
+            input: interleave::<C>(layout, &read(weights.weight_ih), layout.input),
+            hidden: interleave::<C>(layout, &read(weights.weight_hh), layout.hidden),
             bias,
             apart,
         }
@@ -125,7 +125,7 @@ impl BackwardWeights {
     pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights) -> Self {
         let offset = C::GRADIENTS - C::GATES;
         let hidden_position = C::HIDDEN_POSITION.map(|p| p.saturating_sub(offset));
-        let (ih, hh) = (values(weights.weight_ih), values(weights.weight_hh));
+        let (ih, hh) = (read(weights.weight_ih), read(weights.weight_hh));
         BackwardWeights {
             input: stack::<C>(layout, &ih, layout.input, C::INPUT_POSITION),
             hidden: stack::<C>(layout, &hh, layout.hidden, hidden_position),

@@ -1,10 +1,16 @@
 //! One step at a time, for decoding: a chunk of one step.
 
-use super::forward::{Chunk, gather, run};
+use super::forward::{Chunk, gather, run_blocks};
 use super::pack::ForwardWeights;
 use super::{Cell, Layout, RecurrentWeights};
+use crate::ops::parallel;
 use dfdx::prelude::*;
 use std::marker::PhantomData;
+
+/// Steps of fewer multiply-adds than this stay on one thread.
+const PARALLEL_FROM: usize = 1 << 18;
+/// Blocks that a thread takes at a time: as many as the widest panel holds.
+const PART: usize = 4;
 
 /// A layer's weights, copied and packed.
 pub struct Stepper<C> {
@@ -83,11 +89,34 @@ impl<C: Cell> Stepper<C> {
                 y_row: hidden,
             };
             gather(&self.layout, x, input, &chunk);
-            run::<C>(&self.layout, &self.weights, chunk);
+            self.run_step(&chunk);
             for (i, c) in c.iter_mut().enumerate() {
                 let (row, unit) = (rows + i / hidden, i % hidden);
                 *c = *cs.add(unit / lanes * state_stride + row * lanes + unit % lanes);
             }
+        }
+    }
+}
+
+impl<C: Cell> Stepper<C> {
+    /// The step, on all threads where that pays: units do not depend on each other within it.
+    ///
+    /// # Safety
+    /// The chunk's buffers are as it says.
+    unsafe fn run_step(&self, chunk: &Chunk) {
+        let Layout {
+            input,
+            hidden,
+            hidden_blocks,
+            ..
+        } = self.layout;
+        // SAFETY: by contract; parts hold different blocks.
+        let part = |blocks| unsafe { run_blocks::<C>(&self.layout, &self.weights, chunk, blocks) };
+        if chunk.rows * C::GATES * hidden * (input + hidden) < PARALLEL_FROM {
+            part(0..hidden_blocks);
+        } else {
+            let shared = |i| part(parallel::piece(hidden_blocks, PART, i));
+            parallel::for_each(hidden_blocks.div_ceil(PART), shared);
         }
     }
 }

@@ -34,7 +34,7 @@ pub use step::{MinGruCell, MinLstmCell};
 use super::cost::{self, Cost};
 use super::parallel::{self, Shared, filled, scratch};
 use super::simd::dispatch_at;
-use super::{Activation, Matrix, Slot, matrix, values};
+use super::{Activation, Matrix, Output, Slot, matrix, read, values};
 use dfdx::prelude::*;
 use gates::{Gates, MinGru, MinLstm, Plain};
 use kernels::{Backward, Combine, Ends, EndsBackward, Forward, Inputs};
@@ -97,7 +97,7 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
         assert_eq!(is, (shape.batch, hidden), "{name}: the start is (B, H)");
     }
     let plan = Plan::new(shape, hidden);
-    let p = values(&gates);
+    let p = read(&gates);
     let first = start.map_or_else(|| vec![0.0; shape.batch * hidden], values);
     let states = states_before::<G>(&plan, &p, first);
     // SAFETY: every unit of every row belongs to one piece, which writes it.
@@ -124,16 +124,19 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
 
     let y = matrix(y, rows, hidden);
     if tape.is_on() {
-        let (kept, dy, dgates) = (y.clone(), Slot::of(&y), Slot::of(&gates));
+        let (output, dgates) = (Output::of(&y), Slot::of(&gates));
         let dstart = start.map(Slot::of);
         let first = states.first;
+        let kept = gates.clone();
         tape.record(move |g| {
-            let (y, dy) = (values(&kept), dy.take(g));
+            let (p, y, dy) = (read(&kept), read(output.values()), output.take(g));
             let saved = (&p[..], &first[..], &y[..]);
-            let d = backward::<G>(&plan, saved, &dy, dgates.of_mut(g));
+            let mut d = Vec::new();
+            dgates.add(g, |dgates| d = backward::<G>(&plan, saved, &dy, dgates));
             if let Some(dstart) = dstart {
-                let sum = dstart.of_mut(g).iter_mut();
-                sum.zip(&d).for_each(|(sum, d)| *sum += d);
+                dstart.add(g, |sum| {
+                    sum.iter_mut().zip(&d).for_each(|(sum, d)| *sum += d);
+                });
             }
             cost::report(|| costs::<G>(G::BACKWARD_NAME, &plan, 3.0));
         });

@@ -3,18 +3,18 @@
 use super::gates::{Gates, MinGru, MinLstm};
 use super::kernels::{Forward, Inputs};
 use super::plan::Piece;
+use crate::ops::decode::PackedLinear;
 use crate::ops::parallel::Shared;
 use crate::ops::simd::dispatch;
-use crate::ops::{Matrix, Nonlinearity, decode, values};
+use crate::ops::{Matrix, Nonlinearity, values};
 use std::marker::PhantomData;
 
 /// A layer's product and recurrence, weights copied.
 struct Stepper<G> {
-    /// (COUNT·H, D)
-    weight: Vec<f32>,
-    /// (COUNT·H)
-    bias: Vec<f32>,
+    /// (COUNT·H, D) and (COUNT·H)
+    product: PackedLinear,
     input: usize,
+    hidden: usize,
     gates: PhantomData<fn() -> G>,
 }
 
@@ -29,18 +29,18 @@ impl<G: Gates> Stepper<G> {
             bias.shape()
         );
         Stepper {
-            weight: values(weight),
-            bias: values(bias),
+            product: PackedLinear::new(&values(weight), &values(bias), input),
             input,
+            hidden: rows / G::COUNT,
             gates,
         }
     }
 
     fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
-        let hidden = self.bias.len() / G::COUNT;
-        let (n, f) = (x.len() / self.input, Nonlinearity::Identity);
+        let hidden = self.hidden;
+        let n = x.len() / self.input;
         assert_eq!(h.len(), n * hidden, "{}: h is (B, H)", G::NAME);
-        decode::linear(x, self.input, &self.weight, Some(&self.bias), f, scratch);
+        self.product.apply(x, Nonlinearity::Identity, scratch);
         let before = h.to_vec();
         let y = Shared::new(h);
         for (row, before) in before.chunks_exact(hidden).enumerate() {
