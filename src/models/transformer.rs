@@ -211,7 +211,8 @@ impl Model for Transformer {
     }
 
     fn state_bytes(&self, context: usize) -> usize {
-        4 * 2 * self.config.layers * self.config.width * context
+        let (heads, layers) = (self.config.heads, self.config.layers);
+        4 * layers * decode::cache_floats(heads, self.config.width / heads, context)
     }
 
     /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.

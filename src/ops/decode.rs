@@ -9,7 +9,7 @@
 
 mod attention;
 
-pub use attention::attention_step;
+pub use attention::{attention_step, cache_floats};
 
 use super::cost::{self, Cost};
 use super::gemm::{Packed, View, tile_shape};

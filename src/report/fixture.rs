@@ -182,7 +182,7 @@ x_label = "model"
 y_label = "bits per character (less is better)"
 series = ["model"]
 facet = ["equal"]
-baselines = ["kneser-ney", "unigram"]
+baselines = ["kneser-ney", "kneser-ney-unlimited", "unigram"]
 [[plot]]
 file = "next-word-curves"
 title = "How does the loss fall during training?"

@@ -53,6 +53,12 @@ impl Layout {
     }
 }
 
+/// Floats that the cache of one layer holds for one sequence after `tokens` tokens: whole pages, heads
+/// padded to whole vectors.
+pub fn cache_floats(heads: usize, dh: usize, tokens: usize) -> usize {
+    tokens.div_ceil(PAGE) * Layout { heads, dh }.page()
+}
+
 /// One token's causal attention in one layer: qkv (B, 3D) of the token at `position`; appends its
 /// key and value to `cache`, empty at position 0; writes (B, D) to `out`.
 /// Panics if the lengths do not fit.
