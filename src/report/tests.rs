@@ -130,7 +130,7 @@ fn plots_carry_floor_n_and_every_series() {
     }
     let bars = read(&dir, "plots/next-word.svg");
     for text in [
-        "Kneser\u{2013}Ney n-gram 2.19",
+        "n-gram of the same size 2.19",
         "unigram 4.17",
         "n = 3 seeds",
         "equal tokens",
