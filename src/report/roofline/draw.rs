@@ -12,6 +12,8 @@ use crate::suite::schema::Scale;
 /// Radius of the mark of a whole step, and of an operation.
 const LARGE: f64 = 8.0;
 const SMALL: f64 = 3.6;
+/// Opacity of the marks of whole steps.
+const TRANSLUCENT: f64 = 0.6;
 const CACHE_DASH: &[f64] = &[7.0, 4.0];
 /// The axis reaches this much above the compute roof, for its name.
 const ABOVE: f64 = 1.6;
@@ -141,11 +143,11 @@ fn draw_panel(page: &mut Page, panel: &Panel, frame: &Frame, x: &Axis, y: &Axis)
             }
         }
     }
-    // Large below small: a step's operations often lie close to it.
+    // Large below small, and translucent: steps lie close to their operations and to each other.
     for series in &panel.series {
         for step in &series.points {
             let at = place((step.x, step.value));
-            marker(&mut page.shapes, at, &series.style, LARGE, 1.0);
+            marker(&mut page.shapes, at, &series.style, LARGE, TRANSLUCENT);
         }
     }
     for series in &panel.series {
