@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use std::rc::{Rc, Weak};
 
 /// What has arrived for one output; `None` as long as nothing has.
-type Arrivals = Rc<RefCell<Option<Vec<f32>>>>;
+type Arrived = RefCell<Option<Vec<f32>>>;
+type Arrivals = Rc<Arrived>;
 
 thread_local! {
     // Registered outputs by the address of their values, which an output keeps alive: no other
     // tensor can have it, but for views of the same values in the same order, whose gradient is
     // the same.
-    static OUTPUTS: RefCell<BTreeMap<usize, Weak<RefCell<Option<Vec<f32>>>>>> =
+    static OUTPUTS: RefCell<BTreeMap<usize, Weak<Arrived>>> =
         const { RefCell::new(BTreeMap::new()) };
     // Whether dfdx primitives are on the tape whose backward pass runs on this thread.
     static PRIMITIVES: Cell<bool> = const { Cell::new(false) };
