@@ -50,10 +50,11 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Two-sided p-value against the margin; `None` where there is nothing to test.
+    /// Two-sided p-value against the margin, for the correction; `None` where there is nothing to
+    /// test, and where nothing rests on it: that is shown at the report's own level.
     pub fn p_value(&self) -> Option<f64> {
         match (&self.effect, self.void) {
-            (Ok(effect), None) => Some(effect.p_value(self.margin)),
+            (Ok(effect), None) if self.deciding => Some(effect.p_value(self.margin)),
             _ => None,
         }
     }
@@ -75,6 +76,7 @@ impl Comparison {
                 unit: self.unit.to_owned(),
                 margin: self.margin,
                 answer,
+                deciding: self.deciding,
             }
         });
         Decided {

@@ -4,8 +4,8 @@
 //! 1. The claim's rule turns its experiment's records into comparisons, each an effect (attention
 //!    over or minus recurrence, so that larger favours the claim) against the margin that the
 //!    experiment file fixed before the run.
-//! 2. One Holm correction over all comparisons of the report sets the level of each interval.
-//!    Above the margin: supported; below: refuted; covering it: inconclusive.
+//! 2. One Holm correction over all comparisons of the report that an answer rests on sets the
+//!    level of each one's interval; what only adds to the picture keeps the report's own. Above the margin: supported; below: refuted; covering it: inconclusive.
 //! 3. The rule concludes from these answers, in words.
 //!
 //! Over a sweep: all supported → supported; all refuted → refuted; some of each → conditional; some
@@ -48,12 +48,13 @@ pub enum Answer {
     Inconclusive,
 }
 
-/// One comparison a verdict rests on.
+/// One comparison of a claim.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// What is compared and where: `transformer / lstm, T = 512`.
     pub label: String,
-    /// The effect with its interval, already corrected for the number of comparisons in the report.
+    /// The effect with its interval: of deciding comparisons already corrected for their number in
+    /// the report.
     pub effect: Interval,
     /// Unit of the effect: `×`, `accuracy`, `bits per character`.
     pub unit: String,
@@ -61,6 +62,8 @@ pub struct Evidence {
     pub margin: f64,
     /// This comparison's own answer.
     pub answer: Answer,
+    /// Whether the verdict rests on it, or it only adds to the picture.
+    pub deciding: bool,
 }
 
 /// The judgement of one claim, computed from records alone.

@@ -79,6 +79,7 @@ pub fn evidence(verdict: Option<&Verdict>) -> Table {
             number_in_full(e.margin),
             text(e.effect.n.to_string()),
             text(terminal::answer(e.answer)),
+            text(if e.deciding { "" } else { "beside the verdict" }),
         ]
     });
     Table {
@@ -89,6 +90,7 @@ pub fn evidence(verdict: Option<&Verdict>) -> Table {
             "margin",
             "n",
             "answer",
+            "",
         ],
         rows: rows.collect(),
         sortable: true,

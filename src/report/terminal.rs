@@ -94,6 +94,16 @@ fn sentence(verdict: &Verdict) -> String {
     }
 }
 
+/// One verdict on one line, as it is said while others are still to come.
+pub fn verdict_line(verdict: &Verdict) -> String {
+    format!(
+        "{} so far {}: {}",
+        verdict.claim,
+        answer(verdict.answer),
+        sentence(verdict)
+    )
+}
+
 /// Colours the answer, the second cell of the line; the width seen stays the same.
 fn colored(line: &str) -> String {
     let cells: Vec<String> = line

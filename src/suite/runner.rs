@@ -1,18 +1,19 @@
 //! Carries out a suite: every run that is not finished yet, stage by stage, then the verdicts and
 //! the report.
 
-use super::directory::{Directory, FORMAT, digest};
+use super::directory::Directory;
 use super::execute::{Failure, Session, execute};
 use super::expand::{Context, ExpandError, expand};
+use super::manifest::manifest;
+use super::outcome::Outcome;
 use super::output::*;
 use super::progress::Progress;
 use super::schema::Experiment;
 use super::texts::Texts;
 use super::work::{Run, Stage, Work};
-use super::{Record, estimate, interrupt, tune};
-use crate::claims::{self, Verdict};
+use super::{estimate, interrupt, tune};
+use crate::claims::Verdict;
 use crate::data::DataError;
-use crate::measure::machine::Machine;
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -120,161 +121,25 @@ fn cannot_be_had(error: &DataError) -> bool {
 
 /// Carries out what of the plan is not finished.
 pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
-    let started = Instant::now();
     let directory = Directory::open(&suite.out)?;
-    let mut manifest = manifest(suite, &plan, texts, &directory)?;
+    let manifest = manifest(suite, &plan, texts, &directory)?;
     directory.write_json(Path::new(MANIFEST), &manifest)?;
     interrupt::install();
 
-    let mut runs = plan.runs;
-    let failed = carry_out(suite, &mut runs, &directory, texts)?;
+    let mut outcome = Outcome::new(&directory, manifest);
+    let failed = carry_out(suite, plan.runs, &directory, texts, &mut outcome)?;
 
-    let order = |id: &str| {
-        manifest
-            .plan
-            .get(id)
-            .into_iter()
-            .flat_map(|planned| &planned.runs)
+    let interrupted = interrupt::requested();
+    let verdicts = match interrupted {
+        true => outcome.collect().map(|_| Vec::new())?,
+        false => outcome.report()?,
     };
-    let ids = manifest.experiments.iter().flat_map(|e| order(&e.id));
-    let records = directory.collect(ids.map(String::as_str))?;
-    manifest.wall_seconds += started.elapsed().as_secs_f64();
-    directory.write_json(Path::new(MANIFEST), &manifest)?;
-    let interrupted = interrupt::flag().load(std::sync::atomic::Ordering::Relaxed);
-    let mut verdicts = Vec::new();
-    if !interrupted {
-        verdicts = judge(&manifest.experiments, &records);
-        directory.write_json(Path::new(VERDICTS), &verdicts)?;
-        crate::report::build(directory.path())
-            .context("the results are complete, but the report is not")?;
-    }
     Ok(Summary {
         verdicts,
         failed,
-        skipped: manifest.skipped,
+        skipped: outcome.manifest().skipped.clone(),
         interrupted,
     })
-}
-
-fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
-    let mut margins: Vec<(&str, f64)> = Vec::new();
-    for experiment in experiments {
-        margins.push((&experiment.claim, experiment.margin));
-    }
-    claims::judge_all(records, &margins, 0.05)
-}
-
-/// The manifest to write: that of the directory with these experiments added, or a new one. Refuses
-/// to go on with other settings than before.
-fn manifest(suite: &Suite, plan: &Plan, texts: &Texts, directory: &Directory) -> Result<Manifest> {
-    let needs_text = plan
-        .runs
-        .iter()
-        .any(|run| run.record.task.as_deref() == Some(super::check::TEXT));
-    let corpus = match needs_text {
-        true => Some(texts.used()?),
-        false => None,
-    };
-    let mut manifest = match directory.manifest()? {
-        Some(manifest) => manifest,
-        None => Manifest {
-            format: FORMAT,
-            suite: suite.name.clone(),
-            profile: suite.profile.clone(),
-            seed: suite.seed,
-            threads: suite.threads,
-            command: suite.command.clone(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            machine: serde_json::to_value(Machine::detect())?,
-            corpus: corpus.clone(),
-            experiments: Vec::new(),
-            plan: Default::default(),
-            skipped: Vec::new(),
-            started: crate::suite::clock::now(),
-            wall_seconds: 0.0,
-        },
-    };
-    let refuse = |what: &str,
-                  before: &dyn std::fmt::Display,
-                  now: &dyn std::fmt::Display|
-     -> Result<()> {
-        bail!(crate::suite::OtherSettings(format!(
-            "{} holds results made with {what} {before}, not {now}; give the same settings to go \
-             on, choose another place with --out DIR, or delete that directory",
-            directory.path().display()
-        )))
-    };
-    if manifest.format != FORMAT {
-        refuse("layout", &manifest.format, &FORMAT)?;
-    }
-    if manifest.profile != suite.profile {
-        refuse("profile", &manifest.profile, &suite.profile)?;
-    }
-    if manifest.seed != suite.seed {
-        refuse("seed", &manifest.seed, &suite.seed)?;
-    }
-    if manifest.threads != suite.threads {
-        refuse("threads", &manifest.threads, &suite.threads)?;
-    }
-    match (&manifest.corpus, corpus) {
-        (Some(before), Some(now)) if before.sha256 != now.sha256 => {
-            refuse("corpus", &before.name, &now.name)?;
-        }
-        (None, now) => manifest.corpus = now,
-        _ => {}
-    }
-    for experiment in &suite.experiments {
-        let settings = digest(&serde_json::to_string(experiment)?);
-        let runs = plan
-            .runs
-            .iter()
-            .filter(|run| run.experiment == experiment.id);
-        let planned = Planned {
-            settings,
-            runs: runs.map(|run| run.id.clone()).collect(),
-        };
-        match manifest.plan.get(&experiment.id) {
-            Some(before) if before.settings != planned.settings => {
-                let what = format!("other settings of experiment {}:", experiment.id);
-                let old = manifest.experiments.iter().find(|e| e.id == experiment.id);
-                let (old, new) = difference(old, experiment)?;
-                refuse(&what, &old, &new)?;
-            }
-            Some(_) => {}
-            None => manifest.experiments.push(experiment.clone()),
-        }
-        manifest.plan.insert(experiment.id.clone(), planned);
-        manifest
-            .skipped
-            .retain(|skipped| skipped.experiment != experiment.id);
-    }
-    manifest.skipped.extend(plan.skipped.iter().cloned());
-    Ok(manifest)
-}
-
-/// The first value in which two experiments differ, before and now, with its key.
-fn difference(old: Option<&Experiment>, new: &Experiment) -> Result<(String, String)> {
-    fn find(key: &str, a: &serde_json::Value, b: &serde_json::Value) -> Option<(String, String)> {
-        use serde_json::Value::{Null, Object};
-        match (a, b) {
-            (Object(a), Object(b)) => a.keys().chain(b.keys()).find_map(|name| {
-                let key = if key.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{key}.{name}")
-                };
-                find(
-                    &key,
-                    a.get(name).unwrap_or(&Null),
-                    b.get(name).unwrap_or(&Null),
-                )
-            }),
-            (a, b) if a == b => None,
-            (a, b) => Some((format!("{key} = {a}"), b.to_string())),
-        }
-    }
-    let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(new)?);
-    Ok(find("", &old, &new).unwrap_or(("before".into(), "now".into())))
 }
 
 /// Side-by-side runs of a stage, and threads of each.
@@ -302,12 +167,13 @@ fn is_finished(out: &Path, run: &Run) -> bool {
     read_json::<Status>(&status).is_ok_and(|s| s.state == State::Done)
 }
 
-/// Runs every unfinished run, stage by stage; returns the failed ones.
+/// Runs every unfinished run, one experiment after the other; returns the failed ones.
 fn carry_out(
     suite: &Suite,
-    runs: &mut [Run],
+    runs: Vec<Run>,
     directory: &Directory,
     texts: &Texts,
+    outcome: &mut Outcome,
 ) -> Result<Vec<(String, String)>> {
     // A run that waits for its rate cannot be recognised as finished yet: count it by its status.
     let open: Vec<&Run> = runs
@@ -319,10 +185,50 @@ fn carry_out(
         open.iter().map(|run| wall(suite, run)).sum(),
         suite.quiet,
     );
+    let left = |experiment: &str, from: usize| {
+        runs[from..]
+            .iter()
+            .any(|run| run.experiment != experiment && !is_finished(&suite.out, run))
+    };
+    let mut failed = Vec::new();
+    let mut from = 0;
+    let ended = runs
+        .chunk_by(|a, b| a.experiment == b.experiment)
+        .try_for_each(|chunk| {
+            let id = &chunk[0].experiment;
+            let was_open = chunk.iter().any(|run| !is_finished(&suite.out, run));
+            failed.extend(experiment(
+                suite,
+                chunk.to_vec(),
+                directory,
+                texts,
+                &progress,
+            )?);
+            from += chunk.len();
+            // The last verdict comes with all the others.
+            match was_open && left(id, from) && !interrupt::requested() {
+                true => outcome.experiment_ended(id, &progress),
+                false => Ok(()),
+            }
+        });
+    progress.clear();
+    ended?;
+    failed.sort();
+    Ok(failed)
+}
+
+/// Runs what is unfinished of one experiment, stage by stage; returns the failed runs.
+fn experiment(
+    suite: &Suite,
+    mut runs: Vec<Run>,
+    directory: &Directory,
+    texts: &Texts,
+    progress: &Progress,
+) -> Result<Vec<(String, String)>> {
     let failed = Mutex::new(Vec::new());
     for stage in [Stage::Measure, Stage::Tune, Stage::Train, Stage::Timed] {
         let without_rate = match stage {
-            Stage::Train => tune::choose(runs, directory),
+            Stage::Train => tune::choose(&mut runs, directory),
             _ => HashMap::new(),
         };
         let mut queue = Vec::new();
@@ -349,7 +255,7 @@ fn carry_out(
                 progress.begin(&run.id, wall(suite, run));
                 let outcome = match without_rate.get(&run.id) {
                     Some(reason) => fail(directory, run, &config, reason, 0.0),
-                    None => one(directory, run, &config, texts, threads, &progress),
+                    None => one(directory, run, &config, texts, threads, progress),
                 };
                 match outcome {
                     Ok(None) => {}
@@ -373,15 +279,9 @@ fn carry_out(
                 |w: std::thread::ScopedJoinHandle<_>| w.join().expect("runs catch their panics");
             workers.into_iter().map(join).collect()
         });
-        if let Some(error) = results.into_iter().find_map(Result::err) {
-            progress.clear();
-            return Err(error);
-        }
+        results.into_iter().collect::<Result<()>>()?;
     }
-    progress.clear();
-    let mut failed = failed.into_inner().unwrap_or_else(|e| e.into_inner());
-    failed.sort();
-    Ok(failed)
+    Ok(failed.into_inner().unwrap_or_else(|e| e.into_inner()))
 }
 
 /// Carries out one run and records how it ended; returns why it failed, if it did.

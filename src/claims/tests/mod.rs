@@ -95,7 +95,8 @@ fn more_claims_in_the_report_widen_every_interval() {
     ));
     let together = judge_all(&records, &[("next-word", 0.05), ("speed-long", 1.1)], ALPHA);
     assert_eq!(together[0].claim, "speed-long");
-    for (wide, narrow) in together[1].evidence.iter().zip(&alone[0].evidence) {
+    let pairs = together[1].evidence.iter().zip(&alone[0].evidence);
+    for (wide, narrow) in pairs.filter(|(wide, _)| wide.deciding) {
         assert!(
             wide.effect.level > narrow.effect.level
                 && wide.effect.half_width() > narrow.effect.half_width()
@@ -118,7 +119,7 @@ fn where_nothing_is_true_few_reports_claim_anything() {
         verdict
             .evidence
             .iter()
-            .any(|e| e.answer != Answer::Inconclusive)
+            .any(|e| e.deciding && e.answer != Answer::Inconclusive)
     });
     let rate = wrong.count() as f64 / reports as f64;
     assert!(rate <= 0.08, "{rate}");
