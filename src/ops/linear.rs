@@ -5,7 +5,7 @@
 //! 2·max(n, out) backward.
 
 use super::cost::{self, Cost};
-use super::gemm::{Packed, Store, View, gemm, gemm_into, multiply_parallel};
+use super::gemm::{Packed, Plain, Store, View, gemm, multiply_parallel};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
 use super::{Activation, Matrix, Output, Slot, math, matrix, read};
@@ -22,6 +22,10 @@ pub enum Nonlinearity {
 
 /// Rows whose bias gradients are summed together before the sums of the pieces are.
 const ROWS: usize = 64;
+/// Rows that go through the whole backward pass together, for each input: fewer, and adding to dW
+/// again and again would move more bytes than dz and x found in the caches save. A multiple of
+/// [`ROWS`] in all.
+const SLAB: usize = 4;
 
 /// f(x Wᵀ + b): x (n, in), weight (out, in), bias (1, out) → (n, out). Panics if shapes disagree.
 pub fn linear(
@@ -82,23 +86,45 @@ pub fn linear(
     let weight = weight.clone();
     tape.record(move |g| {
         let (xs, w) = (read(&x), read(&weight));
-        let mut dz = dy.take(g);
-        let sums = finish_gradient(&mut dz, z, outputs, db.is_some());
-        if let Some(db) = db {
-            db.add(g, |db| add_in_order(db, &sums));
+        let (mut dz, mut dw_sum, mut dx_sum) = (dy.take(g), dw.take(g), dx.open(g));
+        let mut db_sum = db.as_ref().map(|db| db.take(g));
+        let packed = Packed::new(View::new(&w, inputs), outputs, inputs);
+        // Slab by slab, so that dz and x come from memory once and then from the caches.
+        let slab = (SLAB * inputs).next_multiple_of(8 * ROWS);
+        for i in 0..n.div_ceil(slab) {
+            let rows = parallel::piece(n, slab, i);
+            let dz = &mut dz[rows.start * outputs..rows.end * outputs];
+            let z = z
+                .as_ref()
+                .map(|z| &z[rows.start * outputs..rows.end * outputs]);
+            let sums = finish_gradient(dz, z, outputs, db_sum.is_some());
+            if let Some(db) = &mut db_sum {
+                add_in_order(db, &sums);
+            }
+            let (dz, x) = (
+                View::new(dz, outputs),
+                View::new(&xs[rows.start * inputs..], inputs),
+            );
+            gemm(
+                outputs,
+                inputs,
+                rows.len(),
+                dz.transposed(),
+                x,
+                &mut dw_sum,
+                true,
+            );
+            // SAFETY: the gradient has (n, inputs) elements, and these are its rows.
+            let to = unsafe { dx_sum.shared().pointer().add(rows.start * inputs) };
+            let to = Plain::new(Shared::from_pointer(to), inputs, !dx_sum.is_first);
+            multiply_parallel(dz, &packed, rows.len(), &to);
         }
-        let dzv = View::new(&dz, outputs);
-        let (xv, wv) = (View::new(&xs, inputs), View::new(&w, inputs));
-        dw.add(g, |dw| {
-            gemm(outputs, inputs, n, dzv.transposed(), xv, dw, true);
-        });
-        let mut sum = dx.open(g);
-        let (to, add) = (sum.shared(), !sum.is_first);
-        // SAFETY: the product writes all of its (n, inputs), as many as the gradient has.
-        unsafe {
-            gemm_into(n, inputs, outputs, dzv, wv, to, add);
-            dx.close(g, sum);
+        dw.put(g, dw_sum);
+        if let (Some(db), Some(sum)) = (db, db_sum) {
+            db.put(g, sum);
         }
+        // SAFETY: the slabs' products have written all rows.
+        unsafe { dx.close(g, dx_sum) };
         cost::report(|| Cost {
             name: "linear.backward",
             flops: 2.0 * flops,
@@ -146,12 +172,7 @@ impl Store for Epilogue<'_> {
 }
 
 /// dz ← dy ⊙ GELU′(z), if there is a z; and Σ dz over each piece of [`ROWS`] rows.
-fn finish_gradient(
-    dz: &mut [f32],
-    z: Option<Vec<f32>>,
-    columns: usize,
-    sum: bool,
-) -> Vec<Vec<f32>> {
+fn finish_gradient(dz: &mut [f32], z: Option<&[f32]>, columns: usize, sum: bool) -> Vec<Vec<f32>> {
     if (!sum && z.is_none()) || dz.is_empty() {
         return Vec::new();
     }
@@ -160,7 +181,7 @@ fn finish_gradient(
     let dz = Shared::new(dz);
     parallel::map(len.div_ceil(chunk), |i| {
         let range = parallel::piece(len, chunk, i);
-        let z = z.as_ref().map(|z| &z[range.clone()]);
+        let z = z.map(|z| &z[range.clone()]);
         // SAFETY: pieces do not overlap.
         let dz = unsafe { dz.slice(range) };
         let mut sums = vec![0.0; if sum { columns } else { 0 }];

@@ -32,22 +32,7 @@ const PARALLEL_FROM: usize = 1 << 18;
 /// Panics if a slice is too short.
 pub fn gemm(m: usize, n: usize, k: usize, a: View, b: View, c: &mut [f32], accumulate: bool) {
     assert!(c.len() >= m * n, "C is smaller than {m} x {n}");
-    // SAFETY: C is borrowed for this call alone and long enough.
-    unsafe { gemm_into(m, n, k, a, b, Shared::new(c), accumulate) }
-}
-
-/// [`gemm`] to where `c` leads, which needs no values unless they are added to.
-/// # Safety
-/// m · n floats lie there, and nobody else uses them.
-pub unsafe fn gemm_into(
-    m: usize,
-    n: usize,
-    k: usize,
-    a: View,
-    b: View,
-    c: Shared<f32>,
-    accumulate: bool,
-) {
+    let c = Shared::new(c);
     a.check(m, k);
     b.check(k, n);
     // A long k (gradients of weights sum over all tokens) is packed slab by slab.

@@ -3,7 +3,7 @@
 use super::super::parallel::{self, Shared, scratch};
 use super::super::simd::{Kernel, Simd, dispatch_at};
 use super::pack::{Packed, View, k_blocks};
-use super::tile::tile;
+use super::tile::{tile, tile_shape};
 use super::{K_BLOCK, PARALLEL_FROM, ROW_BLOCK};
 use std::ops::Range;
 
@@ -116,13 +116,14 @@ impl<T: Store> Kernel for Multiply<'_, T> {
         let blocks = b.k.div_ceil(K_BLOCK);
         let stride = columns.next_multiple_of(S::LANES);
         let mut partial = (blocks > 1).then(|| scratch(rows.len() * stride));
-        // Walking A down its rows would touch a cache line an element: copy it into row tiles.
-        let mut tiles =
-            (a.column != 1).then(|| scratch(rows.len().next_multiple_of(S::TILE_ROWS) * K_BLOCK));
+        // Walking along a row of such an A would touch a cache line an element: copy its columns, of
+        // these rows alone.
+        let height = rows.len().next_multiple_of(S::LANES);
+        let mut copied = (a.column != 1).then(|| scratch(height * K_BLOCK));
         for block in k_blocks(b.k) {
             let (is_first, is_last) = (block.start == 0, block.end == b.k);
-            if let Some(tiles) = &mut tiles {
-                pack_row_tiles::<S>(a, rows.clone(), block.clone(), tiles);
+            if let Some(columns) = &mut copied {
+                pack_columns(s, a, rows.clone(), block.clone(), columns, height);
             }
             for panel in panels.clone() {
                 let column = panel * width;
@@ -132,13 +133,9 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                 assert!(values.len() >= block.len() * vectors * S::LANES);
                 let mut row = rows.start;
                 while row < rows.end {
-                    let height = S::TILE_ROWS.min(rows.end - row);
-                    let (pointer, row_stride, column_stride) = match &tiles {
-                        Some(t) => (
-                            t[(row - rows.start) * block.len()..].as_ptr(),
-                            1,
-                            S::TILE_ROWS,
-                        ),
+                    let tile_rows = S::TILE_ROWS.min(rows.end - row);
+                    let (pointer, row_stride, column_stride) = match &copied {
+                        Some(columns) => (columns[row - rows.start..].as_ptr(), 1, height),
                         None => (a.values[row * a.row + block.start..].as_ptr(), a.row, 1),
                     };
                     let place = Place {
@@ -160,30 +157,34 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                     };
                     // SAFETY: `check` and the assertion above cover what is read; `partial` holds
                     // whole vectors for every row.
-                    unsafe { place.run_any(s, height, vectors) };
-                    row += height;
+                    unsafe { place.run_any(s, tile_rows, vectors) };
+                    row += tile_rows;
                 }
             }
         }
     }
 }
 
+/// Copies rows `rows` and columns `block` of A, column after column, each `height` floats long.
 #[inline(always)]
-fn pack_row_tiles<S: Simd>(a: View, rows: Range<usize>, block: Range<usize>, tiles: &mut [f32]) {
-    let height = S::TILE_ROWS;
-    for (first, tile) in rows
-        .clone()
-        .step_by(height)
-        .zip(tiles.chunks_exact_mut(height * block.len()))
-    {
-        let count = height.min(rows.end - first);
-        for (p, out) in block.clone().zip(tile.chunks_exact_mut(height)) {
-            if a.row == 1 && count == height {
-                out.copy_from_slice(&a.values[p * a.column + first..][..height]);
-            } else {
-                for (i, out) in out[..count].iter_mut().enumerate() {
-                    *out = a.values[(first + i) * a.row + p * a.column];
-                }
+fn pack_columns<S: Simd>(
+    s: S,
+    a: View,
+    rows: Range<usize>,
+    block: Range<usize>,
+    columns: &mut [f32],
+    height: usize,
+) {
+    for (p, out) in block.zip(columns.chunks_exact_mut(height)) {
+        let first = rows.start * a.row + p * a.column;
+        if a.row == 1 {
+            let from = &a.values[first..][..rows.len()];
+            for i in (0..rows.len()).step_by(S::LANES) {
+                s.write_at(out, i, s.read_at(from, i));
+            }
+        } else {
+            for (i, out) in out[..rows.len()].iter_mut().enumerate() {
+                *out = a.values[first + i * a.row];
             }
         }
     }
@@ -286,21 +287,24 @@ pub fn multiply_parallel<T: Store>(a: View, b: &Packed, m: usize, store: &T) {
         }
         return;
     }
-    // Blocks of rows, as many as make whole rounds; where there are too few, of columns too.
-    let blocks = m.div_ceil(ROW_BLOCK).next_multiple_of(threads);
-    let height = m.div_ceil(blocks).next_multiple_of(6).max(12);
-    let blocks = m.div_ceil(height);
-    let parts = if blocks.is_multiple_of(threads) {
-        1
-    } else {
-        (threads * 4 / blocks).clamp(1, b.panels())
+    // Blocks of whole tiles, as many as make whole rounds and all but equal; where there are too few
+    // rows, blocks of columns too.
+    let tile_rows = tile_shape(b.level).rows;
+    let tiles = m.div_ceil(tile_rows);
+    let (blocks, parts) = match tiles < threads {
+        true => (tiles, (threads * 4 / tiles).clamp(1, b.panels())),
+        false => {
+            let blocks = m.div_ceil(ROW_BLOCK).next_multiple_of(threads);
+            (blocks.min(tiles), 1)
+        }
     };
     let width = b.panels().div_ceil(parts);
     let parts = b.panels().div_ceil(width);
+    let start = |block: usize| (block * tiles / blocks * tile_rows).min(m);
     parallel::for_each(blocks * parts, |i| {
-        let (row, part) = (i / parts, i % parts);
+        let (block, part) = (i / parts, i % parts);
         all(
-            parallel::piece(m, height, row),
+            start(block)..start(block + 1),
             parallel::piece(b.panels(), width, part),
         );
     });
