@@ -116,15 +116,12 @@ impl Kernel for Add<'_> {
 /// Nobody else uses these rows of this head in the gradient of q.
 unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (Scratch, Scratch) {
     let (dh, level, tile) = (plan.dh, plan.level, tile_shape(plan.level));
-    let TileShape {
-        lanes,
-        vectors,
-        rows: group,
-    } = tile;
+    let TileShape { lanes, vectors, .. } = tile;
     let seen = plan.seen(piece.rows.end);
     let columns = Columns::new(tile, dh);
     let padded = columns.padded;
     let keys_width = lanes * vectors;
+    let group = tile.rows_of(columns.width.min(padded) / lanes);
 
     // kᵀ and vᵀ for scores and their gradients, k for dq.
     let whole = seen.next_multiple_of(keys_width);
@@ -176,23 +173,26 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
             };
             // S = q kᵀ and dP = dy vᵀ.
             for column in (0..tokens).step_by(keys_width) {
-                let skip = first_row(begin + column);
-                for (a, panels, c) in [(&q, &k_t, &mut p), (&dy, &v_t, &mut ds)] {
-                    let block = Block {
-                        m: count - skip,
-                        k: dh,
-                        a: a[skip * dh..].as_ptr(),
-                        row: dh,
-                        column: 1,
-                        panel: panels[(begin + column) * dh..].as_ptr(),
-                        panel_row: keys_width,
-                        vectors: (tokens - column).min(keys_width).div_ceil(lanes),
-                        c: c[skip * stride + column..].as_mut_ptr(),
-                        c_row: stride,
-                        accumulate: false,
-                    };
-                    // SAFETY: a holds `count` rows, panels are whole, c's rows hold whole vectors.
-                    unsafe { block.run_at(level) };
+                let n = (tokens - column).min(keys_width);
+                for (rows, vectors) in plan.bands(first, count, begin + column, n, lanes) {
+                    for (a, panels, c) in [(&q, &k_t, &mut p), (&dy, &v_t, &mut ds)] {
+                        let block = Block {
+                            m: rows.len(),
+                            k: dh,
+                            a: a[rows.start * dh..].as_ptr(),
+                            row: dh,
+                            column: 1,
+                            panel: panels[(begin + column) * dh..].as_ptr(),
+                            panel_row: keys_width,
+                            vectors,
+                            c: c[rows.start * stride + column..].as_mut_ptr(),
+                            c_row: stride,
+                            accumulate: false,
+                        };
+                        // SAFETY: a holds `count` rows, panels are whole, c's rows hold whole
+                        // vectors.
+                        unsafe { block.run_at(level) };
+                    }
                 }
             }
             // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a token.

@@ -38,34 +38,32 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
         gather(plan, piece, 0, first..first + count, x, &mut q);
         q[..count * dh].iter_mut().for_each(|q| *q *= plan.scale());
 
-        // S = q kᵀ, but for rows that end before a panel begins.
+        // S = q kᵀ, of each row what it sees, to whole vectors.
         for column in (0..seen).step_by(keys_width) {
-            let skip = if plan.shape.causal {
-                column.saturating_sub(first)
-            } else {
-                0
-            };
-            let block = Block {
-                m: count - skip,
-                k: dh,
-                a: q[skip * dh..].as_ptr(),
-                row: dh,
-                column: 1,
-                panel: keys[column * dh..].as_ptr(),
-                panel_row: keys_width,
-                vectors: (seen - column).min(keys_width).div_ceil(tile.lanes),
-                c: scores[skip * stride + column..].as_mut_ptr(),
-                c_row: stride,
-                accumulate: false,
-            };
-            // SAFETY: q holds `count` rows, keys whole panels, scores `stride` ≥ whole vectors.
-            unsafe { block.run_at(plan.level) };
+            let n = (seen - column).min(keys_width);
+            for (rows, vectors) in plan.bands(first, count, column, n, tile.lanes) {
+                let block = Block {
+                    m: rows.len(),
+                    k: dh,
+                    a: q[rows.start * dh..].as_ptr(),
+                    row: dh,
+                    column: 1,
+                    panel: keys[column * dh..].as_ptr(),
+                    panel_row: keys_width,
+                    vectors,
+                    c: scores[rows.start * stride + column..].as_mut_ptr(),
+                    c_row: stride,
+                    accumulate: false,
+                };
+                // SAFETY: q holds `count` rows, keys whole panels, scores `stride` ≥ whole vectors.
+                unsafe { block.run_at(plan.level) };
+            }
         }
 
         // P, not yet divided by its row's sum.
-        let group_end = |i: usize| {
-            plan.seen((first + i / tile.rows * tile.rows + tile.rows).min(first + count))
-        };
+        let group = tile.rows_of(columns.width.min(columns.padded) / tile.lanes);
+        let group_end =
+            |i: usize| plan.seen((first + i / group * group + group).min(first + count));
         for (i, sum) in sums[..count].iter_mut().enumerate() {
             let row = &mut scores[i * stride..(i + 1) * stride];
             let seen = plan.seen(first + i + 1);
@@ -82,14 +80,14 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
 
         // y = P v, summed over blocks of tokens that stay in cache.
         for begin in (0..seen).step_by(K_BLOCK) {
-            for i in (0..count).step_by(tile.rows) {
+            for i in (0..count).step_by(group) {
                 let end = group_end(i).min(begin + K_BLOCK);
                 if end <= begin {
                     continue;
                 }
                 for (column, width) in columns.panels() {
                     let block = Block {
-                        m: tile.rows.min(count - i),
+                        m: group.min(count - i),
                         k: end - begin,
                         a: scores[i * stride + begin..].as_ptr(),
                         row: stride,

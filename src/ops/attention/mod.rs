@@ -129,6 +129,28 @@ impl Plan {
         }
     }
 
+    /// Of `count` rows from `first` on, those that see `n` tokens of a panel from `column` on, with
+    /// the vectors of it that they see: (rows, vectors), of other rows nothing.
+    fn bands(
+        &self,
+        first: usize,
+        count: usize,
+        column: usize,
+        n: usize,
+        lanes: usize,
+    ) -> impl Iterator<Item = (Range<usize>, usize)> {
+        let (all, causal) = (n.div_ceil(lanes), self.shape.causal);
+        (1..=all).filter_map(move |vectors| {
+            if !causal {
+                return (vectors == all).then_some((0..count, all));
+            }
+            let row = |vectors: usize| (column + vectors * lanes).saturating_sub(first).min(count);
+            let end = if vectors == all { count } else { row(vectors) };
+            let rows = row(vectors - 1)..end;
+            (!rows.is_empty()).then_some((rows, vectors))
+        })
+    }
+
     /// Lowers the scores that row `t` of a head has for the tokens from `first` on, with ALiBi.
     fn bias(&self, piece: &Piece, t: usize, first: usize, scores: &mut [f32]) {
         if let Some(slopes) = &self.slopes {

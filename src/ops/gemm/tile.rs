@@ -83,6 +83,16 @@ pub unsafe fn tile_of_wider<S: Simd, const R: usize, const V: usize>(
     sums
 }
 
+impl TileShape {
+    /// Rows that a [`Block`] of so many vectors computes together at best.
+    pub fn rows_of(self, vectors: usize) -> usize {
+        match 2 * vectors <= self.vectors && self.vectors >= 4 {
+            true => 2 * self.rows,
+            false => self.rows,
+        }
+    }
+}
+
 /// C (m, `vectors` whole vectors) = or += A (m, k) times one panel.
 ///
 /// Element (i, p) of A lies at `a + i * row + p * column`; row i of C at `c + i * c_row`.
@@ -147,6 +157,15 @@ impl Block {
     #[inline(always)]
     unsafe fn any_height<S: Simd, const V: usize>(&self, s: S) {
         let mut i = 0;
+        // Half as wide a panel leaves registers for twice the rows: fewer reads of the panel, and
+        // more sums that do not wait for each other.
+        if S::TILE_ROWS >= 6 && 2 * V <= S::TILE_VECTORS && S::TILE_VECTORS >= 4 {
+            while self.m - i >= 12 {
+                // SAFETY: by contract of `run_at`.
+                unsafe { self.rows::<S, 12, V>(s, i) };
+                i += 12;
+            }
+        }
         while i < self.m {
             let height = S::TILE_ROWS.min(self.m - i);
             // SAFETY: by contract of `run_at`.
