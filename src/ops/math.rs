@@ -198,6 +198,36 @@ mod tests {
         }
     }
 
+    /// A million finite floats, spread over all exponents, signs and fractions alike.
+    fn all_magnitudes() -> Vec<f32> {
+        let bits = (0..u32::MAX).step_by(4093);
+        bits.map(f32::from_bits).filter(|x| x.is_finite()).collect()
+    }
+
+    #[test]
+    fn errors_stay_below_what_is_stated_for_every_magnitude() {
+        let x = all_magnitudes();
+        assert!(x.len() > 1_000_000);
+        for &level in available() {
+            for (f, bound) in [
+                (Function::Exp, 1e-7),
+                (Function::Sigmoid, 2e-7),
+                (Function::Tanh, 3e-7),
+                (Function::Gelu, 4e-7),
+                (Function::GeluDerivative, 6e-7),
+            ] {
+                // Where the exact value is no float, the limit is the answer.
+                let (fits, beyond): (Vec<f32>, Vec<f32>) = x
+                    .iter()
+                    .partition(|&&x| exact(f, x.into()).abs() <= f32::MAX.into());
+                let (error, at) = largest_error(level, f, &fits);
+                assert!(error < bound, "{level:?} {f:?}: {error:.2e} at {at}");
+                let limits = apply(level, f, &beyond);
+                assert!(limits.iter().all(|y| *y == f32::INFINITY), "{f:?}");
+            }
+        }
+    }
+
     #[test]
     fn limits_and_nan() {
         let (inf, nan) = (f32::INFINITY, f32::NAN);
