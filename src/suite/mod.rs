@@ -13,6 +13,7 @@ pub mod estimate;
 mod execute;
 pub mod expand;
 mod interrupt;
+mod layer_run;
 pub mod metrics;
 pub mod output;
 pub mod parse;

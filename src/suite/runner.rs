@@ -10,9 +10,11 @@ use super::schema::Experiment;
 use super::texts::Texts;
 use super::work::{Run, Stage, Work};
 use super::{Record, estimate, interrupt, tune};
+use crate::claims::published::{self, Circumstances, Compared, Expected};
 use crate::claims::{self, Verdict};
 use crate::data::DataError;
 use crate::measure::machine::Machine;
+use crate::report::terminal;
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub struct Suite {
     pub jobs: usize,
     /// Named corpus or file.
     pub corpus: String,
+    /// Published numbers to compare with.
+    pub expected: Option<Expected>,
     /// Output directory.
     pub out: PathBuf,
     /// The command that makes it again.
@@ -57,6 +61,8 @@ pub struct Plan {
 pub struct Summary {
     /// Verdicts, unless interrupted.
     pub verdicts: Vec<Verdict>,
+    /// Published numbers beside ours, if asked for and not interrupted.
+    pub published: Vec<Compared>,
     /// Failed runs and why.
     pub failed: Vec<(String, String)>,
     /// Experiments that could not run.
@@ -141,19 +147,48 @@ pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
     manifest.wall_seconds += started.elapsed().as_secs_f64();
     directory.write_json(Path::new(MANIFEST), &manifest)?;
     let interrupted = interrupt::flag().load(std::sync::atomic::Ordering::Relaxed);
-    let mut verdicts = Vec::new();
+    let (mut verdicts, mut published) = (Vec::new(), Vec::new());
     if !interrupted {
         verdicts = judge(&manifest.experiments, &records);
         directory.write_json(Path::new(VERDICTS), &verdicts)?;
+        if let Some(expected) = &suite.expected {
+            published = beside_published(expected, &manifest, &records);
+            directory.write_json(Path::new(PUBLISHED), &published)?;
+            directory.write_csv(
+                Path::new(PUBLISHED_CSV),
+                &terminal::PUBLISHED_HEADER,
+                &terminal::published_rows(&published),
+            )?;
+        }
         crate::report::build(directory.path())
             .context("the results are complete, but the report is not")?;
     }
     Ok(Summary {
         verdicts,
+        published,
         failed,
         skipped: manifest.skipped,
         interrupted,
     })
+}
+
+/// The table of published numbers, from what this directory holds.
+fn beside_published(expected: &Expected, manifest: &Manifest, records: &[Record]) -> Vec<Compared> {
+    let skipped = manifest.skipped.iter();
+    let now = Circumstances {
+        profile: &manifest.profile,
+        asked: manifest.plan.keys().map(String::as_str).collect(),
+        skipped: skipped
+            .map(|s| {
+                (
+                    s.experiment.as_str(),
+                    (s.reason.as_str(), s.remedy.as_str()),
+                )
+            })
+            .collect(),
+        corpus: manifest.corpus.as_ref().map(|c| c.sha256.as_str()),
+    };
+    published::compare(expected, records, &now)
 }
 
 fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
@@ -446,7 +481,7 @@ pub fn listing(suite: &Suite, plan: &Plan) -> Vec<(String, &'static str, bool, f
         .iter()
         .map(|run| {
             let (what, threads) = match (&run.work, run.stage) {
-                (Work::Throughput(_), _) => ("time", suite.threads),
+                (Work::Throughput(_) | Work::Layer(_), _) => ("time", suite.threads),
                 (Work::Baselines(_), _) => ("count", 1),
                 (_, Stage::Tune) => ("tune", 1),
                 (_, Stage::Timed) => ("train against the clock", suite.threads),

@@ -1,11 +1,13 @@
 //! The optimiser and the training step.
 
-use super::{StepReport, TrainSettings};
+use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
-use crate::ops::{self, AdamwStep, Gradients, Slot, Tape, adamw_update, squared_norm};
+use crate::ops::{
+    self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
+};
 
-/// AdamW over all parameters of one model.
+/// AdamW or RMSprop over all parameters of one model.
 ///
 /// It keeps its own copy of the weights, as tensors can only be read and written by copying: one
 /// copy a step instead of two. Weights changed elsewhere need a new optimiser.
@@ -40,7 +42,7 @@ impl Optimizer {
         }
     }
 
-    /// First and second moments, in the order of the parameters.
+    /// First (RMSprop: zeros) and second moments, in the order of the parameters.
     pub fn moments(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
         self.states.iter().map(|s| (&s.m[..], &s.v[..]))
     }
@@ -93,17 +95,27 @@ impl Optimizer {
             weight_decay: settings.weight_decay as f32,
             gradient_scale: clip.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0)),
         };
+        let rmsprop = RmspropStep {
+            learning_rate: constants.learning_rate,
+            alpha: constants.beta2,
+            eps: constants.eps,
+            weight_decay: constants.weight_decay,
+            gradient_scale: constants.gradient_scale,
+        };
         let parameters = model.parameters_mut().into_iter();
         for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
             let ParameterState { weights, m, v } = state;
-            adamw_update(weights, gradient, m, v, &constants);
+            match settings.optimizer {
+                OptimizerKind::Adamw => adamw_update(weights, gradient, m, v, &constants),
+                OptimizerKind::Rmsprop => rmsprop_update(weights, gradient, v, &rmsprop),
+            }
             parameter.set(weights);
         }
         norm
     }
 }
 
-/// One full training step: forward, loss, backward, clipping, AdamW. Runs on the current
+/// One full training step: forward, loss, backward, clipping, update. Runs on the current
 /// threads. A step whose loss or gradient is not finite updates nothing.
 pub fn step(
     model: &mut dyn Model,
