@@ -55,6 +55,10 @@ pub const PUBLISHED: &[(&str, &str)] = &[
         include_str!("../../experiments/published/copy-length.toml"),
     ),
     (
+        "published-copy-bias",
+        include_str!("../../experiments/published/copy-bias.toml"),
+    ),
+    (
         "published-chrono",
         include_str!("../../experiments/published/chrono.toml"),
     ),
@@ -63,8 +67,16 @@ pub const PUBLISHED: &[(&str, &str)] = &[
         include_str!("../../experiments/published/adding.toml"),
     ),
     (
-        "published-languages",
-        include_str!("../../experiments/published/languages.toml"),
+        "published-parity",
+        include_str!("../../experiments/published/parity.toml"),
+    ),
+    (
+        "published-reverse",
+        include_str!("../../experiments/published/reverse.toml"),
+    ),
+    (
+        "published-modular",
+        include_str!("../../experiments/published/modular.toml"),
     ),
     (
         "published-recall",
