@@ -2,7 +2,6 @@
 
 use super::run::Job;
 use super::{Shared, usage};
-use crate::claims::published::ExpectedRow;
 use crate::suite::embedded;
 use crate::suite::parse::Loaded;
 use anyhow::anyhow;
@@ -71,7 +70,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
 }
 
 fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let expected = embedded::expected().map_err(usage)?;
+    let mut expected = embedded::expected().map_err(usage)?;
     let unknown = |id: &&String| expected.rows.iter().all(|row| row.id != **id);
     if let Some(unknown) = args.rows.iter().find(unknown) {
         let known: Vec<&str> = expected.rows.iter().map(|row| row.id.as_str()).collect();
@@ -80,14 +79,13 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             known.join(", ")
         )));
     }
-    let wanted = |row: &&ExpectedRow| {
-        let asked = args.rows.is_empty() || args.rows.contains(&row.id);
-        asked && row.profiles.contains(&args.profile)
-    };
+    expected
+        .rows
+        .retain(|row| args.rows.is_empty() || args.rows.contains(&row.id));
     let needed: Vec<&str> = expected
         .rows
         .iter()
-        .filter(wanted)
+        .filter(|row| row.profiles.contains(&args.profile))
         .map(|row| row.experiment.as_str())
         .collect();
     if needed.is_empty() {

@@ -87,6 +87,10 @@ pub const PUBLISHED: &[(&str, &str)] = &[
         include_str!("../../experiments/published/nanogpt.toml"),
     ),
     (
+        "published-nanogpt-initial",
+        include_str!("../../experiments/published/nanogpt-initial.toml"),
+    ),
+    (
         "published-char-models",
         include_str!("../../experiments/published/char-models.toml"),
     ),
@@ -167,7 +171,7 @@ pub fn export(directory: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims;
+    use crate::claims::{self, published};
 
     #[test]
     fn every_profile_of_every_experiment_resolves_and_judges_a_known_claim() {
@@ -201,7 +205,7 @@ mod tests {
         for row in &expected.rows {
             let loaded = find(&row.experiment).expect(&row.experiment).unwrap();
             assert_eq!(loaded.experiment.id, row.experiment);
-            assert_eq!(loaded.experiment.claim, crate::claims::published::CLAIM);
+            assert_eq!(loaded.experiment.claim, published::CLAIM);
             for profile in &row.profiles {
                 let experiment = loaded.resolve(profile, &[]).unwrap();
                 if row.corpus.is_some() {

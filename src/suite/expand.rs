@@ -579,6 +579,7 @@ fn match_widths(
                 chrono: (series.gates == Some(Gates::Chrono))
                     .then_some(s.chrono.unwrap_or(fit.shape.seq_len)),
                 scan: series.scan.unwrap_or_default(),
+                initial: s.initial.unwrap_or_default(),
                 output: fit.output,
             })
         })

@@ -177,7 +177,6 @@ fn beside_published(expected: &Expected, manifest: &Manifest, records: &[Record]
     let skipped = manifest.skipped.iter();
     let now = Circumstances {
         profile: &manifest.profile,
-        asked: manifest.plan.keys().map(String::as_str).collect(),
         skipped: skipped
             .map(|s| {
                 (

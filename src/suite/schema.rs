@@ -2,7 +2,7 @@
 
 use super::Record;
 use crate::data::tokenizer::TokenizerChoice;
-use crate::models::{Positions, Scan};
+use crate::models::{Initial, Positions, Scan};
 use crate::train::OptimizerKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -128,6 +128,7 @@ trait Overlay: Clone {
 impl Overlay for String {}
 impl Overlay for usize {}
 impl Overlay for f64 {}
+impl Overlay for Initial {}
 impl Overlay for OptimizerKind {}
 impl Overlay for Threads {}
 impl Overlay for TokenizerChoice {}
@@ -164,7 +165,9 @@ pub struct Settings {
     forget_bias: f64,
     /// Longest dependency, in tokens, that `gates = "chrono"` initialises for [default: T].
     chrono: usize,
-    /// Vocabulary of throughput runs.
+    /// Initial weights of transformers: `pytorch` or `gpt2`.
+    initial: Initial,
+    /// Vocabulary of throughput runs; of the mode `layer` the numbers it reads at each token.
     vocab: usize,
     /// Tokens in a sequence T, of text and throughput runs.
     seq_len: usize,

@@ -146,3 +146,52 @@ pub fn step(
         gradient_norm: optimizer.update(model, &mut gradients, learning_rate, clip),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Source;
+    use crate::data::tasks::{TaskSettings, TaskSource};
+    use crate::models::{self, ModelConfig};
+
+    /// v = (1 − α) g² after one step from nothing, so RMSprop moves every weight that has a
+    /// gradient by lr / √(1 − α), Adam by lr, whatever the gradient's size.
+    #[test]
+    fn the_first_step_tells_the_update_rules_apart() {
+        let task = TaskSettings::new("parity").make().unwrap();
+        let mut source = TaskSource::new(task, 0);
+        let config: ModelConfig = serde_json::from_value(serde_json::json!({
+            "model": "elman", "vocab": source.vocab(), "width": 5, "layers": 1, "heads": 1,
+            "seq-len": source.seq_len(), "positions": "none", "forget-bias": 0.0,
+        }))
+        .unwrap();
+        let batch = source.next_batch(4);
+        for (kind, moved) in [
+            (OptimizerKind::Adamw, 0.01),
+            (OptimizerKind::Rmsprop, 0.01 / 0.1f32.sqrt()),
+        ] {
+            let settings = TrainSettings {
+                optimizer: kind,
+                weight_decay: 0.0,
+                beta2: 0.9,
+                eps: 1e-12,
+                ..TrainSettings::default()
+            };
+            let mut model = models::build(&config, 1).unwrap();
+            let before: Vec<Vec<f32>> = model.parameters().iter().map(|p| p.values()).collect();
+            let mut optimizer = Optimizer::new(model.as_ref(), &settings);
+            assert!(step(model.as_mut(), &batch, &mut optimizer, 0.01, None).is_finite());
+            for (parameter, before) in model.parameters().into_iter().zip(before) {
+                for (after, before) in parameter.values().iter().zip(before) {
+                    let by = (after - before).abs();
+                    let name = &parameter.name;
+                    assert!(
+                        by == 0.0 || (by - moved).abs() < 1e-4,
+                        "{kind:?} {name}: {by}"
+                    );
+                    assert!(by > 0.0 || name.starts_with("embedding"), "{kind:?} {name}");
+                }
+            }
+        }
+    }
+}

@@ -12,8 +12,6 @@ use std::collections::BTreeMap;
 pub struct Circumstances<'a> {
     /// Profile that ran.
     pub profile: &'a str,
-    /// Experiments that were asked for.
-    pub asked: Vec<&'a str>,
     /// Experiments that could not run: why, and what to type.
     pub skipped: BTreeMap<&'a str, (&'a str, &'a str)>,
     /// SHA-256 of the text used, hex.
@@ -91,12 +89,6 @@ fn not_run(row: &ExpectedRow, now: &Circumstances) -> Option<String> {
     }
     if let Some((reason, remedy)) = now.skipped.get(row.experiment.as_str()) {
         return Some(format!("{reason}; {remedy}"));
-    }
-    if !now.asked.contains(&row.experiment.as_str()) {
-        return Some(format!(
-            "not asked for; type `seqduel reproduce --published --rows {}`",
-            row.id
-        ));
     }
     let name = row.corpus.as_deref()?;
     let wanted = corpus::named(name).map(|corpus| corpus.sha256);

@@ -36,7 +36,6 @@ fn record(model: &str, metric: &str, seed: u64, value: f64) -> Record {
 fn now() -> Circumstances<'static> {
     Circumstances {
         profile: "quick",
-        asked: vec!["published-x"],
         ..Circumstances::default()
     }
 }
@@ -173,9 +172,6 @@ fn what_did_not_run_says_why_and_what_to_type() {
         reason(FILE, &skipped),
         "there is no text; give one with --corpus"
     );
-    let mut other = now();
-    other.asked.clear();
-    assert!(reason(FILE, &other).contains("--rows a"));
     let missing = FILE.replace("\"lstm\"", "\"minlstm\"");
     assert!(reason(&missing, &now()).contains("no finished run of published-x"));
     let text = FILE.to_owned() + "corpus = \"shakespeare\"";
