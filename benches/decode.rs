@@ -22,6 +22,7 @@ fn main() {
                     forget_bias: 0.0,
                     chrono: None,
                     scan: Default::default(),
+                    initial: Default::default(),
                     output: seqduel::models::Output::Tokens,
                 };
                 let model = build(&config, 0).expect("the sizes are right");

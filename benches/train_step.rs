@@ -32,6 +32,7 @@ fn main() {
                     forget_bias: 0.0,
                     chrono: None,
                     scan: Default::default(),
+                    initial: Default::default(),
                     output: seqduel::models::Output::Tokens,
                 },
                 shape: Shape { batch, seq_len },

@@ -41,6 +41,7 @@ fn main() -> anyhow::Result<()> {
             forget_bias: 0.0,
             chrono: None,
             scan: Default::default(),
+            initial: Default::default(),
             output: Default::default(),
         },
         shape: Shape { batch, seq_len },

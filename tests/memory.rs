@@ -32,6 +32,7 @@ fn a_thousand_steps_grow_nothing() {
                     forget_bias: 0.0,
                     chrono: None,
                     scan: Default::default(),
+                    initial: Default::default(),
                     output: seqduel::models::Output::Tokens,
                 },
                 // Activations of 128 KiB and more: the blocks that are kept.

@@ -1,8 +1,8 @@
 //! Every model through its public interface: sizes, errors, causality, decoding, gradients, costs.
 
 use seqduel::models::{
-    self, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape, parameter_count,
-    width_for_parameters,
+    self, Initial, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape,
+    parameter_count, width_for_parameters,
 };
 use seqduel::ops::{self, Input, Slot, Tape, cost, values};
 
@@ -26,6 +26,7 @@ fn config(model: &str) -> ModelConfig {
         forget_bias: 1.0,
         chrono: None,
         scan: Default::default(),
+        initial: Default::default(),
         output: Output::Tokens,
     }
 }
@@ -664,5 +665,32 @@ fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn gpt2_initial_weights_have_their_deviations_and_no_biases() {
+    let config = ModelConfig {
+        initial: Initial::Gpt2,
+        layers: 2,
+        width: 64,
+        heads: 2,
+        ..config("transformer")
+    };
+    let model = models::build(&config, 0).unwrap();
+    for parameter in model.parameters() {
+        let (name, values) = (&parameter.name, parameter.values());
+        let n = values.len() as f32;
+        let deviation = (values.iter().map(|v| v * v).sum::<f32>() / n).sqrt();
+        let wanted = match name.as_str() {
+            name if name.contains("norm") => continue,
+            name if name.ends_with("bias") => 0.0,
+            name if name.contains("out.") || name.contains("fc2.") => 0.01, // 0.02 / √(2·2)
+            _ => 0.02,
+        };
+        assert!(
+            (deviation - wanted).abs() <= 0.15 * wanted,
+            "{name}: {deviation}"
+        );
     }
 }

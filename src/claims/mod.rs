@@ -21,6 +21,7 @@ mod distance_recall;
 mod distance_text;
 mod next_word;
 mod parallel_clock;
+pub mod published;
 mod scan;
 mod select;
 mod speed_long;

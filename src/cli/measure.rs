@@ -153,6 +153,7 @@ impl Args {
                     forget_bias: 0.0,
                     chrono: None,
                     scan: self.scan,
+                    initial: Default::default(),
                     output: Output::Tokens,
                 },
                 shape: Shape {

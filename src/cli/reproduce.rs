@@ -3,6 +3,7 @@
 use super::run::Job;
 use super::{Shared, usage};
 use crate::suite::embedded;
+use crate::suite::parse::Loaded;
 use anyhow::anyhow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,16 +17,35 @@ pub struct Args {
     /// Only these claims, separated by commas [default: all of `list claims`]
     #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
     pub claims: Vec<String>,
-    /// Named corpus or UTF-8 file for experiments on text [default: the first of `list corpora`]
+    /// Instead of the claims, numbers that others published, set beside ours (quick or full)
+    #[arg(long, conflicts_with = "claims")]
+    pub published: bool,
+    /// Only these published numbers, by the names in the first column of their table
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "ID,ID",
+        requires = "published"
+    )]
+    pub rows: Vec<String>,
+    /// Named corpus or UTF-8 file for experiments on text [default: the first of `list corpora`;
+    /// with --published, shakespeare]
     #[arg(long, value_name = "NAME|FILE")]
     pub corpus: Option<String>,
-    /// Output directory [default: results/claims-<profile>]
+    /// Output directory [default: results/claims-<profile>, or results/published-<profile>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 }
 
-/// Runs the experiments of the claims, or goes on where they were interrupted.
+/// The text that published numbers are of.
+const PUBLISHED_CORPUS: &str = "shakespeare";
+
+/// Runs the experiments of the claims, or of the published numbers, or goes on where they were
+/// interrupted.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    if args.published {
+        return published(args, shared);
+    }
     let mut loaded = embedded::all().map_err(usage)?;
     let known: Vec<String> = loaded.iter().map(|l| l.experiment.claim.clone()).collect();
     if let Some(unknown) = args.claims.iter().find(|claim| !known.contains(claim)) {
@@ -43,6 +63,59 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         profile: args.profile,
         sets: Vec::new(),
         corpus: args.corpus,
+        expected: None,
+        out: args.out,
+    }
+    .run(shared)
+}
+
+fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let mut expected = embedded::expected().map_err(usage)?;
+    let unknown = |id: &&String| expected.rows.iter().all(|row| row.id != **id);
+    if let Some(unknown) = args.rows.iter().find(unknown) {
+        let known: Vec<&str> = expected.rows.iter().map(|row| row.id.as_str()).collect();
+        return Err(usage(anyhow!(
+            "--rows {unknown}: there is no such row; known rows: {}",
+            known.join(", ")
+        )));
+    }
+    expected
+        .rows
+        .retain(|row| args.rows.is_empty() || args.rows.contains(&row.id));
+    let needed: Vec<&str> = expected
+        .rows
+        .iter()
+        .filter(|row| row.profiles.contains(&args.profile))
+        .map(|row| row.experiment.as_str())
+        .collect();
+    if needed.is_empty() {
+        let mut profiles: Vec<&str> = expected
+            .rows
+            .iter()
+            .flat_map(|row| &row.profiles)
+            .map(String::as_str)
+            .collect();
+        profiles.sort_unstable();
+        profiles.dedup();
+        return Err(usage(anyhow!(
+            "--profile {}: no row asked for runs in it; rows run in {}",
+            args.profile,
+            profiles.join(" and ")
+        )));
+    }
+    let loaded: Vec<Loaded> = embedded::PUBLISHED
+        .iter()
+        .filter(|(id, _)| needed.contains(id))
+        .filter_map(|(id, _)| embedded::find(id))
+        .collect::<Result<_, _>>()
+        .map_err(usage)?;
+    Job {
+        loaded,
+        name: "published".into(),
+        profile: args.profile,
+        sets: Vec::new(),
+        corpus: args.corpus.or(Some(PUBLISHED_CORPUS.into())),
+        expected: Some(expected),
         out: args.out,
     }
     .run(shared)

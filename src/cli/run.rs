@@ -1,8 +1,9 @@
 //! `seqduel run`: experiments from files, or built-in ones by name.
 
 use super::{Shared, output, usage};
+use crate::claims::published::Expected;
 use crate::data::corpus::CORPORA;
-use crate::report::terminal;
+use crate::report::{published as table, terminal};
 use crate::suite::parse::{ConfigError, Loaded, load_file};
 use crate::suite::progress::duration;
 use crate::suite::runner::{self, Plan, Suite, Summary};
@@ -58,6 +59,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         profile: args.profile,
         sets: args.set,
         corpus: args.corpus,
+        expected: None,
         out: args.out,
     }
     .run(shared)
@@ -70,6 +72,7 @@ pub(super) struct Job {
     pub profile: String,
     pub sets: Vec<String>,
     pub corpus: Option<String>,
+    pub expected: Option<Expected>,
     pub out: Option<PathBuf>,
 }
 
@@ -93,6 +96,7 @@ impl Job {
             threads,
             jobs: shared.jobs.unwrap_or(threads),
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
+            expected: self.expected.clone(),
             out: self.out.clone().unwrap_or(default_out.into()),
             command: command(),
             quiet: shared.quiet,
@@ -210,7 +214,19 @@ fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<E
         );
         return Ok(ExitCode::FAILURE);
     }
+    let published = &summary.published;
     match shared.format {
+        Format::Json if suite.expected.is_some() => output::print_json(published)?,
+        Format::Markdown if suite.expected.is_some() => output::print(table::markdown(published))?,
+        Format::Csv if suite.expected.is_some() => output::print_rows(
+            shared.format,
+            &table::HEADER,
+            &table::rows(published),
+            published,
+        )?,
+        Format::Table if suite.expected.is_some() => {
+            output::print(table::terminal(published, terminal::Look::stdout()))?
+        }
         Format::Json => output::print_json(&summary.verdicts)?,
         Format::Csv => output::print(terminal::verdict_csv(&summary.verdicts))?,
         Format::Markdown => output::print(terminal::verdict_markdown(&summary.verdicts))?,

@@ -180,6 +180,7 @@ impl TrainConfig {
             forget_bias: m.forget_bias,
             chrono: m.chrono,
             scan: m.scan,
+            initial: Default::default(),
             output: source.output(),
         }
     }

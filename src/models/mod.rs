@@ -36,6 +36,25 @@ pub enum Positions {
     Alibi,
 }
 
+/// What a transformer's weights are drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Initial {
+    /// Maps as PyTorch's `nn.Linear`, embeddings to match.
+    #[default]
+    Pytorch,
+    /// Everything N(0, 0.02²), what adds to the residual stream by √(2·layers) smaller, biases 0
+    /// (Radford et al. 2019; nanoGPT).
+    Gpt2,
+}
+
+impl Initial {
+    // Left out of what is written: earlier checkpoints and configurations stay valid.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Everything a model's size and initial values depend on, with the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -64,6 +83,9 @@ pub struct ModelConfig {
     /// the few cores of a CPU the batch and the units keep every core busy, and it does the least.
     #[serde(default)]
     pub scan: Scan,
+    /// Initial weights of a transformer; recurrent models ignore it.
+    #[serde(default, skip_serializing_if = "Initial::is_default")]
+    pub initial: Initial,
     /// What it says at each position.
     #[serde(default, skip_serializing_if = "Output::is_tokens")]
     pub output: Output,

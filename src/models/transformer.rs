@@ -2,7 +2,9 @@
 //! (Vaswani et al. 2017) and a GELU feed-forward of four times the width, biases everywhere, a
 //! final norm, and a head that is not tied to the embedding.
 
-use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Shape, State};
+use super::{
+    Decoder, Initial, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Shape, State,
+};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
 use crate::ops::decode::PackedLinear;
 use crate::ops::{self, Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
@@ -54,13 +56,17 @@ impl Block {
     fn new(config: &ModelConfig, k: usize, init: &mut Initializer) -> Self {
         let d = config.width;
         let name = |what: &str| format!("blocks.{k}.{what}");
+        let branch = GPT2_DEVIATION / (2.0 * config.layers as f32).sqrt();
+        let mut map = |what: &str, input, output, gpt2| {
+            linear(config, &name(what), input, output, gpt2, init)
+        };
         Block {
+            qkv: map("attention.qkv", d, 3 * d, GPT2_DEVIATION),
+            out: map("attention.out", d, d, branch),
+            fc1: map("mlp.fc1", d, 4 * d, GPT2_DEVIATION),
+            fc2: map("mlp.fc2", 4 * d, d, branch),
             norm1: LayerNorm::new(&name("norm1"), d),
-            qkv: Linear::pytorch(&name("attention.qkv"), d, 3 * d, init),
-            out: Linear::pytorch(&name("attention.out"), d, d, init),
             norm2: LayerNorm::new(&name("norm2"), d),
-            fc1: Linear::pytorch(&name("mlp.fc1"), d, 4 * d, init),
-            fc2: Linear::pytorch(&name("mlp.fc2"), 4 * d, d, init),
         }
     }
 
@@ -96,6 +102,23 @@ impl Block {
 /// the other. GPT-2's 0.02 is made for widths near 1000: at width 64 it learns recall much
 /// later.
 const DEVIATION: f32 = 1.0 / 3.0;
+/// Standard deviation of every weight in GPT-2.
+const GPT2_DEVIATION: f32 = 0.02;
+
+/// A map with the initial weights of the configuration.
+fn linear(
+    config: &ModelConfig,
+    name: &str,
+    input: usize,
+    output: usize,
+    gpt2_deviation: f32,
+    init: &mut Initializer,
+) -> Linear {
+    match config.initial {
+        Initial::Pytorch => Linear::pytorch(name, input, output, init),
+        Initial::Gpt2 => Linear::normal(name, input, output, gpt2_deviation, init),
+    }
+}
 
 struct Transformer {
     config: ModelConfig,
@@ -114,15 +137,23 @@ impl Transformer {
     /// is N(0, 1): Vaswani et al. scale it to the size of the sines, which would drown it otherwise.
     fn new(config: &ModelConfig, init: &mut Initializer) -> Self {
         let (v, d, t) = (config.vocab, config.width, config.seq_len);
+        let gpt2 = config.initial == Initial::Gpt2;
+        let position_deviation = if gpt2 { GPT2_DEVIATION } else { DEVIATION };
         let embedding_deviation = match (config.positions, config.output) {
+            _ if gpt2 => GPT2_DEVIATION,
             (Positions::Sinusoidal, _) => 1.0,
             // The map of V numbers: as PyTorch's Linear, or positions would drown a small number.
             (_, Output::Number) => (3.0 * v as f32).sqrt().recip(),
             _ => DEVIATION,
         };
         let embedding = init.normal(v * d, embedding_deviation);
-        let position = (config.positions == Positions::Learned)
-            .then(|| Parameter::new("position.weight", &[t, d], init.normal(t * d, DEVIATION)));
+        let position = (config.positions == Positions::Learned).then(|| {
+            Parameter::new(
+                "position.weight",
+                &[t, d],
+                init.normal(t * d, position_deviation),
+            )
+        });
         Transformer {
             config: config.clone(),
             embedding: Parameter::new("embedding.weight", &[v, d], embedding),
@@ -132,7 +163,7 @@ impl Transformer {
                 .map(|k| Block::new(config, k, init))
                 .collect(),
             norm: LayerNorm::new("norm", d),
-            head: Linear::pytorch("head", d, config.outputs(), init),
+            head: linear(config, "head", d, config.outputs(), GPT2_DEVIATION, init),
         }
     }
 

@@ -45,6 +45,21 @@ impl Linear {
         }
     }
 
+    /// Weight N(0, deviation²), bias 0.
+    pub fn normal(
+        name: &str,
+        input: usize,
+        output: usize,
+        deviation: f32,
+        init: &mut Initializer,
+    ) -> Self {
+        let weight = init.normal(input * output, deviation);
+        Linear {
+            weight: Parameter::new(format!("{name}.weight"), &[output, input], weight),
+            bias: Parameter::new(format!("{name}.bias"), &[output], vec![0.0; output]),
+        }
+    }
+
     /// (rows, in) → (rows, out).
     pub fn forward(&self, x: Activation, f: Nonlinearity) -> Activation {
         ops::linear(x, &self.weight.tensor, Some(&self.bias.tensor), f)

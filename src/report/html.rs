@@ -4,9 +4,11 @@ use super::axis::{exact, significant, thousands};
 use super::chart::{NARROW, WIDE, draw};
 use super::figure::Figure;
 use super::inventory;
+use super::published;
 use super::source::Source;
 use super::tables::{self, Table};
 use super::terminal;
+use crate::claims::published::CLAIM;
 use crate::claims::{self, Claim, Verdict};
 use crate::suite::metrics;
 use crate::suite::output::State;
@@ -23,6 +25,10 @@ struct Page {
     script: &'static str,
     notes: Vec<String>,
     command: String,
+    published: Table,
+    published_summary: String,
+    /// Whether no experiment judges a claim.
+    only_published: bool,
     claims: Vec<Section>,
     machine: Table,
     run_summary: String,
@@ -32,6 +38,8 @@ struct Page {
 /// One claim.
 struct Section {
     id: String,
+    /// Whether it judges a claim; else it reproduces published numbers.
+    judged: bool,
     claim: String,
     title: String,
     question: String,
@@ -80,6 +88,9 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
         script: include_str!("../../templates/report.js"),
         notes: notes(source),
         command: manifest.command.clone(),
+        published: published::table(&source.published),
+        published_summary: published::summary(&source.published),
+        only_published: !claims.is_empty() && claims.iter().all(|claim| !claim.judged),
         claims,
         machine: inventory::machine(manifest),
         run_summary: run_summary(source),
@@ -105,6 +116,13 @@ fn section(
         (None, Some(skipped)) => format!("Not run: {}.", skipped.reason),
         (None, None) => "Not judged yet.".into(),
     };
+    let judged = experiment.claim != CLAIM;
+    let mine = published::of(&source.published, experiment);
+    let sentence = if judged || mine.is_empty() {
+        sentence
+    } else {
+        published::summary(&mine)
+    };
     let (lead, rest) = terminal::lead(&sentence);
     let plots = experiment.plots.iter().zip(figures).map(|(spec, figure)| {
         let empty = !figure.shows_something();
@@ -126,12 +144,17 @@ fn section(
         })
     });
     Ok(Section {
-        id: experiment.claim.clone(),
+        id: match judged {
+            true => experiment.claim.clone(),
+            false => experiment.id.clone(),
+        },
+        judged,
         claim: claim.map_or_else(|| experiment.title.clone(), |c| c.claim.to_string()),
         title: experiment.title.clone(),
         question: experiment.question.clone(),
         answer: match (verdict, skipped) {
             (Some(verdict), _) => terminal::answer(verdict.answer),
+            _ if !judged => published::answer(&mine),
             (None, Some(_)) => "not run",
             (None, None) => "pending",
         },
@@ -140,7 +163,10 @@ fn section(
         flips: verdict.and_then(|v| v.flips.clone()),
         more: verdict.and_then(|v| more(v, claim)),
         plots: plots.collect::<anyhow::Result<_>>()?,
-        evidence: tables::evidence(verdict),
+        evidence: match judged {
+            true => tables::evidence(verdict),
+            false => published::details(&mine),
+        },
         method: method(source, experiment),
         models: tables::models(source, experiment)?,
         throughput: tables::throughput(source, experiment)?,
@@ -180,15 +206,20 @@ fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
                 (None, None) => "the budget in the configuration".into(),
             };
             sentences.push(format!(
-                "Every model was trained from {} seeds for {budget} with the same optimiser (AdamW, linear warm-up, then \
+                "Every model was trained from {} seeds for {budget} with the same optimiser ({}, linear warm-up, then \
                  cosine), the same data pipeline and {}; training and test data come from disjoint seeds.",
                 settings.seeds.unwrap_or(1),
+                settings.optimizer.unwrap_or_default().name(),
                 match &experiment.tune {
                     Some(_) => "the same number of learning rates tried",
                     None => "one learning rate for all",
                 }
             ));
         }
+    }
+    if experiment.claim == CLAIM {
+        sentences.push("Models have equal parameter counts as far as whole widths allow.".into());
+        return sentences;
     }
     sentences.push(format!(
         "Models have equal parameter counts as far as whole widths allow. The margin that the effect must exceed was \

@@ -19,6 +19,7 @@ pub mod inventory;
 mod layout;
 mod marks;
 pub mod palette;
+pub mod published;
 pub mod roofline;
 pub mod scene;
 pub mod source;

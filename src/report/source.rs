@@ -1,9 +1,10 @@
 //! What the report is made of: the files of one output directory.
 
 use crate::claims::Verdict;
+use crate::claims::published::Compared;
 use crate::suite::output::{
-    Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_results,
-    read_runs, read_verdicts,
+    Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_published,
+    read_results, read_runs, read_verdicts,
 };
 use crate::suite::{Record, schema::ColumnValue};
 use anyhow::{Context, bail};
@@ -20,6 +21,8 @@ pub struct Source {
     pub records: Vec<Record>,
     /// Verdicts; empty before the suite has ended.
     pub verdicts: Vec<Verdict>,
+    /// Published numbers beside ours; empty where none were to be reproduced.
+    pub published: Vec<Compared>,
     /// Every run that was started.
     pub runs: Vec<RunEntry>,
     /// Files that are not there yet, in words for the reader.
@@ -56,7 +59,9 @@ impl Source {
             or_missing(RUNS, "how each run ended is not known");
             Vec::new()
         });
+        let published = present(read_published(dir))?.unwrap_or_default();
         Ok(Self {
+            published,
             manifest,
             records,
             verdicts,

@@ -40,8 +40,10 @@ impl Fault {
     }
 }
 
-/// Modes of throughput runs.
-pub const MODES: [&str; 3] = ["train-step", "forward", "decode"];
+/// Modes of throughput runs; `layer` is [`LAYER`].
+pub const MODES: [&str; 4] = ["train-step", "forward", "decode", LAYER];
+/// The mode that times one GRU layer of `vocab` inputs, forward and backward, fused and step by step.
+pub const LAYER: &str = "layer";
 /// The task name of text runs.
 pub const TEXT: &str = "text";
 
@@ -136,6 +138,7 @@ fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
         ("width", s.width),
         ("layers", s.layers),
         ("heads", s.heads),
+        ("chrono", s.chrono),
         ("vocab", s.vocab),
         ("seq_len", s.seq_len),
         ("batch", s.batch),
@@ -169,7 +172,7 @@ fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
         ("final_lr_ratio", s.final_lr_ratio, 0.0, 1.0),
         ("weight_decay", s.weight_decay, 0.0, 10.0),
         ("beta2", s.beta2, 0.0, 0.999_999),
-        ("clip", s.clip, 1e-6, 1e6),
+        ("clip", s.clip, 0.0, 1e6),
         ("stop_when_accuracy", s.stop_when_accuracy, 0.0, 1.0),
         ("forget_bias", s.forget_bias, -100.0, 100.0),
         ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),

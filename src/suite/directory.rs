@@ -174,6 +174,16 @@ impl Directory {
         bytes.push(b'\n');
         write(&self.path.join(name), &bytes)
     }
+
+    /// Writes a CSV file, by its path within the directory.
+    pub fn write_csv(&self, name: &Path, header: &[&str], rows: &[Vec<String>]) -> Result<()> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(header)?;
+        for row in rows {
+            writer.write_record(row)?;
+        }
+        write(&self.path.join(name), &writer.into_inner()?)
+    }
 }
 
 /// SHA-256, hex.

@@ -2,6 +2,7 @@
 
 use super::directory::write;
 use super::parse::{ConfigError, Loaded, load};
+use crate::claims::published::{Expected, parse};
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -42,13 +43,102 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The parsed experiment of that id, if there is one.
-pub fn find(id: &str) -> Option<Result<Loaded, ConfigError>> {
-    let (id, text) = EXPERIMENTS.iter().find(|(known, _)| *known == id)?;
-    Some(load(&format!("experiments/{id}.toml"), text))
+/// The same for `experiments/published/`: they reproduce numbers that others published, and judge no
+/// claim of the catalogue.
+pub const PUBLISHED: &[(&str, &str)] = &[
+    (
+        "published-copy-floor",
+        include_str!("../../experiments/published/copy-floor.toml"),
+    ),
+    (
+        "published-copy-length",
+        include_str!("../../experiments/published/copy-length.toml"),
+    ),
+    (
+        "published-copy-bias",
+        include_str!("../../experiments/published/copy-bias.toml"),
+    ),
+    (
+        "published-chrono",
+        include_str!("../../experiments/published/chrono.toml"),
+    ),
+    (
+        "published-adding",
+        include_str!("../../experiments/published/adding.toml"),
+    ),
+    (
+        "published-parity",
+        include_str!("../../experiments/published/parity.toml"),
+    ),
+    (
+        "published-reverse",
+        include_str!("../../experiments/published/reverse.toml"),
+    ),
+    (
+        "published-modular",
+        include_str!("../../experiments/published/modular.toml"),
+    ),
+    (
+        "published-recall",
+        include_str!("../../experiments/published/recall.toml"),
+    ),
+    (
+        "published-nanogpt",
+        include_str!("../../experiments/published/nanogpt.toml"),
+    ),
+    (
+        "published-nanogpt-initial",
+        include_str!("../../experiments/published/nanogpt-initial.toml"),
+    ),
+    (
+        "published-char-models",
+        include_str!("../../experiments/published/char-models.toml"),
+    ),
+    (
+        "published-selective-copy",
+        include_str!("../../experiments/published/selective-copy.toml"),
+    ),
+    (
+        "published-min-scan",
+        include_str!("../../experiments/published/min-scan.toml"),
+    ),
+    (
+        "published-gru-layer",
+        include_str!("../../experiments/published/gru-layer.toml"),
+    ),
+    (
+        "published-context",
+        include_str!("../../experiments/published/context.toml"),
+    ),
+];
+
+/// The expected values, with the file's name for messages.
+const EXPECTED: (&str, &str) = (
+    "experiments/published/expected.toml",
+    include_str!("../../experiments/published/expected.toml"),
+);
+
+/// The published numbers and what they are compared with.
+pub fn expected() -> Result<Expected, ConfigError> {
+    parse(EXPECTED.0, EXPECTED.1)
 }
 
-/// All of them, parsed.
+/// The parsed experiment of that id, if there is one.
+pub fn find(id: &str) -> Option<Result<Loaded, ConfigError>> {
+    let mut all = EXPERIMENTS.iter().chain(PUBLISHED);
+    let (id, text) = all.find(|(known, _)| *known == id)?;
+    Some(load(&file_of(id), text))
+}
+
+/// The file of a built-in experiment, for messages.
+fn file_of(id: &str) -> String {
+    match id.strip_prefix("published-") {
+        Some(name) => format!("experiments/published/{name}.toml"),
+        None => format!("experiments/{id}.toml"),
+    }
+}
+
+/// All that judge claims, parsed.
 pub fn all() -> Result<Vec<Loaded>, ConfigError> {
     EXPERIMENTS
         .iter()
@@ -81,7 +171,7 @@ pub fn export(directory: &Path) -> Result<Vec<PathBuf>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims;
+    use crate::claims::{self, published};
 
     #[test]
     fn every_profile_of_every_experiment_resolves_and_judges_a_known_claim() {
@@ -103,6 +193,41 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A row that no run can fill would say `not run` for ever.
+    #[test]
+    fn every_published_row_has_runs_in_each_of_its_profiles() {
+        use crate::suite::expand::{Context, expand};
+        use crate::suite::texts::Texts;
+        let expected = expected().unwrap();
+        let texts = Texts::new("no text in this test");
+        for row in &expected.rows {
+            let loaded = find(&row.experiment).expect(&row.experiment).unwrap();
+            assert_eq!(loaded.experiment.id, row.experiment);
+            assert_eq!(loaded.experiment.claim, published::CLAIM);
+            for profile in &row.profiles {
+                let experiment = loaded.resolve(profile, &[]).unwrap();
+                if row.corpus.is_some() {
+                    continue;
+                }
+                let context = Context {
+                    profile,
+                    seed: 0,
+                    threads: 1,
+                    texts: &texts,
+                };
+                let runs = expand(&experiment, &context).unwrap();
+                // Timings name their models and metrics in the records only.
+                let of_the_run = ["metric", "x", "model", "scan", "operation"];
+                let filled = runs
+                    .iter()
+                    .any(|run| row.select.matches(&run.record, &of_the_run));
+                assert!(filled, "{} {profile}", row.id);
+            }
+        }
+        let used = |id: &str| expected.rows.iter().any(|row| row.experiment == id);
+        assert!(PUBLISHED.iter().all(|(id, _)| used(id)));
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub fn seconds(run: &Run, threads: usize) -> f64 {
             Work::Throughput(work) => {
                 (work.models.len() * work.threads.len()) as f64 * work.seconds_per_model
             }
+            Work::Layer(work) => work.seconds,
             Work::Baselines(_) => 5.0,
             Work::Train(work) => match work.train.budget {
                 crate::train::Budget {

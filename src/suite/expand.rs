@@ -1,6 +1,6 @@
 //! From a resolved experiment to its runs: every sweep point, model and seed.
 
-use super::check::{Fault, TEXT};
+use super::check::{Fault, LAYER, TEXT};
 use super::schema::{
     Experiment, Gates, Kind, PlotKind, PlotSpec, Series, Settings, Sweep, Threads,
 };
@@ -290,7 +290,10 @@ fn training(
         final_lr_ratio: s.final_lr_ratio.unwrap_or(defaults.final_lr_ratio),
         weight_decay: s.weight_decay.unwrap_or(defaults.weight_decay),
         beta2: s.beta2.unwrap_or(defaults.beta2),
-        clip: s.clip.map(|clip| clip as f32).or(defaults.clip),
+        clip: s.clip.map_or(defaults.clip, |clip| {
+            Some(clip as f32).filter(|&clip| clip > 0.0)
+        }),
+        optimizer: s.optimizer.unwrap_or_default(),
         seed,
         validate_every: s.validate_every.unwrap_or(defaults.validate_every),
         validation_sequences: s
@@ -420,6 +423,12 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
     for point in points(s, &experiment.sweep) {
         let s = &point.settings;
         let name = require(s.task.clone(), "settings.task")?;
+        if name == LAYER {
+            for &threads in &threads {
+                runs.push(layer_run(experiment, context, &point, threads)?);
+            }
+            continue;
+        }
         let known = [Mode::TrainStep, Mode::Forward, Mode::Decode];
         let mode = known.into_iter().find(|mode| mode.name() == name);
         let mode = mode.ok_or_else(|| Fault::missing("settings.task", "a throughput run"))?;
@@ -473,6 +482,59 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
     Ok(runs)
 }
 
+/// One GRU layer at a sweep point; its input has `vocab` numbers a token.
+fn layer_run(
+    experiment: &Experiment,
+    context: &Context,
+    point: &Point,
+    threads: usize,
+) -> Result<Run, ExpandError> {
+    let s = &point.settings;
+    if let Some(i) = experiment.models.iter().position(|m| m.model != "gru") {
+        let name = format!("{:?}", experiment.models[i].model);
+        let remedy = "the layer that is timed step by step is the GRU's; name gru alone";
+        return Err(Fault::new(format!("models[{i}].model"), name, remedy).into());
+    }
+    let seq_len = require(s.seq_len, "settings.seq_len")?;
+    let (input, hidden) = (
+        require(s.vocab, "settings.vocab")?,
+        require(s.width, "settings.width")?,
+    );
+    let work = LayerWork {
+        batch: batch(s, seq_len)?,
+        seq_len,
+        input,
+        hidden,
+        threads,
+        repeats: s.repeats.unwrap_or(10),
+        seconds: s.seconds_per_model.unwrap_or(1.0),
+    };
+    let id = format!("{}{}-threads{threads}", experiment.id, point.label);
+    let record = Record {
+        run: id.clone(),
+        experiment: experiment.id.clone(),
+        profile: context.profile.into(),
+        model: "gru".into(),
+        task: Some(LAYER.into()),
+        parameters: Some(3 * hidden * (input + hidden + 2)),
+        width: Some(hidden),
+        layers: Some(1),
+        seq_len: Some(seq_len),
+        batch: Some(work.batch),
+        vocab: Some(input),
+        threads: Some(threads),
+        ..Record::default()
+    };
+    Ok(Run {
+        id,
+        experiment: experiment.id.clone(),
+        series: 0,
+        stage: Stage::Measure,
+        record,
+        work: Work::Layer(work),
+    })
+}
+
 /// The factors every record of a run shares.
 fn template(experiment: &Experiment, context: &Context, id: &str, model: &ModelConfig) -> Record {
     let mut record = Record {
@@ -514,8 +576,10 @@ fn match_widths(
                     _ => Positions::None,
                 },
                 forget_bias: s.forget_bias.unwrap_or(1.0) as f32,
-                chrono: (series.gates == Some(Gates::Chrono)).then_some(fit.shape.seq_len),
+                chrono: (series.gates == Some(Gates::Chrono))
+                    .then_some(s.chrono.unwrap_or(fit.shape.seq_len)),
                 scan: series.scan.unwrap_or_default(),
+                initial: s.initial.unwrap_or_default(),
                 output: fit.output,
             })
         })

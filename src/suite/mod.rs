@@ -13,6 +13,7 @@ pub mod estimate;
 mod execute;
 pub mod expand;
 mod interrupt;
+mod layer_run;
 mod manifest;
 pub mod metrics;
 mod outcome;

@@ -2,10 +2,12 @@
 
 use super::Record;
 use super::directory::Directory;
-use super::output::{MANIFEST, Manifest, VERDICTS};
+use super::output::{MANIFEST, Manifest, PUBLISHED, PUBLISHED_CSV, VERDICTS};
 use super::progress::Progress;
 use super::schema::Experiment;
+use crate::claims::published::{self, Circumstances, Compared, Expected};
 use crate::claims::{self, Verdict};
+use crate::report::published as table;
 use crate::report::terminal;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -15,6 +17,8 @@ use std::time::{Duration, Instant};
 pub(super) struct Outcome<'a> {
     directory: &'a Directory,
     manifest: Manifest,
+    /// Published numbers to set the results beside.
+    expected: Option<&'a Expected>,
     started: Instant,
     /// Seconds of the invocations before this one.
     earlier_seconds: f64,
@@ -27,9 +31,14 @@ const REPORT_EVERY: Duration = Duration::from_secs(20);
 
 impl<'a> Outcome<'a> {
     /// That of a suite that starts, or goes on, now.
-    pub(super) fn new(directory: &'a Directory, manifest: Manifest) -> Self {
+    pub(super) fn new(
+        directory: &'a Directory,
+        manifest: Manifest,
+        expected: Option<&'a Expected>,
+    ) -> Self {
         Outcome {
             directory,
+            expected,
             earlier_seconds: manifest.wall_seconds,
             manifest,
             started: Instant::now(),
@@ -56,15 +65,24 @@ impl<'a> Outcome<'a> {
         Ok(records)
     }
 
-    /// Judges what there is and writes verdicts and report; returns the verdicts.
-    pub(super) fn report(&mut self) -> Result<Vec<Verdict>> {
+    /// Judges what there is and writes verdicts and report; returns the verdicts, and the published
+    /// numbers with ours.
+    pub(super) fn report(&mut self) -> Result<(Vec<Verdict>, Vec<Compared>)> {
         let records = self.collect()?;
         let verdicts = judge(&self.manifest.experiments, &records);
         self.directory.write_json(Path::new(VERDICTS), &verdicts)?;
+        let mut published = Vec::new();
+        if let Some(expected) = self.expected {
+            published = beside_published(expected, &self.manifest, &records);
+            let (json, csv) = (Path::new(PUBLISHED), Path::new(PUBLISHED_CSV));
+            self.directory.write_json(json, &published)?;
+            self.directory
+                .write_csv(csv, &table::HEADER, &table::rows(&published))?;
+        }
         crate::report::build(self.directory.path())
             .context("the results are complete, but the report is not")?;
         self.reported = Some(Instant::now());
-        Ok(verdicts)
+        Ok((verdicts, published))
     }
 
     /// After an experiment, before the next: says its verdict and brings the report up to date, so
@@ -77,7 +95,7 @@ impl<'a> Outcome<'a> {
         let due = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
         // The first reports of a short suite would only cost time.
         let verdicts = match due && self.started.elapsed() >= REPORT_EVERY {
-            true => self.report()?,
+            true => self.report()?.0,
             false => {
                 let records = self.collect()?;
                 judge(&self.manifest.experiments, &records)
@@ -96,4 +114,22 @@ fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
         .map(|experiment| (experiment.claim.as_str(), experiment.margin))
         .collect();
     claims::judge_all(records, &margins, 0.05)
+}
+
+/// The table of published numbers, from what the directory holds.
+fn beside_published(expected: &Expected, manifest: &Manifest, records: &[Record]) -> Vec<Compared> {
+    let skipped = manifest.skipped.iter();
+    let now = Circumstances {
+        profile: &manifest.profile,
+        skipped: skipped
+            .map(|s| {
+                (
+                    s.experiment.as_str(),
+                    (s.reason.as_str(), s.remedy.as_str()),
+                )
+            })
+            .collect(),
+        corpus: manifest.corpus.as_ref().map(|c| c.sha256.as_str()),
+    };
+    published::compare(expected, records, &now)
 }

@@ -8,10 +8,12 @@
 //! runs/<id>/status.json  Status, written last: without it the run is not finished
 //! results.csv            the records of all finished runs
 //! verdicts.json          Vec<Verdict>
+//! published.json         Vec<Compared>, where published numbers were reproduced; also as .csv
 //! ```
 
 use super::{Record, schema::Experiment};
 use crate::claims::Verdict;
+use crate::claims::published::Compared;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +24,10 @@ pub const MANIFEST: &str = "suite.json";
 pub const RESULTS: &str = "results.csv";
 /// Verdicts computed from them.
 pub const VERDICTS: &str = "verdicts.json";
+/// Published numbers beside ours.
+pub const PUBLISHED: &str = "published.json";
+/// The same as a table.
+pub const PUBLISHED_CSV: &str = "published.csv";
 /// Directory of the runs.
 pub const RUNS: &str = "runs";
 /// Records of one run.
@@ -174,6 +180,11 @@ pub fn read_results(dir: &Path) -> Result<Vec<Record>, OutputError> {
 /// Reads `verdicts.json`.
 pub fn read_verdicts(dir: &Path) -> Result<Vec<Verdict>, OutputError> {
     read_json(&dir.join(VERDICTS))
+}
+
+/// Reads `published.json`.
+pub fn read_published(dir: &Path) -> Result<Vec<Compared>, OutputError> {
+    read_json(&dir.join(PUBLISHED))
 }
 
 /// Lists every run directory, sorted by id.

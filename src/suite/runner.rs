@@ -13,6 +13,7 @@ use super::texts::Texts;
 use super::work::{Run, Stage, Work};
 use super::{estimate, interrupt, tune};
 use crate::claims::Verdict;
+use crate::claims::published::{Compared, Expected};
 use crate::data::DataError;
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
@@ -37,6 +38,8 @@ pub struct Suite {
     pub jobs: usize,
     /// Named corpus or file.
     pub corpus: String,
+    /// Published numbers to compare with.
+    pub expected: Option<Expected>,
     /// Output directory.
     pub out: PathBuf,
     /// The command that makes it again.
@@ -58,6 +61,8 @@ pub struct Plan {
 pub struct Summary {
     /// Verdicts, unless interrupted.
     pub verdicts: Vec<Verdict>,
+    /// Published numbers beside ours, if asked for and not interrupted.
+    pub published: Vec<Compared>,
     /// Failed runs and why.
     pub failed: Vec<(String, String)>,
     /// Experiments that could not run.
@@ -126,16 +131,17 @@ pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
     directory.write_json(Path::new(MANIFEST), &manifest)?;
     interrupt::install();
 
-    let mut outcome = Outcome::new(&directory, manifest);
+    let mut outcome = Outcome::new(&directory, manifest, suite.expected.as_ref());
     let failed = carry_out(suite, plan.runs, &directory, texts, &mut outcome)?;
 
     let interrupted = interrupt::requested();
-    let verdicts = match interrupted {
-        true => outcome.collect().map(|_| Vec::new())?,
+    let (verdicts, published) = match interrupted {
+        true => outcome.collect().map(|_| Default::default())?,
         false => outcome.report()?,
     };
     Ok(Summary {
         verdicts,
+        published,
         failed,
         skipped: outcome.manifest().skipped.clone(),
         interrupted,
@@ -346,7 +352,7 @@ pub fn listing(suite: &Suite, plan: &Plan) -> Vec<(String, &'static str, bool, f
         .iter()
         .map(|run| {
             let (what, threads) = match (&run.work, run.stage) {
-                (Work::Throughput(_), _) => ("time", suite.threads),
+                (Work::Throughput(_) | Work::Layer(_), _) => ("time", suite.threads),
                 (Work::Baselines(_), _) => ("count", 1),
                 (_, Stage::Tune) => ("tune", 1),
                 (_, Stage::Timed) => ("train against the clock", suite.threads),

@@ -2,7 +2,8 @@
 
 use super::Record;
 use crate::data::tokenizer::TokenizerChoice;
-use crate::models::{Positions, Scan};
+use crate::models::{Initial, Positions, Scan};
+use crate::train::OptimizerKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -127,6 +128,8 @@ trait Overlay: Clone {
 impl Overlay for String {}
 impl Overlay for usize {}
 impl Overlay for f64 {}
+impl Overlay for Initial {}
+impl Overlay for OptimizerKind {}
 impl Overlay for Threads {}
 impl Overlay for TokenizerChoice {}
 impl<T: Clone> Overlay for Vec<T> {}
@@ -160,7 +163,11 @@ pub struct Settings {
     heads: usize,
     /// Initial forget-gate bias of LSTM and minLSTM.
     forget_bias: f64,
-    /// Vocabulary of throughput runs.
+    /// Longest dependency, in tokens, that `gates = "chrono"` initialises for [default: T].
+    chrono: usize,
+    /// Initial weights of transformers: `pytorch` or `gpt2`.
+    initial: Initial,
+    /// Vocabulary of throughput runs; of the mode `layer` the numbers it reads at each token.
     vocab: usize,
     /// Tokens in a sequence T, of text and throughput runs.
     seq_len: usize,
@@ -180,11 +187,13 @@ pub struct Settings {
     warmup_steps: usize,
     /// The cosine schedule ends at this share of the peak rate.
     final_lr_ratio: f64,
-    /// Weight decay of AdamW.
+    /// Update rule: `adamw` or `rmsprop`.
+    optimizer: OptimizerKind,
+    /// Decoupled weight decay.
     weight_decay: f64,
-    /// β₂ of AdamW.
+    /// β₂ of AdamW, α of RMSprop.
     beta2: f64,
-    /// Largest global gradient norm.
+    /// Largest global gradient norm; 0 does not clip.
     clip: f64,
     /// Steps between validations.
     validate_every: usize,

@@ -49,6 +49,8 @@ pub enum Work {
     Train(Training),
     /// Times all models, interleaved.
     Throughput(Throughput),
+    /// Times one layer, fused and step by step.
+    Layer(LayerWork),
     /// Counts: unigram and Kneser-Ney.
     Baselines(Baselines),
 }
@@ -123,6 +125,25 @@ pub struct Throughput {
     pub operations: bool,
     /// The models.
     pub models: Vec<ModelConfig>,
+}
+
+/// Forward and backward of one GRU layer, fused and composed step by step of primitives.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerWork {
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens in each T.
+    pub seq_len: usize,
+    /// Width of the input D.
+    pub input: usize,
+    /// Hidden size H.
+    pub hidden: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Repeats recorded of each, at least.
+    pub repeats: usize,
+    /// Seconds after which no further repeat begins.
+    pub seconds: f64,
 }
 
 /// What counting alone predicts, on the text the models are tested on.

@@ -14,7 +14,7 @@ pub use optimizer::{Optimizer, step};
 pub use probe::{Probed, probe};
 pub use run::train;
 pub use schedule::learning_rate;
-pub use settings::{Budget, TrainSettings};
+pub use settings::{Budget, OptimizerKind, TrainSettings};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,11 +1,13 @@
 //! The optimiser and the training step.
 
-use super::{StepReport, TrainSettings};
+use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
-use crate::ops::{self, AdamwStep, Gradients, Slot, Tape, adamw_update, squared_norm};
+use crate::ops::{
+    self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
+};
 
-/// AdamW over all parameters of one model.
+/// AdamW or RMSprop over all parameters of one model.
 ///
 /// It keeps its own copy of the weights, as tensors can only be read and written by copying: one
 /// copy a step instead of two. Weights changed elsewhere need a new optimiser.
@@ -40,7 +42,7 @@ impl Optimizer {
         }
     }
 
-    /// First and second moments, in the order of the parameters.
+    /// First (RMSprop: zeros) and second moments, in the order of the parameters.
     pub fn moments(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
         self.states.iter().map(|s| (&s.m[..], &s.v[..]))
     }
@@ -93,17 +95,27 @@ impl Optimizer {
             weight_decay: settings.weight_decay as f32,
             gradient_scale: clip.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0)),
         };
+        let rmsprop = RmspropStep {
+            learning_rate: constants.learning_rate,
+            alpha: constants.beta2,
+            eps: constants.eps,
+            weight_decay: constants.weight_decay,
+            gradient_scale: constants.gradient_scale,
+        };
         let parameters = model.parameters_mut().into_iter();
         for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
             let ParameterState { weights, m, v } = state;
-            adamw_update(weights, gradient, m, v, &constants);
+            match settings.optimizer {
+                OptimizerKind::Adamw => adamw_update(weights, gradient, m, v, &constants),
+                OptimizerKind::Rmsprop => rmsprop_update(weights, gradient, v, &rmsprop),
+            }
             parameter.set(weights);
         }
         norm
     }
 }
 
-/// One full training step: forward, loss, backward, clipping, AdamW. Runs on the current
+/// One full training step: forward, loss, backward, clipping, update. Runs on the current
 /// threads. A step whose loss or gradient is not finite updates nothing.
 pub fn step(
     model: &mut dyn Model,
@@ -132,5 +144,54 @@ pub fn step(
     StepReport {
         loss: value,
         gradient_norm: optimizer.update(model, &mut gradients, learning_rate, clip),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::Source;
+    use crate::data::tasks::{TaskSettings, TaskSource};
+    use crate::models::{self, ModelConfig};
+
+    /// v = (1 − α) g² after one step from nothing, so RMSprop moves every weight that has a
+    /// gradient by lr / √(1 − α), Adam by lr, whatever the gradient's size.
+    #[test]
+    fn the_first_step_tells_the_update_rules_apart() {
+        let task = TaskSettings::new("parity").make().unwrap();
+        let mut source = TaskSource::new(task, 0);
+        let config: ModelConfig = serde_json::from_value(serde_json::json!({
+            "model": "elman", "vocab": source.vocab(), "width": 5, "layers": 1, "heads": 1,
+            "seq-len": source.seq_len(), "positions": "none", "forget-bias": 0.0,
+        }))
+        .unwrap();
+        let batch = source.next_batch(4);
+        for (kind, moved) in [
+            (OptimizerKind::Adamw, 0.01),
+            (OptimizerKind::Rmsprop, 0.01 / 0.1f32.sqrt()),
+        ] {
+            let settings = TrainSettings {
+                optimizer: kind,
+                weight_decay: 0.0,
+                beta2: 0.9,
+                eps: 1e-12,
+                ..TrainSettings::default()
+            };
+            let mut model = models::build(&config, 1).unwrap();
+            let before: Vec<Vec<f32>> = model.parameters().iter().map(|p| p.values()).collect();
+            let mut optimizer = Optimizer::new(model.as_ref(), &settings);
+            assert!(step(model.as_mut(), &batch, &mut optimizer, 0.01, None).is_finite());
+            for (parameter, before) in model.parameters().into_iter().zip(before) {
+                for (after, before) in parameter.values().iter().zip(before) {
+                    let by = (after - before).abs();
+                    let name = &parameter.name;
+                    assert!(
+                        by == 0.0 || (by - moved).abs() < 1e-4,
+                        "{kind:?} {name}: {by}"
+                    );
+                    assert!(by > 0.0 || name.starts_with("embedding"), "{kind:?} {name}");
+                }
+            }
+        }
     }
 }

@@ -134,6 +134,7 @@ mod tests {
                 forget_bias: 0.0,
                 chrono: None,
                 scan: Default::default(),
+                initial: Default::default(),
                 output: Output::Tokens,
             };
             Echo { config, back }

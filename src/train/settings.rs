@@ -35,6 +35,32 @@ impl Budget {
     }
 }
 
+/// How gradients become updates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OptimizerKind {
+    /// AdamW; without weight decay, Adam.
+    #[default]
+    Adamw,
+    /// RMSprop without momentum; its α is `beta2`, and `beta1` is not used.
+    Rmsprop,
+}
+
+impl OptimizerKind {
+    /// As its authors spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            OptimizerKind::Adamw => "AdamW",
+            OptimizerKind::Rmsprop => "RMSprop",
+        }
+    }
+
+    // Left out of what is written: earlier checkpoints and configurations stay valid.
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Optimiser, schedule, budget and validation of one training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -43,6 +69,9 @@ pub struct TrainSettings {
     pub batch: usize,
     /// When to stop.
     pub budget: Budget,
+    /// Update rule.
+    #[serde(skip_serializing_if = "OptimizerKind::is_default")]
+    pub optimizer: OptimizerKind,
     /// Peak learning rate.
     pub learning_rate: f64,
     /// Steps over which the rate rises linearly from 0.
@@ -53,7 +82,7 @@ pub struct TrainSettings {
     pub weight_decay: f64,
     /// Decay of the first moment.
     pub beta1: f64,
-    /// Decay of the second moment.
+    /// Decay of the second moment; RMSprop's α.
     pub beta2: f64,
     /// Added to the square root of the second moment.
     pub eps: f64,
@@ -81,6 +110,7 @@ impl Default for TrainSettings {
         TrainSettings {
             batch: 32,
             budget: Budget::steps(1000),
+            optimizer: OptimizerKind::Adamw,
             learning_rate: 1e-3,
             warmup_steps: 100,
             final_lr_ratio: 0.1,

@@ -47,6 +47,66 @@ fn unknown_experiments_keys_and_profiles() {
 }
 
 #[test]
+fn published_numbers_that_are_not_there() {
+    let out = path("no-published");
+    let command = format!("reproduce --published --out {out}");
+    refuses(
+        &format!("{command} --rows nope"),
+        2,
+        &["--rows nope", "parity-rnn"],
+    );
+    refuses(
+        &format!("{command} --profile smoke"),
+        2,
+        &["--profile smoke", "full and quick"],
+    );
+    refuses(
+        &format!("{command} --rows char-gru --profile quick"),
+        2,
+        &["--profile quick", "full"],
+    );
+    refuses(&format!("{command} --claims scan"), 2, &["--claims"]);
+    refuses(
+        &format!("reproduce --rows parity-rnn --out {out}"),
+        2,
+        &["--published"],
+    );
+    assert!(!fs::exists(&out).expect("can be asked"));
+}
+
+/// The row that needs a text says what to type; the one that needs none is measured.
+#[test]
+fn without_network_published_numbers_of_a_text_are_not_run() {
+    let out = path("published-offline");
+    let mut command = seqduel(&words(&format!(
+        "reproduce --published --rows gru-layer,nanogpt --quiet --format json --out {out}"
+    )));
+    no_network(&mut command);
+    let output = command.output().expect("the program starts");
+    assert_eq!(output.status.code(), Some(1));
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let row = |id: &str| {
+        let mut rows = rows.as_array().expect("a list").iter();
+        rows.find(|row| row["id"] == id)
+            .expect("every row is listed")
+    };
+    assert_eq!(row("nanogpt")["outcome"], "not-run");
+    let reason = row("nanogpt")["reason"].as_str().expect("a reason");
+    assert!(
+        reason.contains("--corpus FILE") && reason.contains("corpus fetch"),
+        "{reason}"
+    );
+    let layer = row("gru-layer");
+    assert!(layer["ours"].as_f64().expect("measured") > 1.0, "{layer}");
+    assert_ne!(layer["outcome"], "not-run");
+    let there = place("published-offline");
+    let csv = fs::read_to_string(there.join("published.csv")).expect("written");
+    assert_eq!(csv.lines().count(), 3);
+    let page = fs::read_to_string(there.join("report.html")).expect("written");
+    assert!(page.contains("Published numbers") && page.contains("pull request 4154"));
+}
+
+#[test]
 fn values_of_experiments_that_cannot_be_run() {
     let out = path("impossible-suite");
     let run = format!("run distance-copy --profile smoke --out {out}");

@@ -15,6 +15,7 @@ fn workload(mode: Mode, model: &str) -> Workload {
             forget_bias: 0.0,
             chrono: None,
             scan: Default::default(),
+            initial: Default::default(),
             output: Output::Tokens,
         },
         shape: Shape {
