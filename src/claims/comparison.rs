@@ -53,7 +53,7 @@ impl Comparison {
     /// Two-sided p-value against the margin; `None` where there is nothing to test.
     pub fn p_value(&self) -> Option<f64> {
         match (&self.effect, self.void) {
-            (Ok(effect), None) => Some(effect.p_value(self.margin)),
+            (Ok(effect), None) if !effect.is_exact() => Some(effect.p_value(self.margin)),
             _ => None,
         }
     }

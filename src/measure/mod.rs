@@ -1,7 +1,9 @@
 //! Clock, throughput, memory, the machine and its roofline.
 
 pub mod clock;
+pub mod graph;
 pub mod machine;
 pub mod memory;
+pub mod prediction;
 pub mod roofline;
 pub mod throughput;

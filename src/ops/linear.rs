@@ -1,10 +1,10 @@
 //! y = f(x Wᵀ + b), f the identity or GELU.
 //!
 //! With z = x Wᵀ + b and dz = dy ⊙ f′(z): dx = dz W, dW = dzᵀ x, db = Σ_rows dz.
-//! Cost, for n rows: 2·n·in·out FLOPs forward, twice that backward; span 2·in forward,
-//! 2·max(n, out) backward.
+//! Cost, for n rows: 2·n·in·out FLOPs forward, twice that backward; span 1 + ⌈log₂ in⌉ forward;
+//! backward the two products do not wait for each other: 1 + ⌈log₂ out⌉ to dx, 1 + ⌈log₂ n⌉ to dW.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{Packed, Store, View, gemm, gemm_into, multiply_parallel};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
@@ -69,28 +69,69 @@ pub fn linear(
         2.0 * (n * inputs * outputs) as f64,
         n * inputs + inputs * outputs + n * outputs,
     );
+    let y = matrix(y, n, outputs);
+    let pointwise = f64::from(u8::from(bias.is_some()) + u8::from(f == Nonlinearity::Gelu));
+    let mut reads = vec![Id::value(&x), Id::value(weight)];
+    reads.extend(bias.map(Id::value));
+    let y_id = Id::value(&y);
     cost::report(|| Cost {
         name: "linear",
         flops,
         bytes: 4.0 * sizes as f64,
-        span: 2.0 * inputs as f64,
+        phases: vec![
+            Phase::product(n, inputs, outputs),
+            Phase::elementwise(n * outputs, pointwise),
+        ],
+        reads: reads.clone(),
+        writes: vec![y_id],
     });
 
-    let y = matrix(y, n, outputs);
     let (dy, dx, dw) = (Output::of(&y), Slot::of(&x), Slot::of(weight));
     let db = bias.map(Slot::of);
     let weight = weight.clone();
     tape.record(move |g| {
         let (xs, w) = (read(&x), read(&weight));
+        let dz_id = dy.id();
         let mut dz = dy.take(g);
+        let gelu = z.is_some();
         let sums = finish_gradient(&mut dz, z, outputs, db.is_some());
+        if gelu {
+            cost::report(|| Cost {
+                name: "linear.backward",
+                bytes: 12.0 * (n * outputs) as f64,
+                phases: vec![Phase::elementwise(n * outputs, 2.0)],
+                reads: vec![dz_id, y_id],
+                writes: vec![dz_id],
+                ..Cost::default()
+            });
+        }
         if let Some(db) = db {
             db.add(g, |db| add_in_order(db, &sums));
+            cost::report(|| Cost {
+                name: "linear.backward",
+                bytes: 4.0 * (n * outputs) as f64,
+                phases: vec![Phase::sums(outputs, n + 1)],
+                reads: vec![dz_id, db.id()],
+                writes: vec![db.id()],
+                ..Cost::default()
+            });
         }
         let dzv = View::new(&dz, outputs);
         let (xv, wv) = (View::new(&xs, inputs), View::new(&w, inputs));
         dw.add(g, |dw| {
             gemm(outputs, inputs, n, dzv.transposed(), xv, dw, true);
+        });
+        let product = |product: Phase, reads: [Id; 3], writes: Id| Cost {
+            name: "linear.backward",
+            flops,
+            bytes: 4.0 * sizes as f64,
+            phases: vec![product],
+            reads: reads.to_vec(),
+            writes: vec![writes],
+        };
+        cost::report(|| {
+            let by_rows = Phase::product(outputs, n, inputs);
+            product(by_rows, [dz_id, reads[0], dw.id()], dw.id())
         });
         let mut sum = dx.open(g);
         let (to, add) = (sum.shared(), !sum.is_first);
@@ -99,11 +140,10 @@ pub fn linear(
             gemm_into(n, inputs, outputs, dzv, wv, to, add);
             dx.close(g, sum);
         }
-        cost::report(|| Cost {
-            name: "linear.backward",
-            flops: 2.0 * flops,
-            bytes: 8.0 * sizes as f64,
-            span: 2.0 * n.max(outputs) as f64,
+        cost::report(|| {
+            let by_outputs = Phase::product(n, outputs, inputs);
+            let before = if add { dx.id() } else { Id::Unknown };
+            product(by_outputs, [dz_id, reads[1], before], dx.id())
         });
     });
     y.put_tape(tape)

@@ -3,7 +3,8 @@
 use super::{StepReport, TrainSettings};
 use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
-use crate::ops::{self, AdamwStep, Gradients, Slot, Tape, adamw_update, squared_norm};
+use crate::ops::cost::{Id, touching};
+use crate::ops::{self, AdamwStep, Gradients, Matrix, Slot, Tape, adamw_update, squared_norm};
 
 /// AdamW over all parameters of one model.
 ///
@@ -78,7 +79,13 @@ impl Optimizer {
             .iter()
             .map(|p| Slot::of(&p.tensor).take(gradients))
             .collect();
-        let norm = all.iter().map(|g| squared_norm(g)).sum::<f64>().sqrt() as f32;
+        let ids = |of: fn(&Matrix) -> Id| -> Vec<Id> {
+            let parameters = model.parameters();
+            parameters.iter().map(|p| of(&p.tensor)).collect()
+        };
+        let (gradient_ids, value_ids) = (ids(Id::gradient), ids(Id::value));
+        let norm = touching(&gradient_ids, &[Id::Norm], || squared_norm(&all));
+        let norm = norm.sqrt() as f32;
         if !norm.is_finite() {
             return norm;
         }
@@ -94,9 +101,12 @@ impl Optimizer {
             gradient_scale: clip.map_or(1.0, |most| (most / (norm + 1e-6)).min(1.0)),
         };
         let parameters = model.parameters_mut().into_iter();
-        for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
+        for (k, (parameter, state)) in parameters.zip(&mut self.states).enumerate() {
             let ParameterState { weights, m, v } = state;
-            adamw_update(weights, gradient, m, v, &constants);
+            let reads = [gradient_ids[k], value_ids[k], Id::Norm];
+            touching(&reads, &[value_ids[k]], || {
+                adamw_update(weights, &all[k], m, v, &constants);
+            });
             parameter.set(weights);
         }
         norm

@@ -264,6 +264,9 @@ impl<T: Store> Place<'_, T> {
     }
 }
 
+/// Fewest rows in a block of several.
+const LEAST_ROWS: usize = 12;
+
 /// A (m, k) times packed B (k, n) on all threads.
 pub fn multiply_parallel<T: Store>(a: View, b: &Packed, m: usize, store: &T) {
     a.check(m, b.k);
@@ -280,15 +283,20 @@ pub fn multiply_parallel<T: Store>(a: View, b: &Packed, m: usize, store: &T) {
         )
     };
     let threads = parallel::threads();
-    if threads == 1 || m * b.n * b.k.max(1) < PARALLEL_FROM {
+    let alone = || {
         for i in 0..m.div_ceil(ROW_BLOCK) {
             all(parallel::piece(m, ROW_BLOCK, i), 0..b.panels());
         }
-        return;
+    };
+    if m * b.n * b.k.max(1) < PARALLEL_FROM {
+        return alone();
+    }
+    if threads == 1 {
+        return parallel::divisible(m.div_ceil(LEAST_ROWS) * b.panels(), alone);
     }
     // Blocks of rows, as many as make whole rounds; where there are too few, of columns too.
     let blocks = m.div_ceil(ROW_BLOCK).next_multiple_of(threads);
-    let height = m.div_ceil(blocks).next_multiple_of(6).max(12);
+    let height = m.div_ceil(blocks).next_multiple_of(6).max(LEAST_ROWS);
     let blocks = m.div_ceil(height);
     let parts = if blocks.is_multiple_of(threads) {
         1
