@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::data::Batch;
-use crate::models::{self, ModelConfig, Output, Positions, Scan, Shape};
+use crate::models::{self, ModelConfig, Output, Positions, Scan};
 use crate::ops::cost::counting;
 use crate::ops::{Nonlinearity, linear};
 use crate::ops::{RecurrentWeights, ScanShape, linear_scan, lstm, matrix, on_tape};
