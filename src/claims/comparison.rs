@@ -54,7 +54,9 @@ impl Comparison {
     /// test, and where nothing rests on it: that is shown at the report's own level.
     pub fn p_value(&self) -> Option<f64> {
         match (&self.effect, self.void) {
-            (Ok(effect), None) if self.deciding => Some(effect.p_value(self.margin)),
+            (Ok(effect), None) if self.deciding && !effect.is_exact() => {
+                Some(effect.p_value(self.margin))
+            }
             _ => None,
         }
     }

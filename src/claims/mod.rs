@@ -21,6 +21,7 @@ mod distance_recall;
 mod distance_text;
 mod next_word;
 mod parallel_clock;
+mod parallel_graph;
 pub mod published;
 mod scan;
 mod select;
@@ -114,6 +115,7 @@ pub struct Claim {
 /// The claims, in the order of the report.
 pub const CLAIMS: &[Claim] = &[
     speed_long::CLAIM,
+    parallel_graph::CLAIM,
     parallel_clock::CLAIM,
     scan::CLAIM,
     distance_copy::CLAIM,
@@ -241,6 +243,10 @@ fn more_observations(decided: &[Decided]) -> Option<usize> {
         .filter(|d| d.comparison.void.is_none());
     open.filter_map(|d| {
         let (effect, level) = (d.comparison.effect.as_ref().ok()?, d.interval()?.level);
+        // What is counted stays as it is, however often.
+        if effect.is_exact() {
+            return None;
+        }
         let needed = power::observations_needed(effect, d.comparison.margin, level)?;
         Some(needed.saturating_sub(effect.observations()).max(1))
     })

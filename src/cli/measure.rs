@@ -17,6 +17,19 @@ pub struct Args {
     /// Architecture; several names separated by commas are timed in turn
     #[arg(long, value_name = "NAME", value_delimiter = ',', required = true)]
     model: Vec<String>,
+    #[command(flatten)]
+    sizes: Sizes,
+    /// decode: tokens before the measured one [default: seq-len − 1]
+    #[arg(long, value_name = "C")]
+    context: Option<usize>,
+    /// Seconds to measure each model for; at least five rounds are made
+    #[arg(long, value_name = "S", default_value_t = 3.0)]
+    seconds: f64,
+}
+
+/// Sizes and kind of a model, and of its batches.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sizes {
     /// Width of embedding and hidden layers
     #[arg(long, value_name = "D")]
     width: usize,
@@ -41,12 +54,34 @@ pub struct Args {
     /// How minGRU and minLSTM run over time: sequential or parallel
     #[arg(long, value_name = "SCAN", value_parser = super::train::scan, default_value = "sequential")]
     scan: Scan,
-    /// decode: tokens before the measured one [default: seq-len − 1]
-    #[arg(long, value_name = "C")]
-    context: Option<usize>,
-    /// Seconds to measure each model for; at least five rounds are made
-    #[arg(long, value_name = "S", default_value_t = 3.0)]
-    seconds: f64,
+}
+
+impl Sizes {
+    /// A step of this model.
+    pub(super) fn workload(&self, model: &str, mode: Mode, threads: usize) -> Workload {
+        Workload {
+            mode,
+            config: ModelConfig {
+                model: model.to_owned(),
+                vocab: self.vocab,
+                width: self.width,
+                layers: self.layers,
+                heads: self.heads,
+                seq_len: self.seq_len,
+                positions: self.positions,
+                forget_bias: 0.0,
+                chrono: None,
+                scan: self.scan,
+                output: Output::Tokens,
+            },
+            shape: Shape {
+                batch: self.batch,
+                seq_len: self.seq_len,
+            },
+            threads,
+            context: self.seq_len.saturating_sub(1),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -140,34 +175,19 @@ impl Args {
         Ok(self
             .model
             .iter()
-            .map(|model| Workload {
-                mode,
-                config: ModelConfig {
-                    model: model.clone(),
-                    vocab: self.vocab,
-                    width: self.width,
-                    layers: self.layers,
-                    heads: self.heads,
-                    seq_len: self.seq_len,
-                    positions: self.positions,
-                    forget_bias: 0.0,
-                    chrono: None,
-                    scan: self.scan,
-                    initial: Default::default(),
-                    output: Output::Tokens,
-                },
-                shape: Shape {
-                    batch: self.batch,
-                    seq_len: self.seq_len,
-                },
-                threads: shared.thread_count(),
-                context: self.context.unwrap_or(self.seq_len.saturating_sub(1)),
+            .map(|model| {
+                let workload = self.sizes.workload(model, mode, shared.thread_count());
+                let context = self.context.unwrap_or(workload.context);
+                Workload {
+                    context,
+                    ..workload
+                }
             })
             .collect())
     }
 }
 
-fn progress_bar(quiet: bool) -> indicatif::ProgressBar {
+pub(super) fn progress_bar(quiet: bool) -> indicatif::ProgressBar {
     if quiet {
         return indicatif::ProgressBar::hidden();
     }

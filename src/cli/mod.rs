@@ -24,6 +24,7 @@ mod reproduce;
 mod run;
 mod setup;
 mod train;
+mod work_span;
 
 pub use error::{UsageError, usage};
 
@@ -135,6 +136,8 @@ pub enum Command {
     Run(run::Args),
     /// Time one model: training step, forward pass or decoding
     Measure(measure::Args),
+    /// Work, span and predicted speed-up of one model's step, beside the clock
+    WorkSpan(work_span::Args),
     /// Train one model on a text or a task
     Train(train::Args),
     /// Evaluate a checkpoint on held-out data
@@ -195,6 +198,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reproduce(args) => reproduce::run(args, shared),
         Command::Run(args) => run::run(args, shared),
         Command::Measure(args) => measure::run(args, shared),
+        Command::WorkSpan(args) => work_span::run(args, shared),
         Command::Train(args) => train::run(args, shared),
         Command::Eval(args) => eval::run(args, shared),
         Command::Generate(args) => generate::run(args, shared),

@@ -125,6 +125,34 @@ impl Kernel for Chains {
     }
 }
 
+/// One chain of multiply-adds, each of which waits for the one before.
+struct Chain(Chains);
+
+impl Kernel for Chain {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) -> f32 {
+        let (a, b) = (simd.splat(self.0.factor), simd.splat(self.0.addend));
+        let mut chain = simd.splat(1.0);
+        for _ in 0..DEPTH {
+            chain = simd.fma(chain, a, b);
+        }
+        simd.sum(chain)
+    }
+}
+
+/// Seconds from the start of a floating-point operation until one that needs its result starts, on
+/// one thread; in about a tenth of a second.
+pub fn chain_seconds() -> f64 {
+    let level = simd::level();
+    let (factor, addend) = std::hint::black_box((0.999_f32, 0.001_f32));
+    let rate = best_rate(DEPTH as f64, || {
+        std::hint::black_box(simd::dispatch_at(level, Chain(Chains { factor, addend })));
+    });
+    1.0 / rate
+}
+
 /// FLOP/s of chains of fused multiply-adds on every thread of the current pool.
 fn fma_flops() -> f64 {
     let threads = parallel::threads();
@@ -192,6 +220,12 @@ mod tests {
         assert!(
             roofline.gemm_flops < 1.5 * roofline.fma_flops,
             "{roofline:?}"
+        );
+        // A chain leaves the units waiting: its vector does less than a quarter of the peak.
+        let chain = chain_seconds();
+        assert!(
+            (1e-11..1e-7).contains(&chain) && 8.0 / chain < roofline.fma_flops,
+            "{chain}"
         );
         let [cache, memory] = copy_roofs(1);
         assert!(cache.bytes < memory.bytes);

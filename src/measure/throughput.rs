@@ -2,7 +2,9 @@
 //! the machine hits all alike.
 
 use super::clock::timed;
+use super::graph::Graph;
 use super::machine::{Machine, cores};
+use super::prediction::{self, Recorded};
 use super::{memory, roofline};
 use crate::models::{ModelConfig, ModelError, Shape};
 use crate::ops::{cost, with_new_threads};
@@ -64,6 +66,8 @@ pub struct Repeats {
     pub seconds: f64,
     /// Further steps, after all rounds, in which each operation is timed by itself; 0 for none.
     pub operation_steps: usize,
+    /// Likewise, steps of the workloads with one thread in which work and span are recorded.
+    pub recorded_steps: usize,
 }
 
 impl Default for Repeats {
@@ -73,6 +77,7 @@ impl Default for Repeats {
             at_most: 200,
             seconds: 3.0,
             operation_steps: 0,
+            recorded_steps: 0,
         }
     }
 }
@@ -100,8 +105,8 @@ pub struct Measurement {
     /// Bytes that the operations of a step read and wrote, once each, caches ignored; `None` for
     /// decoding.
     pub bytes_per_step: Option<f64>,
-    /// Longest chain of dependent floating-point operations of a step, if its operations follow one
-    /// another as those of a stack of layers do; `None` for decoding.
+    /// Longest chain of dependent floating-point operations through the graph of a step; `None` for
+    /// decoding.
     pub span_flops: Option<f64>,
     /// FLOP/s that this machine's multiply-add units reach with as many threads: median over probes
     /// before, between and after the rounds.
@@ -115,6 +120,10 @@ pub struct Measurement {
     pub state_bytes: Option<usize>,
     /// Each operation of a step, where `Repeats::operation_steps` asks for them.
     pub operations: Vec<Operation>,
+    /// Work, span and timeline of a step, where `Repeats::recorded_steps` asks for them and one
+    /// thread worked.
+    #[serde(skip)]
+    pub recorded: Option<Recorded>,
     /// Threads that worked.
     pub threads: usize,
     /// CPU model name.
@@ -157,7 +166,11 @@ pub fn interleaved(
     }
     peaks.probe();
     for contestant in &mut contestants {
-        contestant.operations = operations::time(&mut contestant.prepared, repeats.operation_steps);
+        let prepared = &mut contestant.prepared;
+        contestant.operations = operations::time(prepared, repeats.operation_steps);
+        if repeats.recorded_steps > 0 && prepared.workload.threads == 1 {
+            contestant.recorded = Some(prediction::record(prepared, repeats.recorded_steps));
+        }
     }
     let cpu = Machine::detect().cpu;
     Ok(contestants
@@ -173,6 +186,7 @@ struct Contestant {
     step_seconds: Vec<f64>,
     observed: Observed,
     operations: Vec<Operation>,
+    recorded: Option<Recorded>,
     peak_bytes: Option<usize>,
 }
 
@@ -207,6 +221,7 @@ impl Contestant {
             step_seconds: Vec::new(),
             observed,
             operations: Vec::new(),
+            recorded: None,
             peak_bytes,
         })
     }
@@ -253,6 +268,7 @@ impl Contestant {
             peak_bytes: self.peak_bytes,
             state_bytes: self.prepared.state_bytes,
             operations: self.operations,
+            recorded: self.recorded,
             threads: workload.threads,
             cpu: cpu.to_string(),
         }
@@ -274,7 +290,7 @@ fn observe_step(prepared: &mut Prepared, threads: usize) -> Observed {
             peak: memory::peak(),
             flops: prepared.decode_flops.unwrap_or(sum(|cost| cost.flops)),
             bytes: sum(|cost| cost.bytes),
-            span: sum(|cost| cost.span),
+            span: Graph::of(&costs).span(),
         }
     })
 }

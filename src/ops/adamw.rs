@@ -3,7 +3,7 @@
 //! g ← scale · g; w ← w − lr · decay · w; m ← β₁ m + (1 − β₁) g; v ← β₂ v + (1 − β₂) g²;
 //! w ← w − lr / (1 − β₁ᵗ) · m / (√v / √(1 − β₂ᵗ) + ε).
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Phase, depth};
 use super::parallel::{self, Shared};
 use super::simd::{Kernel, Simd, dispatch_at, level};
 
@@ -73,7 +73,12 @@ pub fn adamw_update(
         name: "adamw",
         flops: 0.0,
         bytes: 28.0 * n as f64,
-        span: 0.0,
+        // Longest: scale, square, two additions, root, correction, ε, division, rate, subtraction.
+        phases: vec![Phase {
+            work: 16.0 * n as f64,
+            span: 10.0,
+        }],
+        ..Cost::default()
     });
 }
 
@@ -111,22 +116,32 @@ impl Kernel for Update<'_> {
     }
 }
 
-/// Sum of squares: in f32 within pieces of fixed size, in f64 over them; NaN or ∞ if a value is.
-pub fn squared_norm(values: &[f32]) -> f64 {
+/// Sum of squares of all parts: in f32 within pieces of fixed size, in f64 over them; NaN or ∞ if a
+/// value is.
+pub fn squared_norm(parts: &[Vec<f32>]) -> f64 {
     let level = level();
-    let sums = parallel::map(values.len().div_ceil(PIECE), |i| {
-        dispatch_at(
-            level,
-            Squares(&values[parallel::piece(values.len(), PIECE, i)]),
-        )
-    });
+    let of_part = |values: &Vec<f32>| -> f64 {
+        let sums = parallel::map(values.len().div_ceil(PIECE), |i| {
+            dispatch_at(
+                level,
+                Squares(&values[parallel::piece(values.len(), PIECE, i)]),
+            )
+        });
+        sums.iter().sum()
+    };
+    let norm = parts.iter().map(of_part).sum();
+    let len = parts.iter().map(Vec::len).sum();
     cost::report(|| Cost {
         name: "squared_norm",
         flops: 0.0,
-        bytes: 4.0 * values.len() as f64,
-        span: 0.0,
+        bytes: 4.0 * len as f64,
+        phases: vec![Phase {
+            work: 2.0 * len as f64,
+            span: depth(len),
+        }],
+        ..Cost::default()
     });
-    sums.iter().sum()
+    norm
 }
 
 struct Squares<'a>(&'a [f32]);
@@ -201,11 +216,11 @@ mod tests {
         for n in [0, 1, 33, 3 * PIECE + 5] {
             let x = noise(n, 5);
             let want: f64 = x.iter().map(|&x| x as f64 * x as f64).sum();
-            for (_, got) in at_every_level(|| vec![vec![squared_norm(&x) as f32]]) {
+            for (_, got) in at_every_level(|| vec![vec![squared_norm(&[x.clone()]) as f32]]) {
                 assert!((got[0][0] as f64 - want).abs() <= 1e-6 * want);
             }
         }
-        assert!(squared_norm(&[1.0, f32::NAN]).is_nan());
-        assert!(squared_norm(&[1.0, f32::INFINITY]).is_infinite());
+        assert!(squared_norm(&[vec![1.0, f32::NAN]]).is_nan());
+        assert!(squared_norm(&[vec![1.0, f32::INFINITY]]).is_infinite());
     }
 }

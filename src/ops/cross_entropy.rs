@@ -2,9 +2,10 @@
 //!
 //! dz_i = (softmax(z_i) − onehot(target_i)) / N on those rows, 0 on the others; computed with the
 //! loss, in the memory of the logits' copy.
-//! Cost, for n rows of V: about 5·n·V FLOPs forward, 2·n·V backward; span 2·(V + n).
+//! Cost, for n rows of V: about 5·n·V FLOPs forward, 2·n·V backward; span 2·⌈log₂ V⌉ and a few
+//! operations to the gradient, ⌈log₂ n⌉ more to the loss.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase, levels};
 use super::gradient::send_scaled;
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
@@ -63,24 +64,42 @@ pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scala
     drop(read_logits);
     let loss = parts.iter().sum::<f64>() * scale;
     let cells = (n * vocab) as f64;
-    let span = 2.0 * (n + vocab) as f64;
+    let loss = device().tensor(loss as f32);
+    let (read_id, kept) = (Id::value(&logits), Id::kept(&z));
     cost::report(|| Cost {
         name: "cross_entropy",
         flops: 5.0 * cells,
         bytes: 8.0 * cells,
-        span,
+        phases: vec![Phase {
+            work: 5.0 * cells,
+            // Maximum, difference, exponential, sum, division, the target's one, 1/N.
+            span: 2.0 * levels(vocab) + 5.0,
+        }],
+        reads: vec![read_id],
+        writes: vec![kept],
+    });
+    cost::report(|| Cost {
+        name: "cross_entropy",
+        phases: vec![Phase::sums(1, n)],
+        reads: vec![kept],
+        writes: vec![Id::value(&loss)],
+        ..Cost::default()
     });
 
-    let loss = device().tensor(loss as f32);
     let (dloss, dlogits) = (Slot::of(&loss), Slot::of(&logits));
     tape.record(move |g| {
-        let dloss = dloss.take(g)[0];
-        send_scaled(&dlogits, g, z, dloss);
+        let factor = dloss.take(g)[0];
+        send_scaled(&dlogits, g, z, factor);
         cost::report(|| Cost {
             name: "cross_entropy.backward",
             flops: 2.0 * cells,
             bytes: 12.0 * cells,
-            span: 1.0,
+            phases: vec![Phase {
+                work: 2.0 * cells,
+                span: 2.0,
+            }],
+            reads: vec![kept, dloss.id()],
+            writes: vec![dlogits.id()],
         });
     });
     loss.put_tape(tape)

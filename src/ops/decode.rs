@@ -11,7 +11,7 @@ mod attention;
 
 pub use attention::{attention_step, cache_floats};
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Phase};
 use super::gemm::{Packed, View, tile_shape};
 use super::norm::Forward;
 use super::parallel::{self, Shared, scratch};
@@ -79,7 +79,8 @@ impl PackedLinear {
             name: "decode.linear",
             flops: 2.0 * (batch * inputs * outputs) as f64,
             bytes: 4.0 * (x.len() + inputs * outputs + batch * outputs) as f64,
-            span: 2.0 * inputs as f64,
+            phases: vec![Phase::product(batch, inputs, outputs)],
+            ..Cost::default()
         });
     }
 }

@@ -4,9 +4,9 @@
 //!
 //! Backward: dE[v] = Σ_{i: token_i = v} dy_i, or dE = xᵀ dy; dP[t] = Σ_b dy_{b·T + t}.
 //! Cost, for tokens: no FLOPs forward but the addition of positions, backward one addition an
-//! element; for numbers 2·n·V·D each way.
+//! element; for numbers 2·n·V·D each way. Span: a product's, and one addition; backward ⌈log₂ n⌉.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{View, gemm};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
@@ -119,20 +119,27 @@ fn embed(
         } else {
             0.0
         };
-    cost::report(|| Cost {
-        name: "embedding",
-        flops,
-        bytes,
-        span: 1.0,
-    });
-
     let y = matrix(y, n, d);
+    cost::report(|| {
+        let product = matches!(input, Input::Values(_)).then(|| Phase::product(n, vocab, d));
+        let added = positions.map(|_| Phase::elementwise(n * d, 1.0));
+        let mut reads = vec![Id::value(table)];
+        reads.extend(positions.map(|(p, _)| Id::value(p)));
+        Cost {
+            name: "embedding",
+            flops,
+            bytes,
+            phases: product.into_iter().chain(added).collect(),
+            reads,
+            writes: vec![Id::value(&y)],
+        }
+    });
     if tape.is_on() {
         let (dy, de) = (Output::of(&y), Slot::of(table));
         let dp = positions.map(|(p, seq_len)| (Slot::of(p), seq_len));
         let kept = Kept::of(input);
         tape.record(move |g| {
-            let dy = dy.take(g);
+            let (dy_id, dy) = (dy.id(), dy.take(g));
             let row = |i: usize| &dy[i * d..(i + 1) * d];
             let mut additions = n;
             match &kept {
@@ -159,7 +166,8 @@ fn embed(
                     de.put(g, sums);
                 }
             }
-            if let Some((dp, seq_len)) = dp {
+            if let Some((dp, seq_len)) = &dp {
+                let seq_len = *seq_len;
                 additions += n;
                 dp.add(g, |dp| {
                     parallel::for_each_chunk(&mut dp[..seq_len * d], d, |t, sum| {
@@ -169,11 +177,22 @@ fn embed(
                     });
                 });
             }
-            cost::report(|| Cost {
-                name: "embedding.backward",
-                flops: (additions * d) as f64,
-                bytes: 12.0 * (additions * d) as f64,
-                span: n as f64,
+            cost::report(|| {
+                let mut writes = vec![de.id()];
+                writes.extend(dp.map(|(dp, _)| dp.id()));
+                let reads = std::iter::once(dy_id).chain(writes.clone()).collect();
+                Cost {
+                    name: "embedding.backward",
+                    flops: (additions * d) as f64,
+                    bytes: 12.0 * (additions * d) as f64,
+                    phases: vec![Phase {
+                        work: (additions * d) as f64,
+                        // The rows of one token are a sum, n of them at most.
+                        span: cost::depth(n),
+                    }],
+                    reads,
+                    writes,
+                }
             });
         });
     }

@@ -6,6 +6,7 @@
 //! first of them makes, and zeros are never written. Gradients of all other tensors, parameters for
 //! one, are dfdx's; what dfdx primitives send to an output is there too, and added.
 
+use super::cost::Id;
 use super::parallel::{Shared, for_each_chunk};
 use super::{Gradients, Matrix};
 use dfdx::prelude::*;
@@ -50,6 +51,7 @@ fn access<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Box<Access> {
 /// Where an operation sends the gradient of one of its inputs.
 pub struct Slot {
     len: usize,
+    id: Id,
     arrivals: Option<Arrivals>,
     dfdx: Box<Access>,
 }
@@ -63,9 +65,15 @@ impl Slot {
         });
         Slot {
             len: tensor.shape().num_elements(),
+            id: Id::gradient(tensor),
             arrivals,
             dfdx: access(tensor),
         }
+    }
+
+    /// Whose gradient it is, for cost reports.
+    pub fn id(&self) -> Id {
+        self.id
     }
 
     /// Takes what has arrived, to be given back to [`Slot::put`]; `None` if nothing has and there
@@ -152,6 +160,11 @@ impl Output {
             arrivals,
             dfdx: access(values),
         }
+    }
+
+    /// Its gradient's identity, for cost reports.
+    pub fn id(&self) -> Id {
+        Id::gradient(&self.values)
     }
 
     /// The output's values.

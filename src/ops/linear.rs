@@ -1,10 +1,10 @@
 //! y = f(x Wᵀ + b), f the identity or GELU.
 //!
 //! With z = x Wᵀ + b and dz = dy ⊙ f′(z): dx = dz W, dW = dzᵀ x, db = Σ_rows dz.
-//! Cost, for n rows: 2·n·in·out FLOPs forward, twice that backward; span 2·in forward,
-//! 2·max(n, out) backward.
+//! Cost, for n rows: 2·n·in·out FLOPs forward, twice that backward; span 1 + ⌈log₂ in⌉ forward;
+//! backward the two products do not wait for each other: 1 + ⌈log₂ out⌉ to dx, 1 + ⌈log₂ n⌉ to dW.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{Packed, Plain, Store, View, gemm, multiply_parallel};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
@@ -73,21 +73,32 @@ pub fn linear(
         2.0 * (n * inputs * outputs) as f64,
         n * inputs + inputs * outputs + n * outputs,
     );
+    let y = matrix(y, n, outputs);
+    let pointwise = f64::from(u8::from(bias.is_some()) + u8::from(f == Nonlinearity::Gelu));
+    let mut reads = vec![Id::value(&x), Id::value(weight)];
+    reads.extend(bias.map(Id::value));
+    let y_id = Id::value(&y);
     cost::report(|| Cost {
         name: "linear",
         flops,
         bytes: 4.0 * sizes as f64,
-        span: 2.0 * inputs as f64,
+        phases: vec![
+            Phase::product(n, inputs, outputs),
+            Phase::elementwise(n * outputs, pointwise),
+        ],
+        reads: reads.clone(),
+        writes: vec![y_id],
     });
 
-    let y = matrix(y, n, outputs);
     let (dy, dx, dw) = (Output::of(&y), Slot::of(&x), Slot::of(weight));
     let db = bias.map(Slot::of);
     let weight = weight.clone();
     tape.record(move |g| {
         let (xs, w) = (read(&x), read(&weight));
+        let dz_id = dy.id();
         let (mut dz, mut dw_sum, mut dx_sum) = (dy.take(g), dw.take(g), dx.open(g));
         let mut db_sum = db.as_ref().map(|db| db.take(g));
+        let add = !dx_sum.is_first;
         let packed = Packed::new(View::new(&w, inputs), outputs, inputs);
         // Slab by slab, so that dz and x come from memory once and then from the caches.
         let slab = (SLAB * inputs).next_multiple_of(8 * ROWS);
@@ -116,20 +127,52 @@ pub fn linear(
             );
             // SAFETY: the gradient has (n, inputs) elements, and these are its rows.
             let to = unsafe { dx_sum.shared().pointer().add(rows.start * inputs) };
-            let to = Plain::new(Shared::from_pointer(to), inputs, !dx_sum.is_first);
+            let to = Plain::new(Shared::from_pointer(to), inputs, add);
             multiply_parallel(dz, &packed, rows.len(), &to);
         }
         dw.put(g, dw_sum);
-        if let (Some(db), Some(sum)) = (db, db_sum) {
+        if let (Some(db), Some(sum)) = (&db, db_sum) {
             db.put(g, sum);
         }
         // SAFETY: the slabs' products have written all rows.
         unsafe { dx.close(g, dx_sum) };
-        cost::report(|| Cost {
+        // The parts run slab by slab, and do not wait for each other more than this says.
+        if z.is_some() {
+            cost::report(|| Cost {
+                name: "linear.backward",
+                bytes: 12.0 * (n * outputs) as f64,
+                phases: vec![Phase::elementwise(n * outputs, 2.0)],
+                reads: vec![dz_id, y_id],
+                writes: vec![dz_id],
+                ..Cost::default()
+            });
+        }
+        if let Some(db) = db {
+            cost::report(|| Cost {
+                name: "linear.backward",
+                bytes: 4.0 * (n * outputs) as f64,
+                phases: vec![Phase::sums(outputs, n + 1)],
+                reads: vec![dz_id, db.id()],
+                writes: vec![db.id()],
+                ..Cost::default()
+            });
+        }
+        let product = |product: Phase, reads: [Id; 3], writes: Id| Cost {
             name: "linear.backward",
-            flops: 2.0 * flops,
-            bytes: 8.0 * sizes as f64,
-            span: 2.0 * n.max(outputs) as f64,
+            flops,
+            bytes: 4.0 * sizes as f64,
+            phases: vec![product],
+            reads: reads.to_vec(),
+            writes: vec![writes],
+        };
+        cost::report(|| {
+            let by_rows = Phase::product(outputs, n, inputs);
+            product(by_rows, [dz_id, reads[0], dw.id()], dw.id())
+        });
+        cost::report(|| {
+            let by_outputs = Phase::product(n, outputs, inputs);
+            let before = if add { dx.id() } else { Id::Unknown };
+            product(by_outputs, [dz_id, reads[1], before], dx.id())
         });
     });
     y.put_tape(tape)

@@ -4,9 +4,10 @@
 //! x̂ = (x − μ) r: y = x̂ ⊙ w + b.
 //! Backward with g = dy ⊙ w: dx = r (g − mean(g) − x̂ mean(g ⊙ x̂)), dw = Σ_rows dy ⊙ x̂,
 //! db = Σ_rows dy.
-//! Cost, for n rows: about 8·n·D FLOPs forward and 14·n·D backward; span 2·D and 2·max(n, D).
+//! Cost, for n rows: about 8·n·D FLOPs forward and 14·n·D backward; span 2·⌈log₂ D⌉ and a few
+//! operations forward, ⌈log₂ D⌉ and a few to dx, ⌈log₂ n⌉ to dw and db.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase, levels};
 use super::linear::add_in_order;
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
@@ -86,7 +87,7 @@ fn normalise<const N: usize>(
             },
         );
     };
-    let xs = read(&x);
+    let (xs, read_id) = (read(&x), Id::value(&x));
     // SAFETY: pieces do not overlap, and each writes all its rows.
     let (sum, y) = unsafe {
         if let Some(branch) = &branch {
@@ -110,21 +111,35 @@ fn normalise<const N: usize>(
     drop((xs, b));
     let sum = sum.map_or(x, |sum| matrix(sum, n, d));
     let cells = (n * d) as f64;
-    let span = 2.0 * d as f64;
-    cost::report(|| Cost {
-        name: "layer_norm",
-        flops: 8.0 * cells,
-        bytes: if N == 1 { 8.0 } else { 16.0 } * cells,
-        span,
+    let y = matrix(y, n, d);
+    cost::report(|| {
+        let mut reads = vec![read_id, Id::value(weight), Id::value(bias)];
+        reads.extend(branch.as_ref().map(Id::value));
+        let mut writes = vec![Id::value(&y)];
+        writes.extend(branch.as_ref().map(|_| Id::value(&sum)));
+        Cost {
+            name: "layer_norm",
+            flops: 8.0 * cells,
+            bytes: if N == 1 { 8.0 } else { 16.0 } * cells,
+            phases: vec![Phase {
+                work: (8 + N - 1) as f64 * cells,
+                // Sum of the branch; mean; differences, squares and their mean; root and reciprocal,
+                // x̂, w and b.
+                span: (N - 1) as f64 + 2.0 * levels(d) + 10.0,
+            }],
+            reads,
+            writes,
+        }
     });
 
-    let y = matrix(y, n, d);
     let (dy, dw, db) = (Output::of(&y), Slot::of(weight), Slot::of(bias));
     // Without a branch the sum is x itself, whose later uses reach it without this operation.
     let dsum = branch.map(|_| Output::of(&sum));
     let (saved, weight) = (sum.clone(), weight.clone());
     tape.record(move |g| {
+        let mut reads = vec![dy.id(), Id::value(&saved), Id::value(&weight)];
         let (dy, x, w) = (dy.take(g), read(&saved), read(&weight));
+        reads.extend(dsum.as_ref().map(Output::id));
         let dsum = dsum.and_then(|s| s.arrived(g));
         let mut targets = dx.each_ref().map(|slot| slot.open(g));
         let shared = targets.each_mut().map(|t| (t.shared(), t.is_first));
@@ -149,17 +164,42 @@ fn normalise<const N: usize>(
             unsafe { slot.close(g, target) };
         }
         drop(dsum);
+        let added = shared.iter().zip(&dx).filter(|((_, first), _)| !first);
+        cost::report(|| Cost {
+            name: "layer_norm.backward",
+            flops: 10.0 * cells,
+            bytes: if N == 1 { 16.0 } else { 28.0 } * cells,
+            phases: vec![Phase {
+                work: 10.0 * cells,
+                // x̂ and g, their means, and what is made of them.
+                span: levels(d) + 10.0,
+            }],
+            reads: reads
+                .iter()
+                .copied()
+                .chain(added.map(|(_, s)| s.id()))
+                .collect(),
+            writes: dx.iter().map(Slot::id).collect(),
+        });
         let (for_w, for_b): (Vec<_>, Vec<_>) = sums
             .into_iter()
             .map(|s| (s[..d].to_vec(), s[d..].to_vec()))
             .unzip();
         dw.add(g, |dw| add_in_order(dw, &for_w));
         db.add(g, |db| add_in_order(db, &for_b));
-        cost::report(|| Cost {
-            name: "layer_norm.backward",
-            flops: 14.0 * cells,
-            bytes: if N == 1 { 16.0 } else { 28.0 } * cells,
-            span: 2.0 * n.max(d) as f64,
+        cost::report(|| {
+            reads.extend([dw.id(), db.id()]);
+            Cost {
+                name: "layer_norm.backward",
+                flops: 4.0 * cells,
+                bytes: 0.0,
+                phases: vec![Phase {
+                    work: 4.0 * cells,
+                    span: 3.0 + levels(n + 1),
+                }],
+                reads,
+                writes: vec![dw.id(), db.id()],
+            }
         });
     });
     (sum, y.put_tape(tape))

@@ -5,8 +5,11 @@
 
 mod scratch;
 mod team;
+mod trace;
 
 pub use scratch::{Scratch, scratch};
+pub use team::SPIN;
+pub use trace::{Cut, Region, divisible, traced};
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -126,7 +129,7 @@ pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
     let threads = context.threads;
     let Some(team) = &context.team else {
         CONTEXT.set(context);
-        return (0..count).for_each(work);
+        return trace::run(count, work);
     };
     let next = AtomicUsize::new(0);
     // Whoever is awake takes the next piece: a worker that wakes late costs nothing but its share.
@@ -315,8 +318,7 @@ mod tests {
             cost::report(|| cost::Cost {
                 name: "x",
                 flops: 1.0,
-                bytes: 0.0,
-                span: 1.0,
+                ..cost::Cost::default()
             });
             simd::level()
         };

@@ -12,7 +12,8 @@
 //! the weight gradient; the padding is computed with and stays zero.
 //!
 //! Cost: 2·B·T·G·H·(D+H) FLOPs forward, twice that backward; the longest chain is T steps, each a
-//! product of depth log₂ H and the cell.
+//! product of depth 1 + ⌈log₂ H⌉ (backward G·H) and the cell; the products with x and those for the
+//! gradients of the weights are outside that chain.
 
 mod backward;
 mod buffer;
@@ -27,7 +28,7 @@ pub(super) mod testing;
 pub use cell::{Backward, Cell, Forward};
 pub use step::Stepper;
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase};
 use super::simd::{self, Kernel, Level, Simd};
 use super::{Activation, Matrix, Output, Slot, matrix, parallel, read};
 use buffer::Buffer;
@@ -184,9 +185,15 @@ pub fn layer<C: Cell>(
         forward::piece::<C>(&layout, &packed, piece, seq_len, x, y, training)
     });
     drop((packed, xs));
-    cost::report(|| costs::<C>(C::NAME, 1.0, &plan, &layout));
-
     let y = matrix(y, rows, hidden);
+    let ids = weights.ids();
+    let (x_id, y_id) = (Id::value(&x), Id::value(&y));
+    cost::report(|| Cost {
+        reads: ids.into_iter().chain([x_id]).collect(),
+        writes: vec![y_id],
+        ..forward_cost::<C>(&plan, &layout)
+    });
+
     if training {
         let packed = pack::BackwardWeights::new::<C>(&layout, weights);
         let (dx, dy) = (Slot::of(&x), Output::of(&y));
@@ -197,6 +204,7 @@ pub fn layer<C: Cell>(
             Slot::of(weights.bias_hh),
         ];
         tape.record(move |gradients| {
+            let dy_id = dy.id();
             let dy = dy.take(gradients);
             let mut sum = dx.open(gradients);
             let (shared, is_first) = (sum.shared(), sum.is_first);
@@ -216,13 +224,37 @@ pub fn layer<C: Cell>(
             for (slot, sum) in slots.iter().zip(sums) {
                 slot.put(gradients, sum);
             }
-            cost::report(|| costs::<C>(C::BACKWARD_NAME, 2.0, &plan, &layout));
+            let [chain, input, weights] = backward_costs::<C>(&plan, &layout);
+            // The gradients of the gates are named as that of y is, from which they are made.
+            cost::report(|| Cost {
+                reads: vec![dy_id, y_id, ids[1]],
+                writes: vec![dy_id],
+                ..chain
+            });
+            cost::report(|| Cost {
+                reads: vec![dy_id, ids[0], if is_first { Id::Unknown } else { dx.id() }],
+                writes: vec![dx.id()],
+                ..input
+            });
+            cost::report(|| {
+                let sums = slots.each_ref().map(Slot::id);
+                Cost {
+                    reads: sums.into_iter().chain([dy_id, x_id, y_id]).collect(),
+                    writes: sums.to_vec(),
+                    ..weights
+                }
+            });
         });
     }
     y.put_tape(tape)
 }
 
 impl RecurrentWeights<'_> {
+    /// W_ih, W_hh, b_ih, b_hh.
+    fn ids(&self) -> [Id; 4] {
+        [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh].map(Id::value)
+    }
+
     /// Panics unless the shapes fit each other and inputs of width `input`; returns H.
     fn check<C: Cell>(&self, input: usize) -> usize {
         let (rows, hidden) = *self.weight_hh.shape();
@@ -254,22 +286,65 @@ impl RecurrentWeights<'_> {
     }
 }
 
-/// `passes` is 1 for the forward pass; the backward pass multiplies twice as much.
-fn costs<C: Cell>(name: &'static str, passes: f64, plan: &Plan, layout: &Layout) -> Cost {
-    let (gates, d, h) = (C::GATES as f64, layout.input as f64, layout.hidden as f64);
-    let tokens = (plan.batch * plan.seq_len) as f64;
-    let depth = |width: f64| 1.0 + width.max(2.0).log2().ceil();
-    let saved = (C::SAVED + 2) as f64 * h;
-    // A step sums over H units forward and over G·H gates backward.
-    let chain = if passes == 1.0 {
-        depth(h)
-    } else {
-        depth(gates * h)
-    } + C::DEPTH;
+/// The products with x of all steps at once, then T steps, each a product with the state and the
+/// cell.
+fn forward_cost<C: Cell>(plan: &Plan, layout: &Layout) -> Cost {
+    let (d, h) = (layout.input, layout.hidden);
+    let (tokens, rows) = (plan.batch * plan.seq_len, C::GATES * h);
+    let input = Phase::product(tokens, d, rows);
+    let step = Phase::product(plan.batch, h, rows);
     Cost {
-        name,
-        flops: passes * 2.0 * tokens * gates * h * (d + h),
-        bytes: 4.0 * passes * (tokens * (d + h + saved) + gates * h * (d + h + 2.0)),
-        span: depth(d) + plan.seq_len as f64 * chain,
+        name: C::NAME,
+        flops: 2.0 * (tokens * rows * (d + h)) as f64,
+        bytes: bytes::<C>(plan, layout),
+        phases: vec![input, chain::<C>(plan, layout, step)],
+        ..Cost::default()
     }
+}
+
+/// The chain of steps back in time, which gives the gradients of the gates; from these the
+/// gradient of x, and those of the weights.
+fn backward_costs<C: Cell>(plan: &Plan, layout: &Layout) -> [Cost; 3] {
+    let (d, h) = (layout.input, layout.hidden);
+    let (tokens, rows) = (plan.batch * plan.seq_len, C::GATES * h);
+    let flops = |width: usize| 2.0 * (tokens * rows * width) as f64;
+    let part = |flops, bytes, phases| Cost {
+        name: C::BACKWARD_NAME,
+        flops,
+        bytes,
+        phases,
+        ..Cost::default()
+    };
+    let steps = chain::<C>(plan, layout, Phase::product(plan.batch, rows, h));
+    let bytes = 2.0 * bytes::<C>(plan, layout);
+    [
+        part(flops(h), bytes, vec![steps]),
+        part(flops(d), 0.0, vec![Phase::product(tokens, rows, d)]),
+        part(
+            flops(d + h),
+            0.0,
+            vec![
+                Phase::product(rows, tokens, d + h),
+                Phase::elementwise(rows * (d + h), 1.0),
+            ],
+        ),
+    ]
+}
+
+/// T steps, each this product of the whole batch and the cell: as many operations as its chain is
+/// long for every gate of every unit.
+fn chain<C: Cell>(plan: &Plan, layout: &Layout, product: Phase) -> Phase {
+    let gates = (plan.batch * C::GATES * layout.hidden) as f64;
+    let steps = plan.seq_len as f64;
+    Phase {
+        work: steps * (product.work + gates * C::DEPTH),
+        span: steps * (product.span + C::DEPTH),
+    }
+}
+
+fn bytes<C: Cell>(plan: &Plan, layout: &Layout) -> f64 {
+    let (d, h) = (layout.input, layout.hidden);
+    let tokens = plan.batch * plan.seq_len;
+    let saved = (C::SAVED + 2) * h;
+    4.0 * (tokens * (d + h + saved) + C::GATES * h * (d + h + 2)) as f64
 }

@@ -2,9 +2,10 @@
 //! `MSELoss` (no half).
 //!
 //! dy_i = 2 (y_i − a_i) / N on those rows, 0 on the others.
-//! Cost, for n rows: 3·n FLOPs forward, 2·n backward; span n: the sums are too small to cut up.
+//! Cost, for n rows: 3·n FLOPs forward, 2·n backward; span ⌈log₂ n⌉ and a few
+//! operations, though the sums are too small to cut up.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase, levels};
 use super::{Activation, Scalar, Slot, device, values};
 use dfdx::prelude::*;
 
@@ -27,17 +28,30 @@ pub fn squared_error(predictions: Activation, answers: &[f32], mask: &[f32]) -> 
         *y = if mask == 0.0 { 0.0 } else { *y - answer };
         loss += f64::from(*y) * f64::from(*y);
     }
-    let cost = move |name, flops: f64| {
+    let loss = device().tensor((loss * scale) as f32);
+    let kept = Id::kept(&errors);
+    let cost = move |name, each: f64, span: f64, reads: Vec<Id>, writes: Vec<Id>| {
         cost::report(|| Cost {
             name,
-            flops: flops * n as f64,
+            flops: each * n as f64,
             bytes: 12.0 * n as f64,
-            span: n as f64,
+            phases: vec![Phase {
+                work: each * n as f64,
+                span,
+            }],
+            reads,
+            writes,
         });
     };
-    cost("squared_error", 3.0);
+    let (read, made) = (Id::value(&predictions), Id::value(&loss));
+    cost(
+        "squared_error",
+        3.0,
+        levels(n) + 3.0,
+        vec![read],
+        vec![kept, made],
+    );
 
-    let loss = device().tensor((loss * scale) as f32);
     let (dloss, dy) = (Slot::of(&loss), Slot::of(&predictions));
     tape.record(move |g| {
         let factor = dloss.take(g)[0] * (2.0 * scale) as f32;
@@ -46,7 +60,14 @@ pub fn squared_error(predictions: Activation, answers: &[f32], mask: &[f32]) -> 
                 *dy += factor * error;
             }
         });
-        cost("squared_error.backward", 2.0);
+        let sent = dy.id();
+        cost(
+            "squared_error.backward",
+            2.0,
+            2.0,
+            vec![kept, dloss.id(), sent],
+            vec![sent],
+        );
     });
     loss.put_tape(tape)
 }

@@ -50,6 +50,8 @@ impl Frame {
 struct Entry {
     label: String,
     style: Option<Style>,
+    /// Of a single mark, which.
+    mark: Option<usize>,
     /// Height at the right end, by which direct labels are ordered.
     end: f64,
 }
@@ -272,6 +274,12 @@ impl Page {
 
     fn sample(&mut self, entry: &Entry, (left, y): Point) {
         let line = vec![(left, y), (left + SAMPLE - 6.0, y)];
+        if let Some(which) = entry.mark {
+            let place = (left + (SAMPLE - 6.0) / 2.0, y);
+            marks::single(&mut self.shapes, which, place, Ink::Muted);
+            let at = (left + SAMPLE, y);
+            return self.text(at, &entry.label, LABEL, Ink::Text, Anchor::Start);
+        }
         match &entry.style {
             Some(style) => {
                 self.line(line, Ink::Series(style.color), 2.4, style.dash);
@@ -333,6 +341,7 @@ fn entries(figure: &Figure) -> Vec<Entry> {
             entries.push(Entry {
                 label: label.into(),
                 style,
+                mark: None,
                 end: y.position(end),
             });
         }
@@ -352,5 +361,12 @@ fn entries(figure: &Figure) -> Vec<Entry> {
             floor.points.last().map_or(f64::NAN, |p| p.1),
         );
     }
+    let labels = figure.mark_labels.iter().enumerate();
+    entries.extend(labels.map(|(which, label)| Entry {
+        label: label.clone(),
+        style: None,
+        mark: Some(which),
+        end: 0.0,
+    }));
     entries
 }

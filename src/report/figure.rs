@@ -38,6 +38,8 @@ pub struct Figure {
     pub y_scale: Scale,
     /// Fixed ends of the ordinate.
     pub y_range: Option<[f64; 2]>,
+    /// What the single marks are, in order.
+    pub mark_labels: Vec<String>,
     /// Small multiples.
     pub panels: Vec<Panel>,
 }
@@ -75,6 +77,8 @@ pub struct Series {
     pub runs: Vec<Vec<(f64, f64)>>,
     /// Operations of a step, of a roofline plot.
     pub operations: Vec<Operation>,
+    /// Places of the specification's marks, one list a mark.
+    pub marks: Vec<Vec<(f64, f64)>>,
 }
 
 /// An estimate at one x.
@@ -125,6 +129,12 @@ pub fn collect(
     }
     let facets = facet_values(&spec.facet, experiment, &rows);
     let longest = longest_run(&rows);
+    let marked = spec.marks.iter().map(|mark| {
+        let records = source.measured(&experiment.id, &mark.metric);
+        let rows = records.map(|record| Ok((Row::of(record)?, record.value.unwrap_or(f64::NAN))));
+        rows.collect::<anyhow::Result<Vec<_>>>()
+    });
+    let marked: Vec<Vec<(Row, f64)>> = marked.collect::<anyhow::Result<_>>()?;
     let mut panels = Vec::new();
     for facet in &facets {
         let values = || spec.facet.iter().zip(facet);
@@ -140,7 +150,7 @@ pub fn collect(
                 };
                 values().map(label).collect::<Vec<_>>().join(", ")
             }),
-            series: series(spec, &rows, longest),
+            series: series(spec, &rows, longest, &marked, &inside),
             floors: super::floors::floors(spec, experiment, source, &lenient)?,
             roofs: Roofs::of(&rows).filter(|_| spec.kind == PlotKind::Roofline),
         });
@@ -163,13 +173,18 @@ pub fn collect(
         x_scale: spec.x_scale,
         y_scale: spec.y_scale,
         y_range: spec.y_range,
+        mark_labels: spec.marks.iter().map(|m| m.label.clone()).collect(),
         panels,
     })
 }
 
 fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
     let place = format!("plot `{}` of experiment `{}`", spec.file, experiment.id);
-    for metric in std::iter::once(&spec.metric).chain(&spec.floor) {
+    let marks = spec.marks.iter().map(|mark| &mark.metric);
+    for metric in std::iter::once(&spec.metric)
+        .chain(&spec.floor)
+        .chain(marks)
+    {
         if find(metric).is_none() {
             let known: Vec<_> = METRICS.iter().map(|m| m.name).collect();
             bail!(
@@ -239,7 +254,13 @@ fn facet_values(
     values
 }
 
-fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> {
+fn series(
+    spec: &PlotSpec,
+    rows: &[&(Row, f64)],
+    longest: usize,
+    marked: &[Vec<(Row, f64)>],
+    inside: &dyn Fn(&Row) -> bool,
+) -> Vec<Series> {
     let mut groups: BTreeMap<Vec<String>, Vec<&(Row, f64)>> = BTreeMap::new();
     for row in rows {
         let key = spec
@@ -287,9 +308,42 @@ fn series(spec: &PlotSpec, rows: &[&(Row, f64)], longest: usize) -> Vec<Series> 
                 points,
                 runs,
                 operations,
+                marks: marked
+                    .iter()
+                    .map(|rows| marks(spec, rows, &key, inside))
+                    .collect(),
             }
         })
         .filter(|series| spec.kind != PlotKind::Roofline || !series.points.is_empty())
+        .collect()
+}
+
+/// Where the marks of one series and metric stand: the median at each abscissa.
+fn marks(
+    spec: &PlotSpec,
+    rows: &[(Row, f64)],
+    key: &[String],
+    inside: &dyn Fn(&Row) -> bool,
+) -> Vec<(f64, f64)> {
+    let same = |row: &Row| {
+        spec.series
+            .iter()
+            .zip(key)
+            .all(|(column, v)| row.get(column) == v)
+    };
+    let of_series = rows.iter().filter(|(row, _)| inside(row) && same(row));
+    let mut places: Vec<(f64, f64)> = of_series
+        .filter_map(|(row, value)| Some((row.get("x").parse().ok()?, *value)))
+        .collect();
+    places.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let groups = places.chunk_by(|a, b| a.0 == b.0);
+    groups
+        .map(|group| {
+            (
+                group[0].0,
+                median(&group.iter().map(|p| p.1).collect::<Vec<_>>()),
+            )
+        })
         .collect()
 }
 

@@ -17,7 +17,10 @@ pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {
     let floors = panels()
         .flat_map(|p| &p.floors)
         .flat_map(|f| f.points.iter().map(|p| p.1));
-    let mut values: Vec<f64> = samples.chain(floors).collect();
+    let marks = panels()
+        .flat_map(|p| &p.series)
+        .flat_map(|s| s.marks.iter().flatten().map(|m| m.1));
+    let mut values: Vec<f64> = samples.chain(floors).chain(marks).collect();
     // Intervals count as far as they do not squeeze the measurements: from three values they may
     // reach far, and are then cut at the frame.
     let shown = values
@@ -62,6 +65,7 @@ pub(super) fn x_axis(figure: &Figure, width: f64) -> Axis {
             .iter()
             .map(|p| p.x)
             .chain(s.runs.iter().flatten().map(|p| p.0))
+            .chain(s.marks.iter().flatten().map(|m| m.0))
     });
     let mut values: Vec<f64> = points.collect();
     values.sort_by(f64::total_cmp);

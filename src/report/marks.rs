@@ -53,6 +53,35 @@ pub fn panel(
     for series in &panel.series {
         estimates(shapes, figure.kind, series, y, &place);
     }
+    for series in &panel.series {
+        for (which, marks) in series.marks.iter().enumerate() {
+            for at in marks.iter().filter(|m| y.shows(m.1)) {
+                single(shapes, which, place(*at), Ink::Series(series.style.color));
+            }
+        }
+    }
+}
+
+/// A single mark: the first of a specification a disc with a dark rim, the second a cross, so that
+/// neither is taken for a point of the line.
+pub fn single(shapes: &mut Vec<Shape>, which: usize, at: Point, ink: Ink) {
+    if which.is_multiple_of(2) {
+        for (radius, ink) in [(5.6, Ink::Text), (4.0, ink)] {
+            disc(shapes, at, radius, ink, 1.0);
+        }
+        return;
+    }
+    for (dx, dy) in [(4.5, 4.5), (4.5, -4.5)] {
+        for (width, ink) in [(4.4, Ink::Surface), (2.2, ink)] {
+            shapes.push(Shape::Path {
+                points: vec![(at.0 - dx, at.1 - dy), (at.0 + dx, at.1 + dy)],
+                ink,
+                alpha: 1.0,
+                width,
+                dash: &[],
+            });
+        }
+    }
 }
 
 /// Single runs, faint; only if there are several, or the median would lie on its own run.

@@ -25,6 +25,8 @@ pub struct Effect {
     range: (f64, f64),
     /// Observations of the smaller group.
     n: usize,
+    /// Whether it was counted and not sampled: the interval is `range`, whatever the level.
+    exact: bool,
 }
 
 /// Mean, squared standard error and degrees of freedom of one group.
@@ -72,6 +74,7 @@ fn combine(groups: &[(f64, Group)]) -> Effect {
         logarithmic: false,
         range: (f64::MIN, f64::MAX),
         n: groups.iter().map(|(_, g)| g.n).min().unwrap_or(0),
+        exact: false,
     }
 }
 
@@ -86,6 +89,39 @@ fn logarithms(sample: &[f64]) -> Result<Vec<f64>, StatsError> {
 }
 
 impl Effect {
+    /// A quantity that is counted and has no sampling error, with the least and the greatest value it
+    /// has in the `n` places where it was counted.
+    pub fn exact(estimate: f64, (low, high): (f64, f64), n: usize) -> Result<Self, StatsError> {
+        check(&[estimate, low, high], 1)?;
+        Ok(Self {
+            center: estimate,
+            error: 0.0,
+            freedom: 1.0,
+            logarithmic: false,
+            range: (low.min(estimate), high.max(estimate)),
+            n,
+            exact: true,
+        })
+    }
+
+    /// A least-squares slope with its standard error, from `n` points.
+    pub(super) fn slope(center: f64, error: f64, n: usize) -> Self {
+        Self {
+            center,
+            error,
+            freedom: (n - 2) as f64,
+            logarithmic: false,
+            range: (f64::MIN, f64::MAX),
+            n,
+            exact: false,
+        }
+    }
+
+    /// Whether it has no sampling error, so that there is nothing to test.
+    pub fn is_exact(&self) -> bool {
+        self.exact
+    }
+
     /// Mean of one sample of at least two values.
     pub fn mean(sample: &[f64]) -> Result<Self, StatsError> {
         Ok(combine(&[(1.0, Group::new(sample, 0.0)?)]))
@@ -185,6 +221,15 @@ impl Effect {
     pub fn interval(&self, level: f64) -> Interval {
         let reach = t_quantile(1.0 - (1.0 - level) / 2.0, self.freedom) * self.error;
         let clip = |value: f64| self.natural(value).clamp(self.range.0, self.range.1);
+        if self.exact {
+            return Interval {
+                low: self.range.0,
+                estimate: self.center,
+                high: self.range.1,
+                level,
+                n: self.n,
+            };
+        }
         Interval {
             low: clip(self.center - reach),
             estimate: clip(self.center),

@@ -1,11 +1,22 @@
 //! Growth exponents: the slope of log y over log x.
 
-use super::effect::t_quantile;
-use super::{Interval, StatsError, check, mean};
+use super::{Effect, StatsError, check, mean};
 
-/// Least-squares slope of ln y over ln x with its Student interval on n − 2 degrees of freedom:
-/// the k of y ∝ xᵏ. Needs three points and two different x.
-pub fn log_log_slope(x: &[f64], y: &[f64], level: f64) -> Result<Interval, StatsError> {
+/// Least-squares slope of ln y over ln x, the k of y ∝ xᵏ, with Student's t on n − 2 degrees of
+/// freedom. Needs three points and two different x. Several y at one x are points of their own.
+pub fn log_log_slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
+    if let Some(&value) = x.iter().chain(y).find(|v| v.is_nan() || **v <= 0.0) {
+        return Err(StatsError::Unusable {
+            value,
+            why: "a logarithm needs positive values",
+        });
+    }
+    let logarithms = |values: &[f64]| values.iter().map(|v| v.ln()).collect::<Vec<f64>>();
+    slope(&logarithms(x), &logarithms(y))
+}
+
+/// Least-squares slope of y over x, likewise.
+pub fn slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
     if x.len() != y.len() {
         return Err(StatsError::Unpaired {
             left: x.len(),
@@ -14,42 +25,27 @@ pub fn log_log_slope(x: &[f64], y: &[f64], level: f64) -> Result<Interval, Stats
     }
     check(x, 3)?;
     check(y, 3)?;
-    if let Some(&value) = x.iter().chain(y).find(|v| **v <= 0.0) {
-        return Err(StatsError::Unusable {
-            value,
-            why: "a logarithm needs positive values",
-        });
-    }
-    let x: Vec<f64> = x.iter().map(|v| v.ln()).collect();
-    let y: Vec<f64> = y.iter().map(|v| v.ln()).collect();
-    let (x_mean, y_mean) = (mean(&x), mean(&y));
+    let (x_mean, y_mean) = (mean(x), mean(y));
     let spread: f64 = x.iter().map(|v| (v - x_mean).powi(2)).sum();
     if spread < 1e-12 {
         return Err(StatsError::Unusable {
-            value: x[0].exp(),
+            value: x[0],
             why: "a slope needs two different x",
         });
     }
     let products: f64 = x
         .iter()
-        .zip(&y)
+        .zip(y)
         .map(|(x, y)| (x - x_mean) * (y - y_mean))
         .sum();
     let slope = products / spread;
     let residuals = x
         .iter()
-        .zip(&y)
+        .zip(y)
         .map(|(x, y)| y - y_mean - slope * (x - x_mean));
     let freedom = (x.len() - 2) as f64;
     let variance = residuals.map(|r| r * r).sum::<f64>() / freedom;
-    let reach = t_quantile(1.0 - (1.0 - level) / 2.0, freedom) * (variance / spread).sqrt();
-    Ok(Interval {
-        low: slope - reach,
-        estimate: slope,
-        high: slope + reach,
-        level,
-        n: x.len(),
-    })
+    Ok(Effect::slope(slope, (variance / spread).sqrt(), x.len()))
 }
 
 #[cfg(test)]
@@ -60,7 +56,8 @@ mod tests {
     #[test]
     fn finds_an_exact_power() {
         let x = [1.0, 2.0, 4.0, 8.0];
-        let slope = log_log_slope(&x, &x.map(|v: f64| 3.0 * v.powf(1.7)), 0.95).unwrap();
+        let slope = log_log_slope(&x, &x.map(|v: f64| 3.0 * v.powf(1.7))).unwrap();
+        let slope = slope.interval(0.95);
         assert!((slope.estimate - 1.7).abs() < 1e-12 && slope.half_width() < 1e-6);
     }
 
@@ -71,7 +68,7 @@ mod tests {
         let trials = 4000;
         let covered = (0..trials).filter(|_| {
             let y = x.map(|v: f64| v.powf(1.3) * (0.1 * random.normal()).exp());
-            log_log_slope(&x, &y, 0.95).unwrap().covers(1.3)
+            log_log_slope(&x, &y).unwrap().interval(0.95).covers(1.3)
         });
         let rate = covered.count() as f64 / trials as f64;
         assert!((0.94..=0.96).contains(&rate), "{rate}");
@@ -79,8 +76,8 @@ mod tests {
 
     #[test]
     fn refuses_what_has_no_slope() {
-        assert!(log_log_slope(&[1.0, 2.0], &[1.0, 2.0], 0.95).is_err());
-        assert!(log_log_slope(&[2.0; 3], &[1.0, 2.0, 3.0], 0.95).is_err());
-        assert!(log_log_slope(&[1.0, 2.0, 3.0], &[1.0, 0.0, 3.0], 0.95).is_err());
+        assert!(log_log_slope(&[1.0, 2.0], &[1.0, 2.0]).is_err());
+        assert!(log_log_slope(&[2.0; 3], &[1.0, 2.0, 3.0]).is_err());
+        assert!(log_log_slope(&[1.0, 2.0, 3.0], &[1.0, 0.0, 3.0]).is_err());
     }
 }

@@ -338,6 +338,9 @@ fn check_plots(experiment: &Experiment) -> Result<(), Fault> {
         plot.floor
             .iter()
             .try_for_each(|name| metric(key("floor"), name))?;
+        plot.marks
+            .iter()
+            .try_for_each(|mark| metric(key("marks"), &mark.metric))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::schema::{
     Experiment, Gates, Kind, PlotKind, PlotSpec, Series, Settings, Sweep, Threads,
 };
 use super::texts::Texts;
+use super::work_span;
 use super::{Record, work::*};
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
@@ -461,6 +462,14 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
         };
         let drawn = |plot: &PlotSpec| plot.kind == PlotKind::Roofline && plot.may_show(&shared);
         let operations = mode == Mode::TrainStep && experiment.plots.iter().any(drawn);
+        let of_graph = |plot: &PlotSpec| {
+            work_span::METRICS.contains(&plot.metric.as_str()) && plot.may_show(&shared)
+        };
+        let work_span = mode != Mode::Decode && experiment.plots.iter().any(of_graph);
+        if work_span && !threads.contains(&1) {
+            let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
+            return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
+        }
         runs.push(Run {
             id,
             experiment: experiment.id.clone(),
@@ -476,6 +485,7 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
                 repeats: s.repeats.unwrap_or(10),
                 seconds_per_model: s.seconds_per_model.unwrap_or(1.0),
                 operations,
+                work_span,
             }),
         });
     }

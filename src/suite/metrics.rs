@@ -61,8 +61,65 @@ pub const METRICS: &[Metric] = &[
         "1",
         None,
         false,
-        "longest chain of dependent floating-point operations of one step, its operations one after \
-         the other",
+        "longest chain of dependent floating-point operations through the graph of one step",
+    ),
+    metric(
+        "work_flops",
+        "1",
+        None,
+        false,
+        "all floating-point operations of one step, element-wise ones too, an activation as one",
+    ),
+    metric(
+        "parallelism",
+        "1",
+        None,
+        false,
+        "work_flops / span_flops: the most that any number of workers could speed up one step",
+    ),
+    metric(
+        "step_span_seconds",
+        "s",
+        None,
+        true,
+        "longest chain through one step, at the measured time from an operation to one that needs it",
+    ),
+    metric(
+        "predicted_speed_up",
+        "1",
+        Some("workers"),
+        true,
+        "speed-up of one step by a greedy schedule of its graph, each operation at the rate \
+         measured on one thread",
+    ),
+    metric(
+        "saturation_speed_up",
+        "1",
+        Some("fewest workers that reach half of the most predicted"),
+        true,
+        "predicted_speed_up at that number of workers",
+    ),
+    metric(
+        "measured_speed_up",
+        "1",
+        Some("threads"),
+        true,
+        "time of one step on one thread divided by that on so many, timed in turn",
+    ),
+    metric(
+        "program_speed_up",
+        "1",
+        Some("threads"),
+        true,
+        "speed-up predicted for this program on this machine, from a step recorded on one thread",
+    ),
+    metric(
+        "prediction_error",
+        "1",
+        Some("threads"),
+        true,
+        "step time predicted from a step recorded on one thread, divided by the median by the \
+         clock, less 1",
     ),
     metric(
         "peak_flops",

@@ -28,6 +28,7 @@ mod throughput_run;
 mod train_run;
 mod tune;
 pub mod work;
+mod work_span;
 
 pub use record::Record;
 

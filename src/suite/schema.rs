@@ -336,6 +336,19 @@ pub struct PlotSpec {
     /// Baseline models drawn as horizontal lines.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub baselines: Vec<String>,
+    /// Further metrics of the same series, drawn as single marks on the same axes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<MarkSpec>,
+}
+
+/// A metric drawn as single marks, at the records' own abscissa `x`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkSpec {
+    /// The metric.
+    pub metric: String,
+    /// What it is, for the legend.
+    pub label: String,
 }
 
 impl PlotSpec {

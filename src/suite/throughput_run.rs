@@ -4,6 +4,7 @@ use super::Record;
 use super::execute::{Failure, Session};
 use super::train_run::record;
 use super::work::{Run, Throughput, set_model};
+use super::work_span;
 use crate::measure::roofline::{self, CopyRate};
 use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, Shape};
@@ -38,6 +39,11 @@ pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Re
         at_most: work.repeats.max(200),
         seconds: work.seconds_per_model,
         operation_steps: if work.operations { OPERATION_STEPS } else { 0 },
+        recorded_steps: if work.work_span {
+            work_span::RECORDED_STEPS
+        } else {
+            0
+        },
     };
     let measured = interleaved(&workloads, repeats, &mut |fraction| {
         session.advance(fraction)
@@ -52,6 +58,12 @@ pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Re
         false => Vec::new(),
     };
     let mut rows = Vec::new();
+    for (i, model) in work.models.iter().enumerate() {
+        let of_model = measured.iter().skip(i).step_by(work.models.len());
+        let mut factors = run.clone();
+        set_model(&mut factors.record, model);
+        rows.extend(work_span::records(&factors, &of_model.collect::<Vec<_>>()));
+    }
     for ((model, threads), m) in pairs.into_iter().zip(measured) {
         let mut factors = run.clone();
         set_model(&mut factors.record, model);

@@ -123,6 +123,9 @@ pub struct Throughput {
     /// Whether each operation of a step is timed too, and the machine's copying beside it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub operations: bool,
+    /// Whether work and span of a step are recorded too, and how the program splits it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub work_span: bool,
     /// The models.
     pub models: Vec<ModelConfig>,
 }

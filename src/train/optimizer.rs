@@ -3,8 +3,10 @@
 use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
+use crate::ops::cost::{Id, touching};
 use crate::ops::{
-    self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
+    self, AdamwStep, Gradients, Matrix, RmspropStep, Slot, Tape, adamw_update, rmsprop_update,
+    squared_norm,
 };
 
 /// AdamW or RMSprop over all parameters of one model.
@@ -80,7 +82,13 @@ impl Optimizer {
             .iter()
             .map(|p| Slot::of(&p.tensor).take(gradients))
             .collect();
-        let norm = all.iter().map(|g| squared_norm(g)).sum::<f64>().sqrt() as f32;
+        let ids = |of: fn(&Matrix) -> Id| -> Vec<Id> {
+            let parameters = model.parameters();
+            parameters.iter().map(|p| of(&p.tensor)).collect()
+        };
+        let (gradient_ids, value_ids) = (ids(Id::gradient), ids(Id::value));
+        let norm = touching(&gradient_ids, &[Id::Norm], || squared_norm(&all));
+        let norm = norm.sqrt() as f32;
         if !norm.is_finite() {
             return norm;
         }
@@ -103,12 +111,13 @@ impl Optimizer {
             gradient_scale: constants.gradient_scale,
         };
         let parameters = model.parameters_mut().into_iter();
-        for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
+        for (k, (parameter, state)) in parameters.zip(&mut self.states).enumerate() {
             let ParameterState { weights, m, v } = state;
-            match settings.optimizer {
-                OptimizerKind::Adamw => adamw_update(weights, gradient, m, v, &constants),
-                OptimizerKind::Rmsprop => rmsprop_update(weights, gradient, v, &rmsprop),
-            }
+            let reads = [gradient_ids[k], value_ids[k], Id::Norm];
+            touching(&reads, &[value_ids[k]], || match settings.optimizer {
+                OptimizerKind::Adamw => adamw_update(weights, &all[k], m, v, &constants),
+                OptimizerKind::Rmsprop => rmsprop_update(weights, &all[k], v, &rmsprop),
+            });
             parameter.set(weights);
         }
         norm

@@ -7,6 +7,7 @@ use timing::{LENGTHS, MODES, speed};
 mod adding;
 mod context;
 mod distance;
+mod graph;
 mod scan;
 mod state;
 mod text_prediction;

@@ -32,6 +32,7 @@ const FEW: Repeats = Repeats {
     at_most: 4,
     seconds: 0.0,
     operation_steps: 0,
+    recorded_steps: 0,
 };
 
 #[test]

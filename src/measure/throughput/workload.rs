@@ -109,7 +109,7 @@ impl Prepared {
     }
 
     /// Runs on the current threads and returns the seconds a step took.
-    pub(super) fn step_here(&mut self) -> f64 {
+    pub(in crate::measure) fn step_here(&mut self) -> f64 {
         match &mut self.work {
             Work::Train {
                 model,

@@ -8,7 +8,8 @@
 //!
 //! Scores exist for one head's block of rows at a time, so memory grows with T, not T².
 //! Cost: 2 products forward and 5 backward of 2·dh FLOPs for each of the T² pairs, or T(T+1)/2 if
-//! causal; span 4·T forward (a row's sum), 8·T backward.
+//! causal; span, with ⌈log₂⌉ for each sum: forward q kᵀ, the row's maximum and sum, P v; backward
+//! S or dP, then dq, dk and dv side by side.
 
 mod alibi;
 mod backward;
@@ -21,7 +22,7 @@ mod tests;
 pub use alibi::{bias, slopes};
 pub use rotary::Rotary;
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase, depth, levels};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Level, level};
 use super::{Activation, Output, Slot, matrix, read};
@@ -218,14 +219,24 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
     };
     drop(x);
     let flops = plan.flops();
+    let y = matrix(y, n, width);
+    // Scores of all heads, and the longest chain of one product with the width of a head.
+    let (scores, dot) = (flops / 2.0 / plan.dh as f64, depth(plan.dh));
+    let turns = if shape.rotary { 3.0 } else { 0.0 };
+    let (read_id, kept) = (Id::value(&qkv), Id::kept(&log_sums));
     cost::report(|| Cost {
         name: "attention",
         flops: 2.0 * flops,
         bytes: 16.0 * (n * width) as f64,
-        span: 4.0 * seq_len as f64,
+        phases: vec![Phase {
+            // A score is scaled, compared, exponentiated and summed.
+            work: 2.0 * flops + 4.0 * scores + turns * 2.0 * (n * width) as f64,
+            span: turns + dot + 4.0 + 2.0 * levels(seq_len) + depth(seq_len),
+        }],
+        reads: vec![read_id],
+        writes: vec![Id::value(&y), kept],
     });
 
-    let y = matrix(y, n, width);
     if tape.is_on() {
         let (output, dqkv) = (Output::of(&y), Slot::of(&qkv));
         tape.record(move |g| {
@@ -251,7 +262,13 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
                 name: "attention.backward",
                 flops: 5.0 * flops,
                 bytes: 40.0 * (n * width) as f64,
-                span: 8.0 * seq_len as f64,
+                phases: vec![Phase {
+                    // P and dS: scaled, less L, exponentiated; less Δ, multiplied.
+                    work: 5.0 * flops + 5.0 * scores + turns * 4.0 * (n * width) as f64,
+                    span: 2.0 * turns + dot + 6.0 + depth(seq_len),
+                }],
+                reads: vec![read_id, Id::value(output.values()), kept, output.id()],
+                writes: vec![dqkv.id()],
             });
         });
     }

@@ -5,7 +5,7 @@
 //! products; then its values, (PAGE, dh padded to whole blocks). Both are read in order.
 
 use super::super::attention::{Rotary, bias, slopes};
-use super::super::cost::{self, Cost};
+use super::super::cost::{self, Cost, Phase, depth, levels};
 use super::super::math;
 use super::super::parallel::{self, Shared, scratch};
 use super::super::simd::{Kernel, Simd, dispatch_at, level};
@@ -140,7 +140,11 @@ pub fn attention_step(
         name: "decode.attention",
         flops: 4.0 * pairs,
         bytes: 8.0 * pairs,
-        span: 4.0 * tokens as f64,
+        phases: vec![Phase {
+            work: 4.0 * pairs,
+            span: depth(width / heads) + 2.0 * levels(tokens) + depth(tokens),
+        }],
+        ..Cost::default()
     });
 }
 

@@ -281,16 +281,21 @@ pub fn multiply_parallel<T: Store>(a: View, b: &Packed, m: usize, store: &T) {
         )
     };
     let threads = parallel::threads();
-    if threads == 1 || m * b.n * b.k.max(1) < PARALLEL_FROM {
+    let alone = || {
         for i in 0..m.div_ceil(ROW_BLOCK) {
             all(parallel::piece(m, ROW_BLOCK, i), 0..b.panels());
         }
-        return;
+    };
+    if m * b.n * b.k.max(1) < PARALLEL_FROM {
+        return alone();
+    }
+    let tile_rows = tile_shape(b.level).rows;
+    let tiles = m.div_ceil(tile_rows);
+    if threads == 1 {
+        return parallel::divisible(tiles * b.panels(), alone);
     }
     // Blocks of whole tiles, as many as make whole rounds and all but equal; where there are too few
     // rows, blocks of columns too.
-    let tile_rows = tile_shape(b.level).rows;
-    let tiles = m.div_ceil(tile_rows);
     let (blocks, parts) = match tiles < threads {
         true => (tiles, (threads * 4 / tiles).clamp(1, b.panels())),
         false => {

@@ -15,7 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Idle workers spin this long, so that the operations of a step find them awake, then sleep.
-const SPIN: Duration = Duration::from_micros(100);
+pub const SPIN: Duration = Duration::from_micros(100);
 /// From this time on they offer their core to other threads between looks.
 const POLITE: Duration = Duration::from_micros(20);
 /// Looks between two readings of the clock.

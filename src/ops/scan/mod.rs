@@ -31,7 +31,7 @@ mod tests;
 
 pub use step::{MinGruCell, MinLstmCell};
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Id, Phase};
 use super::parallel::{self, Shared, filled, scratch};
 use super::simd::dispatch_at;
 use super::{Activation, Matrix, Output, Slot, matrix, read, values};
@@ -120,9 +120,14 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
             });
         })
     };
-    cost::report(|| costs::<G>(G::NAME, &plan, 2.0));
-
     let y = matrix(y, rows, hidden);
+    let (read_id, start_id) = (Id::value(&gates), start.map_or(Id::Unknown, Id::value));
+    cost::report(|| Cost {
+        reads: vec![read_id, start_id],
+        writes: vec![Id::value(&y)],
+        ..costs::<G>(G::NAME, &plan, 2.0)
+    });
+
     if tape.is_on() {
         let (output, dgates) = (Output::of(&y), Slot::of(&gates));
         let dstart = start.map(Slot::of);
@@ -133,12 +138,21 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
             let saved = (&p[..], &first[..], &y[..]);
             let mut d = Vec::new();
             dgates.add(g, |dgates| d = backward::<G>(&plan, saved, &dy, dgates));
-            if let Some(dstart) = dstart {
+            if let Some(dstart) = &dstart {
                 dstart.add(g, |sum| {
                     sum.iter_mut().zip(&d).for_each(|(sum, d)| *sum += d);
                 });
             }
-            cost::report(|| costs::<G>(G::BACKWARD_NAME, &plan, 3.0));
+            cost::report(|| {
+                let writes = [Some(dgates.id()), dstart.map(|d| d.id())];
+                let writes: Vec<Id> = writes.into_iter().flatten().collect();
+                let reads = [read_id, start_id, Id::value(output.values()), output.id()];
+                Cost {
+                    reads: reads.into_iter().chain(writes.clone()).collect(),
+                    writes,
+                    ..costs::<G>(G::BACKWARD_NAME, &plan, 3.0)
+                }
+            });
         });
     }
     y.put_tape(tape)
@@ -296,10 +310,21 @@ fn costs<G: Gates>(name: &'static str, plan: &Plan, each: f64) -> Cost {
         } else {
             3.0 * count + 2.0
         };
+    let pointwise = G::DEPTH * if forward { 1.0 } else { 2.0 };
     Cost {
         name,
         flops: plan.flops(each),
         bytes: 4.0 * cells * moved,
-        span: plan.chain() + G::DEPTH * if forward { 1.0 } else { 2.0 },
+        phases: vec![
+            Phase {
+                work: cells * pointwise,
+                span: pointwise,
+            },
+            Phase {
+                work: plan.flops(each),
+                span: plan.chain(),
+            },
+        ],
+        ..Cost::default()
     }
 }

@@ -185,7 +185,7 @@ fn costs_say_what_was_done_and_how_deep() {
     for scan in ALGORITHMS {
         assert_eq!(names(&cost_of(5, scan)), ["mingru", "mingru.backward"]);
     }
-    let spans = |scan| [1024, 4096, 16384].map(|t| cost_of(t, scan)[0].span);
+    let spans = |scan| [1024, 4096, 16384].map(|t| cost_of(t, scan)[0].span());
     let [short, middle, long] = spans(Scan::Sequential);
     assert_eq!(
         [middle - short, long - middle],

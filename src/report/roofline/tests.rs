@@ -107,6 +107,7 @@ fn figure() -> Figure {
             style: palette::style("lstm", 0),
             points,
             runs: Vec::new(),
+            marks: Vec::new(),
             operations,
         }],
         floors: Vec::new(),
@@ -123,6 +124,7 @@ fn figure() -> Figure {
         x_scale: spec.x_scale,
         y_scale: spec.y_scale,
         y_range: None,
+        mark_labels: Vec::new(),
         panels,
     }
 }
