@@ -12,18 +12,8 @@ fn main() {
         for context in [16, 256, 1024, 4096] {
             for row in MODELS {
                 let config = ModelConfig {
-                    model: row.name.to_string(),
-                    vocab: 96,
-                    width,
-                    layers: 2,
                     heads: 4,
-                    seq_len: context + 1,
-                    positions: Positions::Learned,
-                    forget_bias: 0.0,
-                    chrono: None,
-                    scan: Default::default(),
-                    initial: Default::default(),
-                    output: seqduel::models::Output::Tokens,
+                    ..ModelConfig::new(row.name, 96, width, 2, context + 1)
                 };
                 let model = build(&config, 0).expect("the sizes are right");
                 let workload = Workload {

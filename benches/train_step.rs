@@ -4,7 +4,7 @@ mod common;
 
 use common::Bench;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{MODELS, ModelConfig, Positions, Shape};
+use seqduel::models::{MODELS, ModelConfig, Shape};
 use seqduel::ops::cost;
 
 /// Width, layers, tokens, sequences, vocabulary.
@@ -22,18 +22,8 @@ fn main() {
             let workload = Workload {
                 mode: Mode::TrainStep,
                 config: ModelConfig {
-                    model: row.name.to_string(),
-                    vocab,
-                    width,
-                    layers,
                     heads: 4,
-                    seq_len,
-                    positions: Positions::Learned,
-                    forget_bias: 0.0,
-                    chrono: None,
-                    scan: Default::default(),
-                    initial: Default::default(),
-                    output: seqduel::models::Output::Tokens,
+                    ..ModelConfig::new(row.name, vocab, width, layers, seq_len)
                 },
                 shape: Shape { batch, seq_len },
                 threads: bench.threads(),

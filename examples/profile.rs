@@ -7,7 +7,7 @@ use anyhow::Context;
 use seqduel::measure::memory::CountingAllocator;
 use seqduel::measure::roofline::probe;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{ModelConfig, Positions, Shape};
+use seqduel::models::{ModelConfig, Shape};
 use seqduel::ops::{cost, with_threads};
 use seqduel::stats::median;
 use std::collections::BTreeMap;
@@ -31,18 +31,8 @@ fn main() -> anyhow::Result<()> {
     let mut prepared = prepare(&Workload {
         mode: Mode::TrainStep,
         config: ModelConfig {
-            model,
-            vocab,
-            width,
-            layers,
             heads: 4,
-            seq_len,
-            positions: Positions::Learned,
-            forget_bias: 0.0,
-            chrono: None,
-            scan: Default::default(),
-            initial: Default::default(),
-            output: Default::default(),
+            ..ModelConfig::new(&model, vocab, width, layers, seq_len)
         },
         shape: Shape { batch, seq_len },
         threads,

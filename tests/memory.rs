@@ -22,18 +22,8 @@ fn a_thousand_steps_grow_nothing() {
             let mut prepared = prepare(&Workload {
                 mode,
                 config: ModelConfig {
-                    model: row.name.to_string(),
-                    vocab: 50,
-                    width: 32,
-                    layers: 2,
                     heads: 4,
-                    seq_len: 64,
-                    positions: Positions::Learned,
-                    forget_bias: 0.0,
-                    chrono: None,
-                    scan: Default::default(),
-                    initial: Default::default(),
-                    output: seqduel::models::Output::Tokens,
+                    ..ModelConfig::new(row.name, 50, 32, 2, 64)
                 },
                 // Activations of 128 KiB and more: the blocks that are kept.
                 shape: Shape {

@@ -16,18 +16,9 @@ const POSITIONS: [Positions; 5] = [
 
 fn config(model: &str) -> ModelConfig {
     ModelConfig {
-        model: model.into(),
-        vocab: 11,
-        width: 24,
-        layers: 2,
         heads: 3,
-        seq_len: 13,
-        positions: Positions::Learned,
         forget_bias: 1.0,
-        chrono: None,
-        scan: Default::default(),
-        initial: Default::default(),
-        output: Output::Tokens,
+        ..ModelConfig::new(model, 11, 24, 2, 13)
     }
 }
 

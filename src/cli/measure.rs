@@ -3,7 +3,7 @@
 use super::{Format, Shared, output};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
-use crate::models::{ModelConfig, Output, Positions, Scan, Shape, parameter_count};
+use crate::models::{ModelConfig, Positions, Scan, Shape, parameter_count};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -62,17 +62,10 @@ impl Sizes {
         Workload {
             mode,
             config: ModelConfig {
-                model: model.to_owned(),
-                vocab: self.vocab,
-                width: self.width,
-                layers: self.layers,
                 heads: self.heads,
-                seq_len: self.seq_len,
                 positions: self.positions,
-                forget_bias: 0.0,
-                chrono: None,
                 scan: self.scan,
-                output: Output::Tokens,
+                ..ModelConfig::new(model, self.vocab, self.width, self.layers, self.seq_len)
             },
             shape: Shape {
                 batch: self.batch,

@@ -170,18 +170,19 @@ impl TrainConfig {
     pub fn model_config(&self, source: &dyn Source) -> ModelConfig {
         let m = &self.model;
         ModelConfig {
-            model: m.model.clone(),
-            vocab: source.vocab(),
-            width: m.width,
-            layers: m.layers,
             heads: m.heads,
-            seq_len: source.longest(),
             positions: m.positions,
             forget_bias: m.forget_bias,
             chrono: m.chrono,
             scan: m.scan,
-            initial: Default::default(),
             output: source.output(),
+            ..ModelConfig::new(
+                &m.model,
+                source.vocab(),
+                m.width,
+                m.layers,
+                source.longest(),
+            )
         }
     }
 }

@@ -92,6 +92,25 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
+    /// A model that predicts tokens, everything else as it is by default: one head, learned
+    /// positions, PyTorch's initial values, a sequential scan.
+    pub fn new(model: &str, vocab: usize, width: usize, layers: usize, seq_len: usize) -> Self {
+        ModelConfig {
+            model: model.to_owned(),
+            vocab,
+            width,
+            layers,
+            heads: 1,
+            seq_len,
+            positions: Positions::Learned,
+            forget_bias: 0.0,
+            chrono: None,
+            scan: Scan::default(),
+            initial: Initial::default(),
+            output: Output::Tokens,
+        }
+    }
+
     /// Columns of the head: a score for each token, or one number.
     pub fn outputs(&self) -> usize {
         match self.output {

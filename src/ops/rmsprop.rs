@@ -5,7 +5,7 @@
 //! The decay is decoupled as AdamW's is; PyTorch's RMSprop adds it to the gradient. Without decay
 //! the two are the same.
 
-use super::cost::{self, Cost};
+use super::cost::{self, Cost, Phase};
 use super::parallel::{self, Shared};
 use super::simd::{Kernel, Simd, dispatch_at, level};
 
@@ -50,7 +50,12 @@ pub fn rmsprop_update(weights: &mut [f32], gradient: &[f32], v: &mut [f32], step
         name: "rmsprop",
         flops: 0.0,
         bytes: 20.0 * n as f64,
-        span: 0.0,
+        // Longest: scale, square, two of the mean, root, ε, division, rate, subtraction.
+        phases: vec![Phase {
+            work: 10.0 * n as f64,
+            span: 9.0,
+        }],
+        ..Cost::default()
     });
 }
 

@@ -104,7 +104,7 @@ fn score_last(batch: &mut Batch) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{Decoder, ModelConfig, Output, Positions, Shape};
+    use crate::models::{Decoder, ModelConfig, Positions, Shape};
     use crate::nn::Parameter;
     use crate::ops::{Activation, Input, Tape, matrix};
     use dfdx::tensor::PutTape;
@@ -124,18 +124,8 @@ mod tests {
     impl Echo {
         fn new(back: usize) -> Self {
             let config = ModelConfig {
-                model: "echo".into(),
-                vocab: V,
-                width: 1,
-                layers: 1,
-                heads: 1,
-                seq_len: 12,
                 positions: Positions::None,
-                forget_bias: 0.0,
-                chrono: None,
-                scan: Default::default(),
-                initial: Default::default(),
-                output: Output::Tokens,
+                ..ModelConfig::new("echo", V, 1, 1, 12)
             };
             Echo { config, back }
         }

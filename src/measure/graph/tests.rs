@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::data::Batch;
-use crate::models::{self, ModelConfig, Output, Positions, Scan};
+use crate::models::{self, ModelConfig, Positions, Scan};
 use crate::ops::cost::counting;
 use crate::ops::{Nonlinearity, linear};
 use crate::ops::{RecurrentWeights, ScanShape, linear_scan, lstm, matrix, on_tape};
@@ -219,17 +219,10 @@ fn whoever_reads_comes_after_the_last_writer() {
 
 fn training_step(model: &str, scan: Scan, seq_len: usize) -> Graph {
     let config = ModelConfig {
-        model: model.to_owned(),
-        vocab: 7,
-        width: 16,
-        layers: 2,
         heads: 2,
-        seq_len,
         positions: Positions::Rotary,
-        forget_bias: 0.0,
-        chrono: None,
         scan,
-        output: Output::Tokens,
+        ..ModelConfig::new(model, 7, 16, 2, seq_len)
     };
     let mut model = models::build(&config, 0).expect("sizes are right");
     let settings = TrainSettings::default();

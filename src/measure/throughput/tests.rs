@@ -1,22 +1,12 @@
 use super::*;
-use crate::models::{MODELS, Output, Positions};
+use crate::models::MODELS;
 
 fn workload(mode: Mode, model: &str) -> Workload {
     Workload {
         mode,
         config: ModelConfig {
-            model: model.to_string(),
-            vocab: 24,
-            width: 16,
-            layers: 1,
             heads: 2,
-            seq_len: 40,
-            positions: Positions::Learned,
-            forget_bias: 0.0,
-            chrono: None,
-            scan: Default::default(),
-            initial: Default::default(),
-            output: Output::Tokens,
+            ..ModelConfig::new(model, 24, 16, 1, 40)
         },
         shape: Shape {
             batch: 3,
