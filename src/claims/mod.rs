@@ -15,6 +15,7 @@
 
 mod accuracy;
 mod comparison;
+mod decode_cost;
 mod distance_add;
 mod distance_copy;
 mod distance_recall;
@@ -119,6 +120,7 @@ pub const CLAIMS: &[Claim] = &[
     distance_recall::CLAIM,
     distance_text::CLAIM,
     state_tracking::CLAIM,
+    decode_cost::CLAIM,
     next_word::CLAIM,
 ];
 

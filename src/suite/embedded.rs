@@ -41,6 +41,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/state-tracking.toml"),
     ),
     (
+        "decode-cost",
+        include_str!("../../experiments/decode-cost.toml"),
+    ),
+    (
         "next-word",
         include_str!("../../experiments/next-word.toml"),
     ),
