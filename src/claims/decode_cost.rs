@@ -70,6 +70,9 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
         effect,
     };
     let mut result = Vec::new();
+    if contexts(records).is_empty() {
+        return result;
+    }
     for model in RECURRENT {
         let label = format!("time of {ATTENTION} / {model}");
         result.push(comparison(label, TIME, model, relative(records, model)));

@@ -112,8 +112,8 @@ pub struct Claim {
 /// The claims, in the order of the report.
 pub const CLAIMS: &[Claim] = &[
     speed_long::CLAIM,
-    parallel_graph::CLAIM,
     parallel_clock::CLAIM,
+    parallel_graph::CLAIM,
     scan::CLAIM,
     distance_copy::CLAIM,
     distance_add::CLAIM,

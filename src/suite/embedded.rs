@@ -12,12 +12,12 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/speed-long.toml"),
     ),
     (
-        "parallel-graph",
-        include_str!("../../experiments/parallel-graph.toml"),
-    ),
-    (
         "parallel-clock",
         include_str!("../../experiments/parallel-clock.toml"),
+    ),
+    (
+        "parallel-graph",
+        include_str!("../../experiments/parallel-graph.toml"),
     ),
     ("scan", include_str!("../../experiments/scan.toml")),
     (
