@@ -15,6 +15,7 @@
 
 mod accuracy;
 mod comparison;
+mod decode_cost;
 mod distance_add;
 mod distance_copy;
 mod distance_recall;
@@ -115,14 +116,15 @@ pub struct Claim {
 /// The claims, in the order of the report.
 pub const CLAIMS: &[Claim] = &[
     speed_long::CLAIM,
-    parallel_graph::CLAIM,
     parallel_clock::CLAIM,
+    parallel_graph::CLAIM,
     scan::CLAIM,
     distance_copy::CLAIM,
     distance_add::CLAIM,
     distance_recall::CLAIM,
     distance_text::CLAIM,
     state_tracking::CLAIM,
+    decode_cost::CLAIM,
     next_word::CLAIM,
 ];
 

@@ -73,6 +73,9 @@ fn batches(records: &[&Record]) -> Vec<usize> {
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
     let mut result = Vec::new();
+    if lengths(records).is_empty() {
+        return result;
+    }
     for model in RECURRENT.into_iter().chain([SCANNED]) {
         let span = |shape| {
             let of = |model| counted(records, "span_flops", model, shape);

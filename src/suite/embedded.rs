@@ -13,12 +13,12 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/speed-long.toml"),
     ),
     (
-        "parallel-graph",
-        include_str!("../../experiments/parallel-graph.toml"),
-    ),
-    (
         "parallel-clock",
         include_str!("../../experiments/parallel-clock.toml"),
+    ),
+    (
+        "parallel-graph",
+        include_str!("../../experiments/parallel-graph.toml"),
     ),
     ("scan", include_str!("../../experiments/scan.toml")),
     (
@@ -40,6 +40,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
     (
         "state-tracking",
         include_str!("../../experiments/state-tracking.toml"),
+    ),
+    (
+        "decode-cost",
+        include_str!("../../experiments/decode-cost.toml"),
     ),
     (
         "next-word",
