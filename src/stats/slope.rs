@@ -1,4 +1,4 @@
-//! Growth exponents: the slope of log y over log x.
+//! Slopes: of a line, and of log y over log x, the exponent of a growth.
 
 use super::effect::t_quantile;
 use super::{Interval, StatsError, check, mean};
@@ -6,6 +6,19 @@ use super::{Interval, StatsError, check, mean};
 /// Least-squares slope of ln y over ln x with its Student interval on n − 2 degrees of freedom:
 /// the k of y ∝ xᵏ. Needs three points and two different x.
 pub fn log_log_slope(x: &[f64], y: &[f64], level: f64) -> Result<Interval, StatsError> {
+    if let Some(&value) = x.iter().chain(y).find(|v| **v <= 0.0) {
+        return Err(StatsError::Unusable {
+            value,
+            why: "a logarithm needs positive values",
+        });
+    }
+    let logarithms = |values: &[f64]| values.iter().map(|v| v.ln()).collect::<Vec<_>>();
+    line_slope(&logarithms(x), &logarithms(y), level)
+}
+
+/// Least-squares slope of y over x with its Student interval on n − 2 degrees of freedom. Needs
+/// three points and two different x.
+pub fn line_slope(x: &[f64], y: &[f64], level: f64) -> Result<Interval, StatsError> {
     if x.len() != y.len() {
         return Err(StatsError::Unpaired {
             left: x.len(),
@@ -14,31 +27,23 @@ pub fn log_log_slope(x: &[f64], y: &[f64], level: f64) -> Result<Interval, Stats
     }
     check(x, 3)?;
     check(y, 3)?;
-    if let Some(&value) = x.iter().chain(y).find(|v| **v <= 0.0) {
-        return Err(StatsError::Unusable {
-            value,
-            why: "a logarithm needs positive values",
-        });
-    }
-    let x: Vec<f64> = x.iter().map(|v| v.ln()).collect();
-    let y: Vec<f64> = y.iter().map(|v| v.ln()).collect();
-    let (x_mean, y_mean) = (mean(&x), mean(&y));
+    let (x_mean, y_mean) = (mean(x), mean(y));
     let spread: f64 = x.iter().map(|v| (v - x_mean).powi(2)).sum();
     if spread < 1e-12 {
         return Err(StatsError::Unusable {
-            value: x[0].exp(),
+            value: x[0],
             why: "a slope needs two different x",
         });
     }
     let products: f64 = x
         .iter()
-        .zip(&y)
+        .zip(y)
         .map(|(x, y)| (x - x_mean) * (y - y_mean))
         .sum();
     let slope = products / spread;
     let residuals = x
         .iter()
-        .zip(&y)
+        .zip(y)
         .map(|(x, y)| y - y_mean - slope * (x - x_mean));
     let freedom = (x.len() - 2) as f64;
     let variance = residuals.map(|r| r * r).sum::<f64>() / freedom;
@@ -62,6 +67,18 @@ mod tests {
         let x = [1.0, 2.0, 4.0, 8.0];
         let slope = log_log_slope(&x, &x.map(|v: f64| 3.0 * v.powf(1.7)), 0.95).unwrap();
         assert!((slope.estimate - 1.7).abs() < 1e-12 && slope.half_width() < 1e-6);
+    }
+
+    #[test]
+    fn finds_a_line_with_its_interval() {
+        let x = [0.0, 1.0, 2.0, 3.0];
+        let slope = line_slope(&x, &x.map(|v: f64| 5.0 - 0.25 * v), 0.95).unwrap();
+        assert!((slope.estimate + 0.25).abs() < 1e-12 && slope.half_width() < 1e-9);
+        // By hand: slope 1, residual variance 0.2, spread 5, t(0.975, 2) = 4.3027.
+        let slope = line_slope(&x, &[0.1, 0.7, 2.3, 2.9], 0.95).unwrap();
+        assert!((slope.estimate - 1.0).abs() < 1e-12);
+        assert!((slope.half_width() - 4.302_652_73 * (0.1f64 / 5.0).sqrt()).abs() < 1e-6);
+        assert!(line_slope(&[2.0; 3], &[1.0, 2.0, 3.0], 0.95).is_err());
     }
 
     #[test]
