@@ -4,7 +4,7 @@ mod common;
 
 use common::Bench;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{MODELS, ModelConfig, Positions, Shape, build};
+use seqduel::models::{MODELS, ModelConfig, Shape, build};
 
 fn main() {
     let mut bench = Bench::new();

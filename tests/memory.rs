@@ -2,7 +2,7 @@
 
 use seqduel::measure::memory::{self, CountingAllocator};
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{MODELS, ModelConfig, Positions, Shape};
+use seqduel::models::{MODELS, ModelConfig, Shape};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;

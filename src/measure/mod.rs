@@ -1,6 +1,7 @@
-//! Clock, throughput, memory, the machine and its roofline.
+//! Clock, throughput, memory, the machine and its roofline, work and span, and how far gradients reach.
 
 pub mod clock;
+pub mod gradient_flow;
 pub mod graph;
 pub mod layer;
 pub mod machine;

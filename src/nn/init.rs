@@ -45,11 +45,44 @@ impl Initializer {
             .map(|_| (1.0 + span * self.rng.random::<f64>()).ln() as f32)
             .collect()
     }
+
+    /// A random orthogonal matrix (n, n), row-major: normal rows made orthogonal one after the other
+    /// (Gram & Schmidt, twice, in f64).
+    pub fn orthogonal(&mut self, n: usize) -> Vec<f32> {
+        let normal = self.normal(n * n, 1.0);
+        let mut rows: Vec<Vec<f64>> = Vec::with_capacity(n);
+        for row in normal.chunks_exact(n.max(1)) {
+            let mut row: Vec<f64> = row.iter().map(|&v| f64::from(v)).collect();
+            for _ in 0..2 {
+                for other in &rows {
+                    let along: f64 = row.iter().zip(other).map(|(a, b)| a * b).sum();
+                    row.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+                }
+            }
+            let length = row.iter().map(|v| v * v).sum::<f64>().sqrt();
+            row.iter_mut().for_each(|v| *v /= length);
+            rows.push(row);
+        }
+        rows.concat().into_iter().map(|v| v as f32).collect()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn orthogonal_rows_are() {
+        for n in [1, 2, 33] {
+            let q = Initializer::new(2).orthogonal(n);
+            for (i, a) in q.chunks_exact(n).enumerate() {
+                for (j, b) in q.chunks_exact(n).enumerate() {
+                    let product: f32 = a.iter().zip(b).map(|(a, b)| a * b).sum();
+                    assert!((product - f32::from(u8::from(i == j))).abs() < 1e-6);
+                }
+            }
+        }
+    }
 
     fn moments(values: &[f32]) -> (f64, f64) {
         let n = values.len() as f64;

@@ -216,7 +216,9 @@ mod tests {
         for n in [0, 1, 33, 3 * PIECE + 5] {
             let x = noise(n, 5);
             let want: f64 = x.iter().map(|&x| x as f64 * x as f64).sum();
-            for (_, got) in at_every_level(|| vec![vec![squared_norm(std::slice::from_ref(&x)) as f32]]) {
+            for (_, got) in
+                at_every_level(|| vec![vec![squared_norm(std::slice::from_ref(&x)) as f32]])
+            {
                 assert!((got[0][0] as f64 - want).abs() <= 1e-6 * want);
             }
         }

@@ -10,6 +10,7 @@ use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{View, gemm};
 use super::parallel::{self, Shared, filled};
 use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::watch::{self, Watchable};
 use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
 
@@ -140,6 +141,7 @@ fn embed(
         let kept = Kept::of(input);
         tape.record(move |g| {
             let (dy_id, dy) = (dy.id(), dy.take(g));
+            watch::report(Watchable::Input, d, || dy.clone());
             let row = |i: usize| &dy[i * d..(i + 1) * d];
             let mut additions = n;
             match &kept {

@@ -28,6 +28,7 @@ mod squared_error;
 mod tape;
 #[cfg(test)]
 pub mod testing;
+mod watch;
 
 pub use adamw::{AdamwStep, adamw_update, squared_norm};
 pub use attention::{AttentionShape, attention};
@@ -49,3 +50,4 @@ pub use tape::{
     Activation, Gradients, Matrix, Scalar, Tape, backward, backward_from, device, matrix, on_tape,
     read, values,
 };
+pub use watch::{Watchable, Watched, watch};

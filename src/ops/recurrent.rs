@@ -30,6 +30,7 @@ pub use step::Stepper;
 
 use super::cost::{self, Cost, Id, Phase};
 use super::simd::{self, Kernel, Level, Simd};
+use super::watch::{self, Watchable};
 use super::{Activation, Matrix, Output, Slot, matrix, parallel, read};
 use buffer::Buffer;
 use dfdx::prelude::*;
@@ -208,6 +209,9 @@ pub fn layer<C: Cell>(
             let dy = dy.take(gradients);
             let mut sum = dx.open(gradients);
             let (shared, is_first) = (sum.shared(), sum.is_first);
+            let state = hidden * (1 + usize::from(C::HAS_C));
+            let mut states = watch::is_on().then(|| vec![0.0; rows * state]);
+            let watched = states.as_mut().map(|s| parallel::Shared::new(s));
             let partials = parallel::map(plan.pieces(), |i| {
                 let piece = plan.piece(i);
                 let tokens = piece.first * seq_len..(piece.first + piece.rows) * seq_len;
@@ -215,8 +219,17 @@ pub fn layer<C: Cell>(
                 // SAFETY: a piece's sequences are its own.
                 let dx = unsafe { shared.slice(tokens.start * input..tokens.end * input) };
                 let dx = (dx, is_first);
-                backward::piece::<C>(&layout, &packed, piece, seq_len, &traces[i], dy, dx)
+                backward::piece::<C>(
+                    &layout,
+                    &packed,
+                    piece,
+                    seq_len,
+                    &traces[i],
+                    (dy, watched),
+                    dx,
+                )
             });
+            watch::report(Watchable::State, state, || states.unwrap_or_default());
             // SAFETY: every sequence belongs to a piece, which writes all its tokens.
             unsafe { dx.close(gradients, sum) };
             let mut sums = slots.each_ref().map(|slot| slot.take(gradients));

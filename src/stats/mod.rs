@@ -30,7 +30,7 @@ pub use bootstrap::{iqm_interval, mean_interval, median_interval};
 pub use effect::Effect;
 pub use proportion::{newcombe, wilson};
 pub use quantile::{interquartile_mean, mean, median, quantile, standard_deviation};
-pub use slope::log_log_slope;
+pub use slope::{line_slope, log_log_slope};
 
 /// An estimate with its interval; no statistic here returns a point without one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

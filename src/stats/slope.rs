@@ -1,4 +1,4 @@
-//! Growth exponents: the slope of log y over log x.
+//! Slopes: of a line, and of log y over log x, the exponent of a growth.
 
 use super::{Effect, StatsError, check, mean};
 
@@ -12,11 +12,11 @@ pub fn log_log_slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
         });
     }
     let logarithms = |values: &[f64]| values.iter().map(|v| v.ln()).collect::<Vec<f64>>();
-    slope(&logarithms(x), &logarithms(y))
+    line_slope(&logarithms(x), &logarithms(y))
 }
 
 /// Least-squares slope of y over x, likewise.
-pub fn slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
+pub fn line_slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
     if x.len() != y.len() {
         return Err(StatsError::Unpaired {
             left: x.len(),
@@ -59,6 +59,22 @@ mod tests {
         let slope = log_log_slope(&x, &x.map(|v: f64| 3.0 * v.powf(1.7))).unwrap();
         let slope = slope.interval(0.95);
         assert!((slope.estimate - 1.7).abs() < 1e-12 && slope.half_width() < 1e-6);
+    }
+
+    #[test]
+    fn finds_a_line_with_its_interval() {
+        let x = [0.0, 1.0, 2.0, 3.0];
+        let slope = line_slope(&x, &x.map(|v: f64| 5.0 - 0.25 * v))
+            .unwrap()
+            .interval(0.95);
+        assert!((slope.estimate + 0.25).abs() < 1e-12 && slope.half_width() < 1e-9);
+        // By hand: slope 1, residual variance 0.2, spread 5, t(0.975, 2) = 4.3027.
+        let slope = line_slope(&x, &[0.1, 0.7, 2.3, 2.9])
+            .unwrap()
+            .interval(0.95);
+        assert!((slope.estimate - 1.0).abs() < 1e-12);
+        assert!((slope.half_width() - 4.302_652_73 * (0.1f64 / 5.0).sqrt()).abs() < 1e-6);
+        assert!(line_slope(&[2.0; 3], &[1.0, 2.0, 3.0]).is_err());
     }
 
     #[test]

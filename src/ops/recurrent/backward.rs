@@ -19,14 +19,15 @@ pub struct Partial {
 }
 
 /// Runs a piece backward: writes dx (R·T, D), or adds to it if that is not the first gradient to
-/// come there, given dy (R·T, H), both sequence-major.
+/// come there, given dy (R·T, H), both sequence-major. Where somebody watches, the gradients of the
+/// piece's states go to their place in `watched`, (B·T, H) or (B·T, 2H).
 pub fn piece<C: Cell>(
     layout: &Layout,
     weights: &BackwardWeights,
     piece: Piece,
     seq_len: usize,
     trace: &Trace,
-    dy: &[f32],
+    (dy, watched): (&[f32], Option<parallel::Shared<f32>>),
     (dx, is_first): (&mut [f32], bool),
 ) -> Partial {
     let Layout {
@@ -68,6 +69,7 @@ pub fn piece<C: Cell>(
             seq_len,
             trace,
             dy,
+            watched,
             dx: parallel::Shared::new(dx),
             is_first,
             work: &work,
@@ -98,6 +100,7 @@ struct Run<'a, C> {
     seq_len: usize,
     trace: &'a Trace,
     dy: &'a [f32],
+    watched: Option<parallel::Shared<f32>>,
     dx: parallel::Shared<f32>,
     is_first: bool,
     work: &'a Work,
@@ -245,6 +248,9 @@ impl<C: Cell> Run<'_, C> {
                     } else {
                         s.zero()
                     };
+                    if let Some(watched) = self.watched {
+                        self.watch(s, watched, (block, r0 + r, t), [acc[r][v], dc]);
+                    }
                     let d = C::backward(
                         s,
                         saved,
@@ -270,6 +276,29 @@ impl<C: Cell> Run<'_, C> {
                     s.store(to, s.add(s.load(to), sums[g]));
                 }
             }
+        }
+    }
+
+    /// Writes down the gradients of h and c after step t of a sequence of the piece, for one block.
+    /// They are those of the state that is handed on, its parts taken by themselves: what reaches
+    /// c through this step's own h is not among the gradient of c.
+    #[inline(always)]
+    fn watch<S: Simd>(
+        &self,
+        s: S,
+        watched: parallel::Shared<f32>,
+        (block, sequence, t): (usize, usize, usize),
+        gradients: [S::F32; 2],
+    ) {
+        let hidden = self.layout.hidden;
+        let parts = 1 + usize::from(C::HAS_C);
+        let step = self.chunk * self.piece.chunk_steps + t;
+        let row = (self.piece.first + sequence) * self.seq_len + step;
+        let valid = (hidden - block * S::LANES).min(S::LANES);
+        for (part, gradient) in gradients.into_iter().enumerate().take(parts) {
+            let at = (row * parts + part) * hidden + block * S::LANES;
+            // SAFETY: the row is of a sequence of this piece, and the units are the block's.
+            unsafe { s.store_first(watched.pointer().add(at), valid, gradient) };
         }
     }
 

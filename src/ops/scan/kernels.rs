@@ -144,6 +144,8 @@ pub struct Backward<'a, G> {
     pub before: &'a [f32],
     /// Gradient of the state that the piece leaves, from later pieces; becomes that of `before`.
     pub dstate: &'a mut [f32],
+    /// (B·T, H), where somebody watches: the gradients of the states of the piece's units go there.
+    pub watched: Option<Shared<f32>>,
     /// (B·T, COUNT·H), of which the piece adds to its rows' units.
     pub dp: Shared<f32>,
 }
@@ -166,6 +168,10 @@ impl<G: Gates> Kernel for Backward<'_, G> {
                 let step = G::forward(s, p);
                 // h' = a h + b: da = dh' h, db = dh', dh = dh' a
                 let dh = s.add(s.read_at(dy, j), s.read_at(self.dstate, j));
+                if let Some(watched) = self.watched {
+                    // SAFETY: these units of this row are the piece's own.
+                    s.write_at(unsafe { watched.slice(start..start + width) }, j, dh);
+                }
                 let da = s.mul(dh, s.read_at(before, j));
                 let gradients = G::backward(s, p, step, da, dh);
                 s.write_at(self.dstate, j, s.mul(dh, step.a));

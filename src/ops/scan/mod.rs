@@ -34,6 +34,7 @@ pub use step::{MinGruCell, MinLstmCell};
 use super::cost::{self, Cost, Id, Phase};
 use super::parallel::{self, Shared, filled, scratch};
 use super::simd::dispatch_at;
+use super::watch::{self, Watchable};
 use super::{Activation, Matrix, Output, Slot, matrix, read, values};
 use dfdx::prelude::*;
 use gates::{Gates, MinGru, MinLstm, Plain};
@@ -168,6 +169,8 @@ fn backward<G: Gates>(
     let (hidden, chunks) = (plan.hidden, plan.chunks());
     let after = gradients_after::<G>(plan, p, dy);
     let mut dfirst = vec![0.0; plan.batch * hidden];
+    let mut states = watch::is_on().then(|| vec![0.0; y.len()]);
+    let watched = states.as_mut().map(|s| Shared::new(s));
     let (dp, shared) = (Shared::new(dp), Shared::new(&mut dfirst));
     parallel::for_each(plan.pieces(chunks), |i| {
         let piece = plan.piece(0, chunks, i);
@@ -183,6 +186,7 @@ fn backward<G: Gates>(
             inputs: Inputs::<G>::new(p, hidden),
             before: &before[units.clone()],
             dstate: &mut dstate,
+            watched,
             piece: piece.clone(),
             y,
             dy,
@@ -195,6 +199,7 @@ fn backward<G: Gates>(
             d.copy_from_slice(&dstate);
         }
     });
+    watch::report(Watchable::State, hidden, || states.unwrap_or_default());
     dfirst
 }
 
