@@ -1,6 +1,8 @@
-//! Clock, throughput, memory, the machine and its roofline, work and span, and how far gradients reach.
+//! Clock, throughput, memory, the machine and its roofline, work and span, and how far gradients
+//! reach.
 
 pub mod clock;
+pub mod decay;
 pub mod gradient_flow;
 pub mod graph;
 pub mod layer;
