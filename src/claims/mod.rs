@@ -28,6 +28,7 @@ mod state_tracking;
 #[cfg(test)]
 mod testing;
 mod text;
+mod vanishing;
 
 use crate::stats::{Interval, holm, power};
 use crate::suite::Record;
@@ -117,6 +118,7 @@ pub const CLAIMS: &[Claim] = &[
     distance_recall::CLAIM,
     distance_text::CLAIM,
     state_tracking::CLAIM,
+    vanishing::CLAIM,
     next_word::CLAIM,
 ];
 

@@ -37,6 +37,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/state-tracking.toml"),
     ),
     (
+        "vanishing",
+        include_str!("../../experiments/vanishing.toml"),
+    ),
+    (
         "next-word",
         include_str!("../../experiments/next-word.toml"),
     ),

@@ -11,6 +11,7 @@ mod scan;
 mod state;
 mod text_prediction;
 mod timing;
+mod vanishing;
 
 const ALPHA: f64 = 0.05;
 
