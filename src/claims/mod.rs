@@ -31,6 +31,7 @@ mod state_tracking;
 #[cfg(test)]
 mod testing;
 mod text;
+mod vanishing;
 
 use crate::stats::{Interval, holm, power};
 use crate::suite::Record;
@@ -125,6 +126,7 @@ pub const CLAIMS: &[Claim] = &[
     distance_text::CLAIM,
     state_tracking::CLAIM,
     decode_cost::CLAIM,
+    vanishing::CLAIM,
     next_word::CLAIM,
 ];
 

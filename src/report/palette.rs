@@ -106,6 +106,8 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         ("gates", value) => Some(format!("{value} gates")),
         ("scan", "sequential") => Some("loop".into()),
         ("scan", value) => Some(format!("{value} scan")),
+        ("clip", "0" | "0.0") => Some("not clipped".into()),
+        ("clip", value) => Some(format!("clipped at {value}")),
         ("task", value) => Some(value.to_string()),
         ("equal", value) => Some(format!("equal {value}")),
         ("threads", "1") => Some("1 thread".into()),

@@ -111,6 +111,17 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
             );
             return Err(Fault::new(key + ".scan", format!("{scan:?}"), remedy));
         }
+        for (what, value, least) in [("radius", series.radius, 1e-3), ("clip", series.clip, 1e-6)] {
+            let absent = |value: &f64| what == "clip" && *value == 0.0;
+            if let Some(value) = value.filter(|v| !absent(v) && !(least..=1e6).contains(v)) {
+                let remedy = format!("give a number from {least} to 1000000");
+                return Err(Fault::new(format!("{key}.{what}"), value, remedy));
+            }
+        }
+        if let Some(radius) = series.radius.filter(|_| name != "elman") {
+            let remedy = "only elman has a recurrent matrix that a radius describes; leave it out";
+            return Err(Fault::new(key + ".radius", radius, remedy));
+        }
         if series.layers == Some(0) {
             return Err(Fault::new(key + ".layers", 0, "give at least 1"));
         }
@@ -153,6 +164,7 @@ fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
         ("max_characters", s.max_characters),
         ("repeats", s.repeats),
         ("decode_batch", s.decode_batch),
+        ("gradient_sequences", s.gradient_sequences),
     ];
     for (name, value) in sizes {
         if let Some(value) = value {

@@ -46,6 +46,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/decode-cost.toml"),
     ),
     (
+        "vanishing",
+        include_str!("../../experiments/vanishing.toml"),
+    ),
+    (
         "next-word",
         include_str!("../../experiments/next-word.toml"),
     ),

@@ -162,7 +162,13 @@ fn train(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandE
                 for i in 0..point.seeds.unwrap_or(1) as u64 {
                     let seed = context.seed + TUNING_SEEDS + i;
                     let id = format!("{}-tune-{label}-rate{rate}-seed{seed}", experiment.id);
-                    let training = training(&sized, config, &point, Some(rate), seed)?;
+                    let training = training(
+                        &sized,
+                        (config, &experiment.models[series]),
+                        &point,
+                        Some(rate),
+                        seed,
+                    )?;
                     let mut run = train_run(experiment, context, id, series, training, &sized);
                     run.stage = Stage::Tune;
                     runs.push(run);
@@ -178,7 +184,13 @@ fn train(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandE
             for i in 0..require(settings.seeds, "settings.seeds")? as u64 {
                 let seed = context.seed + i;
                 let id = format!("{}{label}-{name}-seed{seed}", experiment.id);
-                let training = training(&sized, config, settings, rate, seed)?;
+                let training = training(
+                    &sized,
+                    (config, &experiment.models[series]),
+                    settings,
+                    rate,
+                    seed,
+                )?;
                 runs.push(train_run(experiment, context, id, series, training, &sized));
             }
         }
@@ -265,7 +277,7 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
 
 fn training(
     sized: &Sized,
-    model: &ModelConfig,
+    (model, series): (&ModelConfig, &Series),
     s: &Settings,
     rate: Option<f64>,
     seed: u64,
@@ -275,6 +287,7 @@ fn training(
         _ => None,
     };
     let defaults = TrainSettings::default();
+    let clip = series.clip;
     let train = TrainSettings {
         batch: batch(s, sized.seq_len)?,
         budget: Budget {
@@ -291,9 +304,11 @@ fn training(
         final_lr_ratio: s.final_lr_ratio.unwrap_or(defaults.final_lr_ratio),
         weight_decay: s.weight_decay.unwrap_or(defaults.weight_decay),
         beta2: s.beta2.unwrap_or(defaults.beta2),
-        clip: s.clip.map_or(defaults.clip, |clip| {
-            Some(clip as f32).filter(|&clip| clip > 0.0)
-        }),
+        clip: match clip.or(s.clip) {
+            Some(0.0) => None,
+            Some(clip) => Some(clip as f32),
+            None => defaults.clip,
+        },
         optimizer: s.optimizer.unwrap_or_default(),
         seed,
         validate_every: s.validate_every.unwrap_or(defaults.validate_every),
@@ -311,6 +326,8 @@ fn training(
         train,
         test_sequences: s.test_sequences.unwrap_or(256),
         probe_context: probe_context(s, sized)?,
+        gradient_sequences: s.gradient_sequences,
+        radius: series.radius,
         tuned: rate.is_none(),
     })
 }
@@ -359,6 +376,8 @@ fn train_run(
         delay: parameter("delay"),
         pairs: parameter("pairs"),
         length: parameter("length"),
+        radius: training.radius,
+        clip: experiment.models[series].clip,
         learning_rate: (!training.tuned).then_some(training.train.learning_rate),
         equal: Some(equal.into()),
         seed: Some(training.train.seed),
@@ -724,6 +743,12 @@ fn series_labels(models: &[Series]) -> Vec<String> {
         }
         if let Some(scan) = series.scan {
             label += &format!("-{}", scan_word(scan));
+        }
+        if let Some(radius) = series.radius {
+            label += &format!("-radius{radius}");
+        }
+        if let Some(clip) = series.clip {
+            label += &format!("-clip{clip}");
         }
         label
     };

@@ -311,6 +311,73 @@ pub const METRICS: &[Metric] = &[
         "test cross-entropy per character of the last token of each window, older context shuffled",
     ),
     metric(
+        "initial_state_gradient",
+        "1",
+        Some("tokens between the state and the loss"),
+        false,
+        "norm of the gradient of the loss at the last position by the first layer's state (of a \
+         transformer, the residual stream) so many tokens before, untrained; geometric mean over \
+         sequences",
+    ),
+    metric(
+        "trained_state_gradient",
+        "1",
+        Some("tokens between the state and the loss"),
+        false,
+        "the same after training",
+    ),
+    metric(
+        "initial_input_gradient",
+        "1",
+        Some("tokens between the input and the loss"),
+        false,
+        "norm of the gradient of the loss at the last position by the embedding of the token so many \
+         tokens before, untrained; geometric mean over sequences",
+    ),
+    metric(
+        "trained_input_gradient",
+        "1",
+        Some("tokens between the input and the loss"),
+        false,
+        "the same after training",
+    ),
+    metric(
+        "initial_jacobian_radius",
+        "1",
+        None,
+        false,
+        "spectral radius of the derivative of the first layer's state by the state before, untrained",
+    ),
+    metric(
+        "trained_jacobian_radius",
+        "1",
+        None,
+        false,
+        "the same after training",
+    ),
+    metric(
+        "initial_jacobian_norm",
+        "1",
+        None,
+        false,
+        "largest singular value of the derivative of the first layer's state by the state before, \
+         untrained",
+    ),
+    metric(
+        "trained_jacobian_norm",
+        "1",
+        None,
+        false,
+        "the same after training",
+    ),
+    metric(
+        "gradient_norm",
+        "1",
+        Some("training step"),
+        false,
+        "largest norm of all gradients together, before clipping, since the point before",
+    ),
+    metric(
         "floor_accuracy",
         "1",
         None,

@@ -30,6 +30,13 @@ pub struct Record {
     /// Scan of minGRU and minLSTM: `sequential` or `parallel`.
     #[serde(default)]
     pub scan: Option<String>,
+    /// Spectral radius of an Elman network's recurrent matrix before training, where the experiment
+    /// chose one.
+    #[serde(default)]
+    pub radius: Option<f64>,
+    /// Largest global gradient norm, where the experiment chose it for this model; 0 if none.
+    #[serde(default)]
+    pub clip: Option<f64>,
     /// Operation of the model's step that was measured; empty for the step as a whole.
     #[serde(default)]
     pub operation: Option<String>,

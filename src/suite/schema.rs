@@ -70,6 +70,13 @@ pub struct Series {
     /// Scan of a minGRU or minLSTM; default sequential.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan: Option<Scan>,
+    /// Spectral radius that an Elman network's recurrent matrix starts with, as that multiple of a
+    /// random orthogonal matrix; without it, PyTorch's initialisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
+    /// Largest global gradient norm, in place of `settings.clip`; 0 does not clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
 }
 
 /// How the gates of an LSTM, GRU, minGRU or minLSTM start.
@@ -203,6 +210,9 @@ pub struct Settings {
     test_sequences: usize,
     /// Numbers of tokens k: a text model is tested with its context cut off, and shuffled, beyond k.
     probe_context: Vec<usize>,
+    /// Test sequences, the longest of the test, on which the gradients of the loss at the last
+    /// position are followed back, before training and after.
+    gradient_sequences: usize,
     /// Stop early when validation accuracy exceeds this several times in a row.
     stop_when_accuracy: f64,
     /// Steps between checkpoints of a run; without it an interrupted run starts again.

@@ -6,8 +6,10 @@ use super::work::{Data, Run, Stage, Training};
 use super::{Record, metrics};
 use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
-use crate::data::{Source, Split};
+use crate::data::{Batch, Source, Split};
+use crate::measure::gradient_flow::{gradient_flow, state_jacobian};
 use crate::models::{Model, Output};
+use crate::nn::Initializer;
 use crate::train::{CheckpointError, Evaluation, Outcome, Point, Probed, Stop, TrainError};
 use crate::{models, ops, train};
 use anyhow::Context;
@@ -79,7 +81,24 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
             train::probe(model, &batches, &training.probe_context),
         )
     });
-    Ok(records(run, source.as_ref(), &outcome, &test, &probes))
+    let mut rows = records(run, source.as_ref(), &outcome, &test, &probes);
+    if let Some(sequences) = training.gradient_sequences {
+        let batches = longest(
+            source.evaluation(Split::Test, training.test_sequences, 1),
+            sequences,
+        );
+        let untrained = built(training)?;
+        ops::with_threads(session.threads, || {
+            for (moment, model) in [("initial", &untrained), ("trained", &model)] {
+                rows.extend(gradients(run, moment, model.as_ref(), &batches));
+            }
+        });
+        rows.extend(outcome.curve.iter().map(|point| {
+            let x = Some(point.step as f64);
+            record(run, "gradient_norm", x, Some(point.gradient_norm))
+        }));
+    }
+    Ok(rows)
 }
 
 /// A model, the data it was trained on, and how the training ended.
@@ -88,7 +107,7 @@ type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
 /// Trains a new model, or goes on from the checkpoint in the run's directory.
 fn trained(training: &Training, session: &mut Session) -> Result<Trained, Failure> {
     let mut source = open(&training.data, training.train.seed, session.texts)?;
-    let mut model = models::build(&training.model, training.train.seed)?;
+    let mut model = built(training)?;
     let mut settings = training.train.clone();
     settings.threads = session.threads;
     let directory = settings.checkpoint_every.map(|_| session.directory.clone());
@@ -124,6 +143,53 @@ fn trained(training: &Training, session: &mut Session) -> Result<Trained, Failur
         Some(error) => Err(Failure::Fatal(error)),
         None => Ok((model, source, outcome)),
     }
+}
+
+/// The model before training.
+fn built(training: &Training) -> Result<Box<dyn Model>, Failure> {
+    let seed = training.train.seed;
+    let mut model = models::build(&training.model, seed)?;
+    if let Some(radius) = training.radius {
+        let mut init = Initializer::new(seed);
+        let width = training.model.width;
+        let all = model.parameters_mut().into_iter();
+        for parameter in all.filter(|p| p.name.starts_with("rnn.weight_hh")) {
+            let mut values = init.orthogonal(width);
+            values.iter_mut().for_each(|v| *v *= radius as f32);
+            parameter.set(&values);
+        }
+    }
+    Ok(model)
+}
+
+/// The first few of the longest sequences.
+fn longest(batches: Vec<Batch>, sequences: usize) -> Vec<Batch> {
+    let seq_len = batches.iter().map(|batch| batch.seq_len).max();
+    let of_all = batches.into_iter().filter(|b| Some(b.seq_len) == seq_len);
+    of_all.take(sequences).collect()
+}
+
+/// How far back the gradient of a model reaches, and the Jacobian of its state.
+fn gradients(run: &Run, moment: &str, model: &dyn Model, batches: &[Batch]) -> Vec<Record> {
+    let flow = gradient_flow(model, batches);
+    let mut rows = Vec::new();
+    for (what, norms) in [("state", flow.state), ("input", flow.input)] {
+        let metric = format!("{moment}_{what}_gradient");
+        for (distance, norm) in norms.into_iter().enumerate() {
+            rows.push(record(run, &metric, Some(distance as f64), norm));
+        }
+    }
+    if let Some(jacobian) = state_jacobian(model, batches) {
+        for (what, value) in [("radius", jacobian.radius), ("norm", jacobian.norm)] {
+            rows.push(record(
+                run,
+                &format!("{moment}_jacobian_{what}"),
+                None,
+                Some(value),
+            ));
+        }
+    }
+    rows
 }
 
 fn tuning_metric(output: Output) -> &'static str {

@@ -67,6 +67,12 @@ pub struct Training {
     /// Tokens of context k at which a text model is tested with the context cut off and shuffled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probe_context: Vec<usize>,
+    /// Test sequences on which gradients are followed back before training and after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gradient_sequences: Option<usize>,
+    /// Spectral radius of the recurrent matrix before training, where it is not as the model says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
     /// What it is trained on.
     pub data: Data,
     /// The model.

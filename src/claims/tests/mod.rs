@@ -13,6 +13,7 @@ mod scan;
 mod state;
 mod text_prediction;
 mod timing;
+mod vanishing;
 
 const ALPHA: f64 = 0.05;
 

@@ -22,6 +22,7 @@ mod modular;
 mod parity;
 mod permutation;
 mod recall;
+mod retention;
 mod reverse;
 mod selective_copy;
 
@@ -39,6 +40,7 @@ pub const TASKS: &[TaskRow] = &[
     modular::ROW,
     permutation::ROW,
     reverse::ROW,
+    retention::ROW,
 ];
 
 /// A generator of sequences whose answers are known.

@@ -183,7 +183,7 @@ fn settings_are_checked_and_read_back() {
     };
     assert_eq!(
         message("copi"),
-        "unknown task `copi`; known tasks: copy, selective-copy, adding, recall, parity, cyclic, modular, permutation, reverse"
+        "unknown task `copi`; known tasks: copy, selective-copy, adding, recall, parity, cyclic, modular, permutation, reverse, retention"
     );
     assert!(message("copy:pairs=3").contains("copy.pairs = 3 is impossible"));
     assert!(message("copy:delay=0").contains("delay = 0"));

@@ -206,6 +206,8 @@ fn threads_change_no_bit_and_a_single_position_has_one_gradient() {
         let single = run(1, 1, 1);
         assert_eq!((single.state.len(), single.input.len()), (1, 1));
         assert!(single.input[0].unwrap() > 0.0);
+        let jacobian = state_jacobian(model.as_ref(), &[batch(1, 9, 4)]);
+        assert_eq!(jacobian.is_none(), row.name == "transformer");
         // Attention hands on nothing but what entered at the position.
         assert_eq!(flow.state == flow.input, row.name == "transformer");
         assert_eq!(gradient_flow(model.as_ref(), &[]), GradientFlow::default());

@@ -346,3 +346,50 @@ fn operations_are_timed_where_a_roofline_plot_shows_them() {
         assert!(error.contains(part), "{error}");
     }
 }
+
+#[test]
+fn a_model_may_have_a_radius_and_a_clip_of_its_own() {
+    let text = COPY.replace(
+        "    { model = \"gru\", layers = 1 },\n",
+        "    { model = \"elman\", radius = 1.5, clip = 0.0 },\n    \
+         { model = \"elman\", radius = 1.5, clip = 0.5 },\n    { model = \"elman\" },\n",
+    );
+    let sets = ["settings.gradient_sequences=5", "settings.clip=0"];
+    let all = runs(&text, &sets);
+    let find = |name: &str| {
+        let end = format!("x-delay20-batch4-{name}-seed7");
+        let run = all.iter().find(|run| run.id == end);
+        run.unwrap_or_else(|| panic!("no {end}"))
+    };
+    for (name, radius, clip, applied) in [
+        ("elman-radius1.5-clip0", Some(1.5), Some(0.0), None),
+        ("elman-radius1.5-clip0.5", Some(1.5), Some(0.5), Some(0.5)),
+        ("elman", None, None, None),
+    ] {
+        let run = find(name);
+        assert_eq!(
+            (run.record.radius, run.record.clip),
+            (radius, clip),
+            "{name}"
+        );
+        assert_eq!(
+            (training(run).radius, training(run).train.clip),
+            (radius, applied)
+        );
+        assert_eq!(training(run).gradient_sequences, Some(5));
+    }
+    let error = |from: &str, to: &str| {
+        let loaded = load("x.toml", &text.replacen(from, to, 1));
+        let error = loaded.and_then(|loaded| loaded.resolve("quick", &[]));
+        error.expect_err("it cannot be run").to_string()
+    };
+    let e = error("clip = 0.0", "clip = -1.0");
+    assert!(
+        e.contains("models[0].clip = -1") && e.contains("give a number"),
+        "{e}"
+    );
+    let e = error("radius = 1.5", "radius = 0.0");
+    assert!(e.contains("models[0].radius = 0"), "{e}");
+    let e = error("\"elman\", radius", "\"lstm\", radius");
+    assert!(e.contains("only elman"), "{e}");
+}
