@@ -3,7 +3,7 @@
 use super::{Shared, output, usage};
 use crate::claims::published::Expected;
 use crate::data::corpus::CORPORA;
-use crate::report::terminal;
+use crate::report::{published as table, terminal};
 use crate::suite::parse::{ConfigError, Loaded, load_file};
 use crate::suite::progress::duration;
 use crate::suite::runner::{self, Plan, Suite, Summary};
@@ -217,19 +217,16 @@ fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<E
     let published = &summary.published;
     match shared.format {
         Format::Json if suite.expected.is_some() => output::print_json(published)?,
-        Format::Markdown if suite.expected.is_some() => {
-            output::print(terminal::published_markdown(published))?
-        }
+        Format::Markdown if suite.expected.is_some() => output::print(table::markdown(published))?,
         Format::Csv if suite.expected.is_some() => output::print_rows(
             shared.format,
-            &terminal::PUBLISHED_HEADER,
-            &terminal::published_rows(published),
+            &table::HEADER,
+            &table::rows(published),
             published,
         )?,
-        Format::Table if suite.expected.is_some() => output::print(terminal::published_table(
-            published,
-            terminal::Look::stdout(),
-        ))?,
+        Format::Table if suite.expected.is_some() => {
+            output::print(table::terminal(published, terminal::Look::stdout()))?
+        }
         Format::Json => output::print_json(&summary.verdicts)?,
         Format::Csv => output::print(terminal::verdict_csv(&summary.verdicts))?,
         Format::Markdown => output::print(terminal::verdict_markdown(&summary.verdicts))?,

@@ -19,7 +19,7 @@ pub mod inventory;
 mod layout;
 mod marks;
 pub mod palette;
-mod published;
+pub mod published;
 pub mod roofline;
 pub mod scene;
 pub mod source;

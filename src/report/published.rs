@@ -1,8 +1,102 @@
-//! Published numbers beside ours, as the page shows them.
+//! Published numbers beside ours: for the terminal, as CSV and Markdown, and for the page.
 
 use super::tables::{Cell, Table, text};
+use super::terminal::Look;
 use crate::claims::published::{Compared, Outcome};
 use crate::suite::schema::Experiment;
+use comfy_table::{ContentArrangement, presets};
+
+/// Columns of a table that goes to a file or a pipe.
+const UNKNOWN_WIDTH: u16 = 130;
+
+/// Header of the table of published numbers as CSV.
+pub const HEADER: [&str; 13] = [
+    "id",
+    "source",
+    "task",
+    "settings",
+    "published",
+    "ours",
+    "low",
+    "high",
+    "n",
+    "tolerance",
+    "result",
+    "reason",
+    "experiment",
+];
+
+/// Published numbers beside ours as rows under [`HEADER`].
+pub fn rows(compared: &[Compared]) -> Vec<Vec<String>> {
+    let number = |v: Option<f64>| v.map_or(String::new(), |v| v.to_string());
+    let row = |r: &Compared| {
+        vec![
+            r.id.clone(),
+            r.source.clone(),
+            r.task.clone(),
+            r.settings.clone(),
+            r.published.clone(),
+            number(r.ours),
+            number(r.interval.map(|i| i.low)),
+            number(r.interval.map(|i| i.high)),
+            r.n.to_string(),
+            r.tolerance.clone(),
+            r.outcome.name().to_owned(),
+            r.reason.clone(),
+            r.experiment.clone(),
+        ]
+    };
+    compared.iter().map(row).collect()
+}
+
+/// Published numbers beside ours for the terminal; why a row did not run stands below the table.
+pub fn terminal(rows: &[Compared], look: Look) -> String {
+    let mut table = comfy_table::Table::new();
+    table
+        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .set_header(["row", "source", "published", "ours", "tolerance", "result"])
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(look.width.unwrap_or(UNKNOWN_WIDTH).max(80));
+    for row in rows {
+        table.add_row([
+            row.id.as_str(),
+            &row.source,
+            &row.published,
+            &row.ours_in_words(),
+            &row.tolerance,
+            row.outcome.name(),
+        ]);
+    }
+    let table = table.to_string();
+    let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
+    let noted = rows.iter().flat_map(|row| {
+        let notes = [&row.reason, &row.finding];
+        let said = notes.into_iter().filter(|note| !note.is_empty());
+        said.map(|note| format!("{}: {note}\n", row.id))
+    });
+    lines.chain(noted).collect()
+}
+
+/// The same as Markdown.
+pub fn markdown(rows: &[Compared]) -> String {
+    let mut out = String::from(
+        "| source | task | settings | published | ours | tolerance | result |\n\
+         | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for row in rows {
+        let cells = [
+            &row.source,
+            &row.task,
+            &row.settings,
+            &row.published,
+            &row.ours_in_words(),
+            &row.tolerance,
+        ];
+        let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
+        out += &format!("| {} | **{}** |\n", cells.join(" | "), row.outcome.name());
+    }
+    out
+}
 
 /// The rows of one experiment.
 pub fn of(rows: &[Compared], experiment: &Experiment) -> Vec<Compared> {
@@ -141,8 +235,14 @@ mod tests {
             interval: None,
             n: 1,
             outcome,
-            reason: "no text".into(),
-            finding: "the floor moved".into(),
+            reason: match outcome {
+                Outcome::NotRun => "no text".into(),
+                _ => String::new(),
+            },
+            finding: match outcome {
+                Outcome::Differs => "the floor moved".into(),
+                _ => String::new(),
+            },
         }
     }
 
@@ -174,5 +274,40 @@ mod tests {
         assert_eq!(differs[8], "the floor moved");
         let not_run = cells(Outcome::NotRun);
         assert_eq!((not_run[4].as_str(), not_run[8].as_str()), ("", "no text"));
+    }
+
+    #[test]
+    fn the_terminal_shows_every_row_and_notes_below() {
+        let rows = [row("a", Outcome::Agrees), row("d", Outcome::NotRun)];
+        let look = Look {
+            width: Some(90),
+            color: false,
+        };
+        let said = terminal(&rows, look);
+        assert!(
+            said.lines().all(|line| line.chars().count() <= 90),
+            "{said}"
+        );
+        let of = |id: &str| {
+            said.lines()
+                .find(|line| line.starts_with(&format!("│ {id} ")))
+        };
+        assert!(of("a").unwrap().contains("0.0201") && of("a").unwrap().contains("agrees"));
+        assert!(of("d").unwrap().contains("not run"));
+        assert!(said.ends_with("d: no text\n"), "{said}");
+        // One that agrees has nothing to explain.
+        assert!(!said.contains("a: "), "{said}");
+    }
+
+    #[test]
+    fn csv_and_markdown_keep_their_columns() {
+        let mut piped = row("a", Outcome::Differs);
+        piped.task = "copy | say".into();
+        let all = rows(std::slice::from_ref(&piped));
+        assert_eq!(all[0].len(), HEADER.len());
+        assert_eq!(all[0][5], "0.0201");
+        assert_eq!(all[0][10], "differs");
+        let lines = markdown(&[piped]);
+        assert!(lines.contains("copy \\| say") && lines.ends_with("| **differs** |\n"));
     }
 }

@@ -1,6 +1,5 @@
 //! Tables for the terminal.
 
-use crate::claims::published::Compared;
 use crate::claims::{Answer, Verdict};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
 use std::io::IsTerminal;
@@ -30,9 +29,6 @@ impl Look {
 
 /// Columns of a verdict table that goes to a file or a pipe.
 const UNKNOWN_WIDTH: u16 = 100;
-
-/// Columns of the table of published numbers there.
-const PUBLISHED_WIDTH: u16 = 130;
 
 /// Header of the verdict table in every format.
 pub const HEADER: [&str; 5] = ["claim", "answer", "sentence", "flips", "more_seeds"];
@@ -96,95 +92,6 @@ fn sentence(verdict: &Verdict) -> String {
         Some(at) if verdict.more_seeds.is_some() => format!("{lead}{}", &rest[at..]),
         _ => lead.to_string(),
     }
-}
-
-/// Header of the table of published numbers as CSV.
-pub const PUBLISHED_HEADER: [&str; 13] = [
-    "id",
-    "source",
-    "task",
-    "settings",
-    "published",
-    "ours",
-    "low",
-    "high",
-    "n",
-    "tolerance",
-    "result",
-    "reason",
-    "experiment",
-];
-
-/// Published numbers beside ours as rows under [`PUBLISHED_HEADER`].
-pub fn published_rows(rows: &[Compared]) -> Vec<Vec<String>> {
-    let number = |v: Option<f64>| v.map_or(String::new(), |v| v.to_string());
-    let row = |r: &Compared| {
-        vec![
-            r.id.clone(),
-            r.source.clone(),
-            r.task.clone(),
-            r.settings.clone(),
-            r.published.clone(),
-            number(r.ours),
-            number(r.interval.map(|i| i.low)),
-            number(r.interval.map(|i| i.high)),
-            r.n.to_string(),
-            r.tolerance.clone(),
-            r.outcome.name().to_owned(),
-            r.reason.clone(),
-            r.experiment.clone(),
-        ]
-    };
-    rows.iter().map(row).collect()
-}
-
-/// Published numbers beside ours for the terminal; why a row did not run stands below the table.
-pub fn published_table(rows: &[Compared], look: Look) -> String {
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(["row", "source", "published", "ours", "tolerance", "result"])
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(look.width.unwrap_or(PUBLISHED_WIDTH).max(80));
-    for row in rows {
-        table.add_row([
-            row.id.as_str(),
-            &row.source,
-            &row.published,
-            &row.ours_in_words(),
-            &row.tolerance,
-            row.outcome.name(),
-        ]);
-    }
-    let table = table.to_string();
-    let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
-    let noted = rows.iter().flat_map(|row| {
-        let notes = [&row.reason, &row.finding];
-        let said = notes.into_iter().filter(|note| !note.is_empty());
-        said.map(|note| format!("{}: {note}\n", row.id))
-    });
-    lines.chain(noted).collect()
-}
-
-/// The same as Markdown.
-pub fn published_markdown(rows: &[Compared]) -> String {
-    let mut out = String::from(
-        "| source | task | settings | published | ours | tolerance | result |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
-    for row in rows {
-        let cells = [
-            &row.source,
-            &row.task,
-            &row.settings,
-            &row.published,
-            &row.ours_in_words(),
-            &row.tolerance,
-        ];
-        let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
-        out += &format!("| {} | **{}** |\n", cells.join(" | "), row.outcome.name());
-    }
-    out
 }
 
 /// Colours the answer, the second cell of the line; the width seen stays the same.

@@ -14,7 +14,7 @@ use crate::claims::published::{self, Circumstances, Compared, Expected};
 use crate::claims::{self, Verdict};
 use crate::data::DataError;
 use crate::measure::machine::Machine;
-use crate::report::terminal;
+use crate::report::published as table;
 use anyhow::{Context as _, Result, bail};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -156,8 +156,8 @@ pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
             directory.write_json(Path::new(PUBLISHED), &published)?;
             directory.write_csv(
                 Path::new(PUBLISHED_CSV),
-                &terminal::PUBLISHED_HEADER,
-                &terminal::published_rows(&published),
+                &table::HEADER,
+                &table::rows(&published),
             )?;
         }
         crate::report::build(directory.path())

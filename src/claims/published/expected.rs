@@ -54,6 +54,9 @@ pub struct ExpectedRow {
     pub over: Option<Selection>,
     /// And all of that over the same, with these columns changed everywhere: growth.
     pub growth_from: Option<Selection>,
+    /// Takes the natural logarithm of all that: a slope, with `over` and `scale`.
+    #[serde(default)]
+    pub logarithm: bool,
     /// Factor from our unit to the published one.
     pub scale: Option<f64>,
     /// How the values of the runs become one.

@@ -147,6 +147,12 @@ fn terms_combine_runs_of_the_same_seed_and_repeat() {
     assert_eq!((ratio.ours, ratio.n), (Some(6.0), 3));
     let terms = "over = { model = \"gru\" }\ngrowth_from = { seq_len = 512 }";
     assert_eq!(only(&file(terms), &records, &now()).ours, Some(3.0));
+    let slope = only(
+        &file("over = { model = \"gru\" }\nlogarithm = true\nscale = 0.5"),
+        &records,
+        &now(),
+    );
+    assert_eq!(slope.ours, Some(0.5 * 6f64.ln()));
     let minus = only(&file("minus = { model = \"gru\" }"), &records, &now());
     assert_eq!(minus.ours, Some(10.0));
     let average = file("average_with = { model = \"gru\" }\nscale = 2.0");
