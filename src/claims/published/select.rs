@@ -48,16 +48,18 @@ impl Selection {
         })
     }
 
-    /// Value by seed and repeat: of a curve the last point, nothing that is not finite.
-    fn values(&self, records: &[&Record]) -> ByRun {
+    /// Value by seed and repeat, and run where `apart`: of a curve the last point, nothing that is
+    /// not finite.
+    fn values(&self, records: &[&Record], apart: bool) -> ByRun {
         let mut last: BTreeMap<Key, (f64, f64)> = BTreeMap::new();
         for record in records.iter().filter(|r| self.matches(r, &[])) {
             let Some(value) = record.value.filter(|v| v.is_finite()) else {
                 continue;
             };
             let x = record.x.unwrap_or(0.0);
+            let run = apart.then(|| record.run.clone());
             let entry = last
-                .entry((record.seed, record.repeat))
+                .entry((run, record.seed, record.repeat))
                 .or_insert((x, value));
             if x >= entry.0 {
                 *entry = (x, value);
@@ -69,22 +71,27 @@ impl Selection {
     }
 }
 
-/// Seed and repeat: what two records to be compared have in common.
-type Key = (Option<u64>, Option<usize>);
+/// Seed and repeat, what two records to be compared have in common; and the run, where a row
+/// compares none and several of a seed count (the best of several position schemes).
+type Key = (Option<String>, Option<u64>, Option<usize>);
 type ByRun = BTreeMap<Key, f64>;
+/// What becomes of two values of a run.
+type Combine = fn(f64, f64) -> f64;
 
 /// The row's value of every run (seed or repeat) that has all it needs, in the published unit.
 pub fn values(row: &ExpectedRow, records: &[&Record]) -> Vec<f64> {
+    let others = [&row.average_with, &row.minus, &row.over, &row.growth_from];
+    let apart = others.iter().all(|other| other.is_none());
     let at = |base: &Selection| -> ByRun {
-        let mut all = base.values(records);
-        let terms: [(&Option<Selection>, fn(f64, f64) -> f64); 3] = [
+        let mut all = base.values(records, apart);
+        let terms: [(&Option<Selection>, Combine); 3] = [
             (&row.average_with, |a, b| (a + b) / 2.0),
             (&row.minus, |a, b| a - b),
             (&row.over, |a, b| a / b),
         ];
         for (term, combine) in terms {
             if let Some(term) = term {
-                all = both(all, &base.with(term).values(records), combine);
+                all = both(all, &base.with(term).values(records, apart), combine);
             }
         }
         all
@@ -104,8 +111,10 @@ pub fn values(row: &ExpectedRow, records: &[&Record]) -> Vec<f64> {
 }
 
 /// Combines what both have.
-fn both(a: ByRun, b: &ByRun, combine: fn(f64, f64) -> f64) -> ByRun {
-    a.into_iter()
-        .filter_map(|(key, a)| Some((key, combine(a, *b.get(&key)?))))
-        .collect()
+fn both(a: ByRun, b: &ByRun, combine: Combine) -> ByRun {
+    let pair = |(key, a): (Key, f64)| {
+        let b = *b.get(&key)?;
+        Some((key, combine(a, b)))
+    };
+    a.into_iter().filter_map(pair).collect()
 }

@@ -109,6 +109,18 @@ fn the_best_seed_is_shown_with_the_mean() {
 }
 
 #[test]
+fn several_runs_of_a_seed_all_count() {
+    let run = |name: &str, value| Record {
+        run: name.into(),
+        positions: Some(name.into()),
+        ..record("lstm", "test_loss", 0, value)
+    };
+    let records = [run("none", 0.04), run("rotary", 0.01), run("alibi", 0.03)];
+    let row = only(&FILE.replace("\"mean\"", "\"highest\""), &records, &now());
+    assert_eq!((row.ours, row.n), (Some(0.04), 3));
+}
+
+#[test]
 fn a_curve_counts_by_its_last_point_or_the_one_named() {
     let at = |x: f64, value| Record {
         x: Some(x),
