@@ -103,6 +103,10 @@ pub const PUBLISHED: &[(&str, &str)] = &[
         include_str!("../../experiments/published/min-scan.toml"),
     ),
     (
+        "published-vanishing",
+        include_str!("../../experiments/published/vanishing.toml"),
+    ),
+    (
         "published-gru-layer",
         include_str!("../../experiments/published/gru-layer.toml"),
     ),

@@ -19,6 +19,7 @@ pub fn seconds(run: &Run, threads: usize) -> f64 {
                 (work.models.len() * work.threads.len()) as f64 * work.seconds_per_model
             }
             Work::Layer(work) => work.seconds,
+            Work::Decay(_) => 1.0,
             Work::Baselines(_) => 5.0,
             Work::Train(work) => match work.train.budget {
                 crate::train::Budget {

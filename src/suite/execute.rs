@@ -3,7 +3,7 @@
 use super::progress::Progress;
 use super::texts::Texts;
 use super::work::{Run, Work};
-use super::{Record, baseline_run, layer_run, throughput_run, train_run};
+use super::{Record, baseline_run, decay_run, layer_run, throughput_run, train_run};
 use crate::data::DataError;
 use crate::models::ModelError;
 use crate::train::TrainError;
@@ -88,6 +88,7 @@ pub fn execute(run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure>
     let work = AssertUnwindSafe(|| match &run.work {
         Work::Train(work) => train_run::run(run, work, session),
         Work::Throughput(work) => throughput_run::run(run, work, session),
+        Work::Decay(work) => decay_run::run(run, work, session),
         Work::Layer(work) => layer_run::run(run, work, session),
         Work::Baselines(work) => baseline_run::run(run, work, session),
     });

@@ -1,6 +1,6 @@
 //! From a resolved experiment to its runs: every sweep point, model and seed.
 
-use super::check::{Fault, LAYER, TEXT};
+use super::check::{DECAY, Fault, LAYER, TEXT};
 use super::schema::{
     Experiment, Gates, Kind, PlotKind, PlotSpec, Series, Settings, Sweep, Threads,
 };
@@ -429,6 +429,10 @@ fn throughput(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
             }
             continue;
         }
+        if name == DECAY {
+            runs.push(decay_run(experiment, context, &point)?);
+            continue;
+        }
         let known = [Mode::TrainStep, Mode::Forward, Mode::Decode];
         let mode = known.into_iter().find(|mode| mode.name() == name);
         let mode = mode.ok_or_else(|| Fault::missing("settings.task", "a throughput run"))?;
@@ -490,11 +494,11 @@ fn layer_run(
     threads: usize,
 ) -> Result<Run, ExpandError> {
     let s = &point.settings;
-    if let Some(i) = experiment.models.iter().position(|m| m.model != "gru") {
-        let name = format!("{:?}", experiment.models[i].model);
-        let remedy = "the layer that is timed step by step is the GRU's; name gru alone";
-        return Err(Fault::new(format!("models[{i}].model"), name, remedy).into());
-    }
+    only(
+        experiment,
+        "gru",
+        "the layer that is timed step by step is the GRU's",
+    )?;
     let seq_len = require(s.seq_len, "settings.seq_len")?;
     let (input, hidden) = (
         require(s.vocab, "settings.vocab")?,
@@ -533,6 +537,66 @@ fn layer_run(
         record,
         work: Work::Layer(work),
     })
+}
+
+/// The gradient of one Elman layer at a sweep point.
+fn decay_run(
+    experiment: &Experiment,
+    context: &Context,
+    point: &Point,
+) -> Result<Run, ExpandError> {
+    let s = &point.settings;
+    only(
+        experiment,
+        "elman",
+        "the layer whose gradient is followed is Elman's",
+    )?;
+    let seq_len = require(s.seq_len, "settings.seq_len")?;
+    let hidden = require(s.width, "settings.width")?;
+    if hidden % 2 == 1 {
+        let remedy = "units are rotated in pairs; give an even number";
+        return Err(Fault::new("settings.width", hidden, remedy).into());
+    }
+    let work = DecayWork {
+        batch: batch(s, seq_len)?,
+        seq_len,
+        hidden,
+        first_seed: context.seed,
+        seeds: require(s.seeds, "settings.seeds")?,
+    };
+    let id = format!("{}{}", experiment.id, point.label);
+    let record = Record {
+        run: id.clone(),
+        experiment: experiment.id.clone(),
+        profile: context.profile.into(),
+        model: "elman".into(),
+        task: Some(DECAY.into()),
+        width: Some(hidden),
+        layers: Some(1),
+        seq_len: Some(seq_len),
+        batch: Some(work.batch),
+        ..Record::default()
+    };
+    Ok(Run {
+        id,
+        experiment: experiment.id.clone(),
+        series: 0,
+        stage: Stage::Train,
+        record,
+        work: Work::Decay(work),
+    })
+}
+
+/// Refuses an experiment of one layer that names another model.
+fn only(experiment: &Experiment, model: &str, why: &str) -> Result<(), Fault> {
+    match experiment.models.iter().position(|m| m.model != model) {
+        Some(i) => {
+            let name = format!("{:?}", experiment.models[i].model);
+            let remedy = format!("{why}; name {model} alone");
+            Err(Fault::new(format!("models[{i}].model"), name, remedy))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The factors every record of a run shares.

@@ -107,6 +107,13 @@ pub const METRICS: &[Metric] = &[
         "bytes that all calls of one operation in one step read and write, once each",
     ),
     metric(
+        "layer_gradient_norm",
+        "1",
+        Some("tokens between the loss and the state"),
+        false,
+        "norm of the gradient that arrives in one Elman layer, whose recurrent matrix is a rotation times a spectral radius",
+    ),
+    metric(
         "peak_bytes",
         "B",
         None,

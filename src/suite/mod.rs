@@ -7,6 +7,7 @@
 mod baseline_run;
 pub mod check;
 mod clock;
+mod decay_run;
 mod directory;
 pub mod embedded;
 pub mod estimate;

@@ -481,6 +481,7 @@ pub fn listing(suite: &Suite, plan: &Plan) -> Vec<(String, &'static str, bool, f
         .map(|run| {
             let (what, threads) = match (&run.work, run.stage) {
                 (Work::Throughput(_) | Work::Layer(_), _) => ("time", suite.threads),
+                (Work::Decay(_), _) => ("differentiate", 1),
                 (Work::Baselines(_), _) => ("count", 1),
                 (_, Stage::Tune) => ("tune", 1),
                 (_, Stage::Timed) => ("train against the clock", suite.threads),

@@ -51,6 +51,8 @@ pub enum Work {
     Throughput(Throughput),
     /// Times one layer, fused and step by step.
     Layer(LayerWork),
+    /// Follows the gradient of one layer back in time.
+    Decay(DecayWork),
     /// Counts: unigram and Kneser-Ney.
     Baselines(Baselines),
 }
@@ -144,6 +146,21 @@ pub struct LayerWork {
     pub repeats: usize,
     /// Seconds after which no further repeat begins.
     pub seconds: f64,
+}
+
+/// The gradient of one Elman layer against the distance it travels.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DecayWork {
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens in each T.
+    pub seq_len: usize,
+    /// Hidden size H, even.
+    pub hidden: usize,
+    /// Seed of the first measurement.
+    pub first_seed: u64,
+    /// Measurements.
+    pub seeds: usize,
 }
 
 /// What counting alone predicts, on the text the models are tested on.
