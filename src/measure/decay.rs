@@ -45,12 +45,12 @@ pub fn norms(radius: f64, hidden: usize, batch: usize, seq_len: usize, seed: u64
         matrix(identity, hidden, hidden),
         matrix(recurrent, hidden, hidden),
     );
-    let bias = matrix(vec![0.0; hidden], 1, hidden);
+    let [bias_ih, bias_hh] = [(); 2].map(|()| matrix(vec![0.0; hidden], 1, hidden));
     let weights = RecurrentWeights {
         weight_ih: &identity,
         weight_hh: &recurrent,
-        bias_ih: &bias,
-        bias_hh: &bias,
+        bias_ih: &bias_ih,
+        bias_hh: &bias_hh,
     };
     let y = elman(on_tape(&x), weights, batch, seq_len);
     let gradients = backward_from(y, upstream);
