@@ -46,7 +46,11 @@ fn compare_row(row: &ExpectedRow, records: &[Record], now: &Circumstances) -> Co
             values.len(),
             String::new(),
         ),
-        Err(reason) => (None, None, 0, reason),
+        // In one line: a message of the network may have several.
+        Err(reason) => {
+            let words: Vec<&str> = reason.split_whitespace().collect();
+            (None, None, 0, words.join(" "))
+        }
     };
     let outcome = match ours {
         None => Outcome::NotRun,

@@ -184,7 +184,7 @@ fn what_did_not_run_says_why_and_what_to_type() {
     let mut skipped = now();
     skipped.skipped.insert(
         "published-x",
-        ("there is no text", "give one with --corpus"),
+        ("there is\n  no text", "give one with --corpus"),
     );
     assert_eq!(
         reason(FILE, &skipped),
