@@ -24,6 +24,7 @@ mod next_word;
 mod parallel_clock;
 mod parallel_graph;
 pub mod published;
+mod quadratic;
 mod scan;
 mod select;
 mod speed_long;
@@ -126,6 +127,7 @@ pub const CLAIMS: &[Claim] = &[
     distance_text::CLAIM,
     state_tracking::CLAIM,
     decode_cost::CLAIM,
+    quadratic::CLAIM,
     vanishing::CLAIM,
     next_word::CLAIM,
 ];

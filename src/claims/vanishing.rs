@@ -73,7 +73,7 @@ fn rates(
     }
     let slopes = runs
         .values()
-        .map(|(x, y)| Ok(-line_slope(x, y, 0.95)?.estimate));
+        .map(|(x, y)| Ok(-line_slope(x, y)?.interval(0.95).estimate));
     slopes.collect()
 }
 

@@ -46,6 +46,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/decode-cost.toml"),
     ),
     (
+        "quadratic",
+        include_str!("../../experiments/quadratic.toml"),
+    ),
+    (
         "vanishing",
         include_str!("../../experiments/vanishing.toml"),
     ),

@@ -9,6 +9,7 @@ mod context;
 mod decode;
 mod distance;
 mod graph;
+mod quadratic;
 mod scan;
 mod state;
 mod text_prediction;
