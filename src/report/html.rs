@@ -12,7 +12,7 @@ use crate::claims::published::CLAIM;
 use crate::claims::{self, Claim, Verdict};
 use crate::suite::metrics;
 use crate::suite::output::State;
-use crate::suite::schema::{Experiment, Kind};
+use crate::suite::schema::{Experiment, Explanation, Kind};
 use askama::Template;
 
 /// The whole page.
@@ -49,6 +49,7 @@ struct Section {
     flips: Option<String>,
     more: Option<String>,
     plots: Vec<Plot>,
+    explanation: Option<Explanation>,
     evidence: Table,
     method: Vec<String>,
     models: Table,
@@ -97,6 +98,26 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
         runs: inventory::runs(source)?,
     };
     Ok(page.render()?)
+}
+
+/// An explanation with the measured effects in place of the labels in braces.
+fn explained(explanation: &Explanation, verdict: Option<&Verdict>) -> Explanation {
+    let mut filled = explanation.clone();
+    let evidence = verdict.map_or(&[][..], |v| &v.evidence);
+    for paragraph in &mut filled.paragraphs {
+        for e in evidence {
+            let label = format!("{{{}}}", e.label);
+            let effect = tables::with_interval(e.effect.estimate, Some(&e.effect));
+            *paragraph = paragraph.replace(&label, &effect.text);
+        }
+        while let (Some(start), Some(end)) = (paragraph.find('{'), paragraph.find('}')) {
+            if end < start {
+                break;
+            }
+            paragraph.replace_range(start..=end, "(not measured yet)");
+        }
+    }
+    filled
 }
 
 fn section(
@@ -163,6 +184,10 @@ fn section(
         flips: verdict.and_then(|v| v.flips.clone()),
         more: verdict.and_then(|v| more(v, claim)),
         plots: plots.collect::<anyhow::Result<_>>()?,
+        explanation: experiment
+            .explanation
+            .as_ref()
+            .map(|e| explained(e, verdict)),
         evidence: match judged {
             true => tables::evidence(verdict),
             false => published::details(&mine),
@@ -344,4 +369,71 @@ fn run_summary(source: &Source) -> String {
         state(Some(State::Failed)),
         state(None)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::{Answer, Evidence};
+    use crate::stats::Interval;
+
+    #[test]
+    fn an_explanation_says_what_was_measured() {
+        let verdict = Verdict {
+            claim: "vanishing".into(),
+            answer: Answer::Supported,
+            sentence: String::new(),
+            flips: None,
+            more_seeds: None,
+            evidence: vec![Evidence {
+                label: "elman: decay".into(),
+                effect: Interval {
+                    low: 0.5,
+                    estimate: 0.75,
+                    high: 1.0,
+                    level: 0.95,
+                    n: 3,
+                },
+                unit: String::new(),
+                margin: 0.0,
+                answer: Answer::Supported,
+                deciding: true,
+            }],
+        };
+        let explanation = Explanation {
+            title: "Why?".into(),
+            paragraphs: vec!["It loses {elman: decay}, not {lstm: decay}; } stays.".into()],
+        };
+        let filled = explained(&explanation, Some(&verdict));
+        assert_eq!(
+            filled.paragraphs,
+            ["It loses 0.75 [0.5, 1], not (not measured yet); } stays."]
+        );
+        let nothing = explained(&explanation, None);
+        assert!(nothing.paragraphs[0].starts_with("It loses (not measured yet), not"));
+    }
+
+    #[test]
+    fn explanations_name_comparisons_that_exist() {
+        for loaded in crate::suite::embedded::all().expect("they are well formed") {
+            let Some(explanation) = loaded.experiment.explanation else {
+                continue;
+            };
+            for label in explanation
+                .paragraphs
+                .iter()
+                .flat_map(|p| p.split('{').skip(1))
+            {
+                let (label, _) = label.split_once('}').expect("braces are closed");
+                let known = |model: &str| label.starts_with(&format!("{model}, "));
+                assert!(
+                    ["elman", "lstm", "gru", "transformer"]
+                        .into_iter()
+                        .any(known)
+                        && label.ends_with(": decay of the gradient"),
+                    "{label}"
+                );
+            }
+        }
+    }
 }

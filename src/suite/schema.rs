@@ -40,6 +40,19 @@ pub struct Experiment {
     /// What the report draws.
     #[serde(default, rename = "plot")]
     pub plots: Vec<PlotSpec>,
+    /// What a reader should know to understand the plots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
+}
+
+/// A page of the report in plain words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explanation {
+    /// Its heading, a question.
+    pub title: String,
+    /// Its paragraphs. The label of a comparison in braces stands for its effect with interval.
+    pub paragraphs: Vec<String>,
 }
 
 /// What a run of an experiment does.
