@@ -25,6 +25,7 @@ mod parallel_clock;
 mod parallel_graph;
 pub mod published;
 mod quadratic;
+mod retention;
 mod scan;
 mod select;
 mod speed_long;
@@ -129,6 +130,7 @@ pub const CLAIMS: &[Claim] = &[
     decode_cost::CLAIM,
     quadratic::CLAIM,
     vanishing::CLAIM,
+    retention::CLAIM,
     next_word::CLAIM,
 ];
 

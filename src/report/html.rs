@@ -246,9 +246,12 @@ fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
         sentences.push("Models have equal parameter counts as far as whole widths allow.".into());
         return sentences;
     }
+    let size = match experiment.settings.equal.as_deref() {
+        Some("width") => "Models have equal width, and what parameters that takes.",
+        _ => "Models have equal parameter counts as far as whole widths allow.",
+    };
     sentences.push(format!(
-        "Models have equal parameter counts as far as whole widths allow. The margin that the effect must exceed was \
-         fixed before the run: {}.",
+        "{size} The margin that the effect must exceed was fixed before the run: {}.",
         exact(experiment.margin)
     ));
     sentences

@@ -403,11 +403,13 @@ fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
 
 fn equal(key: &str, name: Option<&str>) -> Result<(), Fault> {
     match name {
-        Some(other) if !["parameters", "tokens", "seconds"].contains(&other) => Err(Fault::new(
-            key,
-            format!("{other:?}"),
-            "use parameters, tokens or seconds",
-        )),
+        Some(other) if !["parameters", "width", "tokens", "seconds"].contains(&other) => {
+            Err(Fault::new(
+                key,
+                format!("{other:?}"),
+                "use parameters, width, tokens or seconds",
+            ))
+        }
         _ => Ok(()),
     }
 }

@@ -54,6 +54,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/vanishing.toml"),
     ),
     (
+        "retention",
+        include_str!("../../experiments/retention.toml"),
+    ),
+    (
         "next-word",
         include_str!("../../experiments/next-word.toml"),
     ),

@@ -203,13 +203,17 @@ fn train(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandE
     Ok(runs)
 }
 
+/// `equal` of models that have the same width, whatever their parameters.
+const WIDTH: &str = "width";
+
 /// Where the search takes place: the tuning settings over the experiment's; a swept factor they do
 /// not name has its first value; the budget is in steps.
 fn tuning_point(experiment: &Experiment, over: &Settings) -> Settings {
     let mut first = points(&experiment.settings, &experiment.sweep)
         .swap_remove(0)
         .settings;
-    (first.seeds, first.equal) = (None, None);
+    first.seeds = None;
+    first.equal = first.equal.filter(|equal| equal == WIDTH);
     first.overlay(over);
     first
 }
@@ -365,6 +369,7 @@ fn train_run(
     };
     let timed = training.train.budget.seconds.is_some();
     let equal = match (timed, &training.data) {
+        _ if experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
         (true, _) => "seconds",
         (false, Data::Text(_)) => "tokens",
         (false, Data::Task(_)) => "parameters",
@@ -682,7 +687,7 @@ fn match_widths(
     configs
         .into_iter()
         .map(|mut config| {
-            if config.model != reference {
+            if config.model != reference && s.equal.as_deref() != Some(WIDTH) {
                 config.width =
                     models::width_for_parameters(&config, target).map_err(model_fault)?;
                 let off = count(&config)? as f64 / target as f64 - 1.0;

@@ -171,7 +171,8 @@ pub struct Settings {
     task: String,
     /// Seeds of the runs that count.
     seeds: usize,
-    /// What is equal between the models besides parameters: `tokens`, `seconds`; `parameters` only.
+    /// What is equal between the models besides parameters: `tokens`, `seconds`; `parameters` only;
+    /// or `width` instead of them, where the size of the state is the question.
     equal: String,
     /// Model whose width is `width`; the others get the width with nearest parameter count.
     reference: String,

@@ -10,6 +10,7 @@ mod decode;
 mod distance;
 mod graph;
 mod quadratic;
+mod retention;
 mod scan;
 mod state;
 mod text_prediction;
