@@ -15,6 +15,7 @@
 
 mod accuracy;
 mod comparison;
+mod context_limit;
 mod decode_cost;
 mod distance_add;
 mod distance_copy;
@@ -131,6 +132,7 @@ pub const CLAIMS: &[Claim] = &[
     quadratic::CLAIM,
     vanishing::CLAIM,
     retention::CLAIM,
+    context_limit::CLAIM,
     next_word::CLAIM,
 ];
 

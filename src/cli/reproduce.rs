@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// What to reproduce.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How much: smoke (under a minute), quick (under 15 minutes) or full (overnight)
+    /// How much: smoke (about a minute), quick (under half an hour) or full (overnight)
     #[arg(long, default_value = "quick", value_name = "NAME")]
     pub profile: String,
     /// Only these claims, separated by commas [default: all of `list claims`]

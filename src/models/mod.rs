@@ -111,6 +111,12 @@ impl ModelConfig {
         }
     }
 
+    /// Tokens in the longest sequence it can read; only a learned position table has an end.
+    pub fn longest(&self) -> Option<usize> {
+        let has_table = self.model == "transformer" && self.positions == Positions::Learned;
+        has_table.then_some(self.seq_len)
+    }
+
     /// Columns of the head: a score for each token, or one number.
     pub fn outputs(&self) -> usize {
         match self.output {

@@ -410,7 +410,7 @@ mod tests {
         let filled = explained(&explanation, Some(&verdict));
         assert_eq!(
             filled.paragraphs,
-            ["It loses 0.75 [0.5, 1], not (not measured yet); } stays."]
+            ["It loses 0.750 [0.500, 1.00], not (not measured yet); } stays."]
         );
         let nothing = explained(&explanation, None);
         assert!(nothing.paragraphs[0].starts_with("It loses (not measured yet), not"));

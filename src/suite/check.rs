@@ -171,6 +171,10 @@ fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
             size(&key(name), value)?;
         }
     }
+    for (i, value) in s.test_multiples.iter().flatten().enumerate() {
+        size(&key(&format!("test_multiples[{i}]")), *value)?;
+    }
+    distinct(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
     for (i, value) in s.probe_context.iter().flatten().enumerate() {
         size(&key(&format!("probe_context[{i}]")), *value)?;
     }

@@ -58,6 +58,10 @@ pub const EXPERIMENTS: &[(&str, &str)] = &[
         include_str!("../../experiments/retention.toml"),
     ),
     (
+        "context-limit",
+        include_str!("../../experiments/context-limit.toml"),
+    ),
+    (
         "next-word",
         include_str!("../../experiments/next-word.toml"),
     ),

@@ -262,6 +262,7 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
         let (seq_len, longest) = (source.seq_len(), source.longest());
         (Data::Task(settings), vocab, output, seq_len, longest)
     };
+    check_multiples(s, &data, context)?;
     let fit = Fit {
         vocab,
         output,
@@ -330,10 +331,28 @@ fn training(
         train,
         test_sequences: s.test_sequences.unwrap_or(256),
         probe_context: probe_context(s, sized)?,
+        test_multiples: s.test_multiples.clone().unwrap_or_default(),
         gradient_sequences: s.gradient_sequences,
         radius: series.radius,
         tuned: rate.is_none(),
     })
+}
+
+/// Refuses multiples of T to test at of what is no text, and beyond what its splits hold.
+fn check_multiples(s: &Settings, data: &Data, context: &Context) -> Result<(), ExpandError> {
+    let (Some(&most), key) = (
+        s.test_multiples.iter().flatten().max(),
+        "settings.test_multiples",
+    ) else {
+        return Ok(());
+    };
+    let Data::Text(text) = data else {
+        let remedy = format!("only task = {TEXT:?} can be tested so; remove {key}");
+        return Err(Fault::new(key, most, remedy).into());
+    };
+    let length = most.saturating_mul(text.seq_len);
+    TextSource::new(context.texts.open(text)?, length, 0)?;
+    Ok(())
 }
 
 /// The lengths of context to test at; only a text has a context that can be cut.

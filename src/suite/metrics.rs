@@ -297,6 +297,14 @@ pub const METRICS: &[Metric] = &[
         "test cross-entropy per character of the tokens at that position",
     ),
     metric(
+        "test_bits_by_length",
+        "bit",
+        Some("tokens in the window"),
+        false,
+        "test cross-entropy per character of the last tokens of each window, as many as were trained \
+         on, with the window cut to this length; empty if the model cannot read so many",
+    ),
+    metric(
         "test_bits_truncated",
         "bit",
         Some("last tokens of the context that are kept"),

@@ -227,6 +227,8 @@ pub struct Settings {
     /// Test sequences, the longest of the test, on which the gradients of the loss at the last
     /// position are followed back, before training and after.
     gradient_sequences: usize,
+    /// A text model is also tested on windows of so many times T, on their last T tokens.
+    test_multiples: Vec<usize>,
     /// Stop early when validation accuracy exceeds this several times in a row.
     stop_when_accuracy: f64,
     /// Steps between checkpoints of a run; without it an interrupted run starts again.

@@ -82,6 +82,23 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
         )
     });
     let mut rows = records(run, source.as_ref(), &outcome, &test, &probes);
+    if let (Data::Text(text), Some(most)) = (&training.data, training.test_multiples.iter().max()) {
+        let long = TextSource::new(session.texts.open(text)?, most * text.seq_len, 0)?;
+        let windows = long.evaluation(Split::Test, sequences, (batch / most).max(1));
+        let lengths = ops::with_threads(session.threads, || {
+            train::extend(
+                model.as_ref(),
+                &windows,
+                text.seq_len,
+                &training.test_multiples,
+            )
+        });
+        let characters = long.characters_per_token(Split::Test).unwrap_or(1.0);
+        rows.extend(lengths.into_iter().map(|(length, nats)| {
+            let value = nats.map(|nats| bits(nats, characters));
+            record(run, "test_bits_by_length", Some(length as f64), value)
+        }));
+    }
     if let Some(sequences) = training.gradient_sequences {
         let batches = longest(
             source.evaluation(Split::Test, training.test_sequences, 1),

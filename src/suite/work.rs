@@ -67,6 +67,9 @@ pub struct Training {
     /// Tokens of context k at which a text model is tested with the context cut off and shuffled.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub probe_context: Vec<usize>,
+    /// Multiples of T to whose windows a text model is tested too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub test_multiples: Vec<usize>,
     /// Test sequences on which gradients are followed back before training and after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_sequences: Option<usize>,

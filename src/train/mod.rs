@@ -11,7 +11,7 @@ mod settings;
 pub use checkpoint::CheckpointError;
 pub use evaluate::evaluate;
 pub use optimizer::{Optimizer, step};
-pub use probe::{Probed, probe};
+pub use probe::{Probed, extend, probe};
 pub use run::train;
 pub use schedule::learning_rate;
 pub use settings::{Budget, OptimizerKind, TrainSettings};

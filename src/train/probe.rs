@@ -60,8 +60,35 @@ pub fn probe(model: &dyn Model, windows: &[Batch], contexts: &[usize]) -> Vec<Pr
     probed
 }
 
+/// Mean nats of the last `scored` tokens of every window when it is cut to its last tokens: to so
+/// many times `scored` as each of `multiples` says. `None` where the model cannot read as many.
+///
+/// The same targets at every length: what differs is the context before them, and how far beyond the
+/// length a model was trained at its sequences go. Windows must be at least as long as the longest.
+pub fn extend(
+    model: &dyn Model,
+    windows: &[Batch],
+    scored: usize,
+    multiples: &[usize],
+) -> Vec<(usize, Option<f64>)> {
+    let loss = |length: usize| {
+        let fits = model.config().longest().is_none_or(|most| length <= most);
+        fits.then(|| {
+            let cut: Vec<Batch> = windows.iter().map(|w| tail(w, length, scored)).collect();
+            evaluate(model, &cut).loss
+        })
+    };
+    let lengths = multiples.iter().map(|multiple| multiple * scored);
+    lengths.map(|length| (length, loss(length))).collect()
+}
+
 /// The last `context` tokens of each window, with only the last position scored.
 fn truncated(window: &Batch, context: usize) -> Batch {
+    tail(window, context, 1)
+}
+
+/// The last `context` tokens of each window, with only the last `scored` positions scored.
+fn tail(window: &Batch, context: usize, scored: usize) -> Batch {
     fn tails<T: Copy>(rows: &[T], t: usize, context: usize) -> Vec<T> {
         let tail = |row: &[T]| row[t - context..].to_vec();
         rows.chunks(t).flat_map(tail).collect()
@@ -74,7 +101,7 @@ fn truncated(window: &Batch, context: usize) -> Batch {
         targets: tails(&window.targets, t, context),
         ..Batch::default()
     };
-    score_last(&mut batch);
+    score_last(&mut batch, scored);
     batch
 }
 
@@ -90,13 +117,14 @@ fn shuffled(window: &Batch, context: usize, rng: &mut ChaCha8Rng) -> Batch {
             *token = from[place as usize];
         }
     }
-    score_last(&mut batch);
+    score_last(&mut batch, 1);
     batch
 }
 
-fn score_last(batch: &mut Batch) {
+/// Scores the last `scored` positions of each row and no others.
+fn score_last(batch: &mut Batch, scored: usize) {
     let (rows, t) = (batch.positions(), batch.seq_len);
-    let last = |i: usize| f32::from(u8::from((i + 1).is_multiple_of(t)));
+    let last = |i: usize| f32::from(u8::from(i % t + scored >= t));
     batch.mask = (0..rows).map(last).collect();
     batch.distance = vec![0; rows];
 }
@@ -217,6 +245,32 @@ mod tests {
         for long in &probed[2..] {
             assert!(long.truncated < 1e-6 && long.shuffled < 1e-6, "{long:?}");
         }
+    }
+
+    #[test]
+    fn longer_windows_are_judged_on_the_same_targets() {
+        // It looks 3 back: with windows of 2 tokens it never can, of 4 for the last only, of 6 for
+        // both that are scored.
+        let windows = windows(3);
+        let lengths = extend(&Echo::new(3), &windows, 2, &[1, 2, 3, 6]);
+        let [
+            (2, Some(none)),
+            (4, Some(half)),
+            (6, Some(both)),
+            (12, Some(all)),
+        ] = lengths[..]
+        else {
+            panic!("{lengths:?}");
+        };
+        let guess = 4f64.ln();
+        assert!((none - guess).abs() < 1e-6 && (half - guess / 2.0).abs() < 1e-6);
+        assert!(both < 1e-6 && all < 1e-6);
+        let mut short = Echo::new(3);
+        short.config.model = "transformer".into();
+        short.config.positions = Positions::Learned;
+        short.config.seq_len = 4;
+        let lengths = extend(&short, &windows, 2, &[2, 3]);
+        assert_eq!((lengths[0].1.is_some(), lengths[1].1), (true, None));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use timing::{LENGTHS, MODES, speed};
 
 mod adding;
 mod context;
+mod context_limit;
 mod decode;
 mod distance;
 mod graph;

@@ -67,7 +67,7 @@ fn only_in_time_is_a_condition_and_the_ends_are_told_apart() {
     assert_eq!(verdict.answer, Answer::Conditional);
     let flips = verdict.flips.unwrap();
     assert!(
-        flips.starts_with("quadratic in the time of training (1.7"),
+        flips.starts_with("quadratic in the time of training (1.80"),
         "{flips}"
     );
     assert!(
