@@ -11,9 +11,9 @@
 //! which); *inconclusive* otherwise.
 
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{by_run, distinct};
+use super::select::{best_recurrent_on_text, by_run, distinct};
 use super::{Answer, Claim, text};
-use crate::stats::{Effect, mean};
+use crate::stats::Effect;
 use crate::suite::Record;
 
 /// The catalogue row.
@@ -72,19 +72,8 @@ fn loss(records: &[&Record], model: &str, positions: Option<&str>) -> Vec<f64> {
     long.iter().zip(&short).map(|(l, s)| l - s).collect()
 }
 
-fn best_recurrent(records: &[&Record]) -> Option<&'static str> {
-    let measured = |model: &&str| !loss(records, model, None).is_empty();
-    let validation = |model: &str| {
-        mean(&by_run(records, "validation_bits_per_character", |r| {
-            r.model == model
-        }))
-    };
-    let candidates = RECURRENT.into_iter().filter(measured);
-    candidates.min_by(|a, b| validation(a).total_cmp(&validation(b)))
-}
-
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let Some(best) = best_recurrent(records) else {
+    let Some(best) = best_recurrent_on_text(records, BITS) else {
         return Vec::new();
     };
     let at = lengths(records).last().copied().unwrap_or(0);
@@ -147,7 +136,7 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
         .collect();
     let cannot = unreadable.iter().map(|_| Answer::Supported);
     let answer = overall(deciding().map(Decided::answer).chain(cannot));
-    let best = text::the(best_recurrent(records).unwrap_or("recurrent"));
+    let best = text::the(best_recurrent_on_text(records, BITS).unwrap_or("recurrent"));
     let (short, long) = match lengths(records)[..] {
         [short, .., long] => (short, long),
         _ => (0, 0),

@@ -10,9 +10,9 @@
 //! *inconclusive* otherwise. Beside it, not deciding: each model's own exponent of time.
 
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{distinct, nothing, paired, timings, usable};
+use super::select::{distinct, growth, growth_of_counts, paired, timings, usable};
 use super::{Answer, Claim, text};
-use crate::stats::{Effect, log_log_slope, median};
+use crate::stats::{Effect, median};
 use crate::suite::Record;
 
 /// The catalogue row.
@@ -88,42 +88,29 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
 
 /// Exponent of the transformer's time over a recurrent model's.
 fn relative(records: &[&Record], model: &str) -> Result<Effect, Missing> {
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for context in contexts(records) {
+    growth(&contexts(records), |context| {
         let [a, r] = [ATTENTION, model].map(|m| seconds(records, m, context));
         let (a, r) = paired(&a, &r);
-        x.extend(a.iter().map(|_| context as f64));
-        y.extend(a.iter().zip(&r).map(|(a, r)| a / r));
-    }
-    Ok(log_log_slope(&x, &y)?)
+        a.iter().zip(&r).map(|(a, r)| a / r).collect()
+    })
 }
 
 /// Exponent of a model's own time.
 fn own(records: &[&Record], model: &str) -> Result<Effect, Missing> {
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for context in contexts(records) {
-        let times = seconds(records, model, context);
-        x.extend(times.iter().map(|_| context as f64));
-        y.extend(times.values());
-    }
-    Ok(log_log_slope(&x, &y)?)
+    growth(&contexts(records), |context| {
+        seconds(records, model, context).into_values().collect()
+    })
 }
 
 /// Exponent of the transformer's state over a recurrent model's, between the ends.
 fn states(records: &[&Record], model: &str) -> Result<Effect, Missing> {
     let all = contexts(records);
-    let ratio = |c: usize| Some(state(records, ATTENTION, c)? / state(records, model, c)?);
-    let between = |a: usize, b: usize| -> Option<f64> {
-        Some((ratio(b)? / ratio(a)?).ln() / (b as f64 / a as f64).ln())
-    };
-    let (Some(&first), Some(&last)) = (all.first(), all.last()) else {
-        return Err(nothing());
-    };
-    if first == last {
+    if all.len() == 1 {
         return Err(Missing::Unusable("counted at one context only".to_owned()));
     }
-    let whole = between(first, last).ok_or_else(nothing)?;
-    Ok(Effect::exact(whole, (whole, whole), all.len())?)
+    growth_of_counts(&all, |context| {
+        Some(state(records, ATTENTION, context)? / state(records, model, context)?)
+    })
 }
 
 fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {

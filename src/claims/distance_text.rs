@@ -16,10 +16,8 @@
 //! Beside it, not deciding: what the order of far context is worth (shuffled minus whole), and who
 //! needs fewer bits at the shortest context and with all of it.
 
-use super::comparison::{
-    ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, closest, overall,
-};
-use super::select::{by_run, distinct, runs_with};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, closest, overall};
+use super::select::{best_recurrent_on_text, by_run, distinct};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, mean};
 use crate::suite::Record;
@@ -85,25 +83,12 @@ fn saving(
         .collect()
 }
 
-fn best_recurrent(records: &[&Record]) -> Option<&'static str> {
-    let tested = runs_with(records, TRUNCATED);
-    let validation = |model: &str| {
-        mean(&by_run(records, "validation_bits_per_character", |r| {
-            r.model == model && tested.contains(r.run.as_str())
-        }))
-    };
-    let measured = |model: &&str| {
-        let of = |r: &&&Record| r.model == **model && tested.contains(r.run.as_str());
-        records.iter().any(|r| of(&r))
-    };
-    let candidates = RECURRENT.into_iter().filter(measured);
-    candidates.min_by(|a, b| validation(a).total_cmp(&validation(b)))
-}
-
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
     let contexts = contexts(records);
-    let (Some(best), Some((&whole, short))) = (best_recurrent(records), contexts.split_last())
-    else {
+    let (Some(best), Some((&whole, short))) = (
+        best_recurrent_on_text(records, TRUNCATED),
+        contexts.split_last(),
+    ) else {
         return Vec::new();
     };
     let entry = |label: String, margin, part: &str, at, deciding, effect| Comparison {

@@ -11,9 +11,9 @@
 //! of the LSTM, which is linear.
 
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, overall};
-use super::select::{distinct, nothing, timings, usable};
+use super::select::{distinct, growth, growth_of_counts, timings, usable};
 use super::{Answer, Claim, text};
-use crate::stats::{Effect, log_log_slope};
+use crate::stats::Effect;
 use crate::suite::Record;
 
 /// The catalogue row.
@@ -78,21 +78,19 @@ fn time(
     mode: &str,
     lengths: &[usize],
 ) -> Result<Effect, Missing> {
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for &length in lengths {
+    growth(lengths, |length| {
         let here = |r: &Record| {
             r.model == model && r.task.as_deref() == Some(mode) && r.seq_len == Some(length)
         };
-        let times = timings(records, "step_seconds", here);
-        x.extend(times.iter().map(|_| length as f64));
-        y.extend(times.values());
-    }
-    Ok(log_log_slope(&x, &y)?)
+        timings(records, "step_seconds", here)
+            .into_values()
+            .collect()
+    })
 }
 
 /// Exponent of the most bytes of a model's training step, between the ends.
 fn memory(records: &[&Record], model: &str, lengths: &[usize]) -> Result<Effect, Missing> {
-    let bytes = |length: usize| {
+    growth_of_counts(lengths, |length| {
         let here = |r: &&&Record| {
             r.metric == "peak_bytes"
                 && r.model == model
@@ -100,15 +98,7 @@ fn memory(records: &[&Record], model: &str, lengths: &[usize]) -> Result<Effect,
                 && r.seq_len == Some(length)
         };
         records.iter().find(here).and_then(|r| usable(r))
-    };
-    let [first, .., last] = lengths[..] else {
-        return Err(nothing());
-    };
-    let (Some(few), Some(many)) = (bytes(first), bytes(last)) else {
-        return Err(nothing());
-    };
-    let k = (many / few).ln() / (last as f64 / first as f64).ln();
-    Ok(Effect::exact(k, (k, k), lengths.len())?)
+    })
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {

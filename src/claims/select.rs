@@ -1,7 +1,7 @@
 //! Picking values out of records.
 
-use super::comparison::Missing;
-use crate::stats::{Effect, StatsError};
+use super::comparison::{Missing, RECURRENT};
+use crate::stats::{Effect, StatsError, log_log_slope, mean};
 use crate::suite::Record;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,4 +89,50 @@ pub(super) fn runs_with<'a>(records: &[&'a Record], metric: &str) -> BTreeSet<&'
         .iter()
         .filter(|r| r.metric == metric && usable(r).is_some());
     having.map(|r| r.run.as_str()).collect()
+}
+
+/// The recurrent model with the fewest validation bits among the runs that have a value of this
+/// metric.
+pub(super) fn best_recurrent_on_text(records: &[&Record], metric: &str) -> Option<&'static str> {
+    let tested = runs_with(records, metric);
+    let validation = |model: &str| {
+        mean(&by_run(records, "validation_bits_per_character", |r| {
+            r.model == model && tested.contains(r.run.as_str())
+        }))
+    };
+    let measured = |model: &&str| {
+        let of = |r: &&&Record| r.model == **model && tested.contains(r.run.as_str());
+        records.iter().any(|r| of(&r))
+    };
+    let candidates = RECURRENT.into_iter().filter(measured);
+    candidates.min_by(|a, b| validation(a).total_cmp(&validation(b)))
+}
+
+/// Exponent k of the growth ∝ lengthᵏ of what was sampled, each value a point of its own.
+pub(super) fn growth(
+    lengths: &[usize],
+    sample: impl Fn(usize) -> Vec<f64>,
+) -> Result<Effect, Missing> {
+    let (mut x, mut y) = (Vec::new(), Vec::new());
+    for &length in lengths {
+        let values = sample(length);
+        x.extend(values.iter().map(|_| length as f64));
+        y.extend(values);
+    }
+    Ok(log_log_slope(&x, &y)?)
+}
+
+/// The same of what is counted and not sampled, between the ends.
+pub(super) fn growth_of_counts(
+    lengths: &[usize],
+    count: impl Fn(usize) -> Option<f64>,
+) -> Result<Effect, Missing> {
+    let [first, .., last] = lengths[..] else {
+        return Err(nothing());
+    };
+    let (Some(few), Some(many)) = (count(first), count(last)) else {
+        return Err(nothing());
+    };
+    let k = (many / few).ln() / (last as f64 / first as f64).ln();
+    Ok(Effect::exact(k, (k, k), lengths.len())?)
 }

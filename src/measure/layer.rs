@@ -6,9 +6,10 @@ use crate::ops::{
     RecurrentWeights, StepwiseGru, backward, backward_from, gru, matrix, on_tape, with_threads,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};
+use serde::Serialize;
 
 /// Sizes of the layer and how often it is timed.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Layer {
     /// Sequences B.
     pub batch: usize,

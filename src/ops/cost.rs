@@ -135,15 +135,20 @@ pub fn report(cost: impl FnOnce() -> Cost) {
 }
 
 /// Runs `work`, whose operations see slices and not tensors, and adds to what each of them reports
-/// that it reads and writes these.
-pub fn touching<R>(reads: &[Id], writes: &[Id], work: impl FnOnce() -> R) -> R {
-    let reported = || COSTS.with_borrow(|costs| costs.as_ref().map_or(0, Vec::len));
-    let before = reported();
+/// that it reads and writes these. They are asked for only inside [`counting`].
+pub fn touching<R>(
+    reads_and_writes: impl FnOnce() -> (Vec<Id>, Vec<Id>),
+    work: impl FnOnce() -> R,
+) -> R {
+    let Some(before) = COSTS.with_borrow(|costs| costs.as_ref().map(Vec::len)) else {
+        return work();
+    };
+    let (reads, writes) = reads_and_writes();
     let result = work();
     COSTS.with_borrow_mut(|costs| {
         for (cost, _) in costs.iter_mut().flatten().skip(before) {
-            cost.reads.extend(reads);
-            cost.writes.extend(writes);
+            cost.reads.extend(&reads);
+            cost.writes.extend(&writes);
         }
     });
     result
@@ -212,15 +217,15 @@ mod tests {
 
     #[test]
     fn identities_are_added_to_the_operations_inside_only() {
-        let (reads, writes) = ([Id::Gradient(8)], [Id::Value(8)]);
+        let both = || (vec![Id::Gradient(8)], vec![Id::Value(8)]);
         let ((), costs) = counting(|| {
             report(|| cost(1.0));
-            touching(&reads, &writes, || report(|| cost(2.0)));
+            touching(both, || report(|| cost(2.0)));
             report(|| cost(3.0));
         });
         let read: Vec<usize> = costs.iter().map(|c| c.reads.len()).collect();
         assert_eq!((read, costs[1].writes[0]), (vec![0, 1, 0], Id::Value(8)));
-        touching(&reads, &writes, || report(|| cost(4.0)));
+        touching(both, || report(|| cost(4.0)));
     }
 
     #[test]

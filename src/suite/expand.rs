@@ -10,6 +10,7 @@ use super::{Record, work::*};
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
 use crate::data::{DataError, Source};
+use crate::measure::layer::Layer;
 use crate::measure::throughput::Mode;
 use crate::models::{self, ModelConfig, ModelError, Output, Positions};
 use crate::train::{Budget, TrainSettings};
@@ -430,11 +431,8 @@ fn baseline_run(
     };
     let id = format!("{}-baselines", experiment.id);
     let record = Record {
-        run: id.clone(),
-        experiment: experiment.id.clone(),
-        profile: context.profile.into(),
         task: Some(TEXT.into()),
-        ..Record::default()
+        ..named(experiment, context, &id)
     };
     let test_sequences = s.test_sequences.unwrap_or(256);
     Ok(Run {
@@ -557,7 +555,7 @@ fn layer_run(
         require(s.vocab, "settings.vocab")?,
         require(s.width, "settings.width")?,
     );
-    let work = LayerWork {
+    let work = Layer {
         batch: batch(s, seq_len)?,
         seq_len,
         input,
@@ -568,9 +566,6 @@ fn layer_run(
     };
     let id = format!("{}{}-threads{threads}", experiment.id, point.label);
     let record = Record {
-        run: id.clone(),
-        experiment: experiment.id.clone(),
-        profile: context.profile.into(),
         model: "gru".into(),
         task: Some(LAYER.into()),
         parameters: Some(3 * hidden * (input + hidden + 2)),
@@ -580,7 +575,7 @@ fn layer_run(
         batch: Some(work.batch),
         vocab: Some(input),
         threads: Some(threads),
-        ..Record::default()
+        ..named(experiment, context, &id)
     };
     Ok(Run {
         id,
@@ -619,16 +614,13 @@ fn decay_run(
     };
     let id = format!("{}{}", experiment.id, point.label);
     let record = Record {
-        run: id.clone(),
-        experiment: experiment.id.clone(),
-        profile: context.profile.into(),
         model: "elman".into(),
         task: Some(DECAY.into()),
         width: Some(hidden),
         layers: Some(1),
         seq_len: Some(seq_len),
         batch: Some(work.batch),
-        ..Record::default()
+        ..named(experiment, context, &id)
     };
     Ok(Run {
         id,
@@ -654,14 +646,19 @@ fn only(experiment: &Experiment, model: &str, why: &str) -> Result<(), Fault> {
 
 /// The factors every record of a run shares.
 fn template(experiment: &Experiment, context: &Context, id: &str, model: &ModelConfig) -> Record {
-    let mut record = Record {
+    let mut record = named(experiment, context, id);
+    set_model(&mut record, model);
+    record
+}
+
+/// A record that says only which run it is of.
+fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
+    Record {
         run: id.into(),
         experiment: experiment.id.clone(),
         profile: context.profile.into(),
         ..Record::default()
-    };
-    set_model(&mut record, model);
-    record
+    }
 }
 
 /// The configuration of every series at a sweep point. The reference model has the width asked

@@ -3,7 +3,7 @@
 use super::Record;
 use super::execute::{Failure, Session};
 use super::train_run::record;
-use super::work::{LayerWork, Run};
+use super::work::Run;
 use crate::measure::layer::{Layer, time};
 
 /// The column `operation` of the fused layer.
@@ -12,17 +12,8 @@ pub const FUSED: &str = "gru";
 pub const STEPWISE: &str = "gru-stepwise";
 
 /// Measures and records every repeat; equal repeat numbers were taken in turn.
-pub fn run(run: &Run, work: &LayerWork, session: &mut Session) -> Result<Vec<Record>, Failure> {
-    let layer = Layer {
-        batch: work.batch,
-        seq_len: work.seq_len,
-        input: work.input,
-        hidden: work.hidden,
-        threads: work.threads,
-        repeats: work.repeats,
-        seconds: work.seconds,
-    };
-    let measured = time(layer, &mut |fraction| session.advance(fraction));
+pub fn run(run: &Run, layer: &Layer, session: &mut Session) -> Result<Vec<Record>, Failure> {
+    let measured = time(*layer, &mut |fraction| session.advance(fraction));
     let mut rows = Vec::new();
     for (operation, seconds) in [(FUSED, &measured.fused), (STEPWISE, &measured.stepwise)] {
         let mut factors = run.clone();

@@ -191,18 +191,14 @@ fn carry_out(
         open.iter().map(|run| wall(suite, run)).sum(),
         suite.quiet,
     );
-    let left = |experiment: &str, from: usize| {
-        runs[from..]
-            .iter()
-            .any(|run| run.experiment != experiment && !is_finished(&suite.out, run))
-    };
+    let unfinished = |runs: &[Run]| runs.iter().any(|run| !is_finished(&suite.out, run));
     let mut failed = Vec::new();
     let mut from = 0;
     let ended = runs
         .chunk_by(|a, b| a.experiment == b.experiment)
         .try_for_each(|chunk| {
             let id = &chunk[0].experiment;
-            let was_open = chunk.iter().any(|run| !is_finished(&suite.out, run));
+            let was_open = unfinished(chunk);
             failed.extend(experiment(
                 suite,
                 chunk.to_vec(),
@@ -212,7 +208,7 @@ fn carry_out(
             )?);
             from += chunk.len();
             // The last verdict comes with all the others.
-            match was_open && left(id, from) && !interrupt::requested() {
+            match was_open && unfinished(&runs[from..]) && !interrupt::requested() {
                 true => outcome.experiment_ended(id, &progress),
                 false => Ok(()),
             }

@@ -382,13 +382,12 @@ impl PlotSpec {
     /// empty column may still get the value asked for.
     pub fn may_show(&self, record: &Record) -> bool {
         let fields = serde_json::to_value(record).unwrap_or_default();
-        self.filter.iter().all(|(column, wanted)| {
-            match fields.get(column).unwrap_or(&serde_json::Value::Null) {
-                serde_json::Value::Null => true,
-                serde_json::Value::String(text) => text.is_empty() || wanted.matches(text),
-                other => wanted.matches(&other.to_string()),
-            }
-        })
+        self.filter
+            .iter()
+            .all(|(column, wanted)| match fields.get(column) {
+                Some(serde_json::Value::String(text)) if text.is_empty() => true,
+                field => wanted.matches_value(field).unwrap_or(true),
+            })
     }
 }
 
@@ -405,6 +404,15 @@ pub enum ColumnValue {
 }
 
 impl ColumnValue {
+    /// Whether a field of a record holds this value; `None` where it has none.
+    pub fn matches_value(&self, field: Option<&serde_json::Value>) -> Option<bool> {
+        match field {
+            None | Some(serde_json::Value::Null) => None,
+            Some(serde_json::Value::String(text)) => Some(self.matches(text)),
+            Some(other) => Some(self.matches(&other.to_string())),
+        }
+    }
+
     /// Whether a CSV field holds this value.
     pub fn matches(&self, field: &str) -> bool {
         match self {

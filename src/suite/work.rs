@@ -3,6 +3,7 @@
 use super::Record;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
+use crate::measure::layer::Layer;
 use crate::measure::throughput::Mode;
 use crate::models::{ModelConfig, Positions, Scan, parameter_count};
 use crate::train::TrainSettings;
@@ -50,7 +51,7 @@ pub enum Work {
     /// Times all models, interleaved.
     Throughput(Throughput),
     /// Times one layer, fused and step by step.
-    Layer(LayerWork),
+    Layer(Layer),
     /// Follows the gradient of one layer back in time.
     Decay(DecayWork),
     /// Counts: unigram and Kneser-Ney.
@@ -139,25 +140,6 @@ pub struct Throughput {
     pub work_span: bool,
     /// The models.
     pub models: Vec<ModelConfig>,
-}
-
-/// Forward and backward of one GRU layer, fused and composed step by step of primitives.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LayerWork {
-    /// Sequences B.
-    pub batch: usize,
-    /// Tokens in each T.
-    pub seq_len: usize,
-    /// Width of the input D.
-    pub input: usize,
-    /// Hidden size H.
-    pub hidden: usize,
-    /// Threads.
-    pub threads: usize,
-    /// Repeats recorded of each, at least.
-    pub repeats: usize,
-    /// Seconds after which no further repeat begins.
-    pub seconds: f64,
 }
 
 /// The gradient of one Elman layer against the distance it travels.

@@ -5,8 +5,7 @@ use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
 use crate::ops::cost::{Id, touching};
 use crate::ops::{
-    self, AdamwStep, Gradients, Matrix, RmspropStep, Slot, Tape, adamw_update, rmsprop_update,
-    squared_norm,
+    self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
 };
 
 /// AdamW or RMSprop over all parameters of one model.
@@ -82,12 +81,12 @@ impl Optimizer {
             .iter()
             .map(|p| Slot::of(&p.tensor).take(gradients))
             .collect();
-        let ids = |of: fn(&Matrix) -> Id| -> Vec<Id> {
+        let gradients_and_norm = || {
             let parameters = model.parameters();
-            parameters.iter().map(|p| of(&p.tensor)).collect()
+            let gradients = parameters.iter().map(|p| Id::gradient(&p.tensor));
+            (gradients.collect(), vec![Id::Norm])
         };
-        let (gradient_ids, value_ids) = (ids(Id::gradient), ids(Id::value));
-        let norm = touching(&gradient_ids, &[Id::Norm], || squared_norm(&all));
+        let norm = touching(gradients_and_norm, || squared_norm(&all));
         let norm = norm.sqrt() as f32;
         if !norm.is_finite() {
             return norm;
@@ -111,12 +110,18 @@ impl Optimizer {
             gradient_scale: constants.gradient_scale,
         };
         let parameters = model.parameters_mut().into_iter();
-        for (k, (parameter, state)) in parameters.zip(&mut self.states).enumerate() {
+        for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
             let ParameterState { weights, m, v } = state;
-            let reads = [gradient_ids[k], value_ids[k], Id::Norm];
-            touching(&reads, &[value_ids[k]], || match settings.optimizer {
-                OptimizerKind::Adamw => adamw_update(weights, &all[k], m, v, &constants),
-                OptimizerKind::Rmsprop => rmsprop_update(weights, &all[k], v, &rmsprop),
+            let reads_and_writes = || {
+                let (gradient, value) = (
+                    Id::gradient(&parameter.tensor),
+                    Id::value(&parameter.tensor),
+                );
+                (vec![gradient, value, Id::Norm], vec![value])
+            };
+            touching(reads_and_writes, || match settings.optimizer {
+                OptimizerKind::Adamw => adamw_update(weights, gradient, m, v, &constants),
+                OptimizerKind::Rmsprop => rmsprop_update(weights, gradient, v, &rmsprop),
             });
             parameter.set(weights);
         }

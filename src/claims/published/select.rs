@@ -40,11 +40,8 @@ impl Selection {
             .iter()
             .filter(|(c, _)| !ignoring.contains(&c.as_str()));
         looked_at.into_iter().all(|(column, wanted)| {
-            match fields.get(column).unwrap_or(&serde_json::Value::Null) {
-                serde_json::Value::Null => false,
-                serde_json::Value::String(text) => wanted.matches(text),
-                other => wanted.matches(&other.to_string()),
-            }
+            let field = fields.get(column);
+            wanted.matches_value(field).unwrap_or(false)
         })
     }
 

@@ -121,7 +121,7 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
     let columns = Columns::new(tile, dh);
     let padded = columns.padded;
     let keys_width = lanes * vectors;
-    let group = tile.rows_of(columns.width.min(padded) / lanes);
+    let group = columns.group(tile);
 
     // kᵀ and vᵀ for scores and their gradients, k for dq.
     let whole = seen.next_multiple_of(keys_width);

@@ -61,7 +61,7 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
         }
 
         // P, not yet divided by its row's sum.
-        let group = tile.rows_of(columns.width.min(columns.padded) / tile.lanes);
+        let group = columns.group(tile);
         let group_end =
             |i: usize| plan.seen((first + i / group * group + group).min(first + count));
         for (i, sum) in sums[..count].iter_mut().enumerate() {

@@ -24,6 +24,11 @@ impl Columns {
         }
     }
 
+    /// Rows that a product with a panel computes together at best.
+    pub fn group(self, tile: TileShape) -> usize {
+        tile.rows_of(self.width.min(self.padded) / tile.lanes)
+    }
+
     /// (first column, columns) of each panel.
     pub fn panels(self) -> impl Iterator<Item = (usize, usize)> {
         let Columns { padded, width, .. } = self;
