@@ -6,10 +6,11 @@
 
 use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{Packed, Plain, Store, View, gemm, multiply_parallel};
-use super::parallel::{self, Shared, filled};
+use super::parallel::{self, Shared, filled, scratch};
 use super::simd::{Kernel, Simd, dispatch_at, level};
 use super::{Activation, Matrix, Output, Slot, math, matrix, read};
 use dfdx::prelude::*;
+use std::ops::Range;
 
 /// What follows a linear map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,10 +23,14 @@ pub enum Nonlinearity {
 
 /// Rows whose bias gradients are summed together before the sums of the pieces are.
 const ROWS: usize = 64;
-/// Rows that go through the whole backward pass together, for each input: fewer, and adding to dW
-/// again and again would move more bytes than dz and x found in the caches save. A multiple of
-/// [`ROWS`] in all.
-const SLAB: usize = 4;
+/// Rows of the backward pass that one thread takes, with a dW of their own: as many at least, in as
+/// many parts at most. One core would otherwise read what the other has written.
+const PART_ROWS: usize = 512;
+const PARTS: usize = 8;
+/// Rows that go through the whole backward pass together; a multiple of [`ROWS`].
+const SLAB: usize = 512;
+/// Elements of dW whose parts are added at a time.
+const SUM: usize = 4096;
 
 /// f(x Wᵀ + b): x (n, in), weight (out, in), bias (1, out) → (n, out). Panics if shapes disagree.
 pub fn linear(
@@ -99,37 +104,18 @@ pub fn linear(
         let (mut dz, mut dw_sum, mut dx_sum) = (dy.take(g), dw.take(g), dx.open(g));
         let mut db_sum = db.as_ref().map(|db| db.take(g));
         let add = !dx_sum.is_first;
-        let packed = Packed::new(View::new(&w, inputs), outputs, inputs);
-        // Slab by slab, so that dz and x come from memory once and then from the caches.
-        let slab = (SLAB * inputs).next_multiple_of(8 * ROWS);
-        for i in 0..n.div_ceil(slab) {
-            let rows = parallel::piece(n, slab, i);
-            let dz = &mut dz[rows.start * outputs..rows.end * outputs];
-            let z = z
-                .as_ref()
-                .map(|z| &z[rows.start * outputs..rows.end * outputs]);
-            let sums = finish_gradient(dz, z, outputs, db_sum.is_some());
-            if let Some(db) = &mut db_sum {
-                add_in_order(db, &sums);
-            }
-            let (dz, x) = (
-                View::new(dz, outputs),
-                View::new(&xs[rows.start * inputs..], inputs),
-            );
-            gemm(
-                outputs,
-                inputs,
-                rows.len(),
-                dz.transposed(),
-                x,
-                &mut dw_sum,
-                true,
-            );
-            // SAFETY: the gradient has (n, inputs) elements, and these are its rows.
-            let to = unsafe { dx_sum.shared().pointer().add(rows.start * inputs) };
-            let to = Plain::new(Shared::from_pointer(to), inputs, add);
-            multiply_parallel(dz, &packed, rows.len(), &to);
-        }
+        let pass = Backward {
+            inputs,
+            outputs,
+            x: &xs,
+            z: z.as_deref(),
+            dz: Shared::new(&mut dz),
+            dx: dx_sum.shared(),
+            add,
+            weight: Packed::new(View::new(&w, inputs), outputs, inputs),
+        };
+        pass.run(n, &mut dw_sum, db_sum.as_deref_mut());
+        drop(pass);
         dw.put(g, dw_sum);
         if let (Some(db), Some(sum)) = (&db, db_sum) {
             db.put(g, sum);
@@ -214,31 +200,107 @@ impl Store for Epilogue<'_> {
     }
 }
 
-/// dz ← dy ⊙ GELU′(z), if there is a z; and Σ dz over each piece of [`ROWS`] rows.
-fn finish_gradient(dz: &mut [f32], z: Option<&[f32]>, columns: usize, sum: bool) -> Vec<Vec<f32>> {
-    if (!sum && z.is_none()) || dz.is_empty() {
-        return Vec::new();
+/// The backward pass: what its parts share.
+struct Backward<'a> {
+    inputs: usize,
+    outputs: usize,
+    x: &'a [f32],
+    /// x Wᵀ + b, where f is not the identity.
+    z: Option<&'a [f32]>,
+    /// dy at first.
+    dz: Shared<f32>,
+    dx: Shared<f32>,
+    /// Whether dx is added to.
+    add: bool,
+    weight: Packed,
+}
+
+impl Backward<'_> {
+    /// Adds to dW (out, in) and db, and writes dx (n, in) or adds to it.
+    fn run(&self, n: usize, dw: &mut [f32], db: Option<&mut [f32]>) {
+        let parts = (n / PART_ROWS).clamp(1, PARTS);
+        let rows = n.div_ceil(parts).next_multiple_of(ROWS);
+        let parts = n.div_ceil(rows);
+        let sums = if db.is_some() { self.outputs } else { 0 };
+        let mut db_parts = vec![0.0; parts * sums];
+        let db_shared = Shared::new(&mut db_parts);
+        let part = |i: usize, dw: &mut [f32], add: bool| {
+            // SAFETY: each part has its own sums of the bias.
+            let db = unsafe { db_shared.slice(i * sums..(i + 1) * sums) };
+            self.part(parallel::piece(n, rows, i), dw, add, db);
+        };
+        if parts == 1 {
+            part(0, dw, true);
+        } else {
+            let size = dw.len();
+            let mut dw_parts = scratch(parts * size);
+            let shared = Shared::new(&mut dw_parts);
+            let part = |i: usize| {
+                // SAFETY: each part has its own sum.
+                part(i, unsafe { shared.slice(i * size..(i + 1) * size) }, false);
+            };
+            if parts < parallel::threads() {
+                (0..parts).for_each(part);
+            } else {
+                parallel::for_each(parts, part);
+            }
+            parallel::for_each_chunk(dw, SUM, |i, dw| {
+                let own = i * SUM..i * SUM + dw.len();
+                add_in_order(dw, dw_parts.chunks_exact(size).map(|dw| &dw[own.clone()]));
+            });
+        }
+        if let Some(db) = db {
+            add_in_order(db, db_parts.chunks_exact(sums));
+        }
+    }
+
+    /// The part of these rows: writes its dW, or adds it, adds its db, and sends its dx.
+    fn part(&self, rows: Range<usize>, dw: &mut [f32], add: bool, db: &mut [f32]) {
+        let (inputs, outputs) = (self.inputs, self.outputs);
+        // Slab by slab, so that dz and x come from memory once and then from the caches.
+        for slab in rows.clone().step_by(SLAB) {
+            let slab = slab..(slab + SLAB).min(rows.end);
+            let own = slab.start * outputs..slab.end * outputs;
+            // SAFETY: the rows are this part's own.
+            let dz = unsafe { self.dz.slice(own.clone()) };
+            finish_gradient(dz, self.z.map(|z| &z[own]), outputs, db);
+            let dz = View::new(dz, outputs);
+            let x = View::new(&self.x[slab.start * inputs..], inputs);
+            let add = add || slab.start > rows.start;
+            gemm(outputs, inputs, slab.len(), dz.transposed(), x, dw, add);
+            // SAFETY: the gradient has (n, inputs) elements, and these are its rows.
+            let to = unsafe { self.dx.pointer().add(slab.start * inputs) };
+            let to = Plain::new(Shared::from_pointer(to), inputs, self.add);
+            multiply_parallel(dz, &self.weight, slab.len(), &to);
+        }
+    }
+}
+
+/// dz ← dy ⊙ GELU′(z), if there is a z; adds Σ dz to `sums`, if it has any, piece by piece of
+/// [`ROWS`] rows.
+fn finish_gradient(dz: &mut [f32], z: Option<&[f32]>, columns: usize, sums: &mut [f32]) {
+    if (sums.is_empty() && z.is_none()) || dz.is_empty() {
+        return;
     }
     let (level, len) = (level(), dz.len());
     let chunk = ROWS * columns;
     let dz = Shared::new(dz);
-    parallel::map(len.div_ceil(chunk), |i| {
+    let parts = parallel::map(len.div_ceil(chunk), |i| {
         let range = parallel::piece(len, chunk, i);
         let z = z.map(|z| &z[range.clone()]);
         // SAFETY: pieces do not overlap.
         let dz = unsafe { dz.slice(range) };
-        let mut sums = vec![0.0; if sum { columns } else { 0 }];
-        dispatch_at(
-            level,
-            FinishRows {
-                dz,
-                z,
-                columns,
-                sums: &mut sums,
-            },
-        );
+        let mut sums = vec![0.0; sums.len()];
+        let finish = FinishRows {
+            dz,
+            z,
+            columns,
+            sums: &mut sums,
+        };
+        dispatch_at(level, finish);
         sums
-    })
+    });
+    add_in_order(sums, &parts);
 }
 
 struct FinishRows<'a> {
@@ -270,9 +332,9 @@ impl Kernel for FinishRows<'_> {
 }
 
 /// target += the parts, one after the other.
-pub(super) fn add_in_order(target: &mut [f32], parts: &[Vec<f32>]) {
+pub(super) fn add_in_order(target: &mut [f32], parts: impl IntoIterator<Item: AsRef<[f32]>>) {
     for part in parts {
-        for (t, p) in target.iter_mut().zip(part) {
+        for (t, p) in target.iter_mut().zip(part.as_ref()) {
             *t += p;
         }
     }

@@ -45,17 +45,15 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dx: Target) {
         return;
     }
     // The blocks of rows of one head each sum their part of dk and dv; parts are added in order.
-    let last = plan.pieces().saturating_sub(1);
     let parts = parallel::map(plan.pieces(), |i| {
         // SAFETY: the rows of q's gradient are the piece's own; those of k and v come below.
-        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(last - i), inputs, dx) };
+        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(i), inputs, dx) };
         (dk.to_vec(), dv.to_vec())
     });
     parallel::for_each(plan.pieces() / cuts, |head| {
         let mut written = 0;
-        for cut in 0..cuts {
-            let i = head * cuts + cut;
-            let (piece, (dk, dv)) = (plan.piece(i), &parts[last - i]);
+        for i in (head * cuts..(head + 1) * cuts).rev() {
+            let (piece, (dk, dv)) = (plan.piece(i), &parts[i]);
             // SAFETY: a head's rows of the gradients of k and v belong to this iteration.
             unsafe { add_keys(plan, &piece, written, dk, dv, dx) };
             written = plan.seen(piece.rows.end);

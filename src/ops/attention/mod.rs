@@ -111,9 +111,10 @@ impl Plan {
         self.shape.batch * self.shape.heads * self.pieces_per_head()
     }
 
-    /// Pieces of one head follow each other.
+    /// Pieces of one head follow each other, the last rows first: of a causal head they see most.
     fn piece(&self, i: usize) -> Piece {
-        let (head, cut) = (i / self.pieces_per_head(), i % self.pieces_per_head());
+        let cuts = self.pieces_per_head();
+        let (head, cut) = (i / cuts, cuts - 1 - i % cuts);
         Piece {
             batch: head / self.shape.heads,
             head: head % self.shape.heads,
@@ -211,9 +212,7 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
     let y = unsafe {
         filled(n * width, |y| {
             parallel::for_each(plan.pieces(), |i| {
-                // The last rows of a causal head see most: start with them.
-                let piece = plan.piece(plan.pieces() - 1 - i);
-                forward::run(&plan, &piece, &x, y, shared);
+                forward::run(&plan, &plan.piece(i), &x, y, shared);
             });
         })
     };

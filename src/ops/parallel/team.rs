@@ -27,7 +27,8 @@ const ONE_INSIDE: u64 = 1 << 1;
 const INSIDE: u64 = (1 << 20) - ONE_INSIDE;
 const NUMBER: u32 = 20;
 
-type Work = dyn Fn() + Sync + 'static;
+/// Called with the number of the thread in its team; the driver is 0.
+type Work = dyn Fn(usize) + Sync + 'static;
 
 struct Shared {
     state: AtomicU64,
@@ -69,7 +70,7 @@ impl Team {
             let shared = shared.clone();
             let body = move || {
                 on_start(threads);
-                shared.serve();
+                shared.serve(i);
             };
             std::thread::Builder::new()
                 .name(format!("seqduel-{i}"))
@@ -87,19 +88,19 @@ impl Team {
         self.workers.len() + 1
     }
 
-    /// Runs `work` on the calling thread and on every worker that comes before it is done there;
-    /// returns when all have left it. A panic in any of them goes on here.
+    /// Runs `work` on the calling thread and on every worker that comes before it is done there,
+    /// each with its number below [`Team::threads`], 0 here; returns when all have left it. A panic in any of them goes on here.
     ///
     /// # Safety
     /// No other call of this team's `run` is under way.
-    pub unsafe fn run(&self, work: &(dyn Fn() + Sync + '_)) {
+    pub unsafe fn run(&self, work: &(dyn Fn(usize) + Sync + '_)) {
         let shared = &*self.shared;
         let number = shared.state.load(Ordering::Relaxed) >> NUMBER;
         // SAFETY: the region is closed and empty, and stays so until the store below. The borrow
         // ends after this function, which leaves no worker inside.
         unsafe {
             *shared.work.get() = Some(std::mem::transmute::<
-                *const (dyn Fn() + Sync + '_),
+                *const (dyn Fn(usize) + Sync + '_),
                 *const Work,
             >(work));
         }
@@ -111,7 +112,7 @@ impl Team {
             drop(shared.bed());
             shared.wake.notify_all();
         }
-        let own = catch_unwind(AssertUnwindSafe(work));
+        let own = catch_unwind(AssertUnwindSafe(|| work(0)));
         shared.state.fetch_and(!OPEN, Ordering::AcqRel);
         let mut looks = 0;
         while shared.state.load(Ordering::Acquire) & INSIDE != 0 {
@@ -156,8 +157,8 @@ impl Shared {
             .take()
     }
 
-    /// A worker's life.
-    fn serve(&self) {
+    /// The life of worker `own`.
+    fn serve(&self, own: usize) {
         let mut last = 0;
         while let Some(number) = self.next(last) {
             last = number;
@@ -172,7 +173,7 @@ impl Shared {
                     .as_ref()
             };
             let work = work.expect("made from a reference");
-            if let Err(panic) = catch_unwind(AssertUnwindSafe(work)) {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| work(own))) {
                 let mut first = self.panic.lock().unwrap_or_else(PoisonError::into_inner);
                 first.get_or_insert(panic);
             }
@@ -246,7 +247,7 @@ mod tests {
         let mut total = 0;
         for _ in 0..regions {
             let visits = AtomicUsize::new(0);
-            let work = || {
+            let work = |_| {
                 visits.fetch_add(1, Ordering::SeqCst);
                 while visits.load(Ordering::SeqCst) < wanted {
                     std::thread::yield_now();
@@ -287,7 +288,7 @@ mod tests {
         let team = Team::new(3, |_| ());
         for victim in 0..3 {
             let visits = AtomicUsize::new(0);
-            let work = || {
+            let work = |_| {
                 let own = visits.fetch_add(1, Ordering::SeqCst);
                 while visits.load(Ordering::SeqCst) < 3 {
                     std::thread::yield_now();
