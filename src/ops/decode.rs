@@ -70,11 +70,7 @@ impl PackedLinear {
         };
         let tile = tile_shape(self.weight.level());
         let panels = outputs.div_ceil(tile.lanes * tile.vectors);
-        if batch * inputs * outputs < PARALLEL_FROM {
-            (0..panels).for_each(panel);
-        } else {
-            parallel::for_each(panels, panel);
-        }
+        parallel::for_each_if(batch * inputs * outputs >= PARALLEL_FROM, panels, panel);
         cost::report(|| Cost {
             name: "decode.linear",
             flops: 2.0 * (batch * inputs * outputs) as f64,

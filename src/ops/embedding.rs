@@ -16,6 +16,8 @@ use dfdx::prelude::*;
 
 /// Rows of the table or of the output that a thread takes at a time.
 const ROWS: usize = 16;
+/// Tokens of fewer values than this in all stay on one thread.
+const PARALLEL_FROM: usize = 1 << 16;
 
 /// What a model reads at each position.
 ///
@@ -94,7 +96,7 @@ fn embed(
     // SAFETY: pieces write all their rows, and rows of different pieces do not overlap.
     let y = unsafe {
         filled(n * d, |y| {
-            parallel::for_each(n.div_ceil(ROWS), |piece| {
+            parallel::for_each_if(n * d >= PARALLEL_FROM, n.div_ceil(ROWS), |piece| {
                 for i in parallel::piece(n, ROWS, piece) {
                     let out = y.slice(i * d..(i + 1) * d);
                     if let Input::Tokens(tokens) = input {
@@ -156,7 +158,7 @@ fn embed(
                     let mut sums = de.take(g);
                     let shared = Shared::new(&mut sums);
                     let (starts, places) = by_token(tokens, vocab);
-                    parallel::for_each(vocab.div_ceil(ROWS), |piece| {
+                    parallel::for_each_if(n * d >= PARALLEL_FROM, vocab.div_ceil(ROWS), |piece| {
                         for token in parallel::piece(vocab, ROWS, piece) {
                             // SAFETY: each token has its own row of the table.
                             let sum = unsafe { shared.slice(token * d..(token + 1) * d) };

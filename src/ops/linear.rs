@@ -27,8 +27,9 @@ const ROWS: usize = 64;
 /// many parts at most. One core would otherwise read what the other has written.
 const PART_ROWS: usize = 512;
 const PARTS: usize = 8;
-/// Rows that go through the whole backward pass together; a multiple of [`ROWS`].
-const SLAB: usize = 512;
+/// Rows that go through the whole backward pass together, one block of the sum over rows; a multiple
+/// of [`ROWS`].
+const SLAB: usize = 256;
 /// Elements of dW whose parts are added at a time.
 const SUM: usize = 4096;
 
@@ -239,11 +240,8 @@ impl Backward<'_> {
                 // SAFETY: each part has its own sum.
                 part(i, unsafe { shared.slice(i * size..(i + 1) * size) }, false);
             };
-            if parts < parallel::threads() {
-                (0..parts).for_each(part);
-            } else {
-                parallel::for_each(parts, part);
-            }
+            // Where threads would be left over, they share each part instead.
+            parallel::for_each_if(parts >= parallel::threads(), parts, part);
             parallel::for_each_chunk(dw, SUM, |i, dw| {
                 let own = i * SUM..i * SUM + dw.len();
                 add_in_order(dw, dw_parts.chunks_exact(size).map(|dw| &dw[own.clone()]));

@@ -161,6 +161,15 @@ pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
     unsafe { team.run(&drain) };
 }
 
+/// [`for_each`], on this thread alone unless it is worth sharing out: small work is done before
+/// another core has fetched what it reads, and this core then has to fetch the result.
+pub fn for_each_if(is_worth: bool, count: usize, work: impl Fn(usize) + Sync) {
+    match is_worth {
+        true => for_each(count, work),
+        false => (0..count).for_each(work),
+    }
+}
+
 /// The indices that a thread takes first; on a cache line of its own.
 #[repr(align(128))]
 struct Share {

@@ -173,7 +173,7 @@ pub fn layer<C: Cell>(
     let plan = Plan::new(batch, seq_len);
     let training = tape.is_on();
 
-    let packed = pack::ForwardWeights::new::<C>(&layout, weights);
+    let packed = pack::ForwardWeights::new::<C>(&layout, weights, plan.pieces() > 1);
     let xs = read(&x);
     let mut y = vec![0.0; rows * hidden];
     let shared = parallel::Shared::new(&mut y);
@@ -196,7 +196,7 @@ pub fn layer<C: Cell>(
     });
 
     if training {
-        let packed = pack::BackwardWeights::new::<C>(&layout, weights);
+        let packed = pack::BackwardWeights::new::<C>(&layout, weights, plan.pieces() > 1);
         let (dx, dy) = (Slot::of(&x), Output::of(&y));
         let slots = [
             Slot::of(weights.weight_ih),
@@ -232,11 +232,7 @@ pub fn layer<C: Cell>(
             watch::report(Watchable::State, state, || states.unwrap_or_default());
             // SAFETY: every sequence belongs to a piece, which writes all its tokens.
             unsafe { dx.close(gradients, sum) };
-            let mut sums = slots.each_ref().map(|slot| slot.take(gradients));
-            backward::add_partials::<C>(&layout, &partials, &mut sums);
-            for (slot, sum) in slots.iter().zip(sums) {
-                slot.put(gradients, sum);
-            }
+            backward::add_partials::<C>(&layout, &partials, &slots, gradients);
             let [chain, input, weights] = backward_costs::<C>(&plan, &layout);
             // The gradients of the gates are named as that of y is, from which they are made.
             cost::report(|| Cost {

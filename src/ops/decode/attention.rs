@@ -130,11 +130,7 @@ pub fn attention_step(
         };
         dispatch_at(level, head);
     };
-    if batch * width * tokens < PARALLEL_FROM {
-        (0..batch * heads).for_each(head);
-    } else {
-        parallel::for_each(batch * heads, head);
-    }
+    parallel::for_each_if(batch * width * tokens >= PARALLEL_FROM, batch * heads, head);
     let pairs = (batch * width * tokens) as f64;
     cost::report(|| Cost {
         name: "decode.attention",

@@ -26,7 +26,9 @@ const ROW_BLOCK: usize = 48;
 /// Floats of B packed at a time: 4 MiB.
 const PACK_LIMIT: usize = 1 << 20;
 /// Products smaller than this many multiply-adds run on one thread.
-const PARALLEL_FROM: usize = 1 << 18;
+const PARALLEL_FROM: usize = 1 << 20;
+/// Matrices smaller than this many floats are packed on one thread.
+const PACK_PARALLEL_FROM: usize = 1 << 18;
 
 /// C (m, n) = A (m, k) · B (k, n), or C += with `accumulate`, on all threads.
 /// Panics if a slice is too short.

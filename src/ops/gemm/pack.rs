@@ -3,7 +3,7 @@
 use super::super::parallel::{self, Scratch, Shared, scratch};
 use super::super::simd::{self, Kernel, Level, Simd, dispatch_at};
 use super::tile::{TileShape, tile_shape};
-use super::{K_BLOCK, PARALLEL_FROM};
+use super::{K_BLOCK, PACK_PARALLEL_FROM};
 use std::ops::Range;
 
 /// A matrix in memory: element (i, j) lies at `pointer + i * row + j * column`.
@@ -121,11 +121,7 @@ impl Packed {
             );
         };
         let pieces = blocks.len() * panels;
-        if k * n < PARALLEL_FROM {
-            (0..pieces).for_each(pack)
-        } else {
-            parallel::for_each(pieces, pack)
-        }
+        parallel::for_each_if(k * n >= PACK_PARALLEL_FROM, pieces, pack);
         packed
     }
 

@@ -4,8 +4,9 @@ use super::buffer::Buffer;
 use super::pack::{BackwardWeights, panels};
 use super::product::{Rows, add_outer, long_rows, next_tile, panel_vectors, product, rows, tile};
 use super::{Cell, Layout, Piece, Trace};
-use crate::ops::parallel;
+use crate::ops::parallel::{self, Shared};
 use crate::ops::simd::{self, Kernel, Simd};
+use crate::ops::{Gradients, Slot};
 use std::marker::PhantomData;
 
 /// What one piece adds to the gradients of the weights, units padded to whole blocks.
@@ -27,7 +28,7 @@ pub fn piece<C: Cell>(
     piece: Piece,
     seq_len: usize,
     trace: &Trace,
-    (dy, watched): (&[f32], Option<parallel::Shared<f32>>),
+    (dy, watched): (&[f32], Option<Shared<f32>>),
     (dx, is_first): (&mut [f32], bool),
 ) -> Partial {
     let Layout {
@@ -70,7 +71,7 @@ pub fn piece<C: Cell>(
             trace,
             dy,
             watched,
-            dx: parallel::Shared::new(dx),
+            dx: Shared::new(dx),
             is_first,
             work: &work,
             partial: &partial,
@@ -100,8 +101,8 @@ struct Run<'a, C> {
     seq_len: usize,
     trace: &'a Trace,
     dy: &'a [f32],
-    watched: Option<parallel::Shared<f32>>,
-    dx: parallel::Shared<f32>,
+    watched: Option<Shared<f32>>,
+    dx: Shared<f32>,
     is_first: bool,
     work: &'a Work,
     partial: &'a Partial,
@@ -286,7 +287,7 @@ impl<C: Cell> Run<'_, C> {
     fn watch<S: Simd>(
         &self,
         s: S,
-        watched: parallel::Shared<f32>,
+        watched: Shared<f32>,
         (block, sequence, t): (usize, usize, usize),
         gradients: [S::F32; 2],
     ) {
@@ -383,48 +384,48 @@ impl<C: Cell> Run<'_, C> {
     }
 }
 
-/// Adds the partial sums, in the order of the pieces, to the gradients of W_ih, W_hh, b_ih, b_hh.
-pub fn add_partials<C: Cell>(layout: &Layout, partials: &[Partial], sums: &mut [Vec<f32>; 4]) {
-    let Layout {
-        lanes,
-        input,
-        hidden,
-        input_blocks,
-        hidden_blocks,
-        ..
-    } = *layout;
-    let padded = hidden_blocks * lanes;
+/// Adds the partial sums, in the order of the pieces, to the gradients of W_ih, W_hh, b_ih and b_hh,
+/// one after the other: they may be the same tensor's.
+pub fn add_partials<C: Cell>(
+    layout: &Layout,
+    partials: &[Partial],
+    slots: &[Slot; 4],
+    gradients: &mut Gradients,
+) {
+    let padded = layout.hidden_blocks * layout.lanes;
+    let padded_input = layout.input_blocks * layout.lanes;
     let offset = C::GRADIENTS - C::GATES;
-    let [dw_ih, dw_hh, db_ih, db_hh] = sums;
-    let add = |sum: &mut [f32], from: *const f32| {
-        for (i, sum) in sum.iter_mut().enumerate() {
-            // SAFETY: the callers give rows at least as long as the sum.
-            *sum += unsafe { *from.add(i) };
-        }
+    // Row of a partial sum that holds a gate's unit.
+    let unit = |positions: [usize; 4], row: usize| {
+        positions[row / layout.hidden] * padded + row % layout.hidden
     };
-    parallel::for_each_chunk(dw_ih, input.max(1), |row, sum| {
-        let position = C::INPUT_POSITION[row / hidden] * padded + row % hidden;
-        for partial in partials {
-            add(sum, partial.input.at(position * input_blocks * lanes));
-        }
+    let [w_ih, w_hh, b_ih, b_hh] = slots;
+    let mut add =
+        |slot: &Slot, columns: usize, from: &(dyn Fn(&Partial, usize) -> *const f32 + Sync)| {
+            slot.add(gradients, |sum| {
+                let rows = C::GATES * layout.hidden;
+                let sum = Shared::new(sum);
+                // One piece leaves its sums in the cache of the thread that goes on.
+                parallel::for_each_if(partials.len() > 1 && columns > 1, rows, |row| {
+                    // SAFETY: a gradient has `columns` floats a row, and every row is its own.
+                    let sum = unsafe { sum.slice(row * columns..(row + 1) * columns) };
+                    for partial in partials {
+                        let from = from(partial, row);
+                        for (i, sum) in sum.iter_mut().enumerate() {
+                            // SAFETY: a partial sum's rows are at least as long.
+                            *sum += unsafe { *from.add(i) };
+                        }
+                    }
+                });
+            });
+        };
+    add(w_ih, layout.input, &|p, row| {
+        p.input.at(unit(C::INPUT_POSITION, row) * padded_input)
     });
-    parallel::for_each_chunk(dw_hh, hidden, |row, sum| {
-        let position = (C::HIDDEN_POSITION[row / hidden] - offset) * padded + row % hidden;
-        for partial in partials {
-            add(sum, partial.hidden.at(position * padded));
-        }
+    add(w_hh, layout.hidden, &|p, row| {
+        p.hidden
+            .at((unit(C::HIDDEN_POSITION, row) - offset * padded) * padded)
     });
-    for gate in 0..C::GATES {
-        let range = gate * hidden..(gate + 1) * hidden;
-        for partial in partials {
-            add(
-                &mut db_ih[range.clone()],
-                partial.bias.at(C::INPUT_POSITION[gate] * padded),
-            );
-            add(
-                &mut db_hh[range.clone()],
-                partial.bias.at(C::HIDDEN_POSITION[gate] * padded),
-            );
-        }
-    }
+    add(b_ih, 1, &|p, row| p.bias.at(unit(C::INPUT_POSITION, row)));
+    add(b_hh, 1, &|p, row| p.bias.at(unit(C::HIDDEN_POSITION, row)));
 }

@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::product::part;
 use super::{Cell, Layout, RecurrentWeights};
+use crate::ops::simd::{self, Kernel, Simd};
 use crate::ops::{parallel, read};
 
 /// Cuts `blocks` into panels of `wide` blocks and then single ones: (first block, blocks).
@@ -33,8 +34,8 @@ pub struct ForwardWeights {
 }
 
 impl ForwardWeights {
-    /// Copies and packs.
-    pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights) -> Self {
+    /// Copies and packs; `is_shared` says whether several threads are to read it.
+    pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights, is_shared: bool) -> Self {
         let Layout {
             lanes,
             hidden,
@@ -60,56 +61,94 @@ impl ForwardWeights {
             }
         }
         ForwardWeights {
-            input: interleave::<C>(layout, &read(weights.weight_ih), layout.input),
-            hidden: interleave::<C>(layout, &read(weights.weight_hh), layout.hidden),
+            input: interleave::<C>(layout, &read(weights.weight_ih), layout.input, is_shared),
+            hidden: interleave::<C>(layout, &read(weights.weight_hh), layout.hidden, is_shared),
             bias,
             apart,
         }
     }
 }
 
-fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize) -> Buffer {
+fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, is_shared: bool) -> Buffer {
     let Layout {
         lanes,
         hidden,
         hidden_blocks,
         vectors,
+        level,
         ..
     } = *layout;
     let depth = columns.next_multiple_of(lanes);
     let out = Buffer::new(hidden_blocks * C::GATES * lanes * depth);
     let panels: Vec<_> = panels(hidden_blocks, forward_blocks::<C>(vectors)).collect();
-    parallel::for_each(panels.len(), |panel| {
+    parallel::for_each_if(is_shared, panels.len(), |panel| {
         let (first, blocks) = panels[panel];
         let in_panel = blocks * C::GATES;
         let in_part = part(vectors, in_panel);
         for v in 0..in_panel {
             let (block, gate) = (first + v / C::GATES, v % C::GATES);
-            let units = hidden.saturating_sub(block * lanes).min(lanes);
+            let row = gate * hidden + block * lanes;
             let start = first * C::GATES * lanes * depth
                 + v / in_part * in_part * depth * lanes
                 + v % in_part * lanes;
-            // In squares, so that both sides stay in cache.
-            for k0 in (0..depth).step_by(lanes) {
-                let filled = columns.saturating_sub(k0).min(lanes);
-                for lane in 0..lanes {
-                    let row = if lane < units {
-                        let from = (gate * hidden + block * lanes + lane) * columns + k0;
-                        &weight[from..from + filled]
-                    } else {
-                        &[]
-                    };
-                    for i in 0..lanes {
-                        let value = row.get(i).copied().unwrap_or(0.0);
-                        let to = start + (k0 + i) * in_part * lanes + lane;
-                        // SAFETY: within the panel, which is this piece's own.
-                        unsafe { *out.at(to) = value };
-                    }
-                }
-            }
+            let units = Units {
+                weight: &weight[row.min(hidden * C::GATES) * columns..],
+                columns,
+                count: hidden.saturating_sub(block * lanes).min(lanes),
+                to: out.at(start),
+                to_row: in_part * lanes,
+            };
+            simd::dispatch_at(level, units);
         }
     });
     out
+}
+
+/// Copies a block of units to a vector of a panel: unit u of column k goes to lane u of row k, zeros
+/// to lanes without a unit and rows past the columns up to whole vectors.
+struct Units<'a> {
+    /// From the first unit's row on.
+    weight: &'a [f32],
+    columns: usize,
+    count: usize,
+    to: *mut f32,
+    to_row: usize,
+}
+
+impl Kernel for Units<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Units {
+            weight,
+            columns,
+            count,
+            to,
+            to_row,
+        } = self;
+        let whole = if count == S::LANES {
+            assert!(weight.len() >= S::LANES * columns);
+            columns / S::LANES * S::LANES
+        } else {
+            0
+        };
+        for k in (0..whole).step_by(S::LANES) {
+            // SAFETY: the square lies within the rows just checked, and within the panel.
+            unsafe { s.transpose(weight.as_ptr().add(k), columns, to.add(k * to_row), to_row) };
+        }
+        for k in whole..columns.next_multiple_of(S::LANES) {
+            for lane in 0..S::LANES {
+                let within = lane < count && k < columns;
+                let value = if within {
+                    weight[lane * columns + k]
+                } else {
+                    0.0
+                };
+                // SAFETY: within the panel, which is this piece's own.
+                unsafe { *to.add(k * to_row + lane) = value };
+            }
+        }
+    }
 }
 
 /// For da · W_ih and da · W_hh: panels of blocks of columns over the gradients of all gates.
@@ -121,19 +160,25 @@ pub struct BackwardWeights {
 }
 
 impl BackwardWeights {
-    /// Copies and packs.
-    pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights) -> Self {
+    /// Copies and packs; `is_shared` says whether several threads are to read it.
+    pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights, is_shared: bool) -> Self {
         let offset = C::GRADIENTS - C::GATES;
         let hidden_position = C::HIDDEN_POSITION.map(|p| p.saturating_sub(offset));
         let (ih, hh) = (read(weights.weight_ih), read(weights.weight_hh));
         BackwardWeights {
-            input: stack::<C>(layout, &ih, layout.input, C::INPUT_POSITION),
-            hidden: stack::<C>(layout, &hh, layout.hidden, hidden_position),
+            input: stack::<C>(layout, &ih, layout.input, C::INPUT_POSITION, is_shared),
+            hidden: stack::<C>(layout, &hh, layout.hidden, hidden_position, is_shared),
         }
     }
 }
 
-fn stack<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, position: [usize; 4]) -> Buffer {
+fn stack<C: Cell>(
+    layout: &Layout,
+    weight: &[f32],
+    columns: usize,
+    position: [usize; 4],
+    is_shared: bool,
+) -> Buffer {
     let Layout {
         lanes,
         hidden,
@@ -145,7 +190,7 @@ fn stack<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, position: [us
     let depth = C::GATES * padded;
     let out = Buffer::new(depth * column_blocks * lanes);
     let panels: Vec<_> = panels(column_blocks, vectors).collect();
-    parallel::for_each(panels.len(), |panel| {
+    parallel::for_each_if(is_shared, panels.len(), |panel| {
         let (first, blocks) = panels[panel];
         let width = blocks * lanes;
         let filled = columns.saturating_sub(first * lanes).min(width);

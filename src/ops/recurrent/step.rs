@@ -24,7 +24,7 @@ impl<C: Cell> Stepper<C> {
     pub fn new(weights: RecurrentWeights) -> Self {
         let (_, input) = *weights.weight_ih.shape();
         let layout = Layout::new(input, weights.check::<C>(input));
-        let weights = ForwardWeights::new::<C>(&layout, weights);
+        let weights = ForwardWeights::new::<C>(&layout, weights, true);
         Stepper {
             layout,
             weights,
@@ -112,12 +112,9 @@ impl<C: Cell> Stepper<C> {
         } = self.layout;
         // SAFETY: by contract; parts hold different blocks.
         let part = |blocks| unsafe { run_blocks::<C>(&self.layout, &self.weights, chunk, blocks) };
-        if chunk.rows * C::GATES * hidden * (input + hidden) < PARALLEL_FROM {
-            part(0..hidden_blocks);
-        } else {
-            let shared = |i| part(parallel::piece(hidden_blocks, PART, i));
-            parallel::for_each(hidden_blocks.div_ceil(PART), shared);
-        }
+        let is_worth = chunk.rows * C::GATES * hidden * (input + hidden) >= PARALLEL_FROM;
+        let part_of = |i| part(parallel::piece(hidden_blocks, PART, i));
+        parallel::for_each_if(is_worth, hidden_blocks.div_ceil(PART), part_of);
     }
 }
 
