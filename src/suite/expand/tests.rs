@@ -1,8 +1,10 @@
 //! From experiment text to runs: names, order, seeds, sizes, stages, and what is refused.
 
 use super::*;
-use crate::models::parameter_count;
+use crate::models::{Positions, parameter_count};
 use crate::suite::parse::load;
+use crate::suite::work::{Stage, Training, Work};
+use crate::train::Budget;
 use std::collections::HashSet;
 
 /// An experiment with a sweep and a search.
