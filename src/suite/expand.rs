@@ -11,7 +11,7 @@ use super::Record;
 use super::check::Fault;
 use super::schema::{Experiment, Kind, Settings};
 use super::texts::Texts;
-use super::work::{Run, set_model};
+use super::work::{Run, Stage, Work, set_model};
 use crate::data::DataError;
 use crate::models::ModelConfig;
 
@@ -81,6 +81,18 @@ fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
         experiment: experiment.id.clone(),
         profile: context.profile.into(),
         ..Record::default()
+    }
+}
+
+/// A run with the name of its record.
+fn run(series: usize, stage: Stage, record: Record, work: Work) -> Run {
+    Run {
+        id: record.run.clone(),
+        experiment: record.experiment.clone(),
+        series,
+        stage,
+        record,
+        work,
     }
 }
 

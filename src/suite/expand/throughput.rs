@@ -2,7 +2,7 @@
 
 use super::points::{Point, points};
 use super::widths::{Fit, match_widths};
-use super::{Context, ExpandError, batch, named, require, template};
+use super::{Context, ExpandError, batch, named, require, run, template};
 use crate::measure::layer::Layer;
 use crate::measure::throughput::Mode;
 use crate::models::{self, Output};
@@ -78,24 +78,18 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
             return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
         }
-        runs.push(Run {
-            id,
-            experiment: experiment.id.clone(),
-            series: 0,
-            stage: Stage::Measure,
-            record,
-            work: Work::Throughput(Throughput {
-                mode,
-                models,
-                batch,
-                seq_len,
-                threads: threads.clone(),
-                repeats: s.repeats.unwrap_or(10),
-                seconds_per_model: s.seconds_per_model.unwrap_or(1.0),
-                operations,
-                work_span,
-            }),
-        });
+        let work = Throughput {
+            mode,
+            models,
+            batch,
+            seq_len,
+            threads: threads.clone(),
+            repeats: s.repeats.unwrap_or(10),
+            seconds_per_model: s.seconds_per_model.unwrap_or(1.0),
+            operations,
+            work_span,
+        };
+        runs.push(run(0, Stage::Measure, record, Work::Throughput(work)));
     }
     Ok(runs)
 }
@@ -140,14 +134,7 @@ fn layer_run(
         threads: Some(threads),
         ..named(experiment, context, &id)
     };
-    Ok(Run {
-        id,
-        experiment: experiment.id.clone(),
-        series: 0,
-        stage: Stage::Measure,
-        record,
-        work: Work::Layer(work),
-    })
+    Ok(run(0, Stage::Measure, record, Work::Layer(work)))
 }
 
 /// The gradient of one Elman layer at a sweep point.
@@ -185,14 +172,7 @@ fn decay_run(
         batch: Some(work.batch),
         ..named(experiment, context, &id)
     };
-    Ok(Run {
-        id,
-        experiment: experiment.id.clone(),
-        series: 0,
-        stage: Stage::Train,
-        record,
-        work: Work::Decay(work),
-    })
+    Ok(run(0, Stage::Train, record, Work::Decay(work)))
 }
 
 /// Refuses an experiment of one layer that names another model.

@@ -2,7 +2,7 @@
 
 use super::points::points;
 use super::widths::{Fit, WIDTH, match_widths};
-use super::{Context, ExpandError, TUNING_SEEDS, batch, named, require, template};
+use super::{Context, ExpandError, TUNING_SEEDS, batch, named, require, run, template};
 use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
@@ -92,11 +92,7 @@ struct Sized {
 fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Sized, ExpandError> {
     let task = require(s.task.clone(), "settings.task")?;
     let (data, vocab, output, seq_len, longest) = if task == TEXT {
-        let text = TextData {
-            tokenizer: require(s.tokenizer, "settings.tokenizer")?,
-            max_characters: s.max_characters,
-            seq_len: require(s.seq_len, "settings.seq_len")?,
-        };
+        let text = text_data(s)?;
         // A text too short for a window is refused here, before any run.
         let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
         let vocab = source.vocab();
@@ -128,6 +124,14 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
         data,
         seq_len,
         models: match_widths(experiment, s, &fit)?,
+    })
+}
+
+fn text_data(s: &Settings) -> Result<TextData, Fault> {
+    Ok(TextData {
+        tokenizer: require(s.tokenizer, "settings.tokenizer")?,
+        max_characters: s.max_characters,
+        seq_len: require(s.seq_len, "settings.seq_len")?,
     })
 }
 
@@ -258,14 +262,8 @@ fn train_run(
         seed: Some(training.train.seed),
         ..template(experiment, context, &id, config)
     };
-    Run {
-        id,
-        experiment: experiment.id.clone(),
-        series,
-        stage: if timed { Stage::Timed } else { Stage::Train },
-        record,
-        work: Work::Train(training),
-    }
+    let stage = if timed { Stage::Timed } else { Stage::Train };
+    run(series, stage, record, Work::Train(training))
 }
 
 fn baseline_run(
@@ -274,29 +272,19 @@ fn baseline_run(
     parameters: usize,
 ) -> Result<Run, ExpandError> {
     let s = &experiment.settings;
-    let text = TextData {
-        tokenizer: require(s.tokenizer, "settings.tokenizer")?,
-        max_characters: s.max_characters,
-        seq_len: require(s.seq_len, "settings.seq_len")?,
-    };
+    let text = text_data(s)?;
     let id = format!("{}-baselines", experiment.id);
     let record = Record {
         task: Some(TEXT.into()),
         ..named(experiment, context, &id)
     };
     let test_sequences = s.test_sequences.unwrap_or(256);
-    Ok(Run {
-        id,
-        experiment: experiment.id.clone(),
-        series: 0,
-        stage: Stage::Train,
-        record,
-        work: Work::Baselines(Baselines {
-            text,
-            test_sequences,
-            parameters,
-        }),
-    })
+    let work = Baselines {
+        text,
+        test_sequences,
+        parameters,
+    };
+    Ok(run(0, Stage::Train, record, Work::Baselines(work)))
 }
 
 /// A readable name per series: the model, and what tells it from the others.
