@@ -5,11 +5,13 @@ mod common;
 #[path = "resume/damaged.rs"]
 mod damaged;
 
-use common::{file, path, place, seqduel, text, words};
+#[cfg(unix)]
+use common::interrupt;
+use common::{file, path, place, seqduel, start, text, words};
 use seqduel::suite::metrics;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -114,15 +116,6 @@ fn rows(directory: &Path) -> Vec<Vec<String>> {
     });
     rows.map(|row| row.iter().map(String::from).collect())
         .collect()
-}
-
-fn start(line: &[String]) -> Child {
-    Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
-        .args(line)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts")
 }
 
 /// Runs a command line to its end, which is good.
@@ -301,13 +294,7 @@ fn ctrl_c_leaves_a_state_to_go_on_from() {
         assert!(began.elapsed() < Duration::from_secs(60), "it never came");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let signal = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(signal.expect("kill is there").success());
-    let output = child.wait_with_output().expect("it ends");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{error}");
+    let error = interrupt(child);
     for phrase in ["interrupted", "run the same command again", &out] {
         assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
     }

@@ -16,7 +16,7 @@
 //! each equality against zero: who wins.
 
 use super::comparison::{
-    ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, closest, extremes, overall,
+    ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, extremes, overall,
 };
 use super::select::{by_run, distinct, runs_with};
 use super::{Answer, Claim, text};
@@ -190,12 +190,8 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
             saving(least)
         ),
         _ => {
-            let nearest = closest(counting()).map_or(String::new(), |d| {
-                format!(
-                    ": the closest call is a saving of {}, which does not settle {need}",
-                    saving(d)
-                )
-            });
+            let saved = |d: &Decided| format!("a saving of {}", saving(d));
+            let nearest = text::unsettled(counting(), saved, &need);
             format!(
                 "The runs cannot tell whether the models predict held-out text better than a \
                  Kneser-Ney n-gram of their size{nearest}."

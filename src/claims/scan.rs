@@ -17,8 +17,8 @@
 //! and how the longest chain of dependent operations of a forward pass grows from the shortest T to
 //! the longest: that is arithmetic, true on any machine, and what many cores would be bound by.
 
-use super::comparison::{Comparison, Conclusion, Decided, closest, extremes, overall};
-use super::select::{self, Timings, distinct, timings};
+use super::comparison::{Comparison, Conclusion, Decided, extremes, overall};
+use super::select::{self, Timings, lengths};
 use super::{Answer, Claim, text};
 use crate::suite::Record;
 
@@ -64,17 +64,7 @@ fn is(record: &Record, (model, scan): Series, mode: &str, seq_len: usize) -> boo
 }
 
 fn speeds(records: &[&Record], series: Series, mode: &str, seq_len: usize) -> Timings {
-    // One thread count judges: all cores, where the sweep has several.
-    let most = distinct(records, |r| r.threads).last().copied();
-    timings(records, "tokens_per_second", |r| {
-        is(r, series, mode, seq_len) && r.threads == most
-    })
-}
-
-/// Lengths that a mode was measured at.
-fn lengths(records: &[&Record], mode: &str) -> Vec<usize> {
-    let of_mode = |r: &Record| r.metric == "tokens_per_second" && r.task.as_deref() == Some(mode);
-    distinct(records, |r| if of_mode(r) { r.seq_len } else { None })
+    select::speeds(records, |r| is(r, series, mode, seq_len))
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
@@ -143,12 +133,7 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
             measured(least)
         ),
         _ => {
-            let nearest = closest(deciding()).map_or(String::new(), |d| {
-                format!(
-                    ": the closest call is {}, which does not settle {by}",
-                    measured(d)
-                )
-            });
+            let nearest = text::unsettled(deciding(), measured, &by);
             format!(
                 "The timings cannot tell whether the parallel scan of minGRU or minLSTM is faster \
                  than the LSTM and its own loop in {modes}{nearest}."

@@ -20,6 +20,25 @@ pub(super) fn timings(
         .collect()
 }
 
+/// The thread count that judges, where the sweep has several: all cores.
+pub(super) fn most_threads(records: &[&Record]) -> Option<usize> {
+    distinct(records, |r| r.threads).last().copied()
+}
+
+/// Tokens per second, at [`most_threads`], of the records that pass.
+pub(super) fn speeds(records: &[&Record], pass: impl Fn(&Record) -> bool) -> Timings {
+    let most = most_threads(records);
+    timings(records, "tokens_per_second", |r| {
+        pass(r) && r.threads == most
+    })
+}
+
+/// Lengths at which a mode's tokens per second were measured.
+pub(super) fn lengths(records: &[&Record], mode: &str) -> Vec<usize> {
+    let of_mode = |r: &Record| r.metric == "tokens_per_second" && r.task.as_deref() == Some(mode);
+    distinct(records, |r| r.seq_len.filter(|_| of_mode(r)))
+}
+
 /// The value if there is one and it is finite.
 pub(super) fn usable(record: &Record) -> Option<f64> {
     record.value.filter(|v| v.is_finite())

@@ -18,10 +18,8 @@
 //! longest T (the "because" of the claim), and the share of the machine's peak at the longest T, so
 //! that a slow implementation is not mistaken for a slow architecture.
 
-use super::comparison::{
-    ATTENTION, Comparison, Conclusion, Decided, RECURRENT, closest, extremes, overall,
-};
-use super::select::{self, Timings, distinct, timings};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT, extremes, overall};
+use super::select::{self, Timings, lengths, timings};
 use super::{Answer, Claim, text};
 use crate::stats::{Interval, StatsError, median_interval};
 use crate::suite::Record;
@@ -57,21 +55,12 @@ const MODES: [(&str, &str); 3] = [
 /// Part of the comparisons of a model with itself.
 const FALL: &str = "fall";
 
-fn speeds(records: &[&Record], mode: &str, model: &str, seq_len: usize) -> Timings {
-    // One thread count judges: all cores, where the sweep has several.
-    let most = distinct(records, |r| r.threads).last().copied();
-    timings(records, "tokens_per_second", |r| {
-        r.task.as_deref() == Some(mode)
-            && r.model == model
-            && r.seq_len == Some(seq_len)
-            && r.threads == most
-    })
+fn is(record: &Record, model: &str, mode: &str, seq_len: usize) -> bool {
+    record.task.as_deref() == Some(mode) && record.model == model && record.seq_len == Some(seq_len)
 }
 
-/// Lengths that a mode was measured at.
-fn lengths(records: &[&Record], mode: &str) -> Vec<usize> {
-    let of_mode = |r: &Record| r.metric == "tokens_per_second" && r.task.as_deref() == Some(mode);
-    distinct(records, |r| if of_mode(r) { r.seq_len } else { None })
+fn speeds(records: &[&Record], mode: &str, model: &str, seq_len: usize) -> Timings {
+    select::speeds(records, |r| is(r, model, mode, seq_len))
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
@@ -148,12 +137,7 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
             measured(least)
         ),
         _ => {
-            let nearest = closest(deciding()).map_or(String::new(), |d| {
-                format!(
-                    ": the closest call is {}, which does not settle {by}",
-                    measured(d)
-                )
-            });
+            let nearest = text::unsettled(deciding(), measured, &by);
             format!(
                 "The timings cannot tell whether the transformer is faster than the recurrent \
                  models in {modes}{nearest}."
@@ -286,14 +270,9 @@ fn shares(records: &[&Record]) -> String {
     let Some(&longest) = lengths(records, MODES[0].0).last() else {
         return String::new();
     };
-    let most = distinct(records, |r| r.threads).last().copied();
+    let most = select::most_threads(records);
     let share = |model: &str| -> Option<Interval> {
-        let here = |r: &Record| {
-            r.task.as_deref() == Some(MODES[0].0)
-                && r.model == model
-                && r.seq_len == Some(longest)
-                && r.threads == most
-        };
+        let here = |r: &Record| is(r, model, MODES[0].0, longest) && r.threads == most;
         let once = |metric: &str| select::by_run(records, metric, here).first().copied();
         let (flops, peak) = (once("flops_per_step")?, once("peak_flops")?);
         let seconds = timings(records, "step_seconds", here);

@@ -1,6 +1,6 @@
 //! Words and numbers of the sentences. Brackets always hold an interval.
 
-use super::comparison::{Decided, Missing};
+use super::comparison::{Decided, Missing, closest};
 use crate::stats::Interval;
 use std::collections::BTreeMap;
 
@@ -44,6 +44,20 @@ pub(super) fn ranges(values: &[usize], sweep: &[usize]) -> String {
         few => few.iter().map(usize::to_string).collect(),
     });
     list(&words.collect::<Vec<_>>())
+}
+
+/// `: the closest call is 1.08× (…), which does not settle 1.1×`; nothing if nothing is open.
+pub(super) fn unsettled<'a>(
+    decided: impl Iterator<Item = &'a Decided>,
+    show: impl Fn(&Decided) -> String,
+    need: &str,
+) -> String {
+    closest(decided).map_or(String::new(), |d| {
+        format!(
+            ": the closest call is {}, which does not settle {need}",
+            show(d)
+        )
+    })
 }
 
 /// Three digits or so of a positive factor.

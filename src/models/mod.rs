@@ -127,12 +127,12 @@ impl ModelConfig {
 
     /// Whether the model has gates whose biases chrono initialisation sets.
     pub fn is_gated(&self) -> bool {
-        matches!(self.model.as_str(), "lstm" | "gru") || self.is_scanned()
+        row(&self.model).is_ok_and(|row| row.gated)
     }
 
     /// Whether the model has the choice of [`ModelConfig::scan`].
     pub fn is_scanned(&self) -> bool {
-        matches!(self.model.as_str(), "mingru" | "minlstm")
+        row(&self.model).is_ok_and(|row| row.scanned)
     }
 }
 
@@ -252,6 +252,10 @@ pub struct ModelRow {
     pub activations: fn(&ModelConfig, Shape) -> u128,
     /// The width must be a multiple of this.
     pub width_step: fn(&ModelConfig) -> usize,
+    /// Whether it has gates whose biases chrono initialisation sets.
+    pub gated: bool,
+    /// Whether its recurrence is linear, so that [`ModelConfig::scan`] is a choice.
+    pub scanned: bool,
 }
 
 /// Every model; a new one is one file and one row.

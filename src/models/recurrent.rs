@@ -135,6 +135,9 @@ impl<C: Cell> Recurrent<C> {
                 shape.batch as u128 * shape.seq_len as u128 * (l * layer + 2 * d + 2 * v)
             },
             width_step: |_| 1,
+            // One row of weights alone is the new state itself, as Elman's is.
+            gated: C::GATES > 1,
+            scanned: !C::HIDDEN_PRODUCT,
         }
     }
 

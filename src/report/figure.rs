@@ -1,14 +1,19 @@
 //! From a plot's specification and the records to what the plot shows, before any drawing.
 
+mod estimates;
+mod series;
+
+pub use estimates::estimate;
+
 use super::palette::{self, Style};
 use super::roofline::{self, Operation, Roofs};
 use super::source::{Row, Source, compare_fields};
-use crate::stats::{Interval, median, median_interval, wilson};
+use crate::stats::Interval;
 use crate::suite::metrics::{METRICS, find};
 use crate::suite::schema::{Experiment, PlotKind, PlotSpec, Scale};
 use anyhow::bail;
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Confidence level of all intervals drawn.
 pub const LEVEL: f64 = 0.95;
@@ -128,7 +133,7 @@ pub fn collect(
         }
     }
     let facets = facet_values(&spec.facet, experiment, &rows);
-    let longest = longest_run(&rows);
+    let longest = estimates::longest_run(&rows);
     let marked = spec.marks.iter().map(|mark| {
         let records = source.measured(&experiment.id, &mark.metric);
         let rows = records.map(|record| Ok((Row::of(record)?, record.value.unwrap_or(f64::NAN))));
@@ -150,7 +155,7 @@ pub fn collect(
                 };
                 values().map(label).collect::<Vec<_>>().join(", ")
             }),
-            series: series(spec, &rows, longest, &marked, &inside),
+            series: series::series(spec, &rows, longest, &marked, &inside),
             floors: super::floors::floors(spec, experiment, source, &lenient)?,
             roofs: Roofs::of(&rows).filter(|_| spec.kind == PlotKind::Roofline),
         });
@@ -252,215 +257,4 @@ fn facet_values(
             .unwrap_or(Ordering::Equal)
     });
     values
-}
-
-fn series(
-    spec: &PlotSpec,
-    rows: &[&(Row, f64)],
-    longest: usize,
-    marked: &[Vec<(Row, f64)>],
-    inside: &dyn Fn(&Row) -> bool,
-) -> Vec<Series> {
-    let mut groups: BTreeMap<Vec<String>, Vec<&(Row, f64)>> = BTreeMap::new();
-    for row in rows {
-        let key = spec
-            .series
-            .iter()
-            .map(|column| row.0.get(column).to_string())
-            .collect();
-        groups.entry(key).or_default().push(row);
-    }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by_key(|(key, rows)| (palette::rank(rows[0].0.get("model")), variant(spec, key)));
-    let roofs = Roofs::of(rows);
-    let mut previous = (String::new(), 0);
-    groups
-        .into_iter()
-        .map(|(key, rows)| {
-            let model = rows[0].0.get("model").to_string();
-            let order = if previous.0 == model {
-                previous.1 + 1
-            } else {
-                0
-            };
-            previous = (model.clone(), order);
-            let labels = spec.series.iter().zip(&key);
-            let label: Vec<_> = labels
-                .filter_map(|(c, v)| palette::factor_label(c, v))
-                .collect();
-            let runs = if spec.kind == PlotKind::Curves {
-                runs(&rows, longest)
-            } else {
-                Vec::new()
-            };
-            let (points, operations) = match spec.kind {
-                PlotKind::Roofline => roofline::places(&rows, roofs),
-                PlotKind::Curves => (medians(&runs), Vec::new()),
-                _ => (estimates(spec, &rows), Vec::new()),
-            };
-            Series {
-                label: if label.is_empty() {
-                    palette::name(&model).into()
-                } else {
-                    label.join(", ")
-                },
-                style: palette::style(&model, variant(spec, &key).unwrap_or(order)),
-                points,
-                runs,
-                operations,
-                marks: marked
-                    .iter()
-                    .map(|rows| marks(spec, rows, &key, inside))
-                    .collect(),
-            }
-        })
-        .filter(|series| spec.kind != PlotKind::Roofline || !series.points.is_empty())
-        .collect()
-}
-
-/// Where the marks of one series and metric stand: the median at each abscissa.
-fn marks(
-    spec: &PlotSpec,
-    rows: &[(Row, f64)],
-    key: &[String],
-    inside: &dyn Fn(&Row) -> bool,
-) -> Vec<(f64, f64)> {
-    let same = |row: &Row| {
-        spec.series
-            .iter()
-            .zip(key)
-            .all(|(column, v)| row.get(column) == v)
-    };
-    let of_series = rows.iter().filter(|(row, _)| inside(row) && same(row));
-    let mut places: Vec<(f64, f64)> = of_series
-        .filter_map(|(row, value)| Some((row.get("x").parse().ok()?, *value)))
-        .collect();
-    places.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let groups = places.chunk_by(|a, b| a.0 == b.0);
-    groups
-        .map(|group| {
-            (
-                group[0].0,
-                median(&group.iter().map(|p| p.1).collect::<Vec<_>>()),
-            )
-        })
-        .collect()
-}
-
-/// The same variant has the same dash in every plot; `None` if the series differ in something else.
-fn variant(spec: &PlotSpec, key: &[String]) -> Option<usize> {
-    let known = |(column, value): (&String, &String)| match (column.as_str(), value.as_str()) {
-        ("model", _) => Some(0),
-        ("gates", value) => Some(usize::from(value == "chrono")),
-        ("positions", value) => Some(match value {
-            "rotary" => 1,
-            "sinusoidal" => 2,
-            "none" => 3,
-            "alibi" => 4,
-            _ => 0,
-        }),
-        ("scan", value) => Some(usize::from(value == "parallel")),
-        _ => None,
-    };
-    spec.series.iter().zip(key).map(known).sum()
-}
-
-/// One estimate a value of x (of all values, for bars).
-fn estimates(spec: &PlotSpec, rows: &[&(Row, f64)]) -> Vec<Estimate> {
-    let mut at: Vec<(f64, Vec<f64>)> = Vec::new();
-    for (row, value) in rows {
-        let x = match spec.kind {
-            PlotKind::Bars => 0.0,
-            _ => match row.get(&spec.x).parse() {
-                Ok(x) => x,
-                Err(_) => continue,
-            },
-        };
-        match at.iter_mut().find(|(other, _)| *other == x) {
-            Some((_, sample)) => sample.push(*value),
-            None => at.push((x, vec![*value])),
-        }
-    }
-    at.sort_by(|a, b| a.0.total_cmp(&b.0));
-    at.into_iter()
-        .map(|(x, sample)| estimate(&spec.metric, x, sample))
-        .collect()
-}
-
-/// Median with interval; for outcomes that are 0 or 1 their share with Wilson's interval.
-pub fn estimate(metric: &str, x: f64, sample: Vec<f64>) -> Estimate {
-    if metric == "solved" {
-        let ones = sample.iter().filter(|v| **v > 0.5).count();
-        let interval = wilson(ones, sample.len(), LEVEL);
-        return Estimate {
-            x,
-            value: ones as f64 / sample.len() as f64,
-            interval: Some(interval),
-            sample,
-        };
-    }
-    let mut interval = median_interval(&sample, LEVEL).ok();
-    if let Some(interval) = interval.as_mut().filter(|_| metric.contains("accuracy")) {
-        interval.low = interval.low.clamp(0.0, interval.estimate);
-        interval.high = interval.high.clamp(interval.estimate, 1.0);
-    }
-    Estimate {
-        x,
-        value: median(&sample),
-        interval,
-        sample,
-    }
-}
-
-fn run_of(row: &Row) -> (String, String) {
-    (row.get("run").into(), row.get("seed").into())
-}
-
-fn longest_run(rows: &[(Row, f64)]) -> usize {
-    let mut lengths: BTreeMap<_, usize> = BTreeMap::new();
-    for (row, _) in rows {
-        *lengths
-            .entry((run_of(row), row.get("model").to_string()))
-            .or_default() += 1;
-    }
-    lengths.into_values().max().unwrap_or(0)
-}
-
-/// Each run as a curve, neighbours averaged so that the longest has at most [`MOST_POINTS`].
-fn runs(rows: &[&(Row, f64)], longest: usize) -> Vec<Vec<(f64, f64)>> {
-    let mut runs: BTreeMap<_, Vec<(f64, f64)>> = BTreeMap::new();
-    for (row, value) in rows {
-        if let Ok(x) = row.get("x").parse() {
-            runs.entry(run_of(row)).or_default().push((x, *value));
-        }
-    }
-    let together = longest.div_ceil(MOST_POINTS).max(1);
-    let mean = |part: &[(f64, f64)]| {
-        let n = part.len() as f64;
-        let sum = part.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
-        (sum.0 / n, sum.1 / n)
-    };
-    let thin = |mut run: Vec<(f64, f64)>| -> Vec<(f64, f64)> {
-        run.sort_by(|a, b| a.0.total_cmp(&b.0));
-        run.chunks(together).map(mean).collect()
-    };
-    runs.into_values().map(thin).collect()
-}
-
-/// The median over runs at each x that at least half of them reach.
-fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
-    let mut at: Vec<(f64, f64)> = runs.iter().flatten().copied().collect();
-    at.sort_by(|a, b| a.0.total_cmp(&b.0));
-    at.chunk_by(|a, b| a.0 == b.0)
-        .filter(|group| group.len() * 2 >= runs.len())
-        .map(|group| {
-            let sample: Vec<f64> = group.iter().map(|p| p.1).collect();
-            Estimate {
-                x: group[0].0,
-                value: median(&sample),
-                interval: None,
-                sample,
-            }
-        })
-        .collect()
 }

@@ -109,20 +109,10 @@ pub fn stratified(
         sum / strata.len() as f64
     };
     let owned: Vec<Vec<f64>> = strata.iter().map(|s| s.to_vec()).collect();
-    let estimate = evaluate(&mut owned.clone());
-    if total < LEAST {
-        let small = Effect::stratified_mean(strata)?.interval(level);
-        return Ok(stretched(small, estimate));
-    }
-    let bias_corrected = statistic != Statistic::Median;
-    Ok(from_replicates(
-        &owned,
-        &evaluate,
-        estimate,
-        level,
-        resampling,
-        bias_corrected,
-    ))
+    let small = || Ok(Effect::stratified_mean(strata)?.interval(level));
+    around(
+        statistic, &owned, total, &evaluate, small, level, resampling,
+    )
 }
 
 /// Difference a − b of a statistic between two independent samples.
@@ -138,22 +128,9 @@ pub fn difference(
     let evaluate =
         |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]) - statistic.of(&mut groups[1]);
     let groups = [a.to_vec(), b.to_vec()];
-    let estimate = evaluate(&mut groups.clone());
-    if a.len().min(b.len()) < LEAST {
-        return Ok(stretched(
-            Effect::difference(a, b, 0.0)?.interval(level),
-            estimate,
-        ));
-    }
-    let bias_corrected = statistic != Statistic::Median;
-    Ok(from_replicates(
-        &groups,
-        &evaluate,
-        estimate,
-        level,
-        resampling,
-        bias_corrected,
-    ))
+    let small = || Ok(Effect::difference(a, b, 0.0)?.interval(level));
+    let n = a.len().min(b.len());
+    around(statistic, &groups, n, &evaluate, small, level, resampling)
 }
 
 /// Ratio a / b of a statistic between two independent samples of positive values.
@@ -168,22 +145,12 @@ pub fn ratio(
     check(b, 2)?;
     // Refuses what is not positive, and is the interval where there is too little to resample.
     let small = Effect::ratio(a, b)?.interval(level);
+    let small = || Ok(small);
     let evaluate =
         |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]) / statistic.of(&mut groups[1]);
     let groups = [a.to_vec(), b.to_vec()];
-    let estimate = evaluate(&mut groups.clone());
-    if a.len().min(b.len()) < LEAST {
-        return Ok(stretched(small, estimate));
-    }
-    let bias_corrected = statistic != Statistic::Median;
-    Ok(from_replicates(
-        &groups,
-        &evaluate,
-        estimate,
-        level,
-        resampling,
-        bias_corrected,
-    ))
+    let n = a.len().min(b.len());
+    around(statistic, &groups, n, &evaluate, small, level, resampling)
 }
 
 /// Ratio of medians of pairs (the same seed, repeats taken in turn): whole pairs are resampled, so
@@ -217,15 +184,21 @@ pub fn paired_ratio_of_medians(
     Ok(bounds(&replicates, estimate, tail, 1.0 - tail, level, n))
 }
 
-/// An interval from resamples of independent groups.
-fn from_replicates(
+/// What `evaluate` makes of the groups, with its interval: that of few values, `small`, where the
+/// `n` values that count are fewer than [`LEAST`], else from resamples of each group on its own.
+fn around(
+    statistic: Statistic,
     groups: &[Vec<f64>],
+    n: usize,
     evaluate: &dyn Fn(&mut [Vec<f64>]) -> f64,
-    estimate: f64,
+    small: impl FnOnce() -> Result<Interval, StatsError>,
     level: f64,
     resampling: Resampling,
-    bias_corrected: bool,
-) -> Interval {
+) -> Result<Interval, StatsError> {
+    let estimate = evaluate(&mut groups.to_vec());
+    if n < LEAST {
+        return Ok(stretched(small()?, estimate));
+    }
     let mut random = SplitMix64::new(resampling.seed);
     let mut resample = groups.to_vec();
     let mut replicates: Vec<f64> = (0..resampling.replicates)
@@ -241,12 +214,11 @@ fn from_replicates(
     let least = groups.iter().map(Vec::len).min().unwrap_or(0);
     let total: usize = groups.iter().map(Vec::len).sum();
     let tail = expanded_tail(level, total, groups.len());
-    let (low, high) = if bias_corrected {
-        bca_tails(groups, evaluate, estimate, &replicates, tail)
-    } else {
-        (tail, 1.0 - tail)
+    let (low, high) = match statistic {
+        Statistic::Median => (tail, 1.0 - tail),
+        _ => bca_tails(groups, evaluate, estimate, &replicates, tail),
     };
-    bounds(&replicates, estimate, low, high, level, least)
+    Ok(bounds(&replicates, estimate, low, high, level, least))
 }
 
 /// The tail whose normal quantile is as far out as Student's t for `total` values in `groups`

@@ -16,404 +16,312 @@ pub struct Metric {
     pub timing: bool,
 }
 
-const fn metric(
-    name: &'static str,
-    unit: &'static str,
-    x: Option<&'static str>,
-    timing: bool,
-    meaning: &'static str,
-) -> Metric {
+/// What is the same in every run.
+const fn fact(name: &'static str, unit: &'static str, meaning: &'static str) -> Metric {
     Metric {
         name,
         unit,
         meaning,
-        x,
-        timing,
+        x: None,
+        timing: false,
+    }
+}
+
+/// What depends on the clock.
+const fn timing(name: &'static str, unit: &'static str, meaning: &'static str) -> Metric {
+    Metric {
+        timing: true,
+        ..fact(name, unit, meaning)
+    }
+}
+
+impl Metric {
+    /// The same with an abscissa, in the column `x`.
+    const fn along(self, x: &'static str) -> Metric {
+        Metric { x: Some(x), ..self }
     }
 }
 
 /// All metrics.
 pub const METRICS: &[Metric] = &[
-    metric("step_seconds", "s", None, true, "time of one step"),
-    metric(
+    timing("step_seconds", "s", "time of one step"),
+    timing(
         "tokens_per_second",
         "1/s",
-        None,
-        true,
         "tokens of one step divided by its time",
     ),
-    metric(
+    fact(
         "flops_per_step",
         "1",
-        None,
-        false,
         "floating-point operations of one step, a multiply-add counted as two",
     ),
-    metric(
+    fact(
         "bytes_per_step",
         "B",
-        None,
-        false,
         "bytes that the operations of one step read and write, once each, caches ignored",
     ),
-    metric(
+    fact(
         "span_flops",
         "1",
-        None,
-        false,
         "longest chain of dependent floating-point operations through the graph of one step",
     ),
-    metric(
+    fact(
         "work_flops",
         "1",
-        None,
-        false,
         "all floating-point operations of one step, element-wise ones too, an activation as one",
     ),
-    metric(
+    fact(
         "parallelism",
         "1",
-        None,
-        false,
         "work_flops / span_flops: the most that any number of workers could speed up one step",
     ),
-    metric(
+    timing(
         "step_span_seconds",
         "s",
-        None,
-        true,
-        "longest chain through one step, at the measured time from an operation to one that needs it",
+        "longest chain through one step, at the measured time from an operation to one that needs \
+         it",
     ),
-    metric(
+    timing(
         "predicted_speed_up",
         "1",
-        Some("workers"),
-        true,
         "speed-up of one step by a greedy schedule of its graph, each operation at the rate \
          measured on one thread",
-    ),
-    metric(
+    )
+    .along("workers"),
+    timing(
         "saturation_speed_up",
         "1",
-        Some("fewest workers that reach half of the most predicted"),
-        true,
         "predicted_speed_up at that number of workers",
-    ),
-    metric(
+    )
+    .along("fewest workers that reach half of the most predicted"),
+    timing(
         "measured_speed_up",
         "1",
-        Some("threads"),
-        true,
         "time of one step on one thread divided by that on so many, timed in turn",
-    ),
-    metric(
+    )
+    .along("threads"),
+    timing(
         "program_speed_up",
         "1",
-        Some("threads"),
-        true,
         "speed-up predicted for this program on this machine, from a step recorded on one thread",
-    ),
-    metric(
+    )
+    .along("threads"),
+    timing(
         "prediction_error",
         "1",
-        Some("threads"),
-        true,
         "step time predicted from a step recorded on one thread, divided by the median by the \
          clock, less 1",
-    ),
-    metric(
+    )
+    .along("threads"),
+    timing(
         "peak_flops",
         "1/s",
-        None,
-        true,
         "fused multiply-add rate of this machine, measured in the same run at the same threads",
     ),
-    metric(
+    timing(
         "copy_bytes_per_second",
         "1/s",
-        Some("bytes of source and destination together"),
-        true,
         "rate of reading and writing in copying, measured in the same run at the same threads",
-    ),
-    metric(
+    )
+    .along("bytes of source and destination together"),
+    timing(
         "share_of_peak",
         "1",
-        None,
-        true,
         "flops_per_step / median step_seconds / peak_flops",
     ),
-    metric(
+    timing(
         "operation_seconds",
         "s",
-        None,
-        true,
         "time of all calls of one operation in one step, timed one by one in steps of their own",
     ),
-    metric(
+    fact(
         "operation_flops",
         "1",
-        None,
-        false,
         "floating-point operations of all calls of one operation in one step",
     ),
-    metric(
+    fact(
         "operation_bytes",
         "B",
-        None,
-        false,
         "bytes that all calls of one operation in one step read and write, once each",
     ),
-    metric(
+    fact(
         "layer_gradient_norm",
         "1",
-        Some("tokens between the loss and the state"),
-        false,
-        "norm of the gradient that arrives in one Elman layer, whose recurrent matrix is a rotation times a spectral radius",
-    ),
-    metric(
+        "norm of the gradient that arrives in one Elman layer, whose recurrent matrix is a \
+         rotation times a spectral radius",
+    )
+    .along("tokens between the loss and the state"),
+    timing(
         "peak_bytes",
         "B",
-        None,
-        true,
         "most memory the process had requested at one time during the steps",
     ),
-    metric(
+    fact(
         "state_bytes",
         "B",
-        None,
-        false,
         "state that decoding keeps for all sequences of the batch at this context",
     ),
-    metric(
+    fact(
         "train_loss",
         "nat",
-        Some("training step"),
-        false,
         "mean cross-entropy of a training batch",
-    ),
-    metric(
-        "train_mse",
-        "1",
-        Some("training step"),
-        false,
-        "mean squared error of a training batch",
-    ),
-    metric(
+    )
+    .along("training step"),
+    fact("train_mse", "1", "mean squared error of a training batch").along("training step"),
+    fact(
         "validation_loss",
         "nat",
-        Some("training step"),
-        false,
         "mean cross-entropy on the validation set",
-    ),
-    metric(
+    )
+    .along("training step"),
+    fact(
         "validation_accuracy",
         "1",
-        Some("training step"),
-        false,
         "share of scored validation positions predicted right (a number: within 0.08)",
-    ),
-    metric(
+    )
+    .along("training step"),
+    fact(
         "validation_bits_per_character",
         "bit",
-        Some("training step"),
-        false,
         "validation cross-entropy per character",
-    ),
-    metric(
+    )
+    .along("training step"),
+    fact(
         "validation_mse",
         "1",
-        Some("training step"),
-        false,
         "mean squared error on the validation set",
-    ),
-    metric(
+    )
+    .along("training step"),
+    fact(
         "tuning_validation_mse",
         "1",
-        None,
-        false,
         "validation squared error at the end of a learning-rate trial; empty if the trial diverged",
     ),
-    metric(
+    fact(
         "tuning_validation_loss",
         "nat",
-        None,
-        false,
         "validation cross-entropy at the end of a learning-rate trial; empty if the trial diverged",
     ),
-    metric(
+    fact(
         "test_loss",
         "nat",
-        None,
-        false,
         "mean cross-entropy on the test set after training",
     ),
-    metric(
+    fact(
         "test_mse",
         "1",
-        None,
-        false,
         "mean squared error on the test set after training",
     ),
-    metric(
+    fact(
         "test_accuracy",
         "1",
-        None,
-        false,
         "share of scored test positions predicted right after training (a number: within 0.08)",
     ),
-    metric(
+    fact(
         "test_accuracy_by_distance",
         "1",
-        Some("tokens back to the information needed"),
-        false,
         "test accuracy of the positions with that distance",
-    ),
-    metric(
+    )
+    .along("tokens back to the information needed"),
+    fact(
         "solved",
         "1",
-        None,
-        false,
         "1 if the test accuracy exceeds 0.99, or the test squared error is under 0.01, else 0",
     ),
-    metric(
+    fact(
         "solved_step",
         "step",
-        None,
-        false,
-        "first validated step with validation accuracy over 0.99, or squared error under 0.01; empty if never",
+        "first validated step with validation accuracy over 0.99, or squared error under 0.01; \
+         empty if never",
     ),
-    metric(
+    fact(
         "test_bits_per_character",
         "bit",
-        None,
-        false,
         "test cross-entropy per character after training",
     ),
-    metric(
+    fact(
         "test_bits_by_position",
         "bit",
-        Some("position in the sequence, from 1"),
-        false,
         "test cross-entropy per character of the tokens at that position",
-    ),
-    metric(
+    )
+    .along("position in the sequence, from 1"),
+    fact(
         "test_bits_by_length",
         "bit",
-        Some("tokens in the window"),
-        false,
-        "test cross-entropy per character of the last tokens of each window, as many as were trained \
+        "test cross-entropy per character of the last tokens of each window, as many as were \
+         trained \
          on, with the window cut to this length; empty if the model cannot read so many",
-    ),
-    metric(
+    )
+    .along("tokens in the window"),
+    fact(
         "test_bits_truncated",
         "bit",
-        Some("last tokens of the context that are kept"),
-        false,
         "test cross-entropy per character of the last token of each window, older context cut off",
-    ),
-    metric(
+    )
+    .along("last tokens of the context that are kept"),
+    fact(
         "test_bits_shuffled",
         "bit",
-        Some("last tokens of the context that keep their order"),
-        false,
         "test cross-entropy per character of the last token of each window, older context shuffled",
-    ),
-    metric(
+    )
+    .along("last tokens of the context that keep their order"),
+    fact(
         "initial_state_gradient",
         "1",
-        Some("tokens between the state and the loss"),
-        false,
         "norm of the gradient of the loss at the last position by the first layer's state (of a \
          transformer, the residual stream) so many tokens before, untrained; geometric mean over \
          sequences",
-    ),
-    metric(
-        "trained_state_gradient",
-        "1",
-        Some("tokens between the state and the loss"),
-        false,
-        "the same after training",
-    ),
-    metric(
+    )
+    .along("tokens between the state and the loss"),
+    fact("trained_state_gradient", "1", "the same after training")
+        .along("tokens between the state and the loss"),
+    fact(
         "initial_input_gradient",
         "1",
-        Some("tokens between the input and the loss"),
-        false,
-        "norm of the gradient of the loss at the last position by the embedding of the token so many \
+        "norm of the gradient of the loss at the last position by the embedding of the token so \
+         many \
          tokens before, untrained; geometric mean over sequences",
-    ),
-    metric(
-        "trained_input_gradient",
-        "1",
-        Some("tokens between the input and the loss"),
-        false,
-        "the same after training",
-    ),
-    metric(
+    )
+    .along("tokens between the input and the loss"),
+    fact("trained_input_gradient", "1", "the same after training")
+        .along("tokens between the input and the loss"),
+    fact(
         "initial_jacobian_radius",
         "1",
-        None,
-        false,
-        "spectral radius of the derivative of the first layer's state by the state before, untrained",
+        "spectral radius of the derivative of the first layer's state by the state before, \
+         untrained",
     ),
-    metric(
-        "trained_jacobian_radius",
-        "1",
-        None,
-        false,
-        "the same after training",
-    ),
-    metric(
+    fact("trained_jacobian_radius", "1", "the same after training"),
+    fact(
         "initial_jacobian_norm",
         "1",
-        None,
-        false,
         "largest singular value of the derivative of the first layer's state by the state before, \
          untrained",
     ),
-    metric(
-        "trained_jacobian_norm",
-        "1",
-        None,
-        false,
-        "the same after training",
-    ),
-    metric(
+    fact("trained_jacobian_norm", "1", "the same after training"),
+    fact(
         "gradient_norm",
         "1",
-        Some("training step"),
-        false,
         "largest norm of all gradients together, before clipping, since the point before",
-    ),
-    metric(
+    )
+    .along("training step"),
+    fact(
         "floor_accuracy",
         "1",
-        None,
-        false,
         "accuracy of the best answer that ignores the input",
     ),
-    metric(
+    fact(
         "floor_loss",
         "nat",
-        None,
-        false,
         "cross-entropy of the best answer that ignores the input",
     ),
-    metric(
+    fact(
         "floor_mse",
         "1",
-        None,
-        false,
         "squared error of the best answer that ignores the input",
     ),
-    metric("tokens_seen", "1", None, false, "tokens trained on"),
-    metric(
-        "train_seconds",
-        "s",
-        None,
-        true,
-        "wall-clock time of training",
-    ),
+    fact("tokens_seen", "1", "tokens trained on"),
+    timing("train_seconds", "s", "wall-clock time of training"),
 ];
 
 /// The row of a metric.

@@ -1,11 +1,12 @@
 //! What a run is: its place in the suite, the factors of its records, and the work itself.
 
 use super::Record;
+use super::schema::Gates;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::measure::layer::Layer;
 use crate::measure::throughput::Mode;
-use crate::models::{ModelConfig, Positions, Scan, parameter_count};
+use crate::models::{ModelConfig, parameter_count};
 use crate::train::TrainSettings;
 use serde::Serialize;
 
@@ -176,35 +177,22 @@ pub fn set_model(record: &mut Record, model: &ModelConfig) {
     record.width = Some(model.width);
     record.layers = Some(model.layers);
     record.heads = transformer.then_some(model.heads);
-    record.positions = transformer.then(|| word(&model.positions).into());
+    record.positions = transformer.then(|| word(model.positions));
     record.gates = model.is_gated().then(|| {
-        if model.chrono.is_some() {
-            "chrono"
-        } else {
-            "default"
-        }
-        .into()
+        word(match model.chrono {
+            Some(_) => Gates::Chrono,
+            None => Gates::Default,
+        })
     });
-    record.scan = model.is_scanned().then(|| scan_word(model.scan).into());
+    record.scan = model.is_scanned().then(|| word(model.scan));
     record.vocab = Some(model.vocab);
 }
 
-/// The name of a scan, as in configurations.
-pub fn scan_word(scan: Scan) -> &'static str {
-    match scan {
-        Scan::Sequential => "sequential",
-        Scan::Parallel => "parallel",
-    }
-}
-
-/// The name of a position scheme, as in configurations.
-pub fn word(positions: &Positions) -> &'static str {
-    match positions {
-        Positions::None => "none",
-        Positions::Learned => "learned",
-        Positions::Sinusoidal => "sinusoidal",
-        Positions::Rotary => "rotary",
-        Positions::Alibi => "alibi",
+/// The name of a choice, as in configurations.
+pub fn word(choice: impl Serialize) -> String {
+    match serde_json::to_value(choice) {
+        Ok(serde_json::Value::String(name)) => name,
+        other => unreachable!("a choice is written as its name, not as {other:?}"),
     }
 }
 

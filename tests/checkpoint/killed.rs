@@ -1,30 +1,22 @@
 //! `seqduel train`, killed or interrupted at several moments, ends as if it had never been.
 
-use crate::common::{path, place, seqduel, text, words};
+#[cfg(unix)]
+use crate::common::interrupt;
+use crate::common::{path, place, seqduel, start, text, words};
 use safetensors::tensor::SafeTensors;
 use seqduel::train::checkpoint;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const STEPS: usize = 1500;
 
-fn line(out: &str) -> String {
-    format!(
+fn line(out: &str) -> Vec<String> {
+    words(&format!(
         "train --model lstm --width 40 --layers 2 --seq-len 24 --batch 8 --steps {STEPS} \
          --validate-every 100 --checkpoint-every 20 --lr 0.01 --quiet --corpus {} --out {out}",
         text()
-    )
-}
-
-fn start(line: &str) -> Child {
-    Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
-        .args(words(line))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts")
+    ))
 }
 
 /// Step of the checkpoint in a directory, which is whole at any moment.
@@ -70,7 +62,7 @@ fn result(directory: &Path) -> Result {
 #[test]
 fn a_killed_train_command_goes_on_to_the_same_bits() {
     let whole = path("train-whole");
-    seqduel(&words(&line(&whole))).assert().success();
+    seqduel(&line(&whole)).assert().success();
     let expected = result(Path::new(&whole));
     assert_eq!(expected.1.len(), STEPS / 100);
 
@@ -87,7 +79,7 @@ fn a_killed_train_command_goes_on_to_the_same_bits() {
     }
     assert!(reached.is_sorted_by(|a, b| a < b), "{reached:?}");
     assert!(reached[2] < STEPS, "killed too late: {reached:?}");
-    seqduel(&words(&line(&out))).assert().success();
+    seqduel(&line(&out)).assert().success();
     assert!(
         result(&directory) == expected,
         "killed at {reached:?}: other results"
@@ -104,18 +96,12 @@ fn a_killed_train_command_goes_on_to_the_same_bits() {
 #[test]
 fn ctrl_c_saves_and_says_how_to_go_on() {
     let whole = path("train-undisturbed");
-    seqduel(&words(&line(&whole))).assert().success();
+    seqduel(&line(&whole)).assert().success();
 
     let (out, directory) = (path("train-interrupted"), place("train-interrupted"));
     let child = start(&line(&out));
     wait_for_step_after(&directory, 0);
-    let signal = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(signal.expect("kill is there").success());
-    let output = child.wait_with_output().expect("it ends");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{error}");
+    let error = interrupt(child);
     let stopped = step(&directory);
     assert!(0 < stopped && stopped < STEPS, "{stopped}");
     assert!(
@@ -123,7 +109,7 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
         "{error}"
     );
     assert!(error.contains("repeat the command"), "{error}");
-    seqduel(&words(&line(&out))).assert().success();
+    seqduel(&line(&out)).assert().success();
     assert!(
         result(&directory) == result(Path::new(&whole)),
         "interrupted at {stopped}: other results"

@@ -3,6 +3,7 @@
 
 use assert_cmd::Command;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 
 /// The program, with an empty corpus cache and without backtraces.
@@ -19,6 +20,30 @@ pub fn seqduel<S: AsRef<str>>(arguments: &[S]) -> Command {
 /// Splits a command line at its spaces.
 pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(String::from).collect()
+}
+
+/// Starts the program and leaves it running.
+pub fn start(line: &[String]) -> Child {
+    std::process::Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
+        .args(line)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
+/// Interrupts as Ctrl-C does, demands exit code 1, and returns what stands on stderr.
+#[cfg(unix)]
+#[track_caller]
+pub fn interrupt(child: Child) -> String {
+    let signal = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(signal.expect("kill is there").success());
+    let output = child.wait_with_output().expect("it ends");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    error
 }
 
 /// A directory for this test program's files, empty at its start.

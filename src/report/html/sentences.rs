@@ -1,0 +1,178 @@
+//! What the page says in sentences: the method, the run, and what is not as it should be.
+
+use crate::claims::published::CLAIM;
+use crate::claims::{Claim, Verdict};
+use crate::report::axis::{exact, significant, thousands};
+use crate::report::source::Source;
+use crate::suite::output::State;
+use crate::suite::schema::{Experiment, Kind};
+
+pub(super) fn more(verdict: &Verdict, claim: Option<&Claim>) -> Option<String> {
+    let observations = claim.map_or("seeds or repeats", |c| c.observations);
+    verdict
+        .more_seeds
+        .map(|n| format!("About {n} more {observations} would decide it."))
+}
+
+/// How it was measured, in sentences.
+pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
+    let settings = &experiment.settings;
+    let mut sentences = Vec::new();
+    match experiment.kind {
+        Kind::Throughput => sentences.push(format!(
+            "Whole steps were timed after a warm-up, all models of a sweep point in turn (A B A B), so that drift of the \
+             machine cancels. Every repeat is recorded; shown is the median with its 95 % interval. Beside it stand the \
+             floating-point operations of a step, counted by the operations themselves, and their share of the peak rate \
+             that this machine reached in the same run. Threads: {}.",
+            source.manifest.threads
+        )),
+        Kind::Train => {
+            let budget = match (settings.steps, settings.seconds) {
+                (Some(steps), Some(seconds)) => format!("{steps} steps, or {} seconds where seconds are equal", exact(seconds)),
+                (Some(steps), None) => format!("{} steps", thousands(steps as i64)),
+                (None, Some(seconds)) => format!("{} seconds", exact(seconds)),
+                (None, None) => "the budget in the configuration".into(),
+            };
+            sentences.push(format!(
+                "Every model was trained from {} seeds for {budget} with the same optimiser ({}, linear warm-up, then \
+                 cosine), the same data pipeline and {}; training and test data come from disjoint seeds.",
+                settings.seeds.unwrap_or(1),
+                settings.optimizer.unwrap_or_default().name(),
+                match &experiment.tune {
+                    Some(_) => "the same number of learning rates tried",
+                    None => "one learning rate for all",
+                }
+            ));
+        }
+    }
+    if experiment.claim == CLAIM {
+        sentences.push("Models have equal parameter counts as far as whole widths allow.".into());
+        return sentences;
+    }
+    let size = match experiment.settings.equal.as_deref() {
+        Some("width") => "Models have equal width, and what parameters that takes.",
+        _ => "Models have equal parameter counts as far as whole widths allow.",
+    };
+    sentences.push(format!(
+        "{size} The margin that the effect must exceed was fixed before the run: {}.",
+        exact(experiment.margin)
+    ));
+    sentences
+}
+
+/// The command that makes one claim again.
+pub(super) fn rerun(source: &Source, experiment: &Experiment) -> String {
+    let manifest = &source.manifest;
+    if manifest.suite != "claims" {
+        return manifest.command.clone();
+    }
+    let mut command = format!(
+        "seqduel reproduce --profile {} --claims {}",
+        manifest.profile, experiment.claim
+    );
+    if manifest.seed != 0 {
+        command += &format!(" --seed {}", manifest.seed);
+    }
+    if let Some(corpus) = manifest
+        .corpus
+        .as_ref()
+        .filter(|_| manifest.command.contains("--corpus"))
+    {
+        command += &format!(" --corpus {}", corpus.name);
+    }
+    command
+}
+
+pub(super) fn subtitle(source: &Source) -> String {
+    let manifest = &source.manifest;
+    let cpu = manifest
+        .machine
+        .get("cpu")
+        .and_then(|v| v.as_str())
+        .unwrap_or("unknown CPU");
+    format!(
+        "{} profile, started {}, {} of work on {cpu} with {} threads, seqduel {}",
+        manifest.profile,
+        manifest.started,
+        duration(manifest.wall_seconds),
+        manifest.threads,
+        manifest.version
+    )
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 100.0 => format!("{} s", significant(s)),
+        s if s < 6000.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// What is not as it should be.
+pub(super) fn notes(source: &Source) -> Vec<String> {
+    let mut notes = source.missing.clone();
+    for skipped in &source.manifest.skipped {
+        notes.push(format!(
+            "{} was not run: {}. {}",
+            skipped.experiment, skipped.reason, skipped.remedy
+        ));
+    }
+    for experiment in &source.manifest.experiments {
+        let skipped = source
+            .manifest
+            .skipped
+            .iter()
+            .any(|s| s.experiment == experiment.id);
+        if !skipped && !source.records.iter().any(|r| r.experiment == experiment.id) {
+            notes.push(format!("{} has no measurements yet", experiment.id));
+        }
+    }
+    let unfinished = source
+        .runs
+        .iter()
+        .filter(|run| run.status.is_none())
+        .count();
+    if unfinished > 0 {
+        notes.push(format!(
+            "{} started and not finished",
+            count(unfinished, "run was", "runs were")
+        ));
+    }
+    let failed = source
+        .runs
+        .iter()
+        .filter(|run| {
+            run.status
+                .as_ref()
+                .is_some_and(|s| s.state == State::Failed)
+        })
+        .count();
+    if failed > 0 {
+        notes.push(format!(
+            "{} failed; the reasons stand in the table of runs",
+            count(failed, "run", "runs")
+        ));
+    }
+    notes
+}
+
+fn count(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
+}
+
+pub(super) fn run_summary(source: &Source) -> String {
+    let state = |state| {
+        source
+            .runs
+            .iter()
+            .filter(|r| r.status.as_ref().map(|s| s.state) == state)
+            .count()
+    };
+    format!(
+        "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/.",
+        count(source.runs.len(), "run", "runs"),
+        state(Some(State::Done)),
+        state(Some(State::Failed)),
+        state(None)
+    )
+}

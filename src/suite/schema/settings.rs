@@ -1,0 +1,202 @@
+//! Settings and factors: tables of optional values that a later table overlays.
+
+use crate::data::tokenizer::TokenizerChoice;
+use crate::models::Initial;
+use crate::train::OptimizerKind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Declares a table of optional values that a later table of the same type overlays.
+macro_rules! overlay_table {
+    ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct $name {
+            $($(#[$field_doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$type>,)*
+        }
+
+        impl $name {
+            /// Takes every value that `over` has.
+            pub fn overlay(&mut self, over: &Self) {
+                $(match (&mut self.$field, &over.$field) {
+                    (Some(value), Some(over)) => value.overlay(over),
+                    (None, Some(over)) => self.$field = Some(over.clone()),
+                    (_, None) => {}
+                })*
+            }
+        }
+    };
+}
+
+/// How a value in a later table changes the one before: replaces it, or for a table of values
+/// replaces those it names.
+trait Overlay: Clone {
+    fn overlay(&mut self, over: &Self) {
+        *self = over.clone();
+    }
+}
+impl Overlay for String {}
+impl Overlay for usize {}
+impl Overlay for f64 {}
+impl Overlay for Initial {}
+impl Overlay for OptimizerKind {}
+impl Overlay for Threads {}
+impl Overlay for TokenizerChoice {}
+impl<T: Clone> Overlay for Vec<T> {}
+impl<T: Clone> Overlay for BTreeMap<String, T> {
+    fn overlay(&mut self, over: &Self) {
+        self.extend(
+            over.iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+    }
+}
+
+overlay_table! {
+/// Everything a run depends on besides its model and its seed.
+pub struct Settings {
+    /// Task of a train run (`text` or a name in `data::tasks::TASKS`, which may carry parameters of
+    /// its own: `permutation:group=5`), or the mode of a throughput run (`train-step`, `forward`,
+    /// `decode`).
+    task: String,
+    /// Seeds of the runs that count.
+    seeds: usize,
+    /// What is equal between the models besides parameters: `tokens`, `seconds`; `parameters` only;
+    /// or `width` instead of them, where the size of the state is the question.
+    equal: String,
+    /// Model whose width is `width`; the others get the width with nearest parameter count.
+    reference: String,
+    /// Width of the reference model.
+    width: usize,
+    /// Layers, unless the model's entry says otherwise.
+    layers: usize,
+    /// Attention heads.
+    heads: usize,
+    /// Initial forget-gate bias of LSTM and minLSTM.
+    forget_bias: f64,
+    /// Longest dependency, in tokens, that `gates = "chrono"` initialises for [default: T].
+    chrono: usize,
+    /// Initial weights of transformers: `pytorch` or `gpt2`.
+    initial: Initial,
+    /// Vocabulary of throughput runs; of the mode `layer` the numbers it reads at each token.
+    vocab: usize,
+    /// Tokens in a sequence T, of text and throughput runs.
+    seq_len: usize,
+    /// Sequences in a batch B.
+    batch: usize,
+    /// Instead of `batch`: tokens in a batch, B = tokens / T.
+    tokens_per_batch: usize,
+    /// Parameters of the task, by the names its row in `data::tasks::TASKS` gives them.
+    parameters: BTreeMap<String, usize>,
+    /// Training budget in steps.
+    steps: usize,
+    /// Training budget in seconds, where `equal = "seconds"`.
+    seconds: f64,
+    /// Peak learning rate, where there is no `[tune]`.
+    learning_rate: f64,
+    /// Steps of linear warm-up.
+    warmup_steps: usize,
+    /// The cosine schedule ends at this share of the peak rate.
+    final_lr_ratio: f64,
+    /// Update rule: `adamw` or `rmsprop`.
+    optimizer: OptimizerKind,
+    /// Decoupled weight decay.
+    weight_decay: f64,
+    /// β₂ of AdamW, α of RMSprop.
+    beta2: f64,
+    /// Largest global gradient norm; 0 does not clip.
+    clip: f64,
+    /// Steps between validations.
+    validate_every: usize,
+    /// Sequences in a validation.
+    validation_sequences: usize,
+    /// Sequences in the test.
+    test_sequences: usize,
+    /// Numbers of tokens k: a text model is tested with its context cut off, and shuffled, beyond k.
+    probe_context: Vec<usize>,
+    /// Test sequences, the longest of the test, on which the gradients of the loss at the last
+    /// position are followed back, before training and after.
+    gradient_sequences: usize,
+    /// A text model is also tested on windows of so many times T, on their last T tokens.
+    test_multiples: Vec<usize>,
+    /// Stop early when validation accuracy exceeds this several times in a row.
+    stop_when_accuracy: f64,
+    /// Steps between checkpoints of a run; without it an interrupted run starts again.
+    checkpoint_every: usize,
+    /// Tokenizer of text runs: `byte`, `char`, `bpe` or `bpe:VOCAB`.
+    tokenizer: TokenizerChoice,
+    /// Characters of the corpus to use, from its start.
+    max_characters: usize,
+    /// Worker threads of throughput runs.
+    threads: Threads,
+    /// Repeats of a timing.
+    repeats: usize,
+    /// Seconds to spend on each model of a throughput run.
+    seconds_per_model: f64,
+    /// Sequences generated side by side in `decode` runs.
+    decode_batch: usize,
+}
+}
+
+overlay_table! {
+/// Factors. Each list replaces the setting of the same name, value by value.
+pub struct Sweep {
+    /// Tasks or modes.
+    task: Vec<String>,
+    /// What is equal.
+    equal: Vec<String>,
+    /// Widths of the reference model.
+    width: Vec<usize>,
+    /// Layers.
+    layers: Vec<usize>,
+    /// Batch sizes B.
+    batch: Vec<usize>,
+    /// Sequence lengths T.
+    seq_len: Vec<usize>,
+    /// Values of parameters of the task.
+    parameters: BTreeMap<String, Vec<usize>>,
+    /// Worker threads.
+    threads: Vec<Threads>,
+}
+}
+
+impl Sweep {
+    /// Removes from the settings of an earlier table what this one sweeps.
+    pub fn release(&self, settings: &mut Settings) {
+        fn clear<T, U>(swept: &Option<T>, setting: &mut Option<U>) {
+            if swept.is_some() {
+                *setting = None;
+            }
+        }
+        clear(&self.task, &mut settings.task);
+        clear(&self.equal, &mut settings.equal);
+        clear(&self.width, &mut settings.width);
+        clear(&self.layers, &mut settings.layers);
+        clear(&self.batch, &mut settings.batch);
+        clear(&self.batch, &mut settings.tokens_per_batch);
+        clear(&self.seq_len, &mut settings.seq_len);
+        clear(&self.threads, &mut settings.threads);
+        if let (Some(swept), Some(parameters)) = (&self.parameters, &mut settings.parameters) {
+            parameters.retain(|name, _| !swept.contains_key(name));
+        }
+    }
+}
+
+/// A number of worker threads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Threads {
+    /// As many as this.
+    Count(usize),
+    /// `"all"`: as many as `--threads` says, every core by default.
+    Named(All),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum All {
+    /// Every thread there is.
+    All,
+}

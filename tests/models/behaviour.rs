@@ -1,0 +1,190 @@
+//! What a model answers: step by step, without the future, by either scan, of tokens or numbers.
+
+use super::{POSITIONS, config, configs, label, of_numbers, tokens};
+use seqduel::models::{self, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape};
+use seqduel::ops::{self, Input, Slot, Tape, values};
+
+#[test]
+fn steps_give_the_logits_of_the_whole_sequence() {
+    for config in configs() {
+        let model = models::build(&config, 3).unwrap();
+        let (batch, seq_len) = (3, 13);
+        let all = tokens(batch * seq_len, 11);
+        let whole = values(&model.forward((&all).into(), Shape { batch, seq_len }, Tape::Off));
+        let mut decoder = model.decoder();
+        let mut state = decoder.start(batch);
+        let mut logits = Vec::new();
+        for t in 0..seq_len {
+            let column: Vec<u32> = (0..batch).map(|b| all[b * seq_len + t]).collect();
+            decoder.step(&column, &mut state, &mut logits).unwrap();
+            assert_eq!(state.position, t + 1);
+            for b in 0..batch {
+                let expected = &whole[(b * seq_len + t) * 11..][..11];
+                for (found, expected) in logits[b * 11..][..11].iter().zip(expected) {
+                    let close = (found - expected).abs() < 1e-4;
+                    assert!(close, "{} t {t}: {found} {expected}", label(&config));
+                }
+            }
+        }
+        let floats: usize = state.buffers.iter().map(Vec::len).sum();
+        assert_eq!(
+            4 * floats,
+            batch * model.state_bytes(seq_len),
+            "{}",
+            label(&config)
+        );
+    }
+}
+
+#[test]
+fn only_learned_positions_end() {
+    for positions in POSITIONS {
+        let model = models::build(
+            &ModelConfig {
+                positions,
+                ..config("transformer")
+            },
+            0,
+        )
+        .unwrap();
+        let mut decoder = model.decoder();
+        let (mut state, mut logits) = (decoder.start(1), Vec::new());
+        let mut step = || decoder.step(&[1], &mut state, &mut logits);
+        for _ in 0..13 {
+            step().unwrap();
+        }
+        let past = step();
+        match positions {
+            Positions::Learned => assert_eq!(past, Err(ModelError::PastContext { limit: 13 })),
+            _ => assert_eq!(past, Ok(())),
+        }
+    }
+    // Longer sequences than configured, all at once.
+    let sinusoidal = ModelConfig {
+        positions: Positions::Sinusoidal,
+        ..config("transformer")
+    };
+    let longer = ModelConfig {
+        seq_len: 40,
+        ..sinusoidal.clone()
+    };
+    let logits = |c: &ModelConfig| {
+        let model = models::build(c, 0).unwrap();
+        values(&model.forward(
+            (&tokens(40, 11)).into(),
+            Shape {
+                batch: 1,
+                seq_len: 40,
+            },
+            Tape::Off,
+        ))
+    };
+    assert_eq!(logits(&sinusoidal), logits(&longer));
+}
+
+#[test]
+fn no_token_sees_a_later_one() {
+    for config in configs() {
+        let model = models::build(&config, 1).unwrap();
+        let shape = Shape {
+            batch: 2,
+            seq_len: 9,
+        };
+        let first = tokens(18, 11);
+        let mut second = first.clone();
+        second[6] = (second[6] + 1) % 11; // token 6 of sequence 0
+        let logits = |t: &[u32]| values(&model.forward(t.into(), shape, Tape::Off));
+        let (a, b) = (logits(&first), logits(&second));
+        assert_eq!(a[..6 * 11], b[..6 * 11], "{}", label(&config));
+        assert_ne!(a[6 * 11..9 * 11], b[6 * 11..9 * 11], "{}", label(&config));
+        assert_eq!(a[9 * 11..], b[9 * 11..], "{}", label(&config)); // the other sequence
+    }
+}
+
+#[test]
+fn both_scans_give_the_same_logits_and_gradients() {
+    for name in ["mingru", "minlstm"] {
+        let run = |scan: Scan| {
+            let config = ModelConfig {
+                scan,
+                ..config(name)
+            };
+            let model = models::build(&config, 5).unwrap();
+            // Several chunks.
+            let (batch, seq_len) = (2, 300);
+            let all = tokens(batch * seq_len + 1, 11);
+            let (inputs, targets) = (&all[..batch * seq_len], &all[1..]);
+            let logits = model.forward(inputs.into(), Shape { batch, seq_len }, Tape::on());
+            let mut out = vec![values(&logits)];
+            let mask = vec![1.0; batch * seq_len];
+            let mut gradients = ops::backward(ops::cross_entropy(logits, targets, &mask));
+            let of = |p: &&seqduel::nn::Parameter| Slot::of(&p.tensor).take(&mut gradients);
+            out.extend(model.parameters().iter().map(of));
+            out
+        };
+        let (one, other) = (run(Scan::Sequential), run(Scan::Parallel));
+        for (one, other) in one.iter().zip(&other) {
+            let largest = one.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+            let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+            assert!(apart.fold(0.0, f32::max) <= 1e-4 * largest, "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
+    for numbers in of_numbers() {
+        let model = models::build(&numbers, 3).unwrap();
+        let plain = models::build(
+            &ModelConfig {
+                output: Output::Tokens,
+                ..numbers.clone()
+            },
+            3,
+        )
+        .unwrap();
+        // Only the head differs: one row instead of three.
+        let shapes = |model: &dyn Model| -> Vec<(String, Vec<usize>)> {
+            let all = model.parameters();
+            all.iter()
+                .map(|p| (p.name.clone(), p.shape.clone()))
+                .collect()
+        };
+        let apart: Vec<_> = shapes(&*model)
+            .into_iter()
+            .zip(shapes(&*plain))
+            .filter(|(a, b)| a != b)
+            .collect();
+        assert!(
+            apart.iter().all(|((name, _), _)| name.starts_with("head.")),
+            "{apart:?}"
+        );
+        // A token is a row of numbers with one 1: the same answers, whole or step by step.
+        let shape = Shape {
+            batch: 2,
+            seq_len: 5,
+        };
+        let tokens = tokens(10, 3);
+        let mut rows = vec![0.0; 30];
+        (0..10).for_each(|i| rows[3 * i + tokens[i] as usize] = 1.0);
+        let by_token = values(&model.forward((&tokens).into(), shape, Tape::Off));
+        let by_number = values(&model.forward(Input::Values(&rows), shape, Tape::Off));
+        assert_eq!(by_token.len(), 10);
+        let mut decoder = model.decoder();
+        let (mut state, mut said) = (decoder.start(2), Vec::new());
+        for t in 0..5 {
+            decoder
+                .step(&[tokens[t], tokens[5 + t]], &mut state, &mut said)
+                .unwrap();
+            for (row, said) in [t, 5 + t].into_iter().zip(&said) {
+                for other in [by_token[row], by_number[row]] {
+                    assert!(
+                        (other - said).abs() < 1e-5,
+                        "{} {row}: {other} {said}",
+                        label(&numbers)
+                    );
+                }
+            }
+        }
+    }
+}

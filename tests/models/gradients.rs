@@ -1,0 +1,98 @@
+//! Gradients against the loss, and the operations that are counted.
+
+use super::{configs, label, of_numbers, tokens};
+use seqduel::models::{self, Model, Output, Shape};
+use seqduel::ops::{self, Input, Slot, Tape, cost, values};
+
+fn loss_of(model: &dyn Model, tape: Tape) -> ops::Scalar {
+    let (batch, seq_len) = (2, 6);
+    let all = tokens(batch * seq_len + 1, 11);
+    let mask: Vec<f32> = (0..batch * seq_len)
+        .map(|i| (i % 4 != 1) as u8 as f32)
+        .collect();
+    let shape = Shape { batch, seq_len };
+    match model.config().output {
+        Output::Tokens => {
+            let logits = model.forward(all[..12].into(), shape, tape);
+            ops::cross_entropy(logits, &all[1..], &mask)
+        }
+        Output::Number => {
+            let noise: Vec<f32> = tokens(12 * 4, 97)
+                .iter()
+                .map(|&x| x as f32 / 50.0 - 1.0)
+                .collect();
+            let said = model.forward(Input::Values(&noise[..36]), shape, tape); // V = 3
+            ops::squared_error(said, &noise[36..], &mask)
+        }
+    }
+}
+
+#[test]
+fn gradients_point_where_the_loss_rises() {
+    for config in configs().into_iter().chain(of_numbers()) {
+        let mut model = models::build(&config, 2).unwrap();
+        let mut gradients = ops::backward(loss_of(&*model, Tape::on()));
+        let all: Vec<Vec<f32>> = model
+            .parameters()
+            .iter()
+            .map(|p| Slot::of(&p.tensor).take(&mut gradients))
+            .collect();
+        // Along each parameter's own gradient g, the slope of the loss is |g|.
+        for (i, gradient) in all.iter().enumerate() {
+            let norm = gradient.iter().map(|g| (g * g) as f64).sum::<f64>().sqrt();
+            let name = model.parameters()[i].name.clone();
+            let start = model.parameters()[i].values();
+            // Keys' biases shift every score of a query alike: no gradient, and no direction.
+            if norm == 0.0 {
+                continue;
+            }
+            // Short against the embedding's scale of 0.02, long against the rounding of the loss.
+            let reach = 2e-3;
+            let mut at = |sign: f64| {
+                let moved: Vec<f32> = start
+                    .iter()
+                    .zip(gradient)
+                    .map(|(w, g)| (*w as f64 + sign * reach * *g as f64 / norm) as f32)
+                    .collect();
+                model.parameters_mut()[i].set(&moved);
+                values(&loss_of(&*model, Tape::Off))[0] as f64
+            };
+            let slope = (at(1.0) - at(-1.0)) / (2.0 * reach);
+            model.parameters_mut()[i].set(&start);
+            let close = (slope - norm).abs() < 0.03 * norm + 3e-4;
+            assert!(
+                close,
+                "{} {name}: slope {slope}, norm {norm}",
+                label(&config)
+            );
+        }
+    }
+}
+
+#[test]
+fn flops_are_those_the_operations_count() {
+    for config in configs() {
+        let model = models::build(&config, 0).unwrap();
+        let (batch, seq_len) = (2, 13);
+        let shape = Shape { batch, seq_len };
+        let all = tokens(batch * seq_len, 11);
+        let (_, costs) = cost::counting(|| model.forward((&all).into(), shape, Tape::Off));
+        let products = [
+            "linear",
+            "elman",
+            "lstm",
+            "gru",
+            "mingru",
+            "minlstm",
+            "attention",
+        ];
+        let counted: f64 = costs
+            .iter()
+            .filter(|c| products.contains(&c.name))
+            .map(|c| c.flops)
+            .sum();
+        let stated: f64 = (0..seq_len).map(|t| model.flops_per_token(t)).sum();
+        let ratio = counted / (stated * batch as f64);
+        assert!((ratio - 1.0).abs() < 0.05, "{}: {ratio}", label(&config));
+    }
+}
