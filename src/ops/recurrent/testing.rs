@@ -345,6 +345,23 @@ impl<C: Cell> Reference<C> {
         }
     }
 
+    /// One tensor as both biases gets the gradients of two equal ones, added.
+    pub fn check_one_bias(&self) {
+        let case = CASES[4];
+        let mut m = case.matrices(C::GATES);
+        let run = |m: &[Matrix; 5]| {
+            let x = m[0].clone().put_tape(Tape::on());
+            let y = layer::<C>(x, weights(m), case.batch, case.seq_len);
+            case.with_gradients(y, m)
+        };
+        m[4] = matrix(values(&m[3]), 1, C::GATES * case.hidden);
+        let apart = run(&m);
+        let sum = apart[4].iter().zip(&apart[5]).map(|(a, b)| a + b);
+        m[4] = m[3].clone();
+        let want: Vec<f32> = sum.collect();
+        assert_close("db", &run(&m)[4], &want, 1e-6);
+    }
+
     /// The products are counted: 2·B·T·G·H·(D+H) forward, twice that backward.
     pub fn check_cost(&self) {
         let case = CASES[2];
@@ -383,6 +400,10 @@ macro_rules! layer_tests {
         #[test]
         fn step_by_step_equals_the_whole_sequence() {
             $reference.check_steps();
+        }
+        #[test]
+        fn one_tensor_may_be_both_biases() {
+            $reference.check_one_bias();
         }
         #[test]
         fn reports_its_products() {
