@@ -26,8 +26,13 @@ pub struct AdamwStep {
     pub gradient_scale: f32,
 }
 
-/// Values that a thread takes at a time.
-const PIECE: usize = 1 << 14;
+/// Values that a thread updates at a time: few, so that each thread updates about the rows whose
+/// gradient it summed and which it packs for the next step.
+const PIECE: usize = 1 << 12;
+/// Fewer values than this are updated on one thread.
+const PARALLEL_FROM: usize = 1 << 15;
+/// Values whose squares are summed together first.
+const NORM_PIECE: usize = 1 << 14;
 
 /// Updates weights and both moments in place. Panics if lengths differ.
 pub fn adamw_update(
@@ -47,7 +52,7 @@ pub fn adamw_update(
     );
     let level = level();
     let (weights, m, v) = (Shared::new(weights), Shared::new(m), Shared::new(v));
-    parallel::for_each(n.div_ceil(PIECE), |i| {
+    parallel::for_each_if(n >= PARALLEL_FROM, n.div_ceil(PIECE), |i| {
         let range = parallel::piece(n, PIECE, i);
         // SAFETY: pieces do not overlap and lie within all four slices.
         let (w, m, v) = unsafe {
@@ -121,10 +126,10 @@ impl Kernel for Update<'_> {
 pub fn squared_norm(parts: &[Vec<f32>]) -> f64 {
     let level = level();
     let of_part = |values: &Vec<f32>| -> f64 {
-        let sums = parallel::map(values.len().div_ceil(PIECE), |i| {
+        let sums = parallel::map(values.len().div_ceil(NORM_PIECE), |i| {
             dispatch_at(
                 level,
-                Squares(&values[parallel::piece(values.len(), PIECE, i)]),
+                Squares(&values[parallel::piece(values.len(), NORM_PIECE, i)]),
             )
         });
         sums.iter().sum()
@@ -170,7 +175,7 @@ mod tests {
 
     #[test]
     fn equals_the_formula_in_f64() {
-        for n in [1, 7, 16, 1000, PIECE + 3] {
+        for n in [1, 7, 16, 1000, PARALLEL_FROM + 3] {
             let start_step = AdamwStep {
                 step: 0,
                 learning_rate: 0.01,
@@ -213,7 +218,7 @@ mod tests {
 
     #[test]
     fn norm_is_exact_enough_and_shows_what_is_not_finite() {
-        for n in [0, 1, 33, 3 * PIECE + 5] {
+        for n in [0, 1, 33, 3 * NORM_PIECE + 5] {
             let x = noise(n, 5);
             let want: f64 = x.iter().map(|&x| x as f64 * x as f64).sum();
             for (_, got) in

@@ -20,6 +20,7 @@ mod buffer;
 mod cell;
 mod forward;
 mod pack;
+mod partial;
 mod product;
 mod step;
 #[cfg(test)]
@@ -232,7 +233,7 @@ pub fn layer<C: Cell>(
             watch::report(Watchable::State, state, || states.unwrap_or_default());
             // SAFETY: every sequence belongs to a piece, which writes all its tokens.
             unsafe { dx.close(gradients, sum) };
-            backward::add_partials::<C>(&layout, &partials, &slots, gradients);
+            partial::add_partials::<C>(&layout, &partials, &slots, gradients);
             let [chain, input, weights] = backward_costs::<C>(&plan, &layout);
             // The gradients of the gates are named as that of y is, from which they are made.
             cost::report(|| Cost {

@@ -28,7 +28,7 @@ const PACK_LIMIT: usize = 1 << 20;
 /// Products smaller than this many multiply-adds run on one thread.
 const PARALLEL_FROM: usize = 1 << 20;
 /// Matrices smaller than this many floats are packed on one thread.
-const PACK_PARALLEL_FROM: usize = 1 << 18;
+const PACK_PARALLEL_FROM: usize = 1 << 14;
 
 /// C (m, n) = A (m, k) · B (k, n), or C += with `accumulate`, on all threads.
 /// Panics if a slice is too short.

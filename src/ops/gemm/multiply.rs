@@ -294,14 +294,15 @@ pub fn multiply_parallel<T: Store>(a: View, b: &Packed, m: usize, store: &T) {
     if threads == 1 {
         return parallel::divisible(tiles * b.panels(), alone);
     }
-    // Blocks of whole tiles, as many as make whole rounds and all but equal; where there are too few
-    // rows, blocks of columns too.
-    let (blocks, parts) = match tiles < threads {
-        true => (tiles, (threads * 4 / tiles).clamp(1, b.panels())),
-        false => {
-            let blocks = m.div_ceil(ROW_BLOCK).next_multiple_of(threads);
-            (blocks.min(tiles), 1)
-        }
+    // Few rows and a wide B: panels, which the same thread has packed. Else blocks of whole tiles, as
+    // many as make whole rounds and all but equal; where there are too few, blocks of columns too.
+    let (blocks, parts) = if a.column == 1 && 2 * m <= b.n && b.panels().is_multiple_of(threads) {
+        (1, threads)
+    } else if tiles < threads {
+        (tiles, (threads * 4 / tiles).clamp(1, b.panels()))
+    } else {
+        let blocks = m.div_ceil(ROW_BLOCK).next_multiple_of(threads);
+        (blocks.min(tiles), 1)
     };
     let width = b.panels().div_ceil(parts);
     let parts = b.panels().div_ceil(width);

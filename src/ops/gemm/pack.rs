@@ -104,7 +104,8 @@ impl Packed {
         let blocks: Vec<_> = k_blocks(k).collect();
         let out = Shared::new(&mut packed.values);
         let pack = |i: usize| {
-            let (block, first) = (blocks[i / panels].clone(), i % panels * width);
+            // Panel by panel, as threads take them to multiply.
+            let (block, first) = (blocks[i % blocks.len()].clone(), i / blocks.len() * width);
             let columns = first..(first + width).min(n);
             let start = block.start * padded + block.len() * first;
             let len = block.len() * columns.len().next_multiple_of(lanes);

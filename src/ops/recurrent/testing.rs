@@ -35,54 +35,14 @@ struct Case {
 
 // One of everything; no size a multiple of a vector; several panels, chunks and pieces.
 const CASES: [Case; 8] = [
-    Case {
-        batch: 1,
-        seq_len: 1,
-        input: 1,
-        hidden: 1,
-    },
-    Case {
-        batch: 3,
-        seq_len: 4,
-        input: 5,
-        hidden: 19,
-    },
-    Case {
-        batch: 2,
-        seq_len: 7,
-        input: 33,
-        hidden: 17,
-    },
-    Case {
-        batch: 9,
-        seq_len: 5,
-        input: 16,
-        hidden: 8,
-    },
-    Case {
-        batch: 5,
-        seq_len: 3,
-        input: 70,
-        hidden: 83,
-    },
-    Case {
-        batch: 1,
-        seq_len: 300,
-        input: 4,
-        hidden: 5,
-    },
-    Case {
-        batch: 17,
-        seq_len: 70,
-        input: 6,
-        hidden: 33,
-    },
-    Case {
-        batch: 13,
-        seq_len: 1,
-        input: 64,
-        hidden: 64,
-    },
+    Case::of(1, 1, 1, 1),
+    Case::of(3, 4, 5, 19),
+    Case::of(2, 7, 33, 17),
+    Case::of(9, 5, 16, 8),
+    Case::of(5, 3, 70, 83),
+    Case::of(1, 300, 4, 5),
+    Case::of(17, 70, 6, 33),
+    Case::of(13, 1, 64, 64),
 ];
 
 /// x, W_ih, W_hh, b_ih, b_hh.
@@ -97,6 +57,15 @@ const NAMES: [&str; 6] = [
 ];
 
 impl Case {
+    const fn of(batch: usize, seq_len: usize, input: usize, hidden: usize) -> Self {
+        Case {
+            batch,
+            seq_len,
+            input,
+            hidden,
+        }
+    }
+
     fn tensors(&self, gates: usize) -> Tensors {
         let rows = gates * self.hidden;
         let scaled = |n, seed, scale: f32| noise(n, seed).iter().map(|v| v * scale).collect();

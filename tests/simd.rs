@@ -1,0 +1,52 @@
+//! Every level of vector instructions this CPU has, forced: the portable one is all that an older
+//! CPU gets from the same binary.
+
+mod common;
+
+use common::*;
+use seqduel::ops::simd::available;
+use serde_json::Value;
+
+/// Runs at a level, demands success, and parses what it prints to stdout.
+#[track_caller]
+fn json(level: &str, line: &str) -> Value {
+    let mut arguments = words(line);
+    arguments.extend(words("--format json --quiet"));
+    let mut command = seqduel(&arguments);
+    let output = command.env("SEQDUEL_SIMD", level).assert().success();
+    serde_json::from_slice(&output.get_output().stdout).expect("stdout is one JSON value")
+}
+
+#[test]
+fn every_level_trains_to_the_same_loss() {
+    for model in ["elman", "lstm", "gru", "mingru", "transformer"] {
+        let losses: Vec<_> = available()
+            .iter()
+            .map(|level| {
+                let out = path(&format!("{model}-{}", level.name()));
+                let train = TINY.replace("lstm", model).replace("--quiet", "");
+                let corpus = text();
+                let line = format!("train {train} --corpus {corpus} --out {out}");
+                json(level.name(), &line);
+                let evaluated = json(level.name(), &format!("eval {out}"));
+                evaluated["loss"].as_f64().expect("a number")
+            })
+            .collect();
+        for loss in &losses {
+            let first = losses[0];
+            assert!(
+                (loss - first).abs() < 1e-3 * first,
+                "{model}: {losses:?} at {:?}",
+                available()
+            );
+        }
+    }
+}
+
+#[test]
+fn doctor_says_the_level_in_use() {
+    for level in available() {
+        let found = json(level.name(), "doctor");
+        assert_eq!(found["machine"]["simd"], level.name());
+    }
+}
