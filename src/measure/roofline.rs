@@ -120,7 +120,7 @@ impl Kernel for Chains {
             }
         }
         let mut sum = 0.0;
-        for chain in chains {
+        for &chain in &chains[..count] {
             sum += simd.sum(chain);
         }
         ((2 * count * DEPTH * S::LANES) as f64, sum)
