@@ -10,10 +10,7 @@ use std::process::Stdio;
 /// Runs, demands success, and parses what it prints to stdout.
 #[track_caller]
 fn json(line: &str) -> Value {
-    let mut arguments = words(line);
-    arguments.extend(words("--format json --quiet"));
-    let output = seqduel(&arguments).assert().success().get_output().clone();
-    serde_json::from_slice(&output.stdout).expect("stdout is one JSON value")
+    json_of(&mut in_json(line))
 }
 
 fn number(value: &Value) -> f64 {

@@ -7,14 +7,10 @@ use common::*;
 use seqduel::ops::simd::available;
 use serde_json::Value;
 
-/// Runs at a level, demands success, and parses what it prints to stdout.
+/// Runs at a level and parses what it prints to stdout.
 #[track_caller]
 fn json(level: &str, line: &str) -> Value {
-    let mut arguments = words(line);
-    arguments.extend(words("--format json --quiet"));
-    let mut command = seqduel(&arguments);
-    let output = command.env("SEQDUEL_SIMD", level).assert().success();
-    serde_json::from_slice(&output.get_output().stdout).expect("stdout is one JSON value")
+    json_of(in_json(line).env("SEQDUEL_SIMD", level))
 }
 
 #[test]

@@ -28,9 +28,9 @@ pub struct AdamwStep {
 
 /// Values that a thread updates at a time: few, so that each thread updates about the rows whose
 /// gradient it summed and which it packs for the next step.
-const PIECE: usize = 1 << 12;
+pub(super) const PIECE: usize = 1 << 12;
 /// Fewer values than this are updated on one thread.
-const PARALLEL_FROM: usize = 1 << 15;
+pub(super) const PARALLEL_FROM: usize = 1 << 15;
 /// Values whose squares are summed together first.
 const NORM_PIECE: usize = 1 << 14;
 

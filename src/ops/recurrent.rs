@@ -174,7 +174,8 @@ pub fn layer<C: Cell>(
     let plan = Plan::new(batch, seq_len);
     let training = tape.is_on();
 
-    let packed = pack::ForwardWeights::new::<C>(&layout, weights, plan.pieces() > 1);
+    let is_shared = plan.pieces() > 1;
+    let packed = pack::ForwardWeights::new::<C>(&layout, weights, is_shared);
     let xs = read(&x);
     let mut y = vec![0.0; rows * hidden];
     let shared = parallel::Shared::new(&mut y);
@@ -197,7 +198,7 @@ pub fn layer<C: Cell>(
     });
 
     if training {
-        let packed = pack::BackwardWeights::new::<C>(&layout, weights, plan.pieces() > 1);
+        let packed = pack::BackwardWeights::new::<C>(&layout, weights, is_shared);
         let (dx, dy) = (Slot::of(&x), Output::of(&y));
         let slots = [
             Slot::of(weights.weight_ih),

@@ -5,6 +5,7 @@
 //! The decay is decoupled as AdamW's is; PyTorch's RMSprop adds it to the gradient. Without decay
 //! the two are the same.
 
+use super::adamw::{PARALLEL_FROM, PIECE};
 use super::cost::{self, Cost, Phase};
 use super::parallel::{self, Shared};
 use super::simd::{Kernel, Simd, dispatch_at, level};
@@ -24,9 +25,6 @@ pub struct RmspropStep {
     pub gradient_scale: f32,
 }
 
-/// Values that a thread takes at a time.
-const PIECE: usize = 1 << 14;
-
 /// Updates weights and the mean square in place. Panics if lengths differ.
 pub fn rmsprop_update(weights: &mut [f32], gradient: &[f32], v: &mut [f32], step: &RmspropStep) {
     let n = weights.len();
@@ -38,7 +36,7 @@ pub fn rmsprop_update(weights: &mut [f32], gradient: &[f32], v: &mut [f32], step
     );
     let level = level();
     let (weights, v) = (Shared::new(weights), Shared::new(v));
-    parallel::for_each(n.div_ceil(PIECE), |i| {
+    parallel::for_each_if(n >= PARALLEL_FROM, n.div_ceil(PIECE), |i| {
         let range = parallel::piece(n, PIECE, i);
         // SAFETY: pieces do not overlap and lie within both slices.
         let (w, v) = unsafe { (weights.slice(range.clone()), v.slice(range.clone())) };
@@ -93,7 +91,13 @@ mod tests {
 
     #[test]
     fn equals_the_formula_in_f64() {
-        for (n, decay) in [(1, 0.0), (7, 0.1), (16, 0.0), (1000, 0.1), (PIECE + 3, 0.0)] {
+        for (n, decay) in [
+            (1, 0.0),
+            (7, 0.1),
+            (16, 0.0),
+            (1000, 0.1),
+            (PARALLEL_FROM + 3, 0.0),
+        ] {
             let step = RmspropStep {
                 learning_rate: 0.01,
                 alpha: 0.9,

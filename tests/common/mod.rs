@@ -22,6 +22,20 @@ pub fn words(line: &str) -> Vec<String> {
     line.split_whitespace().map(String::from).collect()
 }
 
+/// The program with its results as JSON.
+pub fn in_json(line: &str) -> Command {
+    let mut arguments = words(line);
+    arguments.extend(words("--format json --quiet"));
+    seqduel(&arguments)
+}
+
+/// Runs, demands success, and parses what it prints to stdout.
+#[track_caller]
+pub fn json_of(command: &mut Command) -> serde_json::Value {
+    let assert = command.assert().success();
+    serde_json::from_slice(&assert.get_output().stdout).expect("stdout is one JSON value")
+}
+
 /// Starts the program and leaves it running.
 pub fn start(line: &[String]) -> Child {
     std::process::Command::new(assert_cmd::cargo::cargo_bin("seqduel"))

@@ -1,6 +1,6 @@
 //! Rows of one head as the two kinds of panels that its products read.
 
-use super::super::gemm::TileShape;
+use super::super::gemm::{TileShape, transpose_padded};
 use super::super::simd::{Kernel, Level, Simd, dispatch_at};
 
 /// Rows (n, d) as panels of at most a tile's vectors of columns, padded with zeros: the right-hand
@@ -71,32 +71,12 @@ impl Kernel for Transpose<'_> {
         let Transpose { rows, d, out } = self;
         let n = rows.len() / d.max(1);
         let width = S::LANES * S::TILE_VECTORS;
-        let whole = d / S::LANES * S::LANES;
         for (first, panel) in (0..n).step_by(width).zip(out.chunks_exact_mut(width * d)) {
-            for j in (0..width).step_by(S::LANES) {
-                let row = first + j;
-                let edge = n.saturating_sub(row).min(S::LANES);
-                let mut squares = 0;
-                if edge == S::LANES {
-                    for i in (0..whole).step_by(S::LANES) {
-                        let (from, to) = (&rows[row * d + i..], &mut panel[i * width + j..]);
-                        assert!(from.len() >= (S::LANES - 1) * d + S::LANES);
-                        assert!(to.len() >= (S::LANES - 1) * width + S::LANES);
-                        // SAFETY: both squares lie within their slices, just checked.
-                        unsafe { s.transpose(from.as_ptr(), d, to.as_mut_ptr(), width) };
-                    }
-                    squares = whole;
-                }
-                for i in squares..d {
-                    let to = &mut panel[i * width + j..][..S::LANES];
-                    for (r, to) in to.iter_mut().enumerate() {
-                        *to = if r < edge {
-                            rows[(row + r) * d + i]
-                        } else {
-                            0.0
-                        };
-                    }
-                }
+            let size = (width.min(n - first), d);
+            // SAFETY: a panel is d rows of `width` floats.
+            unsafe {
+                let to = panel.as_mut_ptr();
+                transpose_padded(s, &rows[first * d..], d, size, to, width, (width, d));
             }
         }
     }

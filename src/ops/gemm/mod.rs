@@ -12,10 +12,12 @@
 mod multiply;
 mod pack;
 mod tile;
+mod transpose;
 
 pub use multiply::{Plain, Store, multiply, multiply_parallel};
 pub use pack::{Packed, View};
 pub use tile::{Block, TileShape, tile, tile_shape};
+pub use transpose::transpose_padded;
 
 use super::parallel::{self, Shared};
 

@@ -3,10 +3,11 @@
 use super::super::parallel::{self, Scratch, Shared, scratch};
 use super::super::simd::{self, Kernel, Level, Simd, dispatch_at};
 use super::tile::{TileShape, tile_shape};
+use super::transpose::transpose_padded;
 use super::{K_BLOCK, PACK_PARALLEL_FROM};
 use std::ops::Range;
 
-/// A matrix in memory: element (i, j) lies at `pointer + i * row + j * column`.
+/// A matrix in memory: element (i, j) lies at `pointer + i * row + j * column`, one of which is 1.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
     pub(super) values: &'a [f32],
@@ -186,34 +187,14 @@ impl Kernel for PackPanel<'_> {
             }
             return;
         }
-        // Columns are contiguous (a weight used transposed): squares of vectors, then the edges.
-        let whole_rows = if b.row == 1 {
-            rows.len() / S::LANES * S::LANES
-        } else {
-            0
-        };
-        let whole_columns = columns.len() / S::LANES * S::LANES;
-        for j in (0..whole_columns).step_by(S::LANES) {
-            for i in (0..whole_rows).step_by(S::LANES) {
-                let from = &b.values[(columns.start + j) * b.column + rows.start + i..];
-                assert!(from.len() >= (S::LANES - 1) * b.column + S::LANES);
-                let to = &mut panel[i * width + j..];
-                assert!(to.len() >= (S::LANES - 1) * width + S::LANES);
-                // SAFETY: both squares lie within their slices, just checked.
-                unsafe { s.transpose(from.as_ptr(), b.column, to.as_mut_ptr(), width) };
-            }
-        }
-        for (i, p) in rows.enumerate() {
-            let out = &mut panel[i * width..][..width];
-            let done = if i < whole_rows { whole_columns } else { 0 };
-            for (j, out) in out.iter_mut().enumerate().skip(done) {
-                let column = columns.start + j;
-                *out = if j < columns.len() {
-                    b.values[column * b.column + p * b.row]
-                } else {
-                    0.0
-                };
-            }
+        // Columns are contiguous: a weight used transposed.
+        debug_assert_eq!(b.row, 1);
+        let from = &b.values[columns.start * b.column + rows.start..];
+        let to = panel.as_mut_ptr();
+        // SAFETY: the panel is `rows` rows of `width` floats.
+        unsafe {
+            let size = (columns.len(), rows.len());
+            transpose_padded(s, from, b.column, size, to, width, (width, rows.len()));
         }
     }
 }

@@ -89,7 +89,8 @@ impl Team {
     }
 
     /// Runs `work` on the calling thread and on every worker that comes before it is done there,
-    /// each with its number below [`Team::threads`], 0 here; returns when all have left it. A panic in any of them goes on here.
+    /// each with its number below [`Team::threads`], 0 here; returns when all have left it. A panic
+    /// in any of them goes on here.
     ///
     /// # Safety
     /// No other call of this team's `run` is under way.

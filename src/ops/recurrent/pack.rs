@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::product::part;
 use super::{Cell, Layout, RecurrentWeights};
+use crate::ops::gemm::transpose_padded;
 use crate::ops::simd::{self, Kernel, Simd};
 use crate::ops::{parallel, read};
 
@@ -92,9 +93,9 @@ fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, is_share
                 + v / in_part * in_part * depth * lanes
                 + v % in_part * lanes;
             let units = Units {
-                weight: &weight[row.min(hidden * C::GATES) * columns..],
+                weight: &weight[row * columns..],
                 columns,
-                count: hidden.saturating_sub(block * lanes).min(lanes),
+                count: (hidden - block * lanes).min(lanes),
                 to: out.at(start),
                 to_row: in_part * lanes,
             };
@@ -119,34 +120,19 @@ impl Kernel for Units<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Units {
-            weight,
-            columns,
-            count,
-            to,
-            to_row,
-        } = self;
-        let whole = if count == S::LANES {
-            assert!(weight.len() >= S::LANES * columns);
-            columns / S::LANES * S::LANES
-        } else {
-            0
-        };
-        for k in (0..whole).step_by(S::LANES) {
-            // SAFETY: the square lies within the rows just checked, and within the panel.
-            unsafe { s.transpose(weight.as_ptr().add(k), columns, to.add(k * to_row), to_row) };
-        }
-        for k in whole..columns.next_multiple_of(S::LANES) {
-            for lane in 0..S::LANES {
-                let within = lane < count && k < columns;
-                let value = if within {
-                    weight[lane * columns + k]
-                } else {
-                    0.0
-                };
-                // SAFETY: within the panel, which is this piece's own.
-                unsafe { *to.add(k * to_row + lane) = value };
-            }
+        let size = (self.count, self.columns);
+        let padded = (S::LANES, self.columns.next_multiple_of(S::LANES));
+        // SAFETY: within the panel, which is one piece's own.
+        unsafe {
+            transpose_padded(
+                s,
+                self.weight,
+                self.columns,
+                size,
+                self.to,
+                self.to_row,
+                padded,
+            );
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::{Cell, Layout};
-use crate::ops::parallel::{self, Shared};
+use crate::ops::parallel::{self, Shared, add_in_order};
 use crate::ops::{Gradients, Slot};
 
 /// What one piece adds to the gradients of the weights, units padded to whole blocks.
@@ -40,13 +40,9 @@ pub fn add_partials<C: Cell>(
                 parallel::for_each_if(partials.len() > 1 && columns > 1, rows, |row| {
                     // SAFETY: a gradient has `columns` floats a row, and every row is its own.
                     let sum = unsafe { sum.slice(row * columns..(row + 1) * columns) };
-                    for partial in partials {
-                        let from = from(partial, row);
-                        for (i, sum) in sum.iter_mut().enumerate() {
-                            // SAFETY: a partial sum's rows are at least as long.
-                            *sum += unsafe { *from.add(i) };
-                        }
-                    }
+                    // SAFETY: a partial sum's rows are at least as long, and written.
+                    let part = |p| unsafe { std::slice::from_raw_parts(from(p, row), columns) };
+                    add_in_order(sum, partials.iter().map(part));
                 });
             });
         };
