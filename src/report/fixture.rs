@@ -115,7 +115,7 @@ pub fn write(dir: &Path) {
         std::fs::create_dir_all(&place).unwrap();
         std::fs::write(
             place.join(output::CONFIG),
-            "experiment = \"distance-copy\"\nmodel = \"lstm\"\nseed = 4\n",
+            "experiment = \"distance-copy\"\n[work.train.model]\nmodel = \"lstm\"\n[work.train.train]\nseed = 4\n",
         )
         .unwrap();
         if let Some(status) = status {

@@ -81,9 +81,12 @@ fn plain_number(value: f64) -> String {
     }
 }
 
+/// What the records of a run say of it: models, seeds, experiment.
+type Known<'a> = (BTreeSet<&'a str>, BTreeSet<u64>, &'a str);
+
 /// Every run with how it ended.
 pub fn runs(source: &Source) -> anyhow::Result<Table> {
-    let mut known: BTreeMap<&str, (BTreeSet<&str>, BTreeSet<u64>, &str)> = BTreeMap::new();
+    let mut known: BTreeMap<&str, Known> = BTreeMap::new();
     for record in &source.records {
         let entry = known
             .entry(&record.run)
@@ -91,46 +94,7 @@ pub fn runs(source: &Source) -> anyhow::Result<Table> {
         entry.0.insert(&record.model);
         entry.1.extend(record.seed);
     }
-    let row = |run: &RunEntry| {
-        let (models, seeds, experiment) = known.get(run.id.as_str()).cloned().unwrap_or_default();
-        let names: Vec<_> = models.into_iter().map(palette::name).collect();
-        let seeds: Vec<_> = seeds.into_iter().map(|s| s.to_string()).collect();
-        let (state, class) = match run.status.as_ref().map(|s| s.state) {
-            Some(State::Done) => ("done", ""),
-            Some(State::Failed) => ("failed", "failed"),
-            None => ("not finished", "failed"),
-        };
-        vec![
-            text(&run.id),
-            text(if experiment.is_empty() {
-                from_config(run, "experiment")
-            } else {
-                experiment.into()
-            }),
-            text(if names.is_empty() {
-                palette::name(&from_config(run, "model")).to_string()
-            } else {
-                names.join(", ")
-            }),
-            text(if seeds.is_empty() {
-                from_config(run, "seed")
-            } else {
-                seeds.join(", ")
-            }),
-            Cell {
-                text: state.into(),
-                class,
-                key: None,
-            },
-            run.status.as_ref().map_or(text(""), |s| number(s.seconds)),
-            text(
-                run.status
-                    .as_ref()
-                    .and_then(|s| s.reason.clone())
-                    .unwrap_or_default(),
-            ),
-        ]
-    };
+    let rows = source.runs.iter();
     Ok(Table {
         header: vec![
             "run",
@@ -141,19 +105,101 @@ pub fn runs(source: &Source) -> anyhow::Result<Table> {
             "seconds",
             "reason",
         ],
-        rows: source.runs.iter().map(row).collect(),
+        rows: rows
+            .map(|run| row(run, known.remove(run.id.as_str()).unwrap_or_default()))
+            .collect(),
         sortable: true,
     })
 }
 
-/// A run that left no records is known by its configuration alone.
-fn from_config(run: &RunEntry, key: &str) -> String {
-    let Ok(table) = toml::from_str::<toml::Table>(&run.config) else {
-        return String::new();
+/// A run as a row; one that left no records is known by its configuration alone.
+fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
+    let or_configured = |known: Vec<String>, key: &str| match known.is_empty() {
+        true => from_config(run, key),
+        false => known,
     };
-    match table.get(key) {
-        Some(toml::Value::String(text)) => text.clone(),
-        Some(value @ toml::Value::Integer(_)) => value.to_string(),
-        _ => String::new(),
+    let experiment = Some(experiment.to_owned()).filter(|e| !e.is_empty());
+    let models = or_configured(models.into_iter().map(String::from).collect(), "model");
+    let names: Vec<_> = models.iter().map(|model| palette::name(model)).collect();
+    let seeds = seeds.into_iter().map(|s| s.to_string()).collect();
+    let (state, class) = match run.status.as_ref().map(|s| s.state) {
+        Some(State::Done) => ("done", ""),
+        Some(State::Failed) => ("failed", "failed"),
+        None => ("not finished", "failed"),
+    };
+    let reason = run.status.as_ref().and_then(|s| s.reason.clone());
+    vec![
+        text(&run.id),
+        text(or_configured(experiment.into_iter().collect(), "experiment").join(", ")),
+        text(names.join(", ")),
+        text(or_configured(seeds, "seed").join(", ")),
+        Cell {
+            text: state.into(),
+            class,
+            key: None,
+        },
+        run.status.as_ref().map_or(text(""), |s| number(s.seconds)),
+        text(reason.unwrap_or_default()),
+    ]
+}
+
+/// What the configuration of a run says of itself: every value of a key at any depth, as a run that
+/// times several models names them all.
+fn from_config(run: &RunEntry, key: &str) -> Vec<String> {
+    fn collect(value: &toml::Value, key: &str, found: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) => table.iter().for_each(|(name, value)| match value {
+                toml::Value::String(text) if name == key => found.push(text.clone()),
+                toml::Value::Integer(number) if name == key => found.push(number.to_string()),
+                value => collect(value, key, found),
+            }),
+            toml::Value::Array(values) => values.iter().for_each(|v| collect(v, key, found)),
+            _ => {}
+        }
+    }
+    let mut found = Vec::new();
+    if let Ok(config) = toml::from_str(&run.config) {
+        collect(&config, key, &mut found);
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::expand::{Context, expand};
+    use crate::suite::{embedded, texts::Texts};
+
+    #[test]
+    fn a_run_without_records_is_listed_with_what_its_configuration_says() {
+        let row = |experiment: &str, run: &str| -> Vec<String> {
+            let loaded = embedded::find(experiment).expect("embedded").unwrap();
+            let context = Context {
+                profile: "smoke",
+                seed: 7,
+                threads: 2,
+                texts: &Texts::new("no text"),
+            };
+            let runs = expand(&loaded.resolve("smoke", &[]).unwrap(), &context).unwrap();
+            let run = runs.iter().find(|r| r.id.contains(run)).expect("planned");
+            let entry = RunEntry {
+                id: run.id.clone(),
+                status: None,
+                config: run.config("smoke"),
+            };
+            let row = self::row(&entry, Known::default());
+            row.into_iter()
+                .skip(1)
+                .map(|cell| cell.text)
+                .take(3)
+                .collect()
+        };
+        let trained = row("distance-recall", "gru-seed7");
+        assert_eq!(trained, ["distance-recall", "GRU", "7"]);
+        let timed = row("speed-long", "train-step");
+        assert_eq!(
+            timed,
+            ["speed-long", "Elman RNN, LSTM, GRU, Transformer", ""]
+        );
     }
 }

@@ -1,0 +1,141 @@
+//! The committed results are what the rules of this tree make of the committed records: verdicts,
+//! published numbers, plots and page.
+
+mod common;
+
+use common::place;
+use seqduel::claims::{self, published};
+use seqduel::report::{self, PLOTS, REPORT};
+use seqduel::suite::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A directory under `results/`.
+fn committed(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("results")
+        .join(name)
+}
+
+/// The level of all verdicts.
+const ALPHA: f64 = 0.05;
+
+fn verdicts_follow_from_records(name: &str) {
+    let directory = committed(name);
+    let manifest = output::read_manifest(&directory).expect("a manifest");
+    let records = output::read_results(&directory).expect("records");
+    let experiments = manifest.experiments.iter();
+    let margins: Vec<_> = experiments.map(|e| (e.claim.as_str(), e.margin)).collect();
+    let again = claims::judge_all(&records, &margins, ALPHA);
+    let stored = output::read_verdicts(&directory).expect("verdicts");
+    for (again, stored) in again.iter().zip(&stored) {
+        assert_eq!(again, stored, "{}", stored.claim);
+    }
+    assert_eq!(again.len(), stored.len());
+}
+
+#[test]
+fn verdicts_of_the_reference_follow_from_its_records() {
+    verdicts_follow_from_records("reference");
+}
+
+#[test]
+fn published_comparisons_follow_from_their_records() {
+    verdicts_follow_from_records("published");
+    let directory = committed("published");
+    let manifest = output::read_manifest(&directory).expect("a manifest");
+    let records = output::read_results(&directory).expect("records");
+    let expected = include_str!("../experiments/published/expected.toml");
+    let expected =
+        published::parse("expected.toml", expected).expect("the expected values are well formed");
+    let skipped = manifest.skipped.iter();
+    let now = published::Circumstances {
+        profile: &manifest.profile,
+        skipped: skipped
+            .map(|s| {
+                (
+                    s.experiment.as_str(),
+                    (s.reason.as_str(), s.remedy.as_str()),
+                )
+            })
+            .collect(),
+        corpus: manifest.corpus.as_ref().map(|c| c.sha256.as_str()),
+    };
+    let again = published::compare(&expected, &records, &now);
+    let stored = output::read_published(&directory).expect("comparisons");
+    for (again, stored) in again.iter().zip(&stored) {
+        assert_eq!(again, stored, "{}", stored.id);
+    }
+    assert_eq!(again.len(), stored.len());
+}
+
+/// A page without blank lines and without what it says of `runs/`, which is not committed: the table
+/// of runs, and the note that they are missing.
+fn page_of_files(page: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = Vec::new();
+    let mut of_runs = false;
+    for line in page.lines().filter(|line| !line.trim().is_empty()) {
+        let begins = [
+            r#"<section class="note" role="note">"#,
+            r#"<section id="runs">"#,
+        ];
+        of_runs |= begins.contains(&line);
+        if !of_runs {
+            lines.push(line);
+        }
+        of_runs &= line != "</section>";
+    }
+    lines
+}
+
+/// Builds plots and page again from the committed files and compares them.
+fn report_follows_from_files(name: &str) {
+    let (directory, again) = (committed(name), place(name));
+    fs::create_dir_all(&again).expect("the scratch directory can be written");
+    for file in [MANIFEST, RESULTS, VERDICTS, PUBLISHED, PUBLISHED_CSV] {
+        if directory.join(file).exists() {
+            fs::copy(directory.join(file), again.join(file)).expect("both are readable");
+        }
+    }
+    report::build(&again).expect("the report can be built from files alone");
+    let read = |dir: &Path, file: &Path| fs::read_to_string(dir.join(file)).expect("it is there");
+    let pages = [&directory, &again].map(|dir| read(dir, Path::new(REPORT)));
+    let [was, is] = [0, 1].map(|i| page_of_files(&pages[i]));
+    for (was, is) in was.iter().zip(&is) {
+        assert_eq!(was, is, "a line of the page of {name}");
+    }
+    assert!(
+        was.len() == is.len() && is.len() > 1000,
+        "{} {}",
+        was.len(),
+        is.len()
+    );
+    let plots = fs::read_dir(directory.join(PLOTS)).expect("plots are committed");
+    let plots = plots.map(|entry| Path::new(PLOTS).join(entry.expect("readable").file_name()));
+    let vector: Vec<_> = plots
+        .filter(|f| f.extension().is_some_and(|e| e == "svg"))
+        .collect();
+    assert!(vector.len() > 10, "{}", vector.len());
+    for file in &vector {
+        // No `assert_eq`: a plot may have megabytes.
+        assert!(
+            read(&directory, file) == read(&again, file),
+            "{} of {name}",
+            file.display()
+        );
+    }
+    let drawn = fs::read_dir(again.join(PLOTS))
+        .expect("plots were drawn")
+        .count();
+    assert_eq!(drawn, 2 * vector.len(), "each as SVG and PNG");
+}
+
+#[test]
+fn the_report_of_the_reference_follows_from_its_files() {
+    report_follows_from_files("reference");
+}
+
+#[test]
+fn the_report_of_the_published_numbers_follows_from_its_files() {
+    report_follows_from_files("published");
+}

@@ -1,0 +1,76 @@
+//! The same seeds give the same bits as when the golden files were made, in every model and every
+//! variant that an experiment can name.
+//!
+//! A difference means that a trained number changed. Where that is meant, make the files again with
+//! `SEQDUEL_GOLDEN=write cargo test --release --test golden` and review their diff.
+
+mod common;
+
+use common::{path, seqduel, text, words};
+use seqduel::ops::simd::{Level, available};
+use seqduel::suite::metrics;
+use std::fmt::Write as _;
+use std::path::Path;
+
+const SUITE: [&str; 3] = ["tokens", "numbers", "text"];
+
+/// Run, metric, abscissa and value of every record that no clock moves, as written.
+fn bits(directory: &str) -> String {
+    let file = Path::new(directory).join("results.csv");
+    let mut reader = csv::Reader::from_path(file).expect("results.csv was just written");
+    let header = reader.headers().expect("a header").clone();
+    let columns = ["run", "metric", "x", "value"];
+    let indices = columns.map(|name| header.iter().position(|h| h == name).expect("a column"));
+    let mut lines = format!("{}\n", columns.join(","));
+    for row in reader.records() {
+        let row = row.expect("a whole row");
+        if !metrics::find(&row[indices[1]])
+            .expect("a known metric")
+            .timing
+        {
+            writeln!(lines, "{}", indices.map(|i| &row[i]).join(",")).expect("memory");
+        }
+    }
+    lines
+}
+
+/// Trains the suite at a level and compares with that level's file.
+fn same_bits(level: Level) {
+    let level = level.name();
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let golden = here.join(format!("{level}.csv"));
+    let out = path(level);
+    let mut line = words(&format!(
+        "run --quiet --seed 3 --corpus {} --out {out}",
+        text()
+    ));
+    line.extend(SUITE.map(|name| here.join(name).with_extension("toml").display().to_string()));
+    seqduel(&line).env("SEQDUEL_SIMD", level).assert().success();
+    let now = bits(&out);
+    if std::env::var_os("SEQDUEL_GOLDEN").is_some() {
+        std::fs::write(&golden, &now).expect("the source tree can be written");
+    }
+    let before = std::fs::read_to_string(&golden).expect("the golden file is committed");
+    for (number, (was, is)) in before.lines().zip(now.lines()).enumerate() {
+        assert_eq!(is, was, "line {} of {}", number + 1, golden.display());
+    }
+    assert_eq!(
+        now.lines().count(),
+        before.lines().count(),
+        "{level}: as many records"
+    );
+}
+
+#[test]
+fn avx2_gives_the_golden_bits() {
+    if available().contains(&Level::Avx2) {
+        same_bits(Level::Avx2);
+    }
+}
+
+/// Elsewhere the portable level may round a multiply-add once, and gives other bits.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn portable_gives_the_golden_bits() {
+    same_bits(Level::Portable);
+}
