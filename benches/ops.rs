@@ -3,13 +3,13 @@
 mod common;
 
 use common::Bench;
-use seqduel::measure::clock::timed;
-use seqduel::ops::gemm::{View, gemm};
-use seqduel::ops::{
+use kernels::gemm::{View, gemm};
+use kernels::{
     Activation, AdamwStep, AttentionShape, Matrix, Nonlinearity, RecurrentWeights, Scan, ScanShape,
     adamw_update, attention, backward, backward_from, cost, cross_entropy, elman, embedding, gru,
     layer_norm, linear, lstm, matrix, min_gru, min_lstm, on_tape, with_threads,
 };
+use seqduel::measure::clock::timed;
 
 fn main() {
     let mut bench = Bench::new();
@@ -164,7 +164,7 @@ fn losses_and_updates(bench: &mut Bench) {
     let table = wave(4096, 256);
     let tokens: Vec<u32> = (0..rows as u32).map(|i| i * 31 % 4096).collect();
     both_passes(bench, "embedding 4096x256", rows * 256, || {
-        embedding(&tokens, &table, seqduel::ops::Tape::on())
+        embedding(&tokens, &table, kernels::Tape::on())
     });
     let n = 1 << 20;
     let gradient = vec![0.01_f32; n];

@@ -3,9 +3,9 @@
 mod common;
 
 use common::Bench;
+use kernels::cost;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
 use seqduel::models::{MODELS, ModelConfig, Shape};
-use seqduel::ops::cost;
 
 /// Width, layers, tokens, sequences, vocabulary.
 const SHAPES: [(usize, usize, usize, usize, usize); 4] = [

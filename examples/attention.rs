@@ -2,10 +2,10 @@
 //! SECONDS`. Prints JSON; `benches/peers/compare.py` reads it.
 
 use anyhow::Context;
+use kernels::{AttentionShape, attention, backward_from, cost, matrix, on_tape, with_threads};
 use seqduel::measure::clock::timed;
 use seqduel::measure::memory::{self, CountingAllocator};
 use seqduel::measure::roofline::peak_flops;
-use seqduel::ops::{AttentionShape, attention, backward_from, cost, matrix, on_tape, with_threads};
 use seqduel::stats::median;
 
 #[global_allocator]

@@ -4,11 +4,11 @@
 //! A step ends with the update, so what comes before an operation's report is that operation's.
 
 use anyhow::Context;
+use kernels::{cost, with_threads};
 use seqduel::measure::memory::CountingAllocator;
 use seqduel::measure::roofline::probe;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
 use seqduel::models::{ModelConfig, Shape};
-use seqduel::ops::{cost, with_threads};
 use seqduel::stats::median;
 use std::collections::BTreeMap;
 

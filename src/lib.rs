@@ -1,8 +1,8 @@
 //! Recurrence against attention, measured on your own machine.
 //!
 //! Imports point one way: `cli → report, suite, claims → measure, train, generate → models, data →
-//! nn → ops`; `stats` stands alone; `report` reads recorded files and never a model. Only `ops`,
-//! `nn` and `train` name dfdx.
+//! nn`; `stats` stands alone; `report` reads recorded files and never a model. The differentiable
+//! operations are a crate of their own, `kernels`. Only `nn` and `train` name dfdx.
 
 pub mod claims;
 pub mod cli;
@@ -11,7 +11,6 @@ pub mod generate;
 pub mod measure;
 pub mod models;
 pub mod nn;
-pub mod ops;
 pub mod report;
 pub mod stats;
 pub mod suite;

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{path, seqduel, text, words};
-use seqduel::ops::simd::{Level, available};
+use kernels::simd::{Level, available};
 use seqduel::suite::metrics;
 use std::fmt::Write as _;
 use std::path::Path;

@@ -5,8 +5,8 @@
 mod formulas;
 
 use formulas::Formulas;
+use kernels::{Activation, Slot, Tape};
 use seqduel::models::{self, Model, ModelConfig, Shape};
-use seqduel::ops::{self, Activation, Slot, Tape};
 
 const VOCAB: usize = 7;
 /// Largest difference of a logit, as a share of the largest logit: f32 keeps 6e-8 of each of the
@@ -77,7 +77,7 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
     let model = built(config);
     let mut formulas = Formulas::of(&*model);
 
-    let found = ops::values(&forward(&*model, &tokens, shape, Tape::Off));
+    let found = kernels::values(&forward(&*model, &tokens, shape, Tape::Off));
     let expected = formulas.logits(&tokens, seq_len).concat();
     assert_eq!(found.len(), expected.len(), "{label}");
     let largest = expected.iter().fold(0.0f64, |m, z| m.max(z.abs()));
@@ -89,17 +89,17 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
         );
     }
 
-    let loss = ops::cross_entropy(
+    let loss = kernels::cross_entropy(
         forward(&*model, &tokens, shape, Tape::on()),
         &targets,
         &mask,
     );
-    let found = f64::from(ops::values(&loss)[0]);
+    let found = f64::from(kernels::values(&loss)[0]);
     let expected = formulas.loss(&tokens, &targets, &mask, seq_len);
     let close = (found - expected).abs() <= LOSS;
     assert!(close, "{label}: loss {found}, should be {expected}");
 
-    let mut gradients = ops::backward(loss);
+    let mut gradients = kernels::backward(loss);
     for (i, parameter) in model.parameters().into_iter().enumerate() {
         let found = Slot::of(&parameter.tensor).take(&mut gradients);
         assert_eq!(found.len(), parameter.len(), "{label} {}", parameter.name);

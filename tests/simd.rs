@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use seqduel::ops::simd::available;
+use kernels::simd::available;
 use serde_json::Value;
 
 /// Runs at a level and parses what it prints to stdout.

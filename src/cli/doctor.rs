@@ -4,7 +4,7 @@ use super::{Format, Shared, output};
 use crate::data::corpus;
 use crate::measure::machine::Machine;
 use crate::measure::roofline::{self, Roofline};
-use crate::ops::simd;
+use kernels::simd;
 use serde::Serialize;
 use std::path::Path;
 use std::process::ExitCode;

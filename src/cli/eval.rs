@@ -4,7 +4,6 @@ use super::setup::{Opened, TrainConfig};
 use super::{Shared, UsageError, output};
 use crate::data::{Source, Split};
 use crate::models::{Model, Positions, Shape, check_memory};
-use crate::ops;
 use crate::train::evaluate;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -102,7 +101,7 @@ pub fn judge(
         },
     )?;
     let batches = source.evaluation(split, sequences, batch);
-    let e = ops::with_threads(threads, || evaluate(model, &batches));
+    let e = kernels::with_threads(threads, || evaluate(model, &batches));
     anyhow::ensure!(e.scored > 0, "nothing to score: give --sequences above 0");
     let floor = source.floor();
     let characters = source.characters_per_token(split);

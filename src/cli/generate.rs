@@ -3,7 +3,6 @@
 use super::setup::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::{Sampling, generate};
-use crate::ops;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -113,7 +112,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             }
             flow
         };
-        tokens = ops::with_threads(shared.thread_count(), || {
+        tokens = kernels::with_threads(shared.thread_count(), || {
             let count = args.tokens;
             generate(
                 &mut *decoder,

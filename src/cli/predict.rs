@@ -3,7 +3,6 @@
 use super::setup::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::next_token_distribution;
-use crate::ops;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -48,7 +47,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         let opened = Opened::read(path)?;
         let prompt = opened.encode(&args.prompt)?;
         let mut decoder = opened.model.decoder();
-        let all = ops::with_threads(shared.thread_count(), || {
+        let all = kernels::with_threads(shared.thread_count(), || {
             next_token_distribution(&mut *decoder, &prompt)
         })?;
         let next = all.iter().take(args.top).map(|c| Next {

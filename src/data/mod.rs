@@ -1,7 +1,7 @@
 //! One pipeline for all models: corpus → tokenizer → split → batches, and generated tasks.
 
 use crate::nn::Output;
-use crate::ops::Input;
+use kernels::Input;
 use serde::{Deserialize, Serialize};
 
 pub mod corpus;

@@ -2,7 +2,7 @@
 //! linear: one fused Elman layer whose recurrent matrix is a rotation times a radius (Pascanu,
 //! Mikolov & Bengio 2013, section 2). There ‖∂L/∂h_t‖ ∝ radius^(T − t), exactly in the limit.
 
-use crate::ops::{RecurrentWeights, backward_from, elman, matrix, on_tape};
+use kernels::{RecurrentWeights, backward_from, elman, matrix, on_tape};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 /// Inputs are this small, so that tanh is linear to 32 bits even where the state grows a

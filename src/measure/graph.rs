@@ -21,7 +21,7 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use crate::ops::cost::{Cost, Id, Phase};
+use kernels::cost::{Cost, Id, Phase};
 use std::collections::BTreeMap;
 
 /// One operation, or a part of one.

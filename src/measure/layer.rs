@@ -2,7 +2,7 @@
 //! same composed token by token of primitives. Timed in turn.
 
 use super::clock::timed;
-use crate::ops::{
+use kernels::{
     RecurrentWeights, StepwiseGru, backward, backward_from, gru, matrix, on_tape, with_threads,
 };
 use rand::{Rng, SeedableRng, rngs::SmallRng};

@@ -1,6 +1,6 @@
 //! What the measurements were made on.
 
-use crate::ops::simd;
+use kernels::simd;
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 

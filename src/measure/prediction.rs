@@ -15,9 +15,9 @@
 use super::graph::Graph;
 use super::roofline::{self, CopyRate};
 use super::throughput::Prepared;
-use crate::ops::parallel::{self, Cut, Region, SPIN, traced};
-use crate::ops::{cost, with_threads};
 use crate::stats::median;
+use kernels::parallel::{self, Cut, Region, SPIN, traced};
+use kernels::{cost, with_threads};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

@@ -2,10 +2,10 @@
 //! whether a slow model is a slow architecture or a slow program.
 
 use super::clock::timed;
-use crate::ops::gemm::{View, gemm};
-use crate::ops::parallel;
-use crate::ops::simd::{self, Kernel, Simd};
-use crate::ops::with_threads;
+use kernels::gemm::{View, gemm};
+use kernels::parallel;
+use kernels::simd::{self, Kernel, Simd};
+use kernels::with_threads;
 use serde::{Deserialize, Serialize};
 
 /// Limits of the machine with a number of threads.

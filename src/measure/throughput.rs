@@ -7,8 +7,8 @@ use super::machine::{Machine, cores};
 use super::prediction::{self, Recorded};
 use super::{memory, roofline};
 use crate::models::{ModelConfig, ModelError, Shape};
-use crate::ops::{cost, with_new_threads};
 use crate::stats::{Interval, median, median_interval};
+use kernels::{cost, with_new_threads};
 use serde::{Deserialize, Serialize};
 
 mod operations;

@@ -2,7 +2,7 @@
 
 use super::recurrent::{Cell, Layer, Recurrent};
 use super::{ModelConfig, ModelRow, Shape};
-use crate::ops::{self, Activation, ElmanCell};
+use kernels::{Activation, ElmanCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow =
@@ -16,7 +16,7 @@ impl Cell for Elman {
     type Step = ElmanCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
-        ops::elman(x, layer.weights(), shape.batch, shape.seq_len)
+        kernels::elman(x, layer.weights(), shape.batch, shape.seq_len)
     }
 
     fn pack(layer: &Layer) -> ElmanCell {

@@ -4,7 +4,7 @@
 use super::recurrent::{Cell, Layer, Recurrent};
 use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use crate::ops::{self, Activation, GruCell};
+use kernels::{Activation, GruCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<Gru>::row("gru", "gated recurrent unit (Cho et al. 2014)");
@@ -17,7 +17,7 @@ impl Cell for Gru {
     type Step = GruCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
-        ops::gru(x, layer.weights(), shape.batch, shape.seq_len)
+        kernels::gru(x, layer.weights(), shape.batch, shape.seq_len)
     }
 
     fn pack(layer: &Layer) -> GruCell {

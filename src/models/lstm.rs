@@ -4,7 +4,7 @@
 use super::recurrent::{Cell, Layer, Recurrent};
 use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use crate::ops::{self, Activation, LstmCell};
+use kernels::{Activation, LstmCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<Lstm>::row(
@@ -20,7 +20,7 @@ impl Cell for Lstm {
     type Step = LstmCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
-        ops::lstm(x, layer.weights(), shape.batch, shape.seq_len)
+        kernels::lstm(x, layer.weights(), shape.batch, shape.seq_len)
     }
 
     fn pack(layer: &Layer) -> LstmCell {

@@ -8,7 +8,7 @@
 use super::recurrent::{Cell, Layer, Recurrent};
 use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use crate::ops::{self, Activation, MinGruCell, ScanShape};
+use kernels::{Activation, MinGruCell, ScanShape};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<MinGru>::row(
@@ -25,7 +25,7 @@ impl Cell for MinGru {
     type Step = MinGruCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, config: &ModelConfig) -> Activation {
-        ops::min_gru(layer.gates(x), None, scan_shape(shape, config))
+        kernels::min_gru(layer.gates(x), None, scan_shape(shape, config))
     }
 
     fn pack(layer: &Layer) -> MinGruCell {

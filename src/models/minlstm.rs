@@ -9,7 +9,7 @@ use super::mingru::scan_shape;
 use super::recurrent::{Cell, Layer, Recurrent};
 use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use crate::ops::{self, Activation, MinLstmCell};
+use kernels::{Activation, MinLstmCell};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<MinLstm>::row(
@@ -26,7 +26,7 @@ impl Cell for MinLstm {
     type Step = MinLstmCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, config: &ModelConfig) -> Activation {
-        ops::min_lstm(layer.gates(x), None, scan_shape(shape, config))
+        kernels::min_lstm(layer.gates(x), None, scan_shape(shape, config))
     }
 
     fn pack(layer: &Layer) -> MinLstmCell {

@@ -2,7 +2,7 @@
 
 pub use crate::nn::Output;
 use crate::nn::{Initializer, Parameter};
-use crate::ops::{Activation, Input, Tape};
+use kernels::{Activation, Input, Tape};
 use serde::{Deserialize, Serialize};
 
 mod elman;
@@ -14,7 +14,7 @@ mod recurrent;
 mod size;
 mod transformer;
 
-pub use crate::ops::Scan;
+pub use kernels::Scan;
 pub use size::{
     available_bytes, check, check_memory, parameter_count, row, training_bytes,
     width_for_parameters,

@@ -2,8 +2,8 @@
 
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Shape, State};
 use crate::nn::{Initializer, Linear, Parameter};
-use crate::ops::decode::PackedLinear;
-use crate::ops::{self, Activation, Input, Nonlinearity, RecurrentWeights, Tape};
+use kernels::decode::PackedLinear;
+use kernels::{Activation, Input, Nonlinearity, RecurrentWeights, Tape};
 use std::marker::PhantomData;
 
 /// What distinguishes one recurrent model from another.
@@ -87,7 +87,7 @@ impl Layer {
     /// Pre-activations of all gates from the input alone: (B·T, D) → (B·T, G·H).
     pub fn gates(&self, x: Activation) -> Activation {
         let (weight, bias) = (&self.weight_ih.tensor, &self.bias_ih.tensor);
-        ops::linear(x, weight, Some(bias), Nonlinearity::Identity)
+        kernels::linear(x, weight, Some(bias), Nonlinearity::Identity)
     }
 
     /// In the order of a checkpoint: weights, then biases.
@@ -190,7 +190,7 @@ impl<C: Cell> Model for Recurrent<C> {
     }
 
     fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
-        let mut x = ops::embedding(input, &self.embedding.tensor, tape); // (B·T, D)
+        let mut x = kernels::embedding(input, &self.embedding.tensor, tape); // (B·T, D)
         for layer in &self.layers {
             x = C::sequence(x, layer, shape, &self.config); // (B·T, D)
         }

@@ -6,8 +6,8 @@ use super::{
     Decoder, Initial, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Shape, State,
 };
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
-use crate::ops::decode::PackedLinear;
-use crate::ops::{self, Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
+use kernels::decode::PackedLinear;
+use kernels::{Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -178,9 +178,9 @@ impl Transformer {
                 longer = sinusoidal(seq_len, self.config.width);
                 &longer
             }
-            (None, None) => return ops::embedding(input, &self.embedding.tensor, tape),
+            (None, None) => return kernels::embedding(input, &self.embedding.tensor, tape),
         };
-        ops::embedding_at_positions(input, &self.embedding.tensor, table, seq_len, tape)
+        kernels::embedding_at_positions(input, &self.embedding.tensor, table, seq_len, tape)
     }
 }
 
@@ -220,7 +220,7 @@ impl Model for Transformer {
         let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
         for (k, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)
-            let attended = ops::attention(qkv, attention_shape); // (B·T, D)
+            let attended = kernels::attention(qkv, attention_shape); // (B·T, D)
             let branch = block.out.forward(attended, Nonlinearity::Identity);
             (stream, x) = block.norm2.after_adding(stream, branch);
             let inner = block.fc1.forward(x, Nonlinearity::Gelu); // (B·T, 4D)

@@ -1,9 +1,9 @@
 //! Layers: parameters with the operation that uses them.
 
 use super::{Initializer, Parameter};
-use crate::ops::decode::PackedLinear;
-use crate::ops::{self, Activation, Matrix, Nonlinearity};
 use dfdx::tensor::{PutTape, SplitTape};
+use kernels::decode::PackedLinear;
+use kernels::{Activation, Matrix, Nonlinearity};
 use serde::{Deserialize, Serialize};
 
 /// What a model says at each position.
@@ -62,7 +62,7 @@ impl Linear {
 
     /// (rows, in) → (rows, out).
     pub fn forward(&self, x: Activation, f: Nonlinearity) -> Activation {
-        ops::linear(x, &self.weight.tensor, Some(&self.bias.tensor), f)
+        kernels::linear(x, &self.weight.tensor, Some(&self.bias.tensor), f)
     }
 
     /// A packed copy, for decoding.
@@ -106,14 +106,14 @@ impl LayerNorm {
     pub fn beside(&self, x: Activation) -> (Matrix, Activation) {
         let (stream, tape) = x.split_tape();
         let (weight, bias) = (&self.weight.tensor, &self.bias.tensor);
-        let norm = ops::layer_norm(stream.clone().put_tape(tape), weight, bias, Self::EPS);
+        let norm = kernels::layer_norm(stream.clone().put_tape(tape), weight, bias, Self::EPS);
         (stream, norm)
     }
 
     /// The stream with `branch` added, and the norm of that.
     pub fn after_adding(&self, stream: Matrix, branch: Activation) -> (Matrix, Activation) {
         let (weight, bias) = (&self.weight.tensor, &self.bias.tensor);
-        ops::add_layer_norm(stream, branch, weight, bias, Self::EPS)
+        kernels::add_layer_norm(stream, branch, weight, bias, Self::EPS)
     }
 
     /// Weight, bias.

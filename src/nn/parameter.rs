@@ -1,6 +1,6 @@
 //! A named, trainable matrix.
 
-use crate::ops::{Matrix, matrix, values};
+use kernels::{Matrix, matrix, values};
 
 /// A trainable tensor with the name and shape PyTorch's `state_dict` gives it.
 pub struct Parameter {

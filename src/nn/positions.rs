@@ -1,6 +1,6 @@
 //! Fixed position vectors.
 
-use crate::ops::{Matrix, matrix};
+use kernels::{Matrix, matrix};
 
 /// The (`positions`, `width`) table of Vaswani et al. 2017, section 3.5: columns 2i and 2i+1 hold
 /// sin and cos of position / 10000^(2i/width).
@@ -28,7 +28,7 @@ pub fn sinusoidal_row(position: usize, width: usize) -> impl Iterator<Item = f32
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::values;
+    use kernels::values;
 
     #[test]
     fn follows_the_formula() {

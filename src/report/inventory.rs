@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_run_without_records_is_listed_with_what_its_configuration_says() {
-        let row = |experiment: &str, run: &str| -> Vec<String> {
+        let listed = |experiment: &str, run: &str| -> Vec<String> {
             let loaded = embedded::find(experiment).expect("embedded").unwrap();
             let context = Context {
                 profile: "smoke",
@@ -187,19 +187,20 @@ mod tests {
                 status: None,
                 config: run.config("smoke"),
             };
-            let row = self::row(&entry, Known::default());
-            row.into_iter()
+            let cells = row(&entry, Known::default());
+            cells
+                .into_iter()
                 .skip(1)
                 .map(|cell| cell.text)
                 .take(3)
                 .collect()
         };
-        let trained = row("distance-recall", "gru-seed7");
+        let trained = listed("distance-recall", "gru-seed7");
         assert_eq!(trained, ["distance-recall", "GRU", "7"]);
-        let timed = row("speed-long", "train-step");
+        let timed = listed("speed-long", "train-step");
         assert_eq!(
             timed,
-            ["speed-long", "Elman RNN, LSTM, GRU, Transformer", ""]
+            ["speed-long", "Elman RNN, LSTM, GRU, transformer", ""]
         );
     }
 }

@@ -5,7 +5,7 @@ use super::execute::{Failure, Session};
 use super::train_run::record;
 use super::work::{DecayWork, Run};
 use crate::measure::decay::norms;
-use crate::ops::with_threads;
+use kernels::with_threads;
 
 /// Spectral radii measured, below and above 1.
 pub const RADII: [f64; 4] = [0.8, 0.9, 0.95, 1.05];

@@ -11,7 +11,7 @@ use crate::measure::gradient_flow::{gradient_flow, state_jacobian};
 use crate::models::{Model, Output};
 use crate::nn::Initializer;
 use crate::train::{CheckpointError, Evaluation, Outcome, Point, Probed, Stop, TrainError};
-use crate::{models, ops, train};
+use crate::{models, train};
 use anyhow::Context;
 use std::ops::ControlFlow;
 
@@ -74,7 +74,7 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
     }
     let (sequences, batch) = (training.test_sequences, training.train.batch);
     let batches = source.evaluation(Split::Test, sequences, batch);
-    let (test, probes) = ops::with_threads(session.threads, || {
+    let (test, probes) = kernels::with_threads(session.threads, || {
         let model = model.as_ref();
         (
             train::evaluate(model, &batches),
@@ -85,7 +85,7 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
     if let (Data::Text(text), Some(most)) = (&training.data, training.test_multiples.iter().max()) {
         let long = TextSource::new(session.texts.open(text)?, most * text.seq_len, 0)?;
         let windows = long.evaluation(Split::Test, sequences, (batch / most).max(1));
-        let lengths = ops::with_threads(session.threads, || {
+        let lengths = kernels::with_threads(session.threads, || {
             train::extend(
                 model.as_ref(),
                 &windows,
@@ -105,7 +105,7 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
             sequences,
         );
         let untrained = built(training)?;
-        ops::with_threads(session.threads, || {
+        kernels::with_threads(session.threads, || {
             for (moment, model) in [("initial", &untrained), ("trained", &model)] {
                 rows.extend(gradients(run, moment, model.as_ref(), &batches));
             }

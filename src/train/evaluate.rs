@@ -3,7 +3,7 @@
 use super::Evaluation;
 use crate::data::{Batch, CLOSE};
 use crate::models::{Model, Output, Shape};
-use crate::ops::{Tape, parallel, values};
+use kernels::{Tape, parallel, values};
 use std::collections::BTreeMap;
 
 /// Rows a thread judges at a time.

@@ -3,8 +3,8 @@
 use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
-use crate::ops::cost::{Id, touching};
-use crate::ops::{
+use kernels::cost::{Id, touching};
+use kernels::{
     self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
 };
 
@@ -144,17 +144,17 @@ pub fn step(
     };
     let said = model.forward(batch.input(), shape, Tape::on());
     let loss = match model.config().output {
-        Output::Tokens => ops::cross_entropy(said, &batch.targets, &batch.mask),
-        Output::Number => ops::squared_error(said, &batch.answers, &batch.mask),
+        Output::Tokens => kernels::cross_entropy(said, &batch.targets, &batch.mask),
+        Output::Number => kernels::squared_error(said, &batch.answers, &batch.mask),
     };
-    let value = ops::values(&loss)[0];
+    let value = kernels::values(&loss)[0];
     if !value.is_finite() {
         return StepReport {
             loss: value,
             gradient_norm: f32::NAN,
         };
     }
-    let mut gradients = ops::backward(loss);
+    let mut gradients = kernels::backward(loss);
     StepReport {
         loss: value,
         gradient_norm: optimizer.update(model, &mut gradients, learning_rate, clip),

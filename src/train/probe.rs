@@ -134,8 +134,8 @@ mod tests {
     use super::*;
     use crate::models::{Decoder, ModelConfig, Positions, Shape};
     use crate::nn::Parameter;
-    use crate::ops::{Activation, Input, Tape, matrix};
     use dfdx::tensor::PutTape;
+    use kernels::{Activation, Input, Tape, matrix};
 
     /// Tokens.
     const V: usize = 4;

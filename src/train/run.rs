@@ -7,7 +7,6 @@ use super::{
 };
 use crate::data::{Batch, Source, Split};
 use crate::models::{self, Model, Output, Positions, Shape};
-use crate::ops;
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -31,7 +30,7 @@ pub fn train(
 ) -> Result<Outcome, TrainError> {
     settings.check().map_err(TrainError::Settings)?;
     check_fit(model, source, settings)?;
-    ops::with_threads(settings.threads, || {
+    kernels::with_threads(settings.threads, || {
         let mut run = Run::start(model, source, settings, directory)?;
         while run.position.finished.is_none() {
             if run.advance(model, source, observe)?.is_break() {

@@ -1,8 +1,8 @@
 //! What a model answers: step by step, without the future, by either scan, of tokens or numbers.
 
 use super::{POSITIONS, config, configs, label, of_numbers, tokens};
+use kernels::{Input, Slot, Tape, values};
 use seqduel::models::{self, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape};
-use seqduel::ops::{self, Input, Slot, Tape, values};
 
 #[test]
 fn steps_give_the_logits_of_the_whole_sequence() {
@@ -117,7 +117,7 @@ fn both_scans_give_the_same_logits_and_gradients() {
             let logits = model.forward(inputs.into(), Shape { batch, seq_len }, Tape::on());
             let mut out = vec![values(&logits)];
             let mask = vec![1.0; batch * seq_len];
-            let mut gradients = ops::backward(ops::cross_entropy(logits, targets, &mask));
+            let mut gradients = kernels::backward(kernels::cross_entropy(logits, targets, &mask));
             let of = |p: &&seqduel::nn::Parameter| Slot::of(&p.tensor).take(&mut gradients);
             out.extend(model.parameters().iter().map(of));
             out

@@ -1,10 +1,10 @@
 //! Gradients against the loss, and the operations that are counted.
 
 use super::{configs, label, of_numbers, tokens};
+use kernels::{Input, Slot, Tape, cost, values};
 use seqduel::models::{self, Model, Output, Shape};
-use seqduel::ops::{self, Input, Slot, Tape, cost, values};
 
-fn loss_of(model: &dyn Model, tape: Tape) -> ops::Scalar {
+fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
     let (batch, seq_len) = (2, 6);
     let all = tokens(batch * seq_len + 1, 11);
     let mask: Vec<f32> = (0..batch * seq_len)
@@ -14,7 +14,7 @@ fn loss_of(model: &dyn Model, tape: Tape) -> ops::Scalar {
     match model.config().output {
         Output::Tokens => {
             let logits = model.forward(all[..12].into(), shape, tape);
-            ops::cross_entropy(logits, &all[1..], &mask)
+            kernels::cross_entropy(logits, &all[1..], &mask)
         }
         Output::Number => {
             let noise: Vec<f32> = tokens(12 * 4, 97)
@@ -22,7 +22,7 @@ fn loss_of(model: &dyn Model, tape: Tape) -> ops::Scalar {
                 .map(|&x| x as f32 / 50.0 - 1.0)
                 .collect();
             let said = model.forward(Input::Values(&noise[..36]), shape, tape); // V = 3
-            ops::squared_error(said, &noise[36..], &mask)
+            kernels::squared_error(said, &noise[36..], &mask)
         }
     }
 }
@@ -31,7 +31,7 @@ fn loss_of(model: &dyn Model, tape: Tape) -> ops::Scalar {
 fn gradients_point_where_the_loss_rises() {
     for config in configs().into_iter().chain(of_numbers()) {
         let mut model = models::build(&config, 2).unwrap();
-        let mut gradients = ops::backward(loss_of(&*model, Tape::on()));
+        let mut gradients = kernels::backward(loss_of(&*model, Tape::on()));
         let all: Vec<Vec<f32>> = model
             .parameters()
             .iter()

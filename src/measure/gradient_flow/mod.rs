@@ -3,7 +3,7 @@
 //! difficulty of training recurrent neural networks"; Bengio, Simard & Frasconi 1994).
 //!
 //! The gradients are those of the real backward pass, written down by the operations themselves
-//! ([`ops::watch`]). What s_t is:
+//! ([`kernels::watch`]). What s_t is:
 //!
 //! - of a recurrent model, all that its first layer hands from position t to t + 1: h_t (Elman, GRU,
 //!   minGRU, minLSTM), or h_t and c_t side by side (LSTM). With several layers the gradient counts
@@ -26,7 +26,7 @@ pub use jacobian::{StateJacobian, spectral_radius, state_jacobian};
 
 use crate::data::Batch;
 use crate::models::{Model, Output, Shape};
-use crate::ops::{self, Tape, Watchable, Watched};
+use kernels::{Tape, Watchable, Watched};
 
 /// Norms by distance: entry d belongs to position T − 1 − d, entry 0 to the position of the loss.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -71,10 +71,10 @@ fn backward(model: &dyn Model, batch: &Batch) -> Vec<Watched> {
         .collect();
     let said = model.forward(batch.input(), shape, Tape::on());
     let loss = match model.config().output {
-        Output::Tokens => ops::cross_entropy(said, &batch.targets, &mask),
-        Output::Number => ops::squared_error(said, &batch.answers, &mask),
+        Output::Tokens => kernels::cross_entropy(said, &batch.targets, &mask),
+        Output::Number => kernels::squared_error(said, &batch.answers, &mask),
     };
-    ops::watch(|| ops::backward(loss)).1
+    kernels::watch(|| kernels::backward(loss)).1
 }
 
 /// Sums of logarithms of norms by distance; none where a norm has no usable logarithm.

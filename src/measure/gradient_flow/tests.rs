@@ -1,8 +1,16 @@
 use super::*;
 use crate::models::{self, ModelConfig};
 use crate::nn::Initializer;
-use crate::ops::testing::noise;
 use crate::stats::line_slope;
+use crate::stats::random::SplitMix64;
+
+/// `n` reproducible values between −1 and 1.
+fn noise(n: usize, seed: u64) -> Vec<f32> {
+    let mut random = SplitMix64::new(seed);
+    (0..n)
+        .map(|_| 2.0 * random.uniform() as f32 - 1.0)
+        .collect()
+}
 
 fn config(model: &str, width: usize, layers: usize, vocab: usize) -> ModelConfig {
     serde_json::from_value(serde_json::json!({
@@ -198,7 +206,7 @@ fn threads_change_no_bit_and_a_single_position_has_one_gradient() {
         let model = built(row.name, 2);
         let run = |n, b, t| {
             let batches = [batch(b, t, 4)];
-            ops::with_threads(n, || gradient_flow(model.as_ref(), &batches))
+            kernels::with_threads(n, || gradient_flow(model.as_ref(), &batches))
         };
         let flow = run(1, 21, 30);
         assert_eq!(flow, run(3, 21, 30), "{}", row.name);
@@ -216,7 +224,7 @@ fn threads_change_no_bit_and_a_single_position_has_one_gradient() {
 
 #[test]
 fn nobody_watching_sees_nothing_and_norms_below_the_floats_are_missing() {
-    assert!(ops::watch(|| ()).1.is_empty());
+    assert!(kernels::watch(|| ()).1.is_empty());
     let model = near_linear(8, 0.01);
     let flow = gradient_flow(model.as_ref(), &[batch(2, 50, 5)]);
     assert!(flow.state[15].is_some() && flow.state[30].is_none());

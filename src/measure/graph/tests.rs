@@ -4,11 +4,11 @@
 use super::*;
 use crate::data::Batch;
 use crate::models::{self, ModelConfig, Positions, Scan};
-use crate::ops::cost::counting;
-use crate::ops::{Nonlinearity, linear};
-use crate::ops::{RecurrentWeights, ScanShape, linear_scan, lstm, matrix, on_tape};
 use crate::stats::random::SplitMix64;
 use crate::train::{Optimizer, TrainSettings, step};
+use kernels::cost::counting;
+use kernels::{Nonlinearity, linear};
+use kernels::{RecurrentWeights, ScanShape, linear_scan, lstm, matrix, on_tape};
 
 /// A graph of single-phase nodes (work, span, nodes before).
 fn graph(nodes: &[(f64, f64, &[usize])]) -> Graph {

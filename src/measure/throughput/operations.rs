@@ -2,7 +2,7 @@
 //! between operations disturbs no step that counts.
 
 use super::Prepared;
-use crate::ops::{cost, with_threads};
+use kernels::{cost, with_threads};
 use serde::Serialize;
 
 /// All calls of one operation in one step.

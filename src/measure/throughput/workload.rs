@@ -4,8 +4,8 @@ use super::{Mode, Workload, check_threads};
 use crate::data::Batch;
 use crate::measure::clock::timed;
 use crate::models::{self, Decoder, Model, ModelError, Shape, State};
-use crate::ops::{Tape, with_threads};
 use crate::train::{self, Optimizer, TrainSettings};
+use kernels::{Tape, with_threads};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 
 /// Distinct batches that steps take in turn.

@@ -1,8 +1,8 @@
 use super::kernels::Combine;
 use super::reference::{ALGORITHMS, REFERENCES, SIZES};
 use super::*;
-use crate::ops::testing::*;
-use crate::ops::{Tape, linear};
+use crate::testing::*;
+use crate::{Tape, linear};
 
 fn wide(x: &[f32]) -> Vec<f64> {
     x.iter().map(|&x| x as f64).collect()
@@ -157,7 +157,7 @@ fn carries_combine_into_prefixes() {
             carries: &mut carries,
             hidden: 2,
         };
-        dispatch_at(crate::ops::simd::level(), kernel);
+        dispatch_at(crate::simd::level(), kernel);
         for i in 0..n {
             let sum = ((i + 1) * (i + 2) / 2) as f32;
             let product = 2f32.powi(i as i32 + 1);
@@ -218,7 +218,7 @@ fn a_step_at_a_time_equals_the_whole_sequence() {
         let weight = noise_matrix(count * hidden, input, 2);
         let bias = noise_matrix(1, count * hidden, 3);
         let xs = matrix(x.clone(), batch * seq_len, input).put_tape(Tape::Off);
-        let p = linear(xs, &weight, Some(&bias), crate::ops::Nonlinearity::Identity);
+        let p = linear(xs, &weight, Some(&bias), crate::Nonlinearity::Identity);
         let shape = ScanShape {
             batch,
             seq_len,

@@ -1,7 +1,7 @@
 //! What a cell makes of its pre-activations: a and b of the recurrence, and the way back.
 
-use crate::ops::math;
-use crate::ops::simd::Simd;
+use crate::math;
+use crate::simd::Simd;
 
 /// Most pre-activations a unit has.
 pub const MOST: usize = 3;

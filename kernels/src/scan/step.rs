@@ -3,10 +3,10 @@
 use super::gates::{Gates, MinGru, MinLstm};
 use super::kernels::{Forward, Inputs};
 use super::plan::Piece;
-use crate::ops::decode::PackedLinear;
-use crate::ops::parallel::Shared;
-use crate::ops::simd::dispatch;
-use crate::ops::{Matrix, Nonlinearity, values};
+use crate::decode::PackedLinear;
+use crate::parallel::Shared;
+use crate::simd::dispatch;
+use crate::{Matrix, Nonlinearity, values};
 use std::marker::PhantomData;
 
 /// A layer's product and recurrence, weights copied.

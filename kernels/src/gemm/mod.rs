@@ -62,9 +62,9 @@ pub fn gemm(m: usize, n: usize, k: usize, a: View, b: View, c: &mut [f32], accum
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::simd::{available, with_level};
-    use crate::ops::testing::{assert_close, noise};
-    use crate::ops::with_threads;
+    use crate::simd::{available, with_level};
+    use crate::testing::{assert_close, noise};
+    use crate::with_threads;
 
     fn transpose(x: &[f32], columns: usize) -> Vec<f32> {
         let rows = x.len() / columns.max(1);

@@ -43,8 +43,8 @@ pub unsafe fn transpose_padded<S: Simd>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ops::simd::{Kernel, available, dispatch_at};
-    use crate::ops::testing::noise;
+    use crate::simd::{Kernel, available, dispatch_at};
+    use crate::testing::noise;
 
     struct Case<'a>(&'a [f32], [usize; 6], &'a mut [f32]);
 

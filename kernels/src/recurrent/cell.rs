@@ -1,6 +1,6 @@
 //! What a recurrent cell is: one step for one vector of units, and its derivative.
 
-use crate::ops::simd::Simd;
+use crate::simd::Simd;
 
 /// A cell. G gates have pre-activations a = W_ih x + b_ih + W_hh h + b_hh; a cell whose last gate
 /// does not simply add the two halves (GRU) has it [`Cell::APART`].

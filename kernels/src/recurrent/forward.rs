@@ -6,7 +6,7 @@ use super::product::{
     Rows, gate_vectors, long_rows, most_rows, next_tile, panel_vectors, product, rows, tile,
 };
 use super::{Cell, Layout, Piece, Trace};
-use crate::ops::simd::{self, Kernel, Simd};
+use crate::simd::{self, Kernel, Simd};
 use std::marker::PhantomData;
 use std::ops::Range;
 

@@ -2,8 +2,8 @@
 
 use super::buffer::Buffer;
 use super::{Cell, Layout};
-use crate::ops::parallel::{self, Shared, add_in_order};
-use crate::ops::{Gradients, Slot};
+use crate::parallel::{self, Shared, add_in_order};
+use crate::{Gradients, Slot};
 
 /// What one piece adds to the gradients of the weights, units padded to whole blocks.
 pub struct Partial {

@@ -1,6 +1,6 @@
 //! The register tiles: a few rows times a panel of packed weights, and the weight gradient.
 
-use crate::ops::simd::Simd;
+use crate::simd::Simd;
 
 // The sizes of a tile must be constants for its accumulators to be registers. These macros turn a
 // size known at run time into one; arms a SIMD level or cell never takes compile to nothing.

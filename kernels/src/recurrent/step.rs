@@ -3,7 +3,7 @@
 use super::forward::{Chunk, gather, run_blocks};
 use super::pack::ForwardWeights;
 use super::{Cell, Layout, RecurrentWeights};
-use crate::ops::parallel;
+use crate::parallel;
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 

@@ -2,8 +2,8 @@
 
 use super::kernels::Combine;
 use super::{Scan, ScanShape};
-use crate::ops::parallel;
-use crate::ops::simd::{Level, level};
+use crate::parallel;
+use crate::simd::{Level, level};
 use std::ops::Range;
 
 /// Steps of a chunk of the parallel scan.

@@ -77,7 +77,7 @@ fn new_threads_are_as_many_and_bring_the_result_or_the_panic() {
 
 #[test]
 fn costs_and_simd_level_hold_inside() {
-    use crate::ops::{cost, simd};
+    use crate::{cost, simd};
     let report = || {
         cost::report(|| cost::Cost {
             name: "x",

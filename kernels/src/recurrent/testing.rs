@@ -2,10 +2,10 @@
 //! whose central differences give gradients, and once composed of dfdx primitives.
 
 use super::{Cell, RecurrentWeights, Stepper, layer};
-use crate::ops::cost::counting;
-use crate::ops::simd::{available, with_level};
-use crate::ops::testing::{assert_close, noise};
-use crate::ops::{Activation, Matrix, Tape, backward, matrix, values, with_threads};
+use crate::cost::counting;
+use crate::simd::{available, with_level};
+use crate::testing::{assert_close, noise};
+use crate::{Activation, Matrix, Tape, backward, matrix, values, with_threads};
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 
@@ -380,4 +380,4 @@ macro_rules! layer_tests {
         }
     };
 }
-pub(in crate::ops) use layer_tests;
+pub(crate) use layer_tests;

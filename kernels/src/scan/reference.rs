@@ -1,8 +1,8 @@
 //! The recurrences as plain as can be: in f64, and step by step of dfdx primitives.
 
 use super::*;
-use crate::ops::Tape;
-use crate::ops::testing::*;
+use crate::Tape;
+use crate::testing::*;
 use dfdx::tensor::Merge;
 
 pub type Operation = fn(Activation, Option<&Matrix>, ScanShape) -> Activation;

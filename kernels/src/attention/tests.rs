@@ -1,6 +1,6 @@
 use super::*;
-use crate::ops::testing::*;
-use crate::ops::{Matrix, Tape, values};
+use crate::testing::*;
+use crate::{Matrix, Tape, values};
 
 const SHAPES: [(usize, usize, usize, usize); 10] = [
     // B, T, H, dh

@@ -3,8 +3,8 @@
 
 use super::gates::{Gates, MOST};
 use super::plan::Piece;
-use crate::ops::parallel::Shared;
-use crate::ops::simd::{Kernel, Simd};
+use crate::parallel::Shared;
+use crate::simd::{Kernel, Simd};
 use std::marker::PhantomData;
 
 /// The pre-activations (B·T, COUNT·H) as pieces read them.

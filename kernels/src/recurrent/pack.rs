@@ -3,9 +3,9 @@
 use super::buffer::Buffer;
 use super::product::part;
 use super::{Cell, Layout, RecurrentWeights};
-use crate::ops::gemm::transpose_padded;
-use crate::ops::simd::{self, Kernel, Simd};
-use crate::ops::{parallel, read};
+use crate::gemm::transpose_padded;
+use crate::simd::{self, Kernel, Simd};
+use crate::{parallel, read};
 
 /// Cuts `blocks` into panels of `wide` blocks and then single ones: (first block, blocks).
 pub fn panels(blocks: usize, wide: usize) -> impl Iterator<Item = (usize, usize)> {

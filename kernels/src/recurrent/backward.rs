@@ -5,8 +5,8 @@ use super::pack::{BackwardWeights, panels};
 use super::partial::Partial;
 use super::product::{Rows, add_outer, long_rows, next_tile, panel_vectors, product, rows, tile};
 use super::{Cell, Layout, Piece, Trace};
-use crate::ops::parallel::Shared;
-use crate::ops::simd::{self, Kernel, Simd};
+use crate::parallel::Shared;
+use crate::simd::{self, Kernel, Simd};
 use std::marker::PhantomData;
 
 /// Runs a piece backward: writes dx (R·T, D), or adds to it if that is not the first gradient to
