@@ -6,7 +6,7 @@ mod common;
 use common::place;
 use seqduel::claims::{self, published};
 use seqduel::report::{self, PLOTS, REPORT};
-use seqduel::suite::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
+use seqduel::results::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
 use std::fs;
 use std::path::{Path, PathBuf};
 

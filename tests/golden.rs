@@ -8,7 +8,7 @@ mod common;
 
 use common::{path, seqduel, text, words};
 use kernels::simd::{Level, available};
-use seqduel::suite::metrics;
+use seqduel::record::metrics;
 use std::fmt::Write as _;
 use std::path::Path;
 

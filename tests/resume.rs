@@ -8,7 +8,7 @@ mod damaged;
 #[cfg(unix)]
 use common::interrupt;
 use common::{file, path, place, seqduel, start, text, words};
-use seqduel::suite::metrics;
+use seqduel::record::metrics;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;

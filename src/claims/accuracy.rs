@@ -23,8 +23,8 @@
 use super::comparison::{Comparison, Conclusion, Decided, Missing, closest};
 use super::select::nothing;
 use super::{Answer, text};
+use crate::record::Record;
 use crate::stats::Effect;
-use crate::suite::Record;
 
 mod table;
 mod words;

@@ -13,8 +13,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
 use super::select::{best_recurrent_on_text, by_run, distinct};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::Effect;
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

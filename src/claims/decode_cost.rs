@@ -12,8 +12,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
 use super::select::{distinct, growth, growth_of_counts, paired, timings, usable};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, median};
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -13,7 +13,7 @@
 use super::Claim;
 use super::accuracy::{self, Question};
 use super::comparison::{Comparison, Conclusion, Decided};
-use crate::suite::Record;
+use crate::record::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -19,8 +19,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, closest, overall};
 use super::select::{best_recurrent_on_text, by_run, distinct};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, mean};
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -36,8 +36,8 @@ mod testing;
 mod text;
 mod vanishing;
 
+use crate::record::Record;
 use crate::stats::{Interval, holm, power};
-use crate::suite::Record;
 use comparison::{Comparison, Conclusion, Decided};
 use serde::{Deserialize, Serialize};
 

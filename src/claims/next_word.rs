@@ -20,8 +20,8 @@ use super::comparison::{
 };
 use super::select::{by_run, distinct, runs_with};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, Interval, mean};
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -18,8 +18,8 @@ use super::comparison::{
 };
 use super::select::{self, Timings, distinct, paired, timings};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::Effect;
-use crate::suite::Record;
 use std::collections::BTreeSet;
 
 /// The catalogue row.

@@ -21,8 +21,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
 use super::select::{distinct, nothing, usable};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, median};
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

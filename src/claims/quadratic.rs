@@ -13,8 +13,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, overall};
 use super::select::{distinct, growth, growth_of_counts, timings, usable};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::Effect;
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -12,8 +12,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, overall};
 use super::select::{distinct, nothing, usable};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, median};
-use crate::suite::Record;
 use std::collections::BTreeMap;
 
 /// The catalogue row.

@@ -20,7 +20,7 @@
 use super::comparison::{Comparison, Conclusion, Decided, extremes, overall};
 use super::select::{self, Timings, lengths};
 use super::{Answer, Claim, text};
-use crate::suite::Record;
+use crate::record::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -1,8 +1,8 @@
 //! Picking values out of records.
 
 use super::comparison::{Missing, RECURRENT};
+use crate::record::Record;
 use crate::stats::{Effect, StatsError, log_log_slope, mean};
-use crate::suite::Record;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Timings of one model under one condition by (run, repeat): equal keys were taken in turn.

@@ -21,8 +21,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT, extremes, overall};
 use super::select::{self, Timings, lengths, timings};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Interval, StatsError, median_interval};
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

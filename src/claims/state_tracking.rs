@@ -20,8 +20,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
 use super::select::{by_run, distinct, nothing, runs_with};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, mean};
-use crate::suite::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {

@@ -1,7 +1,7 @@
 //! Synthetic records for the tests of the rules.
 
+use crate::record::Record;
 use crate::stats::random::SplitMix64;
-use crate::suite::Record;
 
 /// Timings: `speed(model, task, T, B, threads)` in tokens/s, with `noise` (relative standard
 /// deviation), seven repeats in turn.

@@ -13,8 +13,8 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, closest, overall};
 use super::select::{nothing, usable};
 use super::{Answer, Claim, text};
+use crate::record::Record;
 use crate::stats::{Effect, line_slope};
-use crate::suite::Record;
 use std::collections::BTreeMap;
 
 /// The catalogue row.

@@ -4,8 +4,8 @@ use super::{Shared, output, usage};
 use crate::claims::CLAIMS;
 use crate::data::corpus::{self, CORPORA};
 use crate::data::tasks::TASKS;
+use crate::experiment::embedded;
 use crate::models::MODELS;
-use crate::suite::embedded;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ fn tasks() -> Vec<Vec<String>> {
 
 fn experiments() -> anyhow::Result<Vec<Vec<String>>> {
     let all = embedded::all().map_err(usage)?;
-    let row = |e: crate::suite::schema::Experiment| vec![e.id, e.claim, e.question];
+    let row = |e: crate::experiment::schema::Experiment| vec![e.id, e.claim, e.question];
     Ok(all
         .into_iter()
         .map(|loaded| row(loaded.experiment))

@@ -2,8 +2,8 @@
 
 use super::run::Job;
 use super::{Shared, usage};
-use crate::suite::embedded;
-use crate::suite::parse::Loaded;
+use crate::experiment::embedded;
+use crate::experiment::parse::Loaded;
 use anyhow::anyhow;
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -1,14 +1,18 @@
 //! `seqduel run`: experiments from files, or built-in ones by name.
 
 use super::{Shared, output, usage};
+use crate::campaign::BadCorpus;
+use crate::campaign::OtherSettings;
+use crate::campaign::plan::{self, Plan, Suite, Summary};
+use crate::campaign::runner;
 use crate::claims::published::Expected;
 use crate::data::corpus::CORPORA;
+use crate::experiment::embedded;
+use crate::experiment::parse::{Loaded, load_file};
+use crate::files::ConfigError;
 use crate::report::{published as table, terminal};
-use crate::suite::parse::{ConfigError, Loaded, load_file};
-use crate::suite::progress::duration;
-use crate::suite::runner::{self, Plan, Suite, Summary};
-use crate::suite::texts::Texts;
-use crate::suite::{BadCorpus, OtherSettings, embedded};
+use crate::runs::progress::duration;
+use crate::runs::texts::Texts;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -102,7 +106,7 @@ impl Job {
             quiet: shared.quiet,
         };
         let texts = Texts::new(&suite.corpus);
-        let plan = runner::plan(&suite, &texts, |experiment, key| {
+        let plan = plan::plan(&suite, &texts, |experiment, key| {
             let file = self
                 .loaded
                 .iter()
@@ -154,23 +158,7 @@ fn command() -> String {
 }
 
 fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
-    #[derive(serde::Serialize)]
-    struct Row<'a> {
-        run: &'a str,
-        what: &'a str,
-        done: bool,
-        estimated_seconds: f64,
-    }
-    let listing = runner::listing(suite, plan);
-    let value: Vec<Row> = listing
-        .iter()
-        .map(|(run, what, done, estimated_seconds)| Row {
-            run,
-            what,
-            done: *done,
-            estimated_seconds: *estimated_seconds,
-        })
-        .collect();
+    let value = plan::listing(suite, plan);
     let rows: Vec<Vec<String>> = value
         .iter()
         .map(|row| {
@@ -195,7 +183,7 @@ fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCo
         );
     }
     let left = value.iter().filter(|row| !row.done).count();
-    let seconds = runner::wall_seconds(suite, plan);
+    let seconds = plan::wall_seconds(suite, plan);
     eprintln!(
         "{left} of {} runs to do, about {}, into {}",
         rows.len(),

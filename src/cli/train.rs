@@ -6,6 +6,7 @@ use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
+use crate::files;
 use crate::models::{self, Positions, Scan, Shape};
 use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
 use anyhow::Context;
@@ -322,7 +323,7 @@ fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::
         }
         tokenizer.save(&tokenizer_file)?;
     }
-    write_atomically(&file, config.to_toml()?.as_bytes())?;
+    files::write(&file, config.to_toml()?.as_bytes())?;
     Ok(lock)
 }
 
@@ -339,16 +340,7 @@ fn write_metrics(path: &Path, outcome: &Outcome) -> anyhow::Result<()> {
     for point in &outcome.curve {
         writer.serialize(point)?;
     }
-    write_atomically(path, &writer.into_inner()?)
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let failed = || format!("cannot write {}", path.display());
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).with_context(failed)?;
-    std::io::Write::write_all(&mut file, bytes).with_context(failed)?;
-    file.persist(path).with_context(failed)?;
-    Ok(())
+    files::write(path, &writer.into_inner()?)
 }
 
 /// Set by Ctrl-C; the step under way is finished and a checkpoint written.

@@ -1,6 +1,6 @@
 //! Scales, ticks and how numbers are printed on them.
 
-use crate::suite::schema::Scale;
+use crate::experiment::schema::Scale;
 
 /// One axis: where values lie on it and which are marked.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@ use super::font::text_width;
 use super::marks;
 use super::palette::DOTTED;
 use super::scene::{Anchor, Ink, Shape};
-use crate::suite::schema::Scale;
+use crate::experiment::schema::Scale;
 
 /// Horizontal bars, one a series, so that names have room.
 pub(super) fn draw(page: &mut Page, figure: &Figure) {

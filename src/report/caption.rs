@@ -5,7 +5,7 @@ use super::figure::{MOST_POINTS, Panel};
 use super::palette;
 use super::roofline;
 use super::source::Row;
-use crate::suite::schema::{Kind, PlotKind, PlotSpec};
+use crate::experiment::schema::{Kind, PlotKind, PlotSpec};
 use std::collections::BTreeSet;
 
 /// n, interval and what was the same for all marks.

@@ -9,7 +9,7 @@ use super::marks;
 use super::palette::{DOTTED, Style};
 use super::roofline;
 use super::scene::{Anchor, Ink, Point, Scene, Shape};
-use crate::suite::schema::PlotKind;
+use crate::experiment::schema::PlotKind;
 
 /// Width of a plot for slides, pages and screens, in CSS pixels.
 pub const WIDE: f64 = 960.0;

@@ -4,9 +4,9 @@ use super::figure::{LEVEL, estimate};
 use super::palette;
 use super::source::{Row, Source};
 use crate::claims::Answer;
+use crate::record::metrics::{METRICS, Metric, find};
 use crate::stats::bootstrap::{Resampling, Statistic, difference, ratio};
 use crate::stats::{Interval, median};
-use crate::suite::metrics::{METRICS, Metric, find};
 use anyhow::bail;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -237,7 +237,7 @@ fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
     differ("seed", a.seed.to_string(), b.seed.to_string());
     differ("threads", a.threads.to_string(), b.threads.to_string());
     differ("version", a.version.clone(), b.version.clone());
-    let corpus = |m: &crate::suite::output::Manifest| match &m.corpus {
+    let corpus = |m: &crate::results::output::Manifest| match &m.corpus {
         Some(corpus) => format!(
             "{} ({}\u{2026})",
             corpus.name,
@@ -246,7 +246,7 @@ fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
         None => "none".into(),
     };
     differ("corpus", corpus(a), corpus(b));
-    let facts = |m: &crate::suite::output::Manifest| super::inventory::facts(&m.machine);
+    let facts = |m: &crate::results::output::Manifest| super::inventory::facts(&m.machine);
     let (old, new) = (facts(a), facts(b));
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
@@ -259,7 +259,7 @@ fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
         match b.experiments.iter().find(|e| e.id == experiment.id) {
             None => found.push(format!("experiment {} is only in the first", experiment.id)),
             Some(other) => {
-                let strip = |e: &crate::suite::schema::Experiment| {
+                let strip = |e: &crate::experiment::schema::Experiment| {
                     let mut e = e.clone();
                     e.plots.clear();
                     toml::to_string(&e)

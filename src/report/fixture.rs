@@ -5,9 +5,9 @@ mod timings;
 mod training;
 
 use crate::claims;
-use crate::suite::Record;
-use crate::suite::output::{self, CorpusUsed, Manifest, State, Status};
-use crate::suite::schema::Experiment;
+use crate::experiment::schema::Experiment;
+use crate::record::Record;
+use crate::results::output::{self, CorpusUsed, Manifest, State, Status};
 use experiments::EXPERIMENTS;
 use serde_json::json;
 use std::path::Path;
@@ -50,7 +50,7 @@ fn base(experiment: &str, run: &str, model: &str) -> Record {
 
 impl Fixture {
     fn add(&mut self, base: &Record, metric: &str, x: Option<f64>, value: Option<f64>) {
-        let unit = crate::suite::metrics::find(metric)
+        let unit = crate::record::metrics::find(metric)
             .expect("a documented metric")
             .unit
             .to_string();

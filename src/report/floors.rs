@@ -4,8 +4,8 @@ use super::axis::exact;
 use super::figure::Floor;
 use super::palette;
 use super::source::{Row, Source};
+use crate::experiment::schema::{Experiment, PlotKind, PlotSpec};
 use crate::stats::median;
-use crate::suite::schema::{Experiment, PlotKind, PlotSpec};
 
 /// The dotted lines of one panel: the floor metric, then each baseline. `inside` says whether a
 /// record belongs to the panel.

@@ -11,8 +11,8 @@ use super::tables::{self, Table};
 use super::terminal;
 use crate::claims::published::CLAIM;
 use crate::claims::{self, Verdict};
-use crate::suite::metrics;
-use crate::suite::schema::{Experiment, Explanation};
+use crate::experiment::schema::{Experiment, Explanation};
+use crate::record::metrics;
 use askama::Template;
 use sentences::{method, more, notes, rerun, run_summary, subtitle};
 
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn explanations_name_comparisons_that_exist() {
-        for loaded in crate::suite::embedded::all().expect("they are well formed") {
+        for loaded in crate::experiment::embedded::all().expect("they are well formed") {
             let Some(explanation) = loaded.experiment.explanation else {
                 continue;
             };

@@ -4,7 +4,7 @@ use super::axis::{significant, thousands};
 use super::palette;
 use super::source::Source;
 use super::tables::{Cell, Table, number, text};
-use crate::suite::output::{Manifest, RunEntry, State};
+use crate::results::output::{Manifest, RunEntry, State};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The leaves of a JSON value by their paths.
@@ -167,8 +167,9 @@ fn from_config(run: &RunEntry, key: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::suite::expand::{Context, expand};
-    use crate::suite::{embedded, texts::Texts};
+    use crate::experiment::embedded;
+    use crate::runs::expand::{Context, expand};
+    use crate::runs::texts::Texts;
 
     #[test]
     fn a_run_without_records_is_listed_with_what_its_configuration_says() {

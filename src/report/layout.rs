@@ -2,7 +2,7 @@
 
 use super::axis::Axis;
 use super::figure::Figure;
-use crate::suite::schema::{PlotKind, Scale};
+use crate::experiment::schema::{PlotKind, Scale};
 
 /// The ordinate of all panels: it shows every value, floor, and as much of the intervals as fits.
 pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {

@@ -5,7 +5,7 @@ use super::chart::Frame;
 use super::figure::{Figure, Panel, Series};
 use super::palette::{DOTTED, Marker, Style};
 use super::scene::{Ink, Point, Shape};
-use crate::suite::schema::PlotKind;
+use crate::experiment::schema::PlotKind;
 use std::f64::consts::TAU;
 
 /// Pixels between the markers of a curve.

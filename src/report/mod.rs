@@ -28,10 +28,10 @@ pub mod terminal;
 #[cfg(test)]
 mod tests;
 
+use crate::files;
 use anyhow::Context;
 use figure::Figure;
 use source::Source;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// Directory of the plots in an output directory.
@@ -48,7 +48,7 @@ pub fn build(dir: &Path) -> anyhow::Result<()> {
     let source = Source::open(dir)?;
     let figures = figures(&source, dir)?;
     write_plots(dir, &figures)?;
-    write_atomically(&dir.join(REPORT), html::page(&source, &figures)?.as_bytes())
+    files::write(&dir.join(REPORT), html::page(&source, &figures)?.as_bytes())
 }
 
 /// Writes only the plots and returns their paths.
@@ -77,7 +77,7 @@ pub fn planned(source: &Source, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The figures of each experiment of the manifest, in its order.
 fn figures(source: &Source, dir: &Path) -> anyhow::Result<Vec<Vec<Figure>>> {
-    let of_experiment = |experiment: &crate::suite::schema::Experiment| {
+    let of_experiment = |experiment: &crate::experiment::schema::Experiment| {
         let figures = experiment
             .plots
             .iter()
@@ -90,7 +90,7 @@ fn figures(source: &Source, dir: &Path) -> anyhow::Result<Vec<Vec<Figure>>> {
         .iter()
         .map(of_experiment)
         .collect::<anyhow::Result<_>>();
-    all.with_context(|| format!("{}", dir.join(crate::suite::output::MANIFEST).display()))
+    all.with_context(|| format!("{}", dir.join(crate::results::output::MANIFEST).display()))
 }
 
 /// Writes every figure that shows something.
@@ -98,6 +98,7 @@ fn write_plots(dir: &Path, figures: &[Vec<Figure>]) -> anyhow::Result<Vec<PathBu
     let folder = dir.join(PLOTS);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the directory {}", folder.display()))?;
+    files::sweep(&folder);
     let mut written = Vec::new();
     for figure in figures
         .iter()
@@ -107,28 +108,9 @@ fn write_plots(dir: &Path, figures: &[Vec<Figure>]) -> anyhow::Result<Vec<PathBu
         let scene = chart::draw(figure, chart::WIDE);
         for (extension, bytes) in [("svg", scene.svg()?.into_bytes()), ("png", scene.png()?)] {
             let path = folder.join(format!("{}.{extension}", figure.file));
-            write_atomically(&path, &bytes)?;
+            files::write(&path, &bytes)?;
             written.push(path);
         }
     }
     Ok(written)
-}
-
-/// Writes a file beside its place and moves it there, so that no reader ever sees half of it.
-fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let write = || -> anyhow::Result<()> {
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".writing-");
-        #[cfg(unix)]
-        {
-            // Readable as any other file, not only by its owner as temporary files are.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(std::fs::Permissions::from_mode(0o666));
-        }
-        let mut file = builder.tempfile_in(path.parent().unwrap_or(Path::new(".")))?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().with_context(|| format!("cannot write {}", path.display()))
 }

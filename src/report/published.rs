@@ -3,7 +3,7 @@
 use super::tables::{Cell, Table, text};
 use super::terminal::Look;
 use crate::claims::published::{Compared, Outcome};
-use crate::suite::schema::Experiment;
+use crate::experiment::schema::Experiment;
 use comfy_table::{ContentArrangement, presets};
 
 /// Columns of a table that goes to a file or a pipe.

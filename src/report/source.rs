@@ -2,11 +2,12 @@
 
 use crate::claims::Verdict;
 use crate::claims::published::Compared;
-use crate::suite::output::{
+use crate::record::ColumnValue;
+use crate::record::Record;
+use crate::results::output::{
     Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_published,
     read_results, read_runs, read_verdicts,
 };
-use crate::suite::{Record, schema::ColumnValue};
 use anyhow::{Context, bail};
 use std::collections::BTreeMap;
 use std::io::ErrorKind;

@@ -9,8 +9,8 @@ use super::figure::Figure;
 use super::roofline;
 use super::terminal;
 use crate::claims::Verdict;
+use crate::experiment::schema::PlotKind;
 use crate::stats::Interval;
-use crate::suite::schema::PlotKind;
 
 /// A table of the page.
 #[derive(Debug, Clone, PartialEq, Default)]

@@ -5,7 +5,7 @@ use super::scene::{Anchor, Scene, Shape};
 use super::source::Source;
 use super::*;
 use crate::report::fixture;
-use crate::suite::output;
+use crate::results::output;
 use std::fs;
 use tempfile::TempDir;
 

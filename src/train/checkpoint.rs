@@ -8,17 +8,16 @@
 use super::optimizer::Optimizer;
 use super::{Point, Stop, TrainSettings};
 use crate::data::Cursor;
+use crate::files::{self, sha256};
 use crate::models::{self, Model, ModelConfig};
 use crate::nn::Parameter;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 /// File name inside an output directory.
 pub const FILE: &str = "checkpoint.safetensors";
-const TEMPORARY: &str = ".checkpoint-";
 const KEY: &str = "seqduel";
 
 /// What results depend on, all of it: two runs with equal identities give equal results.
@@ -49,7 +48,7 @@ impl Identity {
     /// SHA-256 of the canonical JSON, hex.
     pub fn hash(&self) -> String {
         let json = serde_json::to_vec(self).expect("plain data");
-        hex(&Sha256::digest(json))
+        sha256(json)
     }
 
     /// The keys that differ from `other`, with both values.
@@ -218,32 +217,10 @@ pub fn save(
     // One entry only: the order of several would differ from file to file.
     let entries = HashMap::from([(KEY.to_string(), json)]);
     let file = safetensors::serialize(views, Some(entries)).expect("names differ");
-    write_atomically(path, &file).map_err(|source| CheckpointError::Io {
+    files::write_atomically(path, &file).map_err(|source| CheckpointError::Io {
         path: path.into(),
         source,
     })
-}
-
-fn write_atomically(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
-    let directory = directory.unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .tempfile_in(directory)?;
-    std::io::Write::write_all(&mut file, bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    Ok(())
-}
-
-/// Removes what a killed process left half written.
-pub(super) fn remove_leftovers(directory: &Path) {
-    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
-            // A leftover that cannot be removed does no harm.
-            let _ = std::fs::remove_file(entry.path());
-        }
-    }
 }
 
 /// A checkpoint file in memory, its metadata understood.
@@ -378,8 +355,4 @@ pub fn resume(
 
 fn to_bytes(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|v| v.to_le_bytes()).collect()
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -6,6 +6,7 @@ use super::{
     learning_rate, step,
 };
 use crate::data::{Batch, Source, Split};
+use crate::files;
 use crate::models::{self, Model, Output, Positions, Shape};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
@@ -115,7 +116,7 @@ impl<'a> Run<'a> {
             position: Position::default(),
         };
         if let (Some(directory), Some(file)) = (directory, &run.file) {
-            checkpoint::remove_leftovers(directory);
+            files::sweep(directory);
             let saved = checkpoint::resume(file, model, &mut run.optimizer, &run.identity)?;
             if let Some(position) = saved {
                 if let Some(cursor) = &position.cursor {
@@ -276,5 +277,5 @@ fn fingerprint(batches: &[Batch]) -> String {
         }
         hash.update(batch.mask.iter().map(|&m| m as u8).collect::<Vec<_>>());
     }
-    checkpoint::hex(&hash.finalize())
+    files::hex(&hash.finalize())
 }

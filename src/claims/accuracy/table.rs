@@ -2,8 +2,8 @@
 
 use crate::claims::comparison::{ATTENTION, RECURRENT};
 use crate::claims::select::{by_run, distinct, runs_with};
+use crate::record::Record;
 use crate::stats::mean;
-use crate::suite::Record;
 
 /// The sweep and its words.
 pub(in crate::claims) struct Question {

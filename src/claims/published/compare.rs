@@ -3,8 +3,8 @@
 use super::expected::{Expected, ExpectedRow, Statistic};
 use super::{Compared, Outcome, select};
 use crate::data::corpus;
+use crate::record::Record;
 use crate::stats::{Interval, mean, mean_interval, median, median_interval};
-use crate::suite::Record;
 use std::collections::BTreeMap;
 
 /// What the table depends on besides the records.

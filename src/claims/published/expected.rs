@@ -1,8 +1,9 @@
 //! The expected-values file and its checks. Every table refuses unknown keys.
 
 use super::select::Selection;
-use crate::suite::parse::{ConfigError, place};
-use crate::suite::{Record, metrics};
+use crate::files::{ConfigError, place};
+use crate::record::Record;
+use crate::record::metrics;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
 //! Which records a row means, and the value of each run.
 
 use super::ExpectedRow;
-use crate::suite::Record;
-use crate::suite::schema::ColumnValue;
+use crate::record::ColumnValue;
+use crate::record::Record;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 

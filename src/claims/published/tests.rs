@@ -1,7 +1,7 @@
 //! The table from synthetic records, and what a malformed file is told.
 
 use super::*;
-use crate::suite::Record;
+use crate::record::Record;
 
 const FILE: &str = r#"
 [[row]]

@@ -2,8 +2,8 @@
 
 use super::judged;
 use crate::claims::Answer;
+use crate::record::Record;
 use crate::stats::random::SplitMix64;
-use crate::suite::Record;
 
 const LENGTHS: [usize; 4] = [50, 100, 200, 400];
 

@@ -2,8 +2,8 @@
 
 use super::judged;
 use crate::claims::Answer;
+use crate::record::Record;
 use crate::stats::random::SplitMix64;
-use crate::suite::Record;
 
 const CONTEXTS: [usize; 5] = [4, 16, 32, 64, 128];
 

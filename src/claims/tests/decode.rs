@@ -3,7 +3,7 @@
 use super::judged;
 use crate::claims::Answer;
 use crate::claims::testing::timed;
-use crate::suite::Record;
+use crate::record::Record;
 
 const CONTEXTS: [usize; 4] = [16, 128, 1024, 4096];
 

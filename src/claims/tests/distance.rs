@@ -3,7 +3,7 @@
 use super::judged;
 use crate::claims::Answer;
 use crate::claims::testing::{Trained, trained};
-use crate::suite::Record;
+use crate::record::Record;
 
 const DELAYS: [usize; 4] = [20, 50, 100, 200];
 

@@ -2,7 +2,7 @@
 
 use super::judged;
 use crate::claims::Answer;
-use crate::suite::Record;
+use crate::record::Record;
 
 const LENGTHS: [usize; 3] = [128, 512, 2048];
 const BATCHES: [usize; 2] = [1, 16];

@@ -3,7 +3,7 @@
 use super::judged;
 use crate::claims::Answer;
 use crate::claims::testing::timed;
-use crate::suite::Record;
+use crate::record::Record;
 
 const LENGTHS: [usize; 5] = [128, 512, 2048, 4096, 8192];
 

@@ -2,7 +2,7 @@
 
 use super::judged;
 use crate::claims::Answer;
-use crate::suite::Record;
+use crate::record::Record;
 
 /// Runs that answer right up to `kept(model, width, seed)` tokens and guess beyond.
 fn records(seeds: u64, kept: impl Fn(&str, usize, u64) -> f64) -> Vec<Record> {

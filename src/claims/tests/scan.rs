@@ -3,7 +3,7 @@
 use super::judged;
 use crate::claims::Answer;
 use crate::claims::testing::timed_series;
-use crate::suite::Record;
+use crate::record::Record;
 
 const SERIES: [(&str, Option<&str>); 5] = [
     ("lstm", None),

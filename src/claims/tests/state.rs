@@ -2,8 +2,8 @@
 
 use super::judged;
 use crate::claims::Answer;
+use crate::record::Record;
 use crate::stats::random::SplitMix64;
-use crate::suite::Record;
 
 const TASKS: [(&str, f64); 3] = [
     ("parity", 0.5),

@@ -2,8 +2,8 @@
 
 use super::judged;
 use crate::claims::Answer;
+use crate::record::Record;
 use crate::stats::random::SplitMix64;
-use crate::suite::Record;
 
 /// Three runs a model whose gradients fall at `rate(model, trained)` nats a token.
 fn records(noise: f64, rate: impl Fn(&str, bool) -> f64) -> Vec<Record> {

@@ -1,8 +1,8 @@
 //! Named corpora, fetched once, checked and cached; and any UTF-8 file.
 
 use super::DataError;
-use sha2::{Digest, Sha256};
-use std::io::{self, Write};
+use crate::files::{self, sha256};
+use std::io;
 use std::path::{Path, PathBuf};
 
 mod clean;
@@ -206,15 +206,8 @@ fn cached(
             remedy: "its source has changed or a proxy altered it; use another corpus or a file of your own with --corpus FILE".into(),
         });
     }
-    write_atomically(&path, text.as_bytes())?;
+    write(&path, text.as_bytes())?;
     Ok(text)
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn read_file(name: &str) -> Result<String, DataError> {
@@ -282,21 +275,11 @@ fn unknown(name: &str) -> DataError {
     }
 }
 
-/// Writes a file so that it is there whole or not at all; makes its directory.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    let write = || -> io::Result<()> {
-        let directory = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let directory = directory.unwrap_or(Path::new("."));
-        std::fs::create_dir_all(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        Ok(())
-    };
-    write().map_err(|cause| DataError::File {
+/// Writes a file whole or not at all; makes its directory.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    let directory = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = directory.and_then(|()| files::write_atomically(path, bytes));
+    written.map_err(|cause| DataError::File {
         action: "write",
         path: path.into(),
         cause,

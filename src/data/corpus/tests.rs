@@ -106,16 +106,14 @@ fn without_network_and_cache_the_error_says_what_to_type() {
 fn a_file_is_written_whole_or_an_error_names_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a/b.txt");
-    write_atomically(&path, b"one").unwrap();
-    write_atomically(&path, b"two").unwrap();
+    write(&path, b"one").unwrap();
+    write(&path, b"two").unwrap();
     assert_eq!(std::fs::read(&path).unwrap(), b"two");
     assert_eq!(
         std::fs::read_dir(path.parent().unwrap()).unwrap().count(),
         1
     );
-    let error = write_atomically(&path.join("c"), b"")
-        .unwrap_err()
-        .to_string();
+    let error = write(&path.join("c"), b"").unwrap_err().to_string();
     assert!(
         error.contains("cannot write") && error.contains("b.txt"),
         "{error}"

@@ -156,7 +156,7 @@ impl Tokenizer {
     /// Writes `tokenizer.json`, atomically.
     pub fn save(&self, path: &Path) -> Result<(), DataError> {
         let json = serde_json::to_vec_pretty(self).expect("a tokenizer is plain data");
-        super::corpus::write_atomically(path, &json)
+        super::corpus::write(path, &json)
     }
 
     /// Reads what [`save`](Self::save) wrote.

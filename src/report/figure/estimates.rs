@@ -1,9 +1,9 @@
 //! Estimates with intervals at each abscissa, and the curves of single runs.
 
 use super::{Estimate, LEVEL, MOST_POINTS};
+use crate::experiment::schema::{PlotKind, PlotSpec};
 use crate::report::source::Row;
 use crate::stats::{median, median_interval, wilson};
-use crate::suite::schema::{PlotKind, PlotSpec};
 use std::collections::BTreeMap;
 
 /// One estimate a value of x (of all values, for bars).

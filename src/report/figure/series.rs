@@ -2,11 +2,11 @@
 
 use super::Series;
 use super::estimates::{estimates, medians, runs};
+use crate::experiment::schema::{PlotKind, PlotSpec};
 use crate::report::palette;
 use crate::report::roofline::{self, Roofs};
 use crate::report::source::Row;
 use crate::stats::median;
-use crate::suite::schema::{PlotKind, PlotSpec};
 use std::collections::BTreeMap;
 
 /// The series of the rows of one panel, in order of models and variants.

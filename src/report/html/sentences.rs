@@ -2,10 +2,10 @@
 
 use crate::claims::published::CLAIM;
 use crate::claims::{Claim, Verdict};
+use crate::experiment::schema::{Experiment, Kind};
 use crate::report::axis::{exact, significant, thousands};
 use crate::report::source::Source;
-use crate::suite::output::State;
-use crate::suite::schema::{Experiment, Kind};
+use crate::results::output::State;
 
 pub(super) fn more(verdict: &Verdict, claim: Option<&Claim>) -> Option<String> {
     let observations = claim.map_or("seeds or repeats", |c| c.observations);

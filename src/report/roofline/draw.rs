@@ -7,7 +7,7 @@ use super::super::font::text_width;
 use super::super::marks::marker;
 use super::super::scene::{Anchor, Ink, Point, Shape};
 use super::{NAMED, Roofs};
-use crate::suite::schema::Scale;
+use crate::experiment::schema::Scale;
 
 /// Radius of the mark of a whole step, and of an operation.
 const LARGE: f64 = 8.0;

@@ -3,7 +3,7 @@ use super::super::fixture;
 use super::super::palette;
 use super::super::scene::{Ink, Shape};
 use super::*;
-use crate::suite::Record;
+use crate::record::Record;
 
 /// Rows of one run: 2 GFLOP on 1 GB in a step of 0.1 s under 100 GFLOP/s, 10 and 40 GB/s.
 fn rows() -> Vec<(Row, f64)> {

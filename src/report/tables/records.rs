@@ -1,12 +1,12 @@
 //! Tables of what the records of an experiment hold: its models, timings and search.
 
 use super::{Cell, Table, number, numeric, text, with_interval};
+use crate::experiment::schema::{Experiment, Kind};
+use crate::record::Record;
 use crate::report::axis::{exact, significant, thousands};
 use crate::report::figure::{Estimate, estimate};
 use crate::report::palette;
 use crate::report::source::{Row, Source, compare_fields};
-use crate::suite::Record;
-use crate::suite::schema::{Experiment, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Records grouped by the values of some columns, in order of models, then of the columns.

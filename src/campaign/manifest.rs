@@ -1,0 +1,131 @@
+//! What `suite.json` says of a suite, and whether a directory's results were made with the same.
+
+use super::OtherSettings;
+use super::clock;
+use super::plan::{Plan, Suite};
+use crate::experiment::check;
+use crate::experiment::schema::Experiment;
+use crate::files::sha256;
+use crate::measure::machine::Machine;
+use crate::results::directory::{Directory, FORMAT};
+use crate::results::output::{Manifest, Planned};
+use crate::runs::texts::Texts;
+use anyhow::{Result, bail};
+
+/// The manifest to write: that of the directory with these experiments added, or a new one. Refuses
+/// to go on with other settings than before.
+pub(super) fn manifest(
+    suite: &Suite,
+    plan: &Plan,
+    texts: &Texts,
+    directory: &Directory,
+) -> Result<Manifest> {
+    let needs_text = plan
+        .runs
+        .iter()
+        .any(|run| run.record.task.as_deref() == Some(check::TEXT));
+    let corpus = match needs_text {
+        true => Some(texts.used()?),
+        false => None,
+    };
+    let mut manifest = match directory.manifest()? {
+        Some(manifest) => manifest,
+        None => Manifest {
+            format: FORMAT,
+            suite: suite.name.clone(),
+            profile: suite.profile.clone(),
+            seed: suite.seed,
+            threads: suite.threads,
+            command: suite.command.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            machine: serde_json::to_value(Machine::detect())?,
+            corpus: corpus.clone(),
+            experiments: Vec::new(),
+            plan: Default::default(),
+            skipped: Vec::new(),
+            started: clock::now(),
+            wall_seconds: 0.0,
+        },
+    };
+    let refuse = |what: &str,
+                  before: &dyn std::fmt::Display,
+                  now: &dyn std::fmt::Display|
+     -> Result<()> {
+        bail!(OtherSettings(format!(
+            "{} holds results made with {what} {before}, not {now}; give the same settings to go \
+             on, choose another place with --out DIR, or delete that directory",
+            directory.path().display()
+        )))
+    };
+    if manifest.format != FORMAT {
+        refuse("layout", &manifest.format, &FORMAT)?;
+    }
+    if manifest.profile != suite.profile {
+        refuse("profile", &manifest.profile, &suite.profile)?;
+    }
+    if manifest.seed != suite.seed {
+        refuse("seed", &manifest.seed, &suite.seed)?;
+    }
+    if manifest.threads != suite.threads {
+        refuse("threads", &manifest.threads, &suite.threads)?;
+    }
+    match (&manifest.corpus, corpus) {
+        (Some(before), Some(now)) if before.sha256 != now.sha256 => {
+            refuse("corpus", &before.name, &now.name)?;
+        }
+        (None, now) => manifest.corpus = now,
+        _ => {}
+    }
+    for experiment in &suite.experiments {
+        let settings = sha256(serde_json::to_string(experiment)?);
+        let runs = plan
+            .runs
+            .iter()
+            .filter(|run| run.experiment == experiment.id);
+        let planned = Planned {
+            settings,
+            runs: runs.map(|run| run.id.clone()).collect(),
+        };
+        match manifest.plan.get(&experiment.id) {
+            Some(before) if before.settings != planned.settings => {
+                let what = format!("other settings of experiment {}:", experiment.id);
+                let old = manifest.experiments.iter().find(|e| e.id == experiment.id);
+                let (old, new) = difference(old, experiment)?;
+                refuse(&what, &old, &new)?;
+            }
+            Some(_) => {}
+            None => manifest.experiments.push(experiment.clone()),
+        }
+        manifest.plan.insert(experiment.id.clone(), planned);
+        manifest
+            .skipped
+            .retain(|skipped| skipped.experiment != experiment.id);
+    }
+    manifest.skipped.extend(plan.skipped.iter().cloned());
+    Ok(manifest)
+}
+
+/// The first value in which two experiments differ, before and now, with its key.
+fn difference(old: Option<&Experiment>, new: &Experiment) -> Result<(String, String)> {
+    fn find(key: &str, a: &serde_json::Value, b: &serde_json::Value) -> Option<(String, String)> {
+        use serde_json::Value::{Null, Object};
+        match (a, b) {
+            (Object(a), Object(b)) => a.keys().chain(b.keys()).find_map(|name| {
+                let key = if key.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{key}.{name}")
+                };
+                find(
+                    &key,
+                    a.get(name).unwrap_or(&Null),
+                    b.get(name).unwrap_or(&Null),
+                )
+            }),
+            (a, b) if a == b => None,
+            (a, b) => Some((format!("{key} = {a}"), b.to_string())),
+        }
+    }
+    let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(new)?);
+    Ok(find("", &old, &new).unwrap_or(("before".into(), "now".into())))
+}

@@ -1,0 +1,141 @@
+//! Checks of every value of a resolved experiment, before anything runs.
+
+mod plots;
+mod settings;
+
+use super::schema::{Experiment, Gates};
+use crate::models;
+use crate::record::word;
+
+/// A value that cannot be run, by its key (`settings.batch`, `sweep.delay[1]`, `models[0].model`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fault {
+    /// Key within the experiment.
+    pub key: String,
+    /// Key, value and what is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl Fault {
+    /// `key = value` is wrong; `remedy` says what to do.
+    pub fn new(
+        key: impl Into<String>,
+        value: impl std::fmt::Display,
+        remedy: impl Into<String>,
+    ) -> Self {
+        let key = key.into();
+        Fault {
+            problem: format!("{key} = {value} cannot be run"),
+            remedy: remedy.into(),
+            key,
+        }
+    }
+
+    /// A key that must be there is not.
+    pub fn missing(key: &str, why: &str) -> Self {
+        Fault {
+            key: key.into(),
+            problem: format!("{key} is missing"),
+            remedy: format!("{why} needs it"),
+        }
+    }
+}
+
+/// Modes of throughput runs.
+pub const MODES: [&str; 5] = ["train-step", "forward", "decode", LAYER, DECAY];
+/// The mode that times one GRU layer of `vocab` inputs, forward and backward, fused and step by step.
+pub const LAYER: &str = "layer";
+/// The mode that follows the gradient of one Elman layer back in time; nothing is timed.
+pub const DECAY: &str = "decay";
+/// The task name of text runs.
+pub const TEXT: &str = "text";
+
+/// Checks every value by itself and in combination; sizes of models are checked by expansion.
+pub fn check(experiment: &Experiment) -> Result<(), Fault> {
+    check_names(experiment)?;
+    check_models(experiment)?;
+    settings::check_settings("settings", experiment.kind, &experiment.settings)?;
+    settings::check_sweep(experiment)?;
+    settings::check_tune(experiment)?;
+    plots::check_plots(experiment)
+}
+
+fn check_names(experiment: &Experiment) -> Result<(), Fault> {
+    let id = &experiment.id;
+    let readable = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if id.is_empty() || id.len() > 40 || !id.chars().all(readable) {
+        return Err(Fault::new(
+            "id",
+            format!("{id:?}"),
+            "use at most 40 of a-z, 0-9 and -",
+        ));
+    }
+    if !experiment.margin.is_finite() || experiment.margin < 0.0 {
+        return Err(Fault::new(
+            "margin",
+            experiment.margin,
+            "give a number from 0",
+        ));
+    }
+    Ok(())
+}
+
+fn check_models(experiment: &Experiment) -> Result<(), Fault> {
+    let known: Vec<&str> = models::MODELS.iter().map(|row| row.name).collect();
+    if experiment.models.is_empty() {
+        return Err(Fault::new(
+            "models",
+            "[]",
+            format!("name some of {}", known.join(", ")),
+        ));
+    }
+    for (i, series) in experiment.models.iter().enumerate() {
+        let (key, name) = (format!("models[{i}]"), series.model.as_str());
+        let Ok(row) = models::row(name) else {
+            let remedy = format!("known models: {}", known.join(", "));
+            return Err(Fault::new(key + ".model", format!("{name:?}"), remedy));
+        };
+        if series.gates == Some(Gates::Chrono) && !row.gated {
+            let remedy =
+                "only lstm, gru, mingru and minlstm have gates with a chrono initialisation";
+            return Err(Fault::new(key + ".gates", "\"chrono\"", remedy));
+        }
+        if let Some(scan) = series.scan.filter(|_| !row.scanned) {
+            let (scan, remedy) = (word(scan), "only mingru and minlstm scan; leave it out");
+            return Err(Fault::new(key + ".scan", format!("{scan:?}"), remedy));
+        }
+        for (what, value, least) in [("radius", series.radius, 1e-3), ("clip", series.clip, 1e-6)] {
+            let absent = |value: &f64| what == "clip" && *value == 0.0;
+            if let Some(value) = value.filter(|v| !absent(v) && !(least..=1e6).contains(v)) {
+                let remedy = format!("give a number from {least} to 1000000");
+                return Err(Fault::new(format!("{key}.{what}"), value, remedy));
+            }
+        }
+        if let Some(radius) = series.radius.filter(|_| name != "elman") {
+            let remedy = "only elman has a recurrent matrix that a radius describes; leave it out";
+            return Err(Fault::new(key + ".radius", radius, remedy));
+        }
+        if series.layers == Some(0) {
+            return Err(Fault::new(key + ".layers", 0, "give at least 1"));
+        }
+        if experiment.models[..i].contains(series) {
+            return Err(Fault::new(
+                key,
+                format!("{name:?}"),
+                "it is listed twice; remove one",
+            ));
+        }
+    }
+    let reference = experiment.settings.reference.as_deref();
+    if let Some(name) = reference.filter(|r| experiment.models.iter().all(|s| s.model != *r)) {
+        let remedy = "name a model of this experiment";
+        return Err(Fault::new(
+            "settings.reference",
+            format!("{name:?}"),
+            remedy,
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,257 @@
+//! Settings, sweeps and the learning-rate search, value by value.
+
+use super::{Fault, MODES, TEXT};
+use crate::data::tasks;
+use crate::experiment::schema::{Experiment, Kind, Settings, Threads};
+use crate::record::Record;
+
+// Far above anything a CPU finishes: larger values are slips of the keyboard.
+const MOST: usize = 1 << 30;
+const MOST_SEEDS: usize = 10_000;
+
+pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
+    let key = |name: &str| format!("{root}.{name}");
+    let sizes = [
+        ("width", s.width),
+        ("layers", s.layers),
+        ("heads", s.heads),
+        ("chrono", s.chrono),
+        ("vocab", s.vocab),
+        ("seq_len", s.seq_len),
+        ("batch", s.batch),
+        ("tokens_per_batch", s.tokens_per_batch),
+        ("steps", s.steps),
+        ("validate_every", s.validate_every),
+        ("validation_sequences", s.validation_sequences),
+        ("test_sequences", s.test_sequences),
+        ("checkpoint_every", s.checkpoint_every),
+        ("max_characters", s.max_characters),
+        ("repeats", s.repeats),
+        ("decode_batch", s.decode_batch),
+        ("gradient_sequences", s.gradient_sequences),
+    ];
+    for (name, value) in sizes {
+        if let Some(value) = value {
+            size(&key(name), value)?;
+        }
+    }
+    for (i, value) in s.test_multiples.iter().flatten().enumerate() {
+        size(&key(&format!("test_multiples[{i}]")), *value)?;
+    }
+    distinct(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
+    for (i, value) in s.probe_context.iter().flatten().enumerate() {
+        size(&key(&format!("probe_context[{i}]")), *value)?;
+    }
+    distinct(&key("probe_context"), s.probe_context.as_deref(), false)?;
+    // Each is a run, and the seeds of the search begin at TUNING_SEEDS.
+    if let Some(seeds) = s.seeds.filter(|seeds| !(1..=MOST_SEEDS).contains(seeds)) {
+        let remedy = format!("give a number from 1 to {MOST_SEEDS}");
+        return Err(Fault::new(key("seeds"), seeds, remedy));
+    }
+    let numbers = [
+        ("seconds", s.seconds, 1e-3, 1e6),
+        ("learning_rate", s.learning_rate, 1e-9, 10.0),
+        ("final_lr_ratio", s.final_lr_ratio, 0.0, 1.0),
+        ("weight_decay", s.weight_decay, 0.0, 10.0),
+        ("beta2", s.beta2, 0.0, 0.999_999),
+        ("clip", s.clip, 0.0, 1e6),
+        ("stop_when_accuracy", s.stop_when_accuracy, 0.0, 1.0),
+        ("forget_bias", s.forget_bias, -100.0, 100.0),
+        ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),
+    ];
+    for (name, value, low, high) in numbers {
+        if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
+            let remedy = format!("give a number from {low} to {high}");
+            return Err(Fault::new(key(name), value, remedy));
+        }
+    }
+    threads(&key("threads"), s.threads)?;
+    task(kind, &key("task"), s.task.as_deref())?;
+    equal(&key("equal"), s.equal.as_deref())?;
+    if s.batch.is_some() && s.tokens_per_batch.is_some() {
+        let remedy = format!("{} is given too; keep one of the two", key("batch"));
+        return Err(Fault::new(
+            key("tokens_per_batch"),
+            s.tokens_per_batch.unwrap_or(0),
+            remedy,
+        ));
+    }
+    Ok(())
+}
+
+pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
+    let (sweep, s) = (&experiment.sweep, &experiment.settings);
+    let lists = [
+        ("width", &sweep.width, s.width.is_some()),
+        ("layers", &sweep.layers, s.layers.is_some()),
+        (
+            "batch",
+            &sweep.batch,
+            s.batch.is_some() || s.tokens_per_batch.is_some(),
+        ),
+        ("seq_len", &sweep.seq_len, s.seq_len.is_some()),
+    ];
+    for (name, list, set) in lists {
+        let key = format!("sweep.{name}");
+        for (i, value) in list.iter().flatten().enumerate() {
+            size(&format!("{key}[{i}]"), *value)?;
+        }
+        distinct(&key, list.as_deref(), set)?;
+    }
+    let columns = Record::columns();
+    for (name, list) in sweep.parameters.iter().flatten() {
+        let key = format!("sweep.parameters.{name}");
+        if !columns.contains(name) {
+            let remedy = "only a parameter with a column of its own in the records can be swept";
+            return Err(Fault::new(key, format!("{list:?}"), remedy));
+        }
+        for (i, value) in list.iter().enumerate() {
+            size(&format!("{key}[{i}]"), *value)?;
+        }
+        distinct(
+            &key,
+            Some(list),
+            s.parameters.iter().flatten().any(|(n, _)| n == name),
+        )?;
+    }
+    for (i, value) in sweep.threads.iter().flatten().enumerate() {
+        threads(&format!("sweep.threads[{i}]"), Some(*value))?;
+    }
+    for (i, name) in sweep.task.iter().flatten().enumerate() {
+        task(experiment.kind, &format!("sweep.task[{i}]"), Some(name))?;
+    }
+    for (i, name) in sweep.equal.iter().flatten().enumerate() {
+        equal(&format!("sweep.equal[{i}]"), Some(name))?;
+    }
+    distinct(
+        "sweep.threads",
+        sweep.threads.as_deref(),
+        s.threads.is_some(),
+    )?;
+    distinct("sweep.task", sweep.task.as_deref(), s.task.is_some())?;
+    distinct("sweep.equal", sweep.equal.as_deref(), s.equal.is_some())
+}
+
+pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
+    if experiment.kind == Kind::Throughput {
+        return match experiment.tune {
+            Some(_) => Err(Fault::new(
+                "tune",
+                "{…}",
+                "a throughput experiment trains nothing; remove it",
+            )),
+            None => Ok(()),
+        };
+    }
+    let Some(tune) = &experiment.tune else {
+        return match experiment.settings.learning_rate {
+            Some(_) => Ok(()),
+            None => Err(Fault::missing(
+                "settings.learning_rate",
+                "an experiment without [tune]",
+            )),
+        };
+    };
+    if let Some(rate) = experiment.settings.learning_rate {
+        let remedy =
+            "there is a [tune] that chooses it; give tune.learning_rates with one rate instead";
+        return Err(Fault::new("settings.learning_rate", rate, remedy));
+    }
+    check_settings("tune.settings", experiment.kind, &tune.settings)?;
+    let rates = tune.learning_rates.as_deref().unwrap_or_default();
+    if rates.is_empty() {
+        return Err(Fault::missing("tune.learning_rates", "[tune]"));
+    }
+    for (i, rate) in rates.iter().enumerate() {
+        if !(1e-9..=10.0).contains(rate) {
+            let remedy = "give rates from 1e-9 to 10";
+            return Err(Fault::new(
+                format!("tune.learning_rates[{i}]"),
+                rate,
+                remedy,
+            ));
+        }
+    }
+    distinct("tune.learning_rates", Some(rates), false)
+}
+
+fn size(key: &str, value: usize) -> Result<(), Fault> {
+    match value {
+        0 => Err(Fault::new(key, 0, "give at least 1")),
+        1..=MOST => Ok(()),
+        _ => Err(Fault::new(key, value, format!("give at most {MOST}"))),
+    }
+}
+
+fn threads(key: &str, value: Option<Threads>) -> Result<(), Fault> {
+    match value {
+        Some(Threads::Count(0)) => Err(Fault::new(key, 0, "give at least 1, or \"all\"")),
+        Some(Threads::Count(n)) if n > 4096 => {
+            Err(Fault::new(key, n, "give at most 4096, or \"all\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
+    let Some(name) = name else { return Ok(()) };
+    let known: Vec<&str> = match kind {
+        Kind::Throughput => MODES.to_vec(),
+        Kind::Train => [TEXT]
+            .into_iter()
+            .chain(tasks::TASKS.iter().map(|row| row.name))
+            .collect(),
+    };
+    let plain = match kind {
+        Kind::Throughput => name,
+        Kind::Train => name.split(':').next().unwrap_or(name),
+    };
+    if !known.contains(&plain) {
+        let remedy = format!("use one of {}", known.join(", "));
+        return Err(Fault::new(key, format!("{name:?}"), remedy));
+    }
+    if kind == Kind::Train && name != TEXT {
+        let parsed = name.parse::<tasks::TaskSettings>();
+        parsed.map_err(|error| Fault::new(key, format!("{name:?}"), error.to_string()))?;
+    }
+    Ok(())
+}
+
+fn equal(key: &str, name: Option<&str>) -> Result<(), Fault> {
+    match name {
+        Some(other) if !["parameters", "width", "tokens", "seconds"].contains(&other) => {
+            Err(Fault::new(
+                key,
+                format!("{other:?}"),
+                "use parameters, width, tokens or seconds",
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn distinct<T: PartialEq + std::fmt::Debug>(
+    key: &str,
+    list: Option<&[T]>,
+    set_too: bool,
+) -> Result<(), Fault> {
+    let Some(list) = list else { return Ok(()) };
+    if list.is_empty() {
+        return Err(Fault::new(key, "[]", "give at least one value"));
+    }
+    if set_too {
+        let name = key.trim_start_matches("sweep.");
+        let remedy = format!(
+            "settings.{name} (or what it follows from) is given too; keep {key}, with one value if need be"
+        );
+        return Err(Fault::new(key, format!("{list:?}"), remedy));
+    }
+    match (1..list.len()).find(|&i| list[..i].contains(&list[i])) {
+        Some(i) => Err(Fault::new(
+            format!("{key}[{i}]"),
+            format!("{:?}", list[i]),
+            "it is listed twice; remove one",
+        )),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,241 @@
+//! The experiments that come with the program.
+
+use super::parse::{Loaded, load};
+use crate::claims::published::{Expected, parse};
+use crate::files;
+use crate::files::ConfigError;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+
+/// Id and text of every file in `experiments/`, in the order of the report.
+pub const EXPERIMENTS: &[(&str, &str)] = &[
+    (
+        "speed-long",
+        include_str!("../../experiments/speed-long.toml"),
+    ),
+    (
+        "parallel-clock",
+        include_str!("../../experiments/parallel-clock.toml"),
+    ),
+    (
+        "parallel-graph",
+        include_str!("../../experiments/parallel-graph.toml"),
+    ),
+    ("scan", include_str!("../../experiments/scan.toml")),
+    (
+        "distance-copy",
+        include_str!("../../experiments/distance-copy.toml"),
+    ),
+    (
+        "distance-add",
+        include_str!("../../experiments/distance-add.toml"),
+    ),
+    (
+        "distance-recall",
+        include_str!("../../experiments/distance-recall.toml"),
+    ),
+    (
+        "distance-text",
+        include_str!("../../experiments/distance-text.toml"),
+    ),
+    (
+        "state-tracking",
+        include_str!("../../experiments/state-tracking.toml"),
+    ),
+    (
+        "decode-cost",
+        include_str!("../../experiments/decode-cost.toml"),
+    ),
+    (
+        "quadratic",
+        include_str!("../../experiments/quadratic.toml"),
+    ),
+    (
+        "vanishing",
+        include_str!("../../experiments/vanishing.toml"),
+    ),
+    (
+        "retention",
+        include_str!("../../experiments/retention.toml"),
+    ),
+    (
+        "context-limit",
+        include_str!("../../experiments/context-limit.toml"),
+    ),
+    (
+        "next-word",
+        include_str!("../../experiments/next-word.toml"),
+    ),
+];
+
+/// The same for `experiments/published/`: they reproduce numbers that others published, and judge no
+/// claim of the catalogue.
+pub const PUBLISHED: &[(&str, &str)] = &[
+    (
+        "published-copy-floor",
+        include_str!("../../experiments/published/copy-floor.toml"),
+    ),
+    (
+        "published-copy-length",
+        include_str!("../../experiments/published/copy-length.toml"),
+    ),
+    (
+        "published-copy-bias",
+        include_str!("../../experiments/published/copy-bias.toml"),
+    ),
+    (
+        "published-chrono",
+        include_str!("../../experiments/published/chrono.toml"),
+    ),
+    (
+        "published-adding",
+        include_str!("../../experiments/published/adding.toml"),
+    ),
+    (
+        "published-parity",
+        include_str!("../../experiments/published/parity.toml"),
+    ),
+    (
+        "published-reverse",
+        include_str!("../../experiments/published/reverse.toml"),
+    ),
+    (
+        "published-modular",
+        include_str!("../../experiments/published/modular.toml"),
+    ),
+    (
+        "published-recall",
+        include_str!("../../experiments/published/recall.toml"),
+    ),
+    (
+        "published-nanogpt",
+        include_str!("../../experiments/published/nanogpt.toml"),
+    ),
+    (
+        "published-nanogpt-initial",
+        include_str!("../../experiments/published/nanogpt-initial.toml"),
+    ),
+    (
+        "published-char-models",
+        include_str!("../../experiments/published/char-models.toml"),
+    ),
+    (
+        "published-selective-copy",
+        include_str!("../../experiments/published/selective-copy.toml"),
+    ),
+    (
+        "published-min-scan",
+        include_str!("../../experiments/published/min-scan.toml"),
+    ),
+    (
+        "published-vanishing",
+        include_str!("../../experiments/published/vanishing.toml"),
+    ),
+    (
+        "published-gru-layer",
+        include_str!("../../experiments/published/gru-layer.toml"),
+    ),
+    (
+        "published-context",
+        include_str!("../../experiments/published/context.toml"),
+    ),
+];
+
+/// The expected values, with the file's name for messages.
+const EXPECTED: (&str, &str) = (
+    "experiments/published/expected.toml",
+    include_str!("../../experiments/published/expected.toml"),
+);
+
+/// The published numbers and what they are compared with.
+pub fn expected() -> Result<Expected, ConfigError> {
+    parse(EXPECTED.0, EXPECTED.1)
+}
+
+/// The parsed experiment of that id, if there is one.
+pub fn find(id: &str) -> Option<Result<Loaded, ConfigError>> {
+    let mut all = EXPERIMENTS.iter().chain(PUBLISHED);
+    let (id, text) = all.find(|(known, _)| *known == id)?;
+    Some(load(&file_of(id), text))
+}
+
+/// The file of a built-in experiment, for messages.
+fn file_of(id: &str) -> String {
+    match id.strip_prefix("published-") {
+        Some(name) => format!("experiments/published/{name}.toml"),
+        None => format!("experiments/{id}.toml"),
+    }
+}
+
+/// All that judge claims, parsed.
+pub fn all() -> Result<Vec<Loaded>, ConfigError> {
+    EXPERIMENTS
+        .iter()
+        .map(|(id, text)| load(&format!("experiments/{id}.toml"), text))
+        .collect()
+}
+
+/// Writes them to a directory for editing; refuses to replace a file that differs.
+pub fn export(directory: &Path) -> Result<Vec<PathBuf>> {
+    std::fs::create_dir_all(directory)
+        .with_context(|| format!("cannot create {}", directory.display()))?;
+    let files: Vec<(PathBuf, &str)> = EXPERIMENTS
+        .iter()
+        .map(|(id, text)| (directory.join(format!("{id}.toml")), *text))
+        .collect();
+    for (path, text) in &files {
+        if std::fs::read(path).is_ok_and(|there| there != text.as_bytes()) {
+            bail!(
+                "{} has been changed; move it away or export elsewhere",
+                path.display()
+            );
+        }
+    }
+    for (path, text) in &files {
+        files::write(path, text.as_bytes())?;
+    }
+    Ok(files.into_iter().map(|(path, _)| path).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims;
+
+    #[test]
+    fn every_profile_of_every_experiment_resolves_and_judges_a_known_claim() {
+        for (loaded, (id, _)) in all().unwrap().iter().zip(EXPERIMENTS) {
+            assert_eq!(loaded.experiment.id, *id);
+            let claim = claims::find(&loaded.experiment.claim).expect("a claim of the catalogue");
+            assert_eq!(claim.experiment, *id);
+            assert!(!loaded.experiment.plots.is_empty());
+            for profile in ["smoke", "quick", "full"] {
+                let resolved = loaded.resolve(profile, &[]).unwrap();
+                let least = match (resolved.settings.seeds, profile) {
+                    (None, _) | (_, "smoke") => 0,
+                    (_, "quick") => 3,
+                    _ => 5,
+                };
+                assert!(
+                    resolved.settings.seeds.unwrap_or(0) >= least,
+                    "{id} {profile}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn export_writes_all_and_replaces_nothing_that_was_edited() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = export(dir.path()).unwrap();
+        assert_eq!(files.len(), EXPERIMENTS.len());
+        export(dir.path()).unwrap();
+        std::fs::write(&files[1], "edited").unwrap();
+        let error = export(dir.path()).unwrap_err().to_string();
+        assert!(
+            error.contains("parallel-clock.toml has been changed"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&files[1]).unwrap(), b"edited");
+    }
+}

@@ -1,0 +1,130 @@
+//! What an experiment file may say. Every table refuses unknown keys.
+
+mod plot;
+mod settings;
+
+pub use plot::{MarkSpec, PlotKind, PlotSpec, Scale};
+pub use settings::{All, Settings, Sweep, Threads};
+
+use crate::models::{Positions, Scan};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One experiment: a question, the models it is put to, and how each profile measures it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    /// Name of the experiment, as on the command line and in `results.csv`.
+    pub id: String,
+    /// Id of the claim in the catalogue that its records judge.
+    pub claim: String,
+    /// Heading in the report.
+    pub title: String,
+    /// The question in one sentence.
+    pub question: String,
+    /// What a run does.
+    pub kind: Kind,
+    /// The effect the claim must exceed, in the claim's own unit; fixed before the run.
+    pub margin: f64,
+    /// The models compared.
+    pub models: Vec<Series>,
+    /// What holds for every run unless the sweep or the profile says otherwise.
+    #[serde(default)]
+    pub settings: Settings,
+    /// Factors: every combination of the values is run with every model and seed.
+    #[serde(default)]
+    pub sweep: Sweep,
+    /// The learning-rate search before the runs that count; without it `settings.learning_rate`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
+    /// What `smoke`, `quick` and `full` (or further profiles) change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, Patch>,
+    /// What the report draws.
+    #[serde(default, rename = "plot")]
+    pub plots: Vec<PlotSpec>,
+    /// What a reader should know to understand the plots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<Explanation>,
+}
+
+/// A page of the report in plain words.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explanation {
+    /// Its heading, a question.
+    pub title: String,
+    /// Its paragraphs. The label of a comparison in braces stands for its effect with interval.
+    pub paragraphs: Vec<String>,
+}
+
+/// What a run of an experiment does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// Trains a model and evaluates it.
+    Train,
+    /// Times steps of all models of a sweep point, interleaved.
+    Throughput,
+}
+
+/// One line in the plots: a model with its variant.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// A name in `models::MODELS`.
+    pub model: String,
+    /// Layers, where they differ from `settings.layers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
+    /// Position scheme of a transformer; default learned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub positions: Option<Positions>,
+    /// Gate initialisation of an LSTM, GRU, minGRU or minLSTM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gates: Option<Gates>,
+    /// Scan of a minGRU or minLSTM; default sequential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scan: Option<Scan>,
+    /// Spectral radius that an Elman network's recurrent matrix starts with, as that multiple of a
+    /// random orthogonal matrix; without it, PyTorch's initialisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub radius: Option<f64>,
+    /// Largest global gradient norm, in place of `settings.clip`; 0 does not clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
+}
+
+/// How the gates of an LSTM, GRU, minGRU or minLSTM start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gates {
+    /// Forget bias `settings.forget_bias` (LSTM, minLSTM), PyTorch's initialisation otherwise.
+    Default,
+    /// Biases drawn for dependencies as long as the run's sequence (Tallec & Ollivier 2018).
+    Chrono,
+}
+
+/// What a profile, or `--set`, changes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Patch {
+    /// Settings to replace.
+    pub settings: Settings,
+    /// Factors to replace, whole lists.
+    pub sweep: Sweep,
+    /// Parts of the learning-rate search to replace.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tune: Option<Tune>,
+}
+
+/// The same search for every model: each rate on the same short budget, judged on validation.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tune {
+    /// The rates tried.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub learning_rates: Option<Vec<f64>>,
+    /// What differs from the runs that count: steps, seeds, the sweep point to search at.
+    pub settings: Settings,
+}

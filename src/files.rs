@@ -1,0 +1,129 @@
+//! Files: written whole or not at all, fingerprints, and the place in one where something is wrong.
+
+use anyhow::Context;
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
+use std::ops::Range;
+use std::path::Path;
+
+/// Names of files being written begin so; one that a killed process left is swept away.
+const TEMPORARY: &str = ".seqduel-";
+
+/// Writes beside the file, then renames: a reader, or a process killed between, sees the old file or
+/// the new one. The file gets the permissions that any other new file of the user has.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    #[cfg(unix)]
+    {
+        // Less the user's mask; temporary files by default are their owner's alone.
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(directory.unwrap_or(Path::new(".")))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_data()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// [`write_atomically`] with an error that names the file.
+pub fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_atomically(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Removes what killed processes left half written in a directory.
+pub fn sweep(directory: &Path) {
+    for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+            // A leftover that cannot be removed does no harm.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// SHA-256, in lower-case hexadecimal.
+pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+/// Lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Why a configuration is refused: where, what, and what to do.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{place}: {problem}; {remedy}")]
+pub struct ConfigError {
+    /// `file:line:column`, `--set key=value` or the file alone.
+    pub place: String,
+    /// Key and value and what is wrong with them.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// `file:line:column` of a byte span.
+pub fn place(file: &str, text: &str, span: Option<Range<usize>>) -> String {
+    let Some(before) = span.and_then(|span| text.get(..span.start)) else {
+        return file.into();
+    };
+    let line = before.matches('\n').count() + 1;
+    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
+    format!("{file}:{line}:{column}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writing_replaces_the_whole_file_or_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file.csv");
+        write(&file, b"long before").unwrap();
+        write(&file, b"now").unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"now");
+        // A directory in the way: nothing is written, nothing is left.
+        let taken = dir.path().join("taken");
+        std::fs::create_dir(&taken).unwrap();
+        let error = write(&taken, b"never").unwrap_err().to_string();
+        assert!(
+            error.contains("cannot write") && error.contains("taken"),
+            "{error}"
+        );
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2);
+        // As with any other program, the mask decides who may read.
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let plain = dir.path().join("plain");
+            std::fs::write(&plain, "").unwrap();
+            let mode = |path: &Path| path.metadata().unwrap().permissions().mode();
+            assert_eq!(mode(&file), mode(&plain));
+        }
+    }
+
+    #[test]
+    fn only_leftovers_are_swept() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".seqduel-Ab12", "results.csv", ".lock"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        sweep(dir.path());
+        sweep(&dir.path().join("not there"));
+        let left = std::fs::read_dir(dir.path()).unwrap();
+        let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".lock", "results.csv"]);
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_the_standard() {
+        // FIPS 180-2, appendix B.1.
+        let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(sha256("abc"), abc);
+    }
+}

@@ -1,0 +1,219 @@
+//! Writing the output directory: one process at a time, every file whole or not at all.
+
+use super::output::*;
+use crate::files::{self, sha256};
+use crate::record::Record;
+use anyhow::{Context, Result, bail};
+use std::fs::{File, TryLockError};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Version of the layout.
+pub const FORMAT: u32 = 1;
+const LOCK: &str = ".lock";
+
+/// An output directory this process alone writes to, until dropped.
+pub struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Creates the directory if need be and locks it.
+    pub fn open(path: &Path) -> Result<Self> {
+        std::fs::create_dir_all(path.join(RUNS)).with_context(|| {
+            format!(
+                "cannot create {}; choose a place to write to with --out DIR",
+                path.display()
+            )
+        })?;
+        let file = path.join(LOCK);
+        let cannot = || {
+            format!(
+                "cannot write to {}; choose another place with --out DIR",
+                path.display()
+            )
+        };
+        let mut lock = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&file)
+            .with_context(cannot)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = lock.read_to_string(&mut holder);
+                bail!(
+                    "{} is in use by another seqduel process (pid {}); wait for it to end, or \
+                     choose another place with --out DIR",
+                    path.display(),
+                    if holder.is_empty() {
+                        "unknown"
+                    } else {
+                        holder.trim()
+                    }
+                );
+            }
+            Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.write_all(std::process::id().to_string().as_bytes()))
+            .with_context(cannot)?;
+        files::sweep(path);
+        for run in std::fs::read_dir(path.join(RUNS))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            files::sweep(&run.path());
+        }
+        Ok(Directory {
+            path: path.into(),
+            _lock: lock,
+        })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Directory of a run.
+    pub fn of(&self, run: &str) -> PathBuf {
+        self.path.join(RUNS).join(run)
+    }
+
+    /// The manifest there, if one was written.
+    pub fn manifest(&self) -> Result<Option<Manifest>> {
+        match self.path.join(MANIFEST).exists() {
+            true => Ok(Some(read_manifest(&self.path)?)),
+            false => Ok(None),
+        }
+    }
+
+    /// Whether a run ended well with exactly this configuration, its records whole.
+    pub fn is_done(&self, run: &str, config: &str) -> bool {
+        self.done(run)
+            .is_some_and(|status| status.config == sha256(config))
+    }
+
+    /// The status of a run that ended well and whose records are the bytes written then: a machine
+    /// that lost its power may keep the status and lose the end of the records.
+    fn done(&self, run: &str) -> Option<Status> {
+        let status = read_json::<Status>(&self.of(run).join(STATUS)).ok()?;
+        let records = std::fs::read(self.of(run).join(RECORDS)).ok()?;
+        let whole = status.records.as_deref() == Some(&sha256(records));
+        Some(status).filter(|status| status.state == State::Done && whole)
+    }
+
+    /// Prepares the directory of a run that starts or starts again; a status from before goes first.
+    pub fn start(&self, run: &str, config: &str) -> Result<()> {
+        let dir = self.of(run);
+        std::fs::create_dir_all(&dir)
+            .with_context(|| format!("cannot create {}", dir.display()))?;
+        for stale in [STATUS, RECORDS] {
+            match std::fs::remove_file(dir.join(stale)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error)
+                        .with_context(|| format!("cannot replace {}", dir.join(stale).display()));
+                }
+                _ => {}
+            }
+        }
+        write(&dir.join(CONFIG), config.as_bytes())
+    }
+
+    /// Writes the records of a run that ended well, and then, last, its status.
+    pub fn finish(&self, run: &str, config: &str, records: &[Record], seconds: f64) -> Result<()> {
+        let dir = self.of(run);
+        let records = csv_bytes(records)?;
+        write(&dir.join(RECORDS), &records)?;
+        let status = Status {
+            state: State::Done,
+            reason: None,
+            config: sha256(config),
+            records: Some(sha256(&records)),
+            seconds,
+        };
+        self.status(run, &status)
+    }
+
+    /// Writes why a run failed; its records, if any, do not count.
+    pub fn fail(&self, run: &str, config: &str, reason: &str, seconds: f64) -> Result<()> {
+        let status = Status {
+            state: State::Failed,
+            reason: Some(reason.into()),
+            config: sha256(config),
+            records: None,
+            seconds,
+        };
+        self.status(run, &status)
+    }
+
+    fn status(&self, run: &str, status: &Status) -> Result<()> {
+        self.write_json(&Path::new(RUNS).join(run).join(STATUS), status)
+    }
+
+    /// The records of a run that ended well.
+    pub fn records(&self, run: &str) -> Result<Vec<Record>> {
+        Ok(read_records(&self.of(run).join(RECORDS))?)
+    }
+
+    /// Collects the finished runs, in this order, into `results.csv`, and returns them all.
+    pub fn collect<'a>(&self, runs: impl IntoIterator<Item = &'a str>) -> Result<Vec<Record>> {
+        let mut all = Vec::new();
+        for run in runs {
+            if self.done(run).is_some() {
+                all.extend(self.records(run)?);
+            }
+        }
+        write(&self.path.join(RESULTS), &csv_bytes(&all)?)?;
+        Ok(all)
+    }
+
+    /// Writes a JSON file, by its path within the directory.
+    pub fn write_json(&self, name: &Path, value: &impl serde::Serialize) -> Result<()> {
+        let mut bytes = serde_json::to_vec_pretty(value)?;
+        bytes.push(b'\n');
+        write(&self.path.join(name), &bytes)
+    }
+
+    /// Writes a CSV file, by its path within the directory.
+    pub fn write_csv(&self, name: &Path, header: &[&str], rows: &[Vec<String>]) -> Result<()> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(header)?;
+        for row in rows {
+            writer.write_record(row)?;
+        }
+        write(&self.path.join(name), &writer.into_inner()?)
+    }
+}
+
+fn csv_bytes(records: &[Record]) -> Result<Vec<u8>> {
+    let mut writer = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(Vec::new());
+    // Also where there is no record: an empty table still has its columns.
+    writer.write_record(Record::columns())?;
+    for record in records {
+        writer.serialize(record)?;
+    }
+    Ok(writer.into_inner()?)
+}
+
+/// Writes a file whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    files::write_atomically(path, bytes).with_context(|| {
+        format!(
+            "cannot write {}; finished runs are kept: make room or give permission, and run the \
+             same command again to go on",
+            path.display()
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,62 @@
+//! How estimates follow from budgets, sizes and threads.
+
+use super::*;
+use crate::runs::expand::tests::{COPY, SPEED, runs};
+use crate::runs::work::Stage;
+
+/// Estimated seconds above the fixed cost.
+fn work(run: &Run, threads: usize) -> f64 {
+    seconds(run, threads) - OVERHEAD_SECONDS
+}
+
+/// The first run that counts, at one delay and batch.
+fn training(sets: &[&str]) -> Run {
+    let mut all: Vec<&str> = vec!["sweep.parameters.delay=[30]"];
+    all.extend(sets);
+    let mut runs = runs(COPY, &all);
+    runs.retain(|run| run.stage == Stage::Train);
+    runs.swap_remove(0)
+}
+
+#[track_caller]
+fn assert_ratio(a: f64, b: f64, ratio: f64) {
+    assert!(
+        (a / b / ratio - 1.0).abs() < 1e-9,
+        "{a} / {b} is not {ratio}"
+    );
+}
+
+#[test]
+fn training_grows_with_steps_batch_and_length_and_shrinks_with_threads() {
+    let base = training(&[]);
+    assert!(work(&base, 1) > 0.0);
+    let longer = training(&["settings.steps=300"]);
+    assert_ratio(work(&longer, 1), work(&base, 1), 3.0);
+    let larger = training(&["sweep.batch=[40]"]);
+    assert_ratio(work(&larger, 1), work(&base, 1), 10.0);
+    assert_ratio(work(&base, 1), work(&base, 2), 2.0);
+    let wider = training(&["settings.width=128"]);
+    assert!(work(&wider, 1) > 3.0 * work(&base, 1));
+}
+
+#[test]
+fn attention_adds_its_scores() {
+    let of = |name: &str| {
+        let delay = "sweep.parameters.delay=[1000]";
+        let mut runs = runs(COPY, &[delay, "settings.width=64"]);
+        runs.retain(|run| run.stage == Stage::Train && run.record.model == name);
+        let run = runs.swap_remove(0);
+        work(&run, 1) / run.record.parameters.unwrap() as f64
+    };
+    // At equal parameters, a context of 1020 tokens costs a transformer as much again.
+    assert!(of("transformer") > 1.5 * of("lstm"));
+}
+
+#[test]
+fn timings_take_the_seconds_they_are_given() {
+    let runs = runs(SPEED, &[]);
+    // Two models at two thread counts, half a second each.
+    assert_ratio(work(&runs[0], 2), 2.0, 1.0);
+    let longer = super::super::expand::tests::runs(SPEED, &["settings.seconds_per_model=3"]);
+    assert_ratio(work(&longer[0], 2), 12.0, 1.0);
+}

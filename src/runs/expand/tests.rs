@@ -1,0 +1,356 @@
+//! From experiment text to runs: names, order, seeds, sizes, stages, and what is refused.
+
+mod experiments;
+
+pub use experiments::{COPY, SPEED};
+
+use super::*;
+use crate::claims::published;
+use crate::experiment::embedded;
+use crate::experiment::parse::load;
+use crate::models::{Positions, parameter_count};
+use crate::runs::work::{Stage, Training, Work};
+use crate::train::Budget;
+use experiments::TEXT;
+use std::collections::HashSet;
+
+fn expanded(text: &str, sets: &[&str], corpus: &str) -> Result<Vec<Run>, ExpandError> {
+    let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
+    let loaded = load("x.toml", text).expect("the text is an experiment");
+    let experiment = loaded.resolve("quick", &sets).expect("values are possible");
+    let context = Context {
+        profile: "quick",
+        seed: 7,
+        threads: 2,
+        texts: &Texts::new(corpus),
+    };
+    expand(&experiment, &context)
+}
+
+/// The runs of an experiment without text.
+pub fn runs(text: &str, sets: &[&str]) -> Vec<Run> {
+    expanded(text, sets, "no text").expect("can be run")
+}
+
+fn training(run: &Run) -> &Training {
+    match &run.work {
+        Work::Train(training) => training,
+        other => panic!("{} is no training: {other:?}", run.id),
+    }
+}
+
+#[test]
+fn tuning_runs_come_first_then_every_point_model_and_seed() {
+    let runs = runs(COPY, &[]);
+    let (tune, train) = runs.split_at(4 * 2 * 3);
+    assert!(tune.iter().all(|run| run.stage == Stage::Tune));
+    assert!(train.iter().all(|run| run.stage == Stage::Train));
+    assert_eq!(train.len(), 2 * 2 * 4 * 2);
+    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
+    assert_eq!(ids[0], "x-tune-gru-layers1-rate0.001-seed1000007");
+    assert_eq!(ids[5], "x-tune-gru-layers1-rate0.01-seed1000009");
+    // The last factor is the fastest.
+    let first: Vec<&str> = train.iter().step_by(8).map(|run| run.id.as_str()).collect();
+    assert_eq!(
+        first,
+        [
+            "x-delay20-batch4-gru-layers1-seed7",
+            "x-delay20-batch8-gru-layers1-seed7",
+            "x-delay50-batch4-gru-layers1-seed7",
+            "x-delay50-batch8-gru-layers1-seed7",
+        ]
+    );
+    let names: Vec<&str> = train[..8].iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(names[1], "x-delay20-batch4-gru-layers1-seed8");
+    assert_eq!(names[2], "x-delay20-batch4-gru-layers2-seed7");
+    assert_eq!(names[4], "x-delay20-batch4-lstm-chrono-seed7");
+    assert_eq!(names[6], "x-delay20-batch4-transformer-rotary-seed7");
+}
+
+#[test]
+fn runs_carry_the_values_of_their_point() {
+    let runs = runs(COPY, &[]);
+    let (tune, train) = runs.split_at(24);
+    for run in tune {
+        let work = training(run);
+        // The first value of a swept factor that the search does not name.
+        assert_eq!(
+            (run.record.delay, run.record.batch),
+            (Some(20), Some(4)),
+            "{}",
+            run.id
+        );
+        assert_eq!(work.train.budget, Budget::steps(30));
+        assert!(!work.tuned && run.record.learning_rate == Some(work.train.learning_rate));
+        assert!(
+            work.train.seed >= TUNING_SEEDS,
+            "apart from those that count"
+        );
+    }
+    for run in train {
+        let work = training(run);
+        assert_eq!(work.train.budget, Budget::steps(100));
+        assert!(work.tuned && run.record.learning_rate.is_none());
+        assert_eq!(run.record.seed, Some(work.train.seed));
+        assert_eq!(run.record.seq_len, Some(work.model.seq_len));
+        assert!(
+            run.id
+                .contains(&format!("delay{}-", run.record.delay.unwrap()))
+        );
+        assert!(run.id.contains(&format!("batch{}-", work.train.batch)));
+    }
+    let chrono = |run: &Run| training(run).model.chrono;
+    assert_eq!(chrono(&train[4]), Some(train[4].record.seq_len.unwrap()));
+    assert_eq!(chrono(&train[0]), None);
+    assert_eq!(train[6].record.positions.as_deref(), Some("rotary"));
+}
+
+#[test]
+fn widths_match_the_parameters_of_the_reference() {
+    for run in runs(COPY, &["settings.width=128"]) {
+        let model = &training(&run).model;
+        let reference = ModelConfig {
+            model: "transformer".into(),
+            width: 128,
+            layers: 1,
+            positions: Positions::Rotary,
+            ..model.clone()
+        };
+        let (count, target) = (
+            parameter_count(model).unwrap() as f64,
+            parameter_count(&reference).unwrap() as f64,
+        );
+        assert!((count / target - 1.0).abs() <= 0.03, "{}: {count}", run.id);
+        assert!(
+            model.model != "transformer" || model.width == 128,
+            "{}",
+            run.id
+        );
+        assert_eq!(run.record.parameters, Some(count as usize));
+    }
+}
+
+#[test]
+fn text_gives_its_vocabulary_baselines_and_runs_against_the_clock() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("text.txt");
+    std::fs::write(&file, "some words, and some more. ".repeat(40)).unwrap();
+    let runs = expanded(TEXT, &[], file.to_str().unwrap()).unwrap();
+    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "t-equal-tokens-elman-seed7",
+            "t-equal-tokens-transformer-seed7",
+            "t-equal-seconds-elman-seed7",
+            "t-equal-seconds-transformer-seed7",
+            "t-baselines",
+        ]
+    );
+    let stages: Vec<Stage> = runs.iter().map(|run| run.stage).collect();
+    use Stage::{Timed, Train};
+    assert_eq!(stages, [Train, Train, Timed, Timed, Train]);
+    assert_eq!(training(&runs[0]).model.vocab, 256);
+    assert_eq!(training(&runs[0]).train.budget, Budget::steps(100));
+    let budget = training(&runs[2]).train.budget;
+    assert_eq!((budget.steps, budget.seconds), (None, Some(2.5)));
+    assert_eq!(runs[2].record.equal.as_deref(), Some("seconds"));
+    assert!(matches!(runs[4].work, Work::Baselines(_)));
+
+    let missing = expanded(TEXT, &[], "no-such-file.txt").unwrap_err();
+    assert!(matches!(missing, ExpandError::Data(_)), "{missing:?}");
+}
+
+#[test]
+fn timings_interleave_models_and_threads_in_one_run() {
+    let runs = runs(SPEED, &[]);
+    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "s-train-step-seq-len64",
+            "s-train-step-seq-len4096",
+            "s-decode-seq-len64",
+            "s-decode-seq-len4096",
+        ]
+    );
+    let batches = runs.iter().map(|run| match &run.work {
+        Work::Throughput(work) => {
+            assert_eq!(work.threads, [1, 2]);
+            assert_eq!(work.models.len(), 2);
+            assert_eq!(run.stage, Stage::Measure);
+            work.batch
+        }
+        other => panic!("{other:?}"),
+    });
+    // 1024 tokens a batch, but at least one sequence; decoding has a batch of its own.
+    assert_eq!(batches.collect::<Vec<_>>(), [16, 1, 3, 3]);
+}
+
+#[test]
+fn values_that_cannot_be_run_are_named() {
+    let fault = |text: &str, set: &str| match expanded(text, &[set], "no text") {
+        Err(ExpandError::Fault(fault)) => fault,
+        other => panic!("{set}: {other:?}"),
+    };
+    let heads = fault(COPY, "settings.heads=5");
+    assert!(
+        ["settings.heads", "settings.width"].contains(&heads.key.as_str()),
+        "{heads:?}"
+    );
+    assert!(heads.problem.contains('5') || heads.remedy.contains('5'));
+    let parameter = fault(COPY, "settings.parameters.pairs=3");
+    assert_eq!(parameter.key, "settings.parameters.pairs");
+    assert!(parameter.remedy.contains("delay"), "{parameter:?}");
+    // So small a GRU has 1022 or 1186 parameters, the transformer 1058.
+    let matched = fault(COPY, "settings.width=8");
+    assert_eq!(matched.key, "settings.width");
+    assert!(matched.remedy.contains("3 %"), "{matched:?}");
+    let large = fault(COPY, "settings.width=4000000");
+    assert_eq!(large.key, "settings.width");
+    assert!(large.problem.contains("GiB"), "{large:?}");
+    let text = COPY.replace("steps = 100\n", "");
+    assert_eq!(fault(&text, "settings.seeds=1").key, "settings.steps");
+}
+
+#[test]
+fn every_built_in_experiment_expands_in_every_profile() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("text.txt");
+    std::fs::write(&file, "some words, and some more. ".repeat(4000)).unwrap();
+    let texts = Texts::new(file.to_str().unwrap());
+    for profile in ["smoke", "quick", "full"] {
+        let mut ids = HashSet::new();
+        for loaded in embedded::all().unwrap() {
+            let experiment = loaded.resolve(profile, &[]).unwrap();
+            let context = Context {
+                profile,
+                seed: 0,
+                threads: 2,
+                texts: &texts,
+            };
+            let runs = expand(&experiment, &context).unwrap();
+            assert!(!runs.is_empty());
+            for run in runs {
+                assert_eq!(run.record.run, run.id);
+                assert!(ids.insert(run.id.clone()), "{} twice", run.id);
+            }
+        }
+    }
+}
+
+#[test]
+fn operations_are_timed_where_a_roofline_plot_shows_them() {
+    let timed = |text: &str| -> Vec<String> {
+        let operations = |run: &Run| matches!(&run.work, Work::Throughput(w) if w.operations);
+        let runs = runs(text, &[]).into_iter().filter(operations);
+        runs.map(|run| run.id).collect()
+    };
+    assert_eq!(timed(SPEED), [""; 0]);
+    let plot = |filter: &str| {
+        format!(
+            "{SPEED}[[plot]]\nfile = \"r\"\ntitle = \"t\"\nkind = \"roofline\"\n\
+             metric = \"operation_seconds\"\nx = \"x\"\nx_label = \"x\"\ny_label = \"y\"\n\
+             series = [\"model\"]\n{filter}"
+        )
+    };
+    // A decoded token has no profile, whatever a plot would show.
+    assert_eq!(timed(&plot("")).len(), 2);
+    let one = timed(&plot("where = { seq_len = 64, model = \"transformer\" }"));
+    assert_eq!(one.len(), 1);
+    assert!(
+        one[0].contains("train-step") && one[0].contains("64"),
+        "{one:?}"
+    );
+    assert_eq!(timed(&plot("where = { seq_len = 65 }")), [""; 0]);
+
+    let train = plot("").replace(SPEED, TEXT);
+    let error = load("x.toml", &train).and_then(|loaded| loaded.resolve("quick", &[]));
+    let error = error.expect_err("training times no operations").to_string();
+    for part in ["plot[0].kind", "roofline", "throughput"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+#[test]
+fn a_model_may_have_a_radius_and_a_clip_of_its_own() {
+    let text = COPY.replace(
+        "    { model = \"gru\", layers = 1 },\n",
+        "    { model = \"elman\", radius = 1.5, clip = 0.0 },\n    \
+         { model = \"elman\", radius = 1.5, clip = 0.5 },\n    { model = \"elman\" },\n",
+    );
+    let sets = ["settings.gradient_sequences=5", "settings.clip=0"];
+    let all = runs(&text, &sets);
+    let find = |name: &str| {
+        let end = format!("x-delay20-batch4-{name}-seed7");
+        let run = all.iter().find(|run| run.id == end);
+        run.unwrap_or_else(|| panic!("no {end}"))
+    };
+    for (name, radius, clip, applied) in [
+        ("elman-radius1.5-clip0", Some(1.5), Some(0.0), None),
+        ("elman-radius1.5-clip0.5", Some(1.5), Some(0.5), Some(0.5)),
+        ("elman", None, None, None),
+    ] {
+        let run = find(name);
+        assert_eq!(
+            (run.record.radius, run.record.clip),
+            (radius, clip),
+            "{name}"
+        );
+        assert_eq!(
+            (training(run).radius, training(run).train.clip),
+            (radius, applied)
+        );
+        assert_eq!(training(run).gradient_sequences, Some(5));
+    }
+    let error = |from: &str, to: &str| {
+        let loaded = load("x.toml", &text.replacen(from, to, 1));
+        let error = loaded.and_then(|loaded| loaded.resolve("quick", &[]));
+        error.expect_err("it cannot be run").to_string()
+    };
+    let e = error("clip = 0.0", "clip = -1.0");
+    assert!(
+        e.contains("models[0].clip = -1") && e.contains("give a number"),
+        "{e}"
+    );
+    let e = error("radius = 1.5", "radius = 0.0");
+    assert!(e.contains("models[0].radius = 0"), "{e}");
+    let e = error("\"elman\", radius", "\"lstm\", radius");
+    assert!(e.contains("only elman"), "{e}");
+}
+
+/// A row that no run can fill would say `not run` for ever.
+#[test]
+fn every_published_row_has_runs_in_each_of_its_profiles() {
+    let expected = embedded::expected().unwrap();
+    let texts = Texts::new("no text in this test");
+    for row in &expected.rows {
+        let loaded = embedded::find(&row.experiment)
+            .expect(&row.experiment)
+            .unwrap();
+        assert_eq!(loaded.experiment.id, row.experiment);
+        assert_eq!(loaded.experiment.claim, published::CLAIM);
+        for profile in &row.profiles {
+            let experiment = loaded.resolve(profile, &[]).unwrap();
+            if row.corpus.is_some() {
+                continue;
+            }
+            let context = Context {
+                profile,
+                seed: 0,
+                threads: 1,
+                texts: &texts,
+            };
+            let runs = expand(&experiment, &context).unwrap();
+            // Timings name their models and metrics in the records only.
+            let of_the_run = ["metric", "x", "model", "scan", "operation"];
+            let filled = runs
+                .iter()
+                .any(|run| row.select.matches(&run.record, &of_the_run));
+            assert!(filled, "{} {profile}", row.id);
+        }
+    }
+    let used = |id: &str| expected.rows.iter().any(|row| row.experiment == id);
+    assert!(embedded::PUBLISHED.iter().all(|(id, _)| used(id)));
+}

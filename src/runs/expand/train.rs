@@ -1,0 +1,322 @@
+//! The runs of a training experiment, those of its search among them.
+
+use super::points::points;
+use super::widths::{Fit, WIDTH, match_widths};
+use super::{Context, ExpandError, TUNING_SEEDS, batch, named, require, run, template};
+use crate::data::Source;
+use crate::data::tasks::{TaskSettings, TaskSource};
+use crate::data::text::TextSource;
+use crate::experiment::check::{Fault, TEXT};
+use crate::experiment::schema::{Experiment, Gates, Series, Settings};
+use crate::models::{self, ModelConfig, Output};
+use crate::record::Record;
+use crate::record::word;
+use crate::runs::work::{Baselines, Data, Run, Stage, TextData, Training, Work};
+use crate::train::{Budget, TrainSettings};
+
+/// The runs of a training experiment: the search first, then every point, model and seed.
+pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandError> {
+    let mut runs = Vec::new();
+    let labels = series_labels(&experiment.models);
+    let tuned = experiment.tune.is_some();
+    if let Some(tune) = &experiment.tune {
+        let point = tuning_point(experiment, &tune.settings);
+        let sized = sized(experiment, &point, context)?;
+        for (series, (config, label)) in sized.models.iter().zip(&labels).enumerate() {
+            for &rate in tune.learning_rates.iter().flatten() {
+                for i in 0..point.seeds.unwrap_or(1) as u64 {
+                    let seed = context.seed + TUNING_SEEDS + i;
+                    let id = format!("{}-tune-{label}-rate{rate}-seed{seed}", experiment.id);
+                    let training = training(
+                        &sized,
+                        (config, &experiment.models[series]),
+                        &point,
+                        Some(rate),
+                        seed,
+                    )?;
+                    let mut run = train_run(experiment, context, id, series, training, &sized);
+                    run.stage = Stage::Tune;
+                    runs.push(run);
+                }
+            }
+        }
+    }
+    for point in points(&experiment.settings, &experiment.sweep) {
+        let (settings, label) = (&point.settings, &point.label);
+        let sized = sized(experiment, settings, context)?;
+        let rate = settings.learning_rate.filter(|_| !tuned);
+        for (series, (config, name)) in sized.models.iter().zip(&labels).enumerate() {
+            for i in 0..require(settings.seeds, "settings.seeds")? as u64 {
+                let seed = context.seed + i;
+                let id = format!("{}{label}-{name}-seed{seed}", experiment.id);
+                let training = training(
+                    &sized,
+                    (config, &experiment.models[series]),
+                    settings,
+                    rate,
+                    seed,
+                )?;
+                runs.push(train_run(experiment, context, id, series, training, &sized));
+            }
+        }
+    }
+    if experiment.settings.task.as_deref() == Some(TEXT) {
+        let sizes = runs.iter().filter_map(|run| run.record.parameters);
+        let parameters = sizes.min().unwrap_or(0);
+        runs.push(baseline_run(experiment, context, parameters)?);
+    }
+    Ok(runs)
+}
+
+/// Where the search takes place: the tuning settings over the experiment's; a swept factor they do
+/// not name has its first value; the budget is in steps.
+fn tuning_point(experiment: &Experiment, over: &Settings) -> Settings {
+    let mut first = points(&experiment.settings, &experiment.sweep)
+        .swap_remove(0)
+        .settings;
+    first.seeds = None;
+    first.equal = first.equal.filter(|equal| equal == WIDTH);
+    first.overlay(over);
+    first
+}
+
+/// The models of a sweep point with their data, widths matched.
+struct Sized {
+    /// As the experiment names it.
+    task: String,
+    data: Data,
+    /// Tokens T in a training sequence; models may be made for longer ones.
+    seq_len: usize,
+    models: Vec<ModelConfig>,
+}
+
+fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Sized, ExpandError> {
+    let task = require(s.task.clone(), "settings.task")?;
+    let (data, vocab, output, seq_len, longest) = if task == TEXT {
+        let text = text_data(s)?;
+        // A text too short for a window is refused here, before any run.
+        let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
+        let vocab = source.vocab();
+        let seq_len = text.seq_len;
+        (Data::Text(text), vocab, Output::Tokens, seq_len, seq_len)
+    } else {
+        // What the name carries is the task's own and overrides what all tasks are given.
+        let mut settings: TaskSettings = task.parse()?;
+        let mut parameters = s.parameters.clone().unwrap_or_default();
+        parameters.append(&mut settings.parameters);
+        settings.parameters = parameters;
+        let source = TaskSource::new(settings.make()?, 0);
+        let (vocab, output) = (source.vocab(), source.output());
+        let (seq_len, longest) = (source.seq_len(), source.longest());
+        (Data::Task(settings), vocab, output, seq_len, longest)
+    };
+    check_multiples(s, &data, context)?;
+    let fit = Fit {
+        vocab,
+        output,
+        shape: models::Shape {
+            batch: batch(s, seq_len)?,
+            seq_len,
+        },
+        longest,
+    };
+    Ok(Sized {
+        task,
+        data,
+        seq_len,
+        models: match_widths(experiment, s, &fit)?,
+    })
+}
+
+fn text_data(s: &Settings) -> Result<TextData, Fault> {
+    Ok(TextData {
+        tokenizer: require(s.tokenizer, "settings.tokenizer")?,
+        max_characters: s.max_characters,
+        seq_len: require(s.seq_len, "settings.seq_len")?,
+    })
+}
+
+fn training(
+    sized: &Sized,
+    (model, series): (&ModelConfig, &Series),
+    s: &Settings,
+    rate: Option<f64>,
+    seed: u64,
+) -> Result<Training, ExpandError> {
+    let seconds = match s.equal.as_deref() {
+        Some("seconds") => Some(require(s.seconds, "settings.seconds")?),
+        _ => None,
+    };
+    let defaults = TrainSettings::default();
+    let clip = series.clip;
+    let train = TrainSettings {
+        batch: batch(s, sized.seq_len)?,
+        budget: Budget {
+            steps: match seconds {
+                Some(_) => None,
+                None => Some(require(s.steps, "settings.steps")?),
+            },
+            tokens: None,
+            seconds,
+        },
+        // What a tuning stage chooses is filled in when it has chosen.
+        learning_rate: rate.unwrap_or(0.0),
+        warmup_steps: s.warmup_steps.unwrap_or(defaults.warmup_steps),
+        final_lr_ratio: s.final_lr_ratio.unwrap_or(defaults.final_lr_ratio),
+        weight_decay: s.weight_decay.unwrap_or(defaults.weight_decay),
+        beta2: s.beta2.unwrap_or(defaults.beta2),
+        clip: match clip.or(s.clip) {
+            Some(0.0) => None,
+            Some(clip) => Some(clip as f32),
+            None => defaults.clip,
+        },
+        optimizer: s.optimizer.unwrap_or_default(),
+        seed,
+        validate_every: s.validate_every.unwrap_or(defaults.validate_every),
+        validation_sequences: s
+            .validation_sequences
+            .unwrap_or(defaults.validation_sequences),
+        stop_when_accuracy: s.stop_when_accuracy,
+        checkpoint_every: s.checkpoint_every,
+        threads: 1,
+        ..defaults
+    };
+    Ok(Training {
+        data: sized.data.clone(),
+        model: model.clone(),
+        train,
+        test_sequences: s.test_sequences.unwrap_or(256),
+        probe_context: probe_context(s, sized)?,
+        test_multiples: s.test_multiples.clone().unwrap_or_default(),
+        gradient_sequences: s.gradient_sequences,
+        radius: series.radius,
+        tuned: rate.is_none(),
+    })
+}
+
+/// Refuses multiples of T to test at of what is no text, and beyond what its splits hold.
+fn check_multiples(s: &Settings, data: &Data, context: &Context) -> Result<(), ExpandError> {
+    let (Some(&most), key) = (
+        s.test_multiples.iter().flatten().max(),
+        "settings.test_multiples",
+    ) else {
+        return Ok(());
+    };
+    let Data::Text(text) = data else {
+        let remedy = format!("only task = {TEXT:?} can be tested so; remove {key}");
+        return Err(Fault::new(key, most, remedy).into());
+    };
+    let length = most.saturating_mul(text.seq_len);
+    TextSource::new(context.texts.open(text)?, length, 0)?;
+    Ok(())
+}
+
+/// The lengths of context to test at; only a text has a context that can be cut.
+fn probe_context(s: &Settings, sized: &Sized) -> Result<Vec<usize>, Fault> {
+    let asked = s.probe_context.clone().unwrap_or_default();
+    let key = |i: usize| format!("settings.probe_context[{i}]");
+    if matches!(sized.data, Data::Task(_)) && !asked.is_empty() {
+        let remedy =
+            format!("only task = {TEXT:?} can be tested so; remove settings.probe_context");
+        return Err(Fault::new(key(0), asked[0], remedy));
+    }
+    match asked.iter().position(|&k| k >= sized.seq_len) {
+        Some(i) => {
+            let remedy = format!("give tokens below seq_len = {}", sized.seq_len);
+            Err(Fault::new(key(i), asked[i], remedy))
+        }
+        None => Ok(asked),
+    }
+}
+
+fn train_run(
+    experiment: &Experiment,
+    context: &Context,
+    id: String,
+    series: usize,
+    training: Training,
+    sized: &Sized,
+) -> Run {
+    let config = &training.model;
+    let parameter = |name: &str| match &sized.data {
+        Data::Task(task) => task.complete().ok().and_then(|all| all.get(name).copied()),
+        Data::Text(_) => None,
+    };
+    let timed = training.train.budget.seconds.is_some();
+    let equal = match (timed, &training.data) {
+        _ if experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
+        (true, _) => "seconds",
+        (false, Data::Text(_)) => "tokens",
+        (false, Data::Task(_)) => "parameters",
+    };
+    let record = Record {
+        task: Some(sized.task.clone()),
+        seq_len: Some(sized.seq_len),
+        batch: Some(training.train.batch),
+        delay: parameter("delay"),
+        pairs: parameter("pairs"),
+        length: parameter("length"),
+        radius: training.radius,
+        clip: experiment.models[series].clip,
+        learning_rate: (!training.tuned).then_some(training.train.learning_rate),
+        equal: Some(equal.into()),
+        seed: Some(training.train.seed),
+        ..template(experiment, context, &id, config)
+    };
+    let stage = if timed { Stage::Timed } else { Stage::Train };
+    run(series, stage, record, Work::Train(training))
+}
+
+fn baseline_run(
+    experiment: &Experiment,
+    context: &Context,
+    parameters: usize,
+) -> Result<Run, ExpandError> {
+    let s = &experiment.settings;
+    let text = text_data(s)?;
+    let id = format!("{}-baselines", experiment.id);
+    let record = Record {
+        task: Some(TEXT.into()),
+        ..named(experiment, context, &id)
+    };
+    let test_sequences = s.test_sequences.unwrap_or(256);
+    let work = Baselines {
+        text,
+        test_sequences,
+        parameters,
+    };
+    Ok(run(0, Stage::Train, record, Work::Baselines(work)))
+}
+
+/// A readable name per series: the model, and what tells it from the others.
+fn series_labels(models: &[Series]) -> Vec<String> {
+    let label = |series: &Series| {
+        let mut label = series.model.clone();
+        if let Some(positions) = series.positions {
+            label += &format!("-{}", word(positions));
+        }
+        if series.gates == Some(Gates::Chrono) {
+            label += "-chrono";
+        }
+        if let Some(scan) = series.scan {
+            label += &format!("-{}", word(scan));
+        }
+        if let Some(radius) = series.radius {
+            label += &format!("-radius{radius}");
+        }
+        if let Some(clip) = series.clip {
+            label += &format!("-clip{clip}");
+        }
+        label
+    };
+    let labels: Vec<String> = models.iter().map(label).collect();
+    let twice = |label: &String| labels.iter().filter(|other| *other == label).count() > 1;
+    models
+        .iter()
+        .zip(&labels)
+        .map(|(series, label)| match (twice(label), series.layers) {
+            (true, Some(layers)) => format!("{label}-layers{layers}"),
+            _ => label.clone(),
+        })
+        .collect()
+}

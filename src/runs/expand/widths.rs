@@ -1,0 +1,101 @@
+//! The models of a sweep point, at widths that make their parameters match.
+
+use super::{ExpandError, require};
+use crate::experiment::check::Fault;
+use crate::experiment::schema::{Experiment, Gates, Settings};
+use crate::models::{self, ModelConfig, ModelError, Output, Positions};
+
+/// Largest deviation of a matched parameter count.
+const PARAMETER_TOLERANCE: f64 = 0.03;
+
+/// `equal` of models that have the same width, whatever their parameters.
+pub(super) const WIDTH: &str = "width";
+
+/// What a model has to fit.
+pub(super) struct Fit {
+    pub(super) vocab: usize,
+    pub(super) output: Output,
+    /// Of a training batch.
+    pub(super) shape: models::Shape,
+    /// Tokens in the longest sequence it will see.
+    pub(super) longest: usize,
+}
+
+/// The configuration of every series at a sweep point. The reference model has the width asked
+/// for (so has each of its variants: only position tables differ); the others get the width whose
+/// parameter count is nearest.
+pub(super) fn match_widths(
+    experiment: &Experiment,
+    s: &Settings,
+    fit: &Fit,
+) -> Result<Vec<ModelConfig>, ExpandError> {
+    let width = require(s.width, "settings.width")?;
+    let reference = s
+        .reference
+        .as_deref()
+        .unwrap_or(&experiment.models[0].model);
+    let configs: Vec<ModelConfig> = experiment
+        .models
+        .iter()
+        .map(|series| {
+            Ok(ModelConfig {
+                model: series.model.clone(),
+                vocab: fit.vocab,
+                width,
+                layers: require(series.layers.or(s.layers), "settings.layers")?,
+                heads: require(s.heads, "settings.heads")?,
+                seq_len: fit.longest,
+                positions: match series.model.as_str() {
+                    "transformer" => series.positions.unwrap_or(Positions::Learned),
+                    _ => Positions::None,
+                },
+                forget_bias: s.forget_bias.unwrap_or(1.0) as f32,
+                chrono: (series.gates == Some(Gates::Chrono))
+                    .then_some(s.chrono.unwrap_or(fit.shape.seq_len)),
+                scan: series.scan.unwrap_or_default(),
+                initial: s.initial.unwrap_or_default(),
+                output: fit.output,
+            })
+        })
+        .collect::<Result<_, Fault>>()?;
+    let first = configs.iter().find(|config| config.model == reference);
+    let target = count(first.unwrap_or(&configs[0]))?;
+    configs
+        .into_iter()
+        .map(|mut config| {
+            if config.model != reference && s.equal.as_deref() != Some(WIDTH) {
+                config.width =
+                    models::width_for_parameters(&config, target).map_err(model_fault)?;
+                let off = count(&config)? as f64 / target as f64 - 1.0;
+                if off.abs() > PARAMETER_TOLERANCE {
+                    let remedy = format!(
+                        "the nearest {} is {:+.0} % off its {target} parameters, more than 3 %; \
+                         choose another width, or a transformer as settings.reference",
+                        config.model,
+                        100.0 * off
+                    );
+                    return Err(Fault::new("settings.width", width, remedy).into());
+                }
+            }
+            models::check_memory(&config, fit.shape).map_err(model_fault)?;
+            Ok(config)
+        })
+        .collect()
+}
+
+fn count(config: &ModelConfig) -> Result<usize, ExpandError> {
+    models::parameter_count(config).map_err(|error| model_fault(error).into())
+}
+
+fn model_fault(error: ModelError) -> Fault {
+    match error {
+        ModelError::Impossible { key, value, remedy } => {
+            Fault::new(format!("settings.{}", key.replace('-', "_")), value, remedy)
+        }
+        other => Fault {
+            key: "settings.width".into(),
+            problem: other.to_string(),
+            remedy: "make settings.width, settings.batch or the sequences smaller".into(),
+        },
+    }
+}

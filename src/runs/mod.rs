@@ -1,0 +1,16 @@
+//! How one run is done: from an experiment to its runs ([`expand`]), what a run is ([`work`]), what it
+//! needs while it lasts ([`session`]), and one file for each kind of run.
+
+mod baselines;
+mod decay;
+pub mod estimate;
+pub mod expand;
+mod layer;
+pub mod progress;
+pub mod session;
+pub mod texts;
+mod throughput;
+mod train;
+pub mod tune;
+pub mod work;
+mod work_span;

@@ -1,0 +1,109 @@
+//! Carries out one run and says how it ended.
+
+use super::baselines;
+use super::decay;
+use super::layer;
+use super::progress::Progress;
+use super::texts::Texts;
+use super::throughput;
+use super::train;
+use super::work::{Run, Work};
+use crate::data::DataError;
+use crate::models::ModelError;
+use crate::record::Record;
+use crate::results::output::LOG;
+use crate::train::TrainError;
+use std::fs::File;
+use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What a run needs while it lasts.
+pub struct Session<'a> {
+    /// Name of the run, for the progress display.
+    pub id: &'a str,
+    /// Its directory.
+    pub directory: PathBuf,
+    /// Threads it may use.
+    pub threads: usize,
+    /// The suite's text.
+    pub texts: &'a Texts,
+    /// Set when the user wants to stop.
+    pub interrupt: &'a AtomicBool,
+    /// Where progress is shown.
+    pub progress: &'a Progress,
+    /// `log.txt`.
+    pub log: File,
+}
+
+impl Session<'_> {
+    /// Whether to stop and leave a state that can be resumed.
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
+    }
+
+    /// Shows how much of the run is done (0…1).
+    pub fn advance(&self, fraction: f64) {
+        self.progress.advance(self.id, fraction);
+    }
+
+    /// Writes a line to the run's log.
+    pub fn log(&mut self, line: &str) -> anyhow::Result<()> {
+        writeln!(self.log, "{line}").map_err(|error| {
+            anyhow::Error::new(error).context(format!(
+                "cannot write {}; finished runs are kept: make room or give permission, and run \
+                 the same command again to go on",
+                self.directory.join(LOG).display()
+            ))
+        })
+    }
+}
+
+/// Why there are no records.
+#[derive(Debug)]
+pub enum Failure {
+    /// The user stopped it; it goes on or starts again next time.
+    Interrupted,
+    /// This run cannot succeed; the others go on.
+    Failed(String),
+    /// Nothing can be written: the suite stops.
+    Fatal(anyhow::Error),
+}
+
+impl From<DataError> for Failure {
+    fn from(error: DataError) -> Self {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<ModelError> for Failure {
+    fn from(error: ModelError) -> Self {
+        Failure::Failed(error.to_string())
+    }
+}
+
+impl From<TrainError> for Failure {
+    fn from(error: TrainError) -> Self {
+        Failure::Failed(error.to_string())
+    }
+}
+
+/// Carries out a run; a panic inside counts as its failure.
+pub fn execute(run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
+    let work = AssertUnwindSafe(|| match &run.work {
+        Work::Train(work) => train::run(run, work, session),
+        Work::Throughput(work) => throughput::run(run, work, session),
+        Work::Decay(work) => decay::run(run, work, session),
+        Work::Layer(work) => layer::run(run, work, session),
+        Work::Baselines(work) => baselines::run(run, work, session),
+    });
+    catch_unwind(work).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+        let text = text.unwrap_or_default();
+        Err(Failure::Failed(format!("internal error: {text}")))
+    })
+}

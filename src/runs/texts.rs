@@ -1,0 +1,57 @@
+//! The suite's text, read and tokenised once for all runs.
+
+use super::work::TextData;
+use crate::data::DataError;
+use crate::data::corpus;
+use crate::data::text::Text;
+use crate::data::tokenizer::TokenizerChoice;
+use crate::files::sha256;
+use crate::results::output::CorpusUsed;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+type Key = (TokenizerChoice, Option<usize>);
+
+/// One corpus, tokenised in as many ways as experiments ask for.
+pub struct Texts {
+    corpus: String,
+    made: Mutex<HashMap<Key, Arc<Text>>>,
+}
+
+impl Texts {
+    /// Texts of this named corpus or file; nothing is read yet.
+    pub fn new(corpus: &str) -> Self {
+        Texts {
+            corpus: corpus.into(),
+            made: Mutex::default(),
+        }
+    }
+
+    /// The tokenised text, made at the first call.
+    pub fn open(&self, data: &TextData) -> Result<Arc<Text>, DataError> {
+        let key = (data.tokenizer, data.max_characters);
+        let mut made = self.made.lock().unwrap_or_else(|e| e.into_inner());
+        if let Some(text) = made.get(&key) {
+            return Ok(text.clone());
+        }
+        let text = Arc::new(Text::open(
+            &self.corpus,
+            data.tokenizer,
+            data.max_characters,
+        )?);
+        made.insert(key, text.clone());
+        Ok(text)
+    }
+
+    /// What to record of the corpus: never its path.
+    pub fn used(&self) -> Result<CorpusUsed, DataError> {
+        let text = corpus::read(&self.corpus)?;
+        let file = Path::new(&self.corpus).file_name().unwrap_or_default();
+        Ok(CorpusUsed {
+            name: file.to_string_lossy().into_owned(),
+            sha256: sha256(text.as_bytes()),
+            characters: text.chars().count(),
+        })
+    }
+}
