@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
+use toml::de::{DeTable, DeValue};
 
 /// Names of files being written begin so; one that a killed process left is swept away.
 const TEMPORARY: &str = ".seqduel-";
@@ -63,6 +64,28 @@ pub struct ConfigError {
     pub problem: String,
     /// What to do.
     pub remedy: String,
+}
+
+/// The span of the value of `a.b[2].c` in a TOML text.
+pub fn locate(text: &str, key: &str) -> Option<Range<usize>> {
+    let root = DeTable::parse(text).ok()?;
+    let mut span = root.span();
+    let mut current = DeValue::Table(root.into_inner());
+    for part in key.split(['.', '[']) {
+        let next = match (part.strip_suffix(']'), current) {
+            (Some(index), DeValue::Array(array)) => array.into_iter().nth(index.parse().ok()?)?,
+            (None, DeValue::Table(table)) => {
+                table
+                    .into_iter()
+                    .find(|(name, _)| name.get_ref() == part)?
+                    .1
+            }
+            _ => return None,
+        };
+        span = next.span();
+        current = next.into_inner();
+    }
+    Some(span)
 }
 
 /// `file:line:column` of a byte span.

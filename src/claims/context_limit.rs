@@ -53,7 +53,7 @@ fn lengths(records: &[&Record]) -> Vec<usize> {
 fn schemes(records: &[&Record]) -> Vec<String> {
     distinct(records, |r| {
         let here = r.model == ATTENTION && r.metric == BITS;
-        r.positions.clone().filter(|_| here)
+        r.option("positions").map(str::to_owned).filter(|_| here)
     })
 }
 
@@ -65,7 +65,7 @@ fn loss(records: &[&Record], model: &str, positions: Option<&str>) -> Vec<f64> {
     };
     let at = |length: usize| {
         by_run(records, BITS, |r| {
-            r.model == model && r.positions.as_deref() == positions && r.x == Some(length as f64)
+            r.model == model && r.option("positions") == positions && r.x == Some(length as f64)
         })
     };
     let (short, long) = (at(short), at(long));

@@ -42,7 +42,7 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 const QUESTION: Question = Question {
-    column: |record| record.length,
+    column: |record| record.parameter("length"),
     point: "a length of {}",
     long: "lengths of {} positions and more",
     points: "lengths of {}",

@@ -38,7 +38,7 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 const QUESTION: Question = Question {
-    column: |record| record.delay,
+    column: |record| record.parameter("delay"),
     point: "a delay of {}",
     long: "delays of {} tokens and more",
     points: "delays of {}",

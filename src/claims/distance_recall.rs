@@ -38,7 +38,7 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 const QUESTION: Question = Question {
-    column: |record| record.pairs,
+    column: |record| record.parameter("pairs"),
     point: "{} pairs",
     long: "{} pairs and more",
     points: "{} pairs",

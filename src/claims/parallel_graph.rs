@@ -57,7 +57,7 @@ fn counted(records: &[&Record], metric: &str, model: &str, (t, b): (usize, usize
     let here = |r: &&&Record| {
         r.metric == metric
             && r.model == model
-            && r.scan.as_deref() != Some("sequential")
+            && r.option("scan") != Some("sequential")
             && (r.seq_len, r.batch) == (Some(t), Some(b))
     };
     records.iter().find(here).and_then(|r| usable(r))

@@ -59,7 +59,7 @@ type Series = (&'static str, Option<&'static str>);
 fn is(record: &Record, (model, scan): Series, mode: &str, seq_len: usize) -> bool {
     record.task.as_deref() == Some(mode)
         && record.model == model
-        && record.scan.as_deref() == scan
+        && record.option("scan") == scan
         && record.seq_len == Some(seq_len)
 }
 

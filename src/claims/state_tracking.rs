@@ -67,8 +67,8 @@ type Series = (String, Option<String>, Option<String>);
 fn series_of(record: &Record) -> Series {
     (
         record.model.clone(),
-        record.positions.clone(),
-        record.gates.clone(),
+        record.option("positions").map(str::to_owned),
+        record.option("gates").map(str::to_owned),
     )
 }
 

@@ -41,7 +41,7 @@ pub(super) fn timed_series(
                             run: format!("{experiment}-{task}-{length}-{workers}"),
                             experiment: experiment.to_owned(),
                             model: model.to_owned(),
-                            scan: scan.map(str::to_owned),
+                            options: [("scan", scan)].into(),
                             task: Some((*task).to_owned()),
                             seq_len: Some(length),
                             batch: Some(4096 / length),
@@ -129,10 +129,8 @@ pub(super) fn trained(
                         } else {
                             width + 7
                         }),
-                        positions: positions.map(str::to_owned),
-                        gates: gates.map(str::to_owned),
-                        delay: copy.then_some(at),
-                        pairs: (!copy).then_some(at),
+                        options: [("positions", positions), ("gates", gates)].into(),
+                        task_parameters: [(if copy { "delay" } else { "pairs" }.into(), at)].into(),
                         seed: Some(seed),
                         ..Record::default()
                     };

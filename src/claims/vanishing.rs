@@ -51,10 +51,9 @@ const UNIT: &str = "nats per token";
 /// Whether a record is of a model as it is, no variant.
 fn is_plain(record: &Record) -> bool {
     let default = record
-        .gates
-        .as_deref()
+        .option("gates")
         .is_none_or(|gates| gates == "default");
-    record.radius.is_none() && record.clip.is_none() && default
+    record.options.get("radius").is_none() && record.clip.is_none() && default
 }
 
 /// Rates of decay by run.

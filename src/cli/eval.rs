@@ -1,9 +1,9 @@
 //! `seqduel eval`.
 
 use super::setup::{Opened, TrainConfig};
-use super::{Shared, UsageError, output};
+use super::{Shared, UsageError, output, usage};
 use crate::data::{Source, Split};
-use crate::models::{Model, Positions, Shape, check_memory};
+use crate::models::{Model, Shape, check_memory};
 use crate::train::evaluate;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -82,16 +82,7 @@ pub fn judge(
         )
         .into());
     }
-    let learned = config.model == "transformer" && config.positions == Positions::Learned;
-    if learned && source.longest() > config.seq_len {
-        return Err(UsageError(format!(
-            "learned positions end at {} tokens but the data has sequences of {}; train with \
-             rotary, alibi or sinusoidal positions, or on longer sequences",
-            config.seq_len,
-            source.longest()
-        ))
-        .into());
-    }
+    config.check_length(source.longest()).map_err(usage)?;
     let batch = 16;
     check_memory(
         config,

@@ -1,9 +1,10 @@
 //! `seqduel measure train-step|forward|decode`: one model's speed, memory and share of the peak.
 
-use super::{Format, Shared, output};
+use super::flags::OptionFlags;
+use super::{Format, Shared, output, usage};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
-use crate::models::{ModelConfig, Positions, Scan, Shape, parameter_count};
+use crate::models::{ModelConfig, ModelOptions, Shape, parameter_count};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -48,32 +49,34 @@ pub(super) struct Sizes {
     /// Number of different tokens
     #[arg(long, value_name = "V")]
     vocab: usize,
-    /// How a transformer knows where a token stands: none, learned, sinusoidal, rotary or alibi
-    #[arg(long, value_name = "SCHEME", value_parser = super::train::positions, default_value = "learned")]
-    positions: Positions,
-    /// How minGRU and minLSTM run over time: sequential or parallel
-    #[arg(long, value_name = "SCAN", value_parser = super::train::scan, default_value = "sequential")]
-    scan: Scan,
+    #[command(flatten)]
+    options: OptionFlags,
 }
 
 impl Sizes {
     /// A step of this model.
-    pub(super) fn workload(&self, model: &str, mode: Mode, threads: usize) -> Workload {
-        Workload {
+    pub(super) fn workload(
+        &self,
+        model: &str,
+        mode: Mode,
+        threads: usize,
+    ) -> anyhow::Result<Workload> {
+        let (vocab, seq_len) = (self.vocab, self.seq_len);
+        let mut config = ModelConfig {
+            heads: self.heads,
+            ..ModelConfig::new(model, vocab, self.width, self.layers, seq_len)
+        };
+        self.options.0.apply(&mut config).map_err(usage)?;
+        Ok(Workload {
             mode,
-            config: ModelConfig {
-                heads: self.heads,
-                positions: self.positions,
-                scan: self.scan,
-                ..ModelConfig::new(model, self.vocab, self.width, self.layers, self.seq_len)
-            },
+            config,
             shape: Shape {
                 batch: self.batch,
-                seq_len: self.seq_len,
+                seq_len,
             },
             threads,
-            context: self.seq_len.saturating_sub(1),
-        }
+            context: seq_len.saturating_sub(1),
+        })
     }
 }
 
@@ -165,18 +168,14 @@ impl Args {
             let message = "--context: only `measure decode` has a context; leave it out".into();
             return Err(super::UsageError(message).into());
         }
-        Ok(self
-            .model
-            .iter()
-            .map(|model| {
-                let workload = self.sizes.workload(model, mode, shared.thread_count());
-                let context = self.context.unwrap_or(workload.context);
-                Workload {
-                    context,
-                    ..workload
-                }
+        let workload = |model: &String| {
+            let workload = self.sizes.workload(model, mode, shared.thread_count())?;
+            Ok(Workload {
+                context: self.context.unwrap_or(workload.context),
+                ..workload
             })
-            .collect())
+        };
+        self.model.iter().map(workload).collect()
     }
 }
 
@@ -231,15 +230,13 @@ fn row(m: &Measurement) -> Vec<String> {
 
 fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
     let (config, step) = (&workload.config, m.median_step_seconds);
-    json!({
+    let mut value = json!({
         "mode": m.mode,
         "model": m.model,
         "parameters": m.parameters,
         "width": config.width,
         "layers": config.layers,
         "heads": config.heads,
-        "positions": config.positions,
-        "scan": config.is_scanned().then_some(config.scan),
         "vocab": config.vocab,
         "seq_len": workload.shape.seq_len,
         "batch": workload.shape.batch,
@@ -263,5 +260,9 @@ fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
         "simd": machine.simd,
         "build": machine.build,
         "version": machine.version,
-    })
+    });
+    for (name, option) in ModelOptions::of(config).iter() {
+        value[name] = json!(option);
+    }
+    value
 }

@@ -13,6 +13,7 @@ mod corpus;
 mod doctor;
 mod error;
 mod eval;
+mod flags;
 mod generate;
 mod list;
 mod measure;

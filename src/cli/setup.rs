@@ -6,8 +6,8 @@ use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::data::{DataError, Source};
-use crate::files::place;
-use crate::models::{Model, ModelConfig, Output, Positions, Scan};
+use crate::files::{locate, place};
+use crate::models::{Model, ModelConfig, ModelError, ModelOptions, Output};
 use crate::train::{TrainSettings, checkpoint};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -33,7 +33,7 @@ pub struct TrainConfig {
 
 /// [`ModelConfig`] without what the data decide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[serde(default)]
 pub struct ModelSection {
     /// Name in the table of models.
     pub model: String,
@@ -43,15 +43,9 @@ pub struct ModelSection {
     pub layers: usize,
     /// Attention heads.
     pub heads: usize,
-    /// Position scheme of the transformer.
-    pub positions: Positions,
-    /// Initial forget bias of LSTM and minLSTM.
-    pub forget_bias: f32,
-    /// Chrono initialisation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub chrono: Option<usize>,
-    /// How minGRU and minLSTM run over time.
-    pub scan: Scan,
+    /// Options by their names in `models::OPTIONS`.
+    #[serde(flatten)]
+    pub options: ModelOptions,
 }
 
 impl Default for ModelSection {
@@ -61,11 +55,29 @@ impl Default for ModelSection {
             width: 128,
             layers: 2,
             heads: 4,
-            positions: Positions::Learned,
-            forget_bias: 1.0,
-            chrono: None,
-            scan: Scan::default(),
+            options: ModelOptions::default(),
         }
+    }
+}
+
+impl ModelSection {
+    /// The configuration for data of so many different tokens in sequences of so many; options that
+    /// the model does not take change nothing.
+    fn config(&self, vocab: usize, seq_len: usize) -> Result<ModelConfig, ModelError> {
+        let mut config = ModelConfig {
+            heads: self.heads,
+            forget_bias: 1.0,
+            ..ModelConfig::new(&self.model, vocab, self.width, self.layers, seq_len)
+        };
+        self.options.apply(&mut config)?;
+        Ok(config)
+    }
+
+    /// Spells out every option that the model takes, and drops the others: what is left out of a file
+    /// and what is written there are then the same.
+    pub fn complete(&mut self, seq_len: usize) -> Result<(), ModelError> {
+        self.options = ModelOptions::of(&self.config(1, seq_len)?);
+        Ok(())
     }
 }
 
@@ -114,14 +126,30 @@ impl TrainConfig {
         let text = std::fs::read_to_string(path)
             .with_context(|| format!("cannot read {}", path.display()))
             .map_err(usage)?;
-        toml::from_str(&text).map_err(|error| {
-            let place = place(&path.display().to_string(), &text, error.span());
+        let name = path.display().to_string();
+        let mut config: TrainConfig = toml::from_str(&text).map_err(|error| {
+            let place = place(&name, &text, error.span());
             UsageError(format!(
                 "{place}: {}; correct this key (`seqduel train --dry-run` prints every one in use)",
                 error.message()
             ))
-            .into()
-        })
+        })?;
+        if !config.model.model.is_empty() {
+            config
+                .model
+                .complete(config.data.seq_len)
+                .map_err(|error| {
+                    let key = match &error {
+                        ModelError::Impossible { key, .. } => format!("model.{key}"),
+                        _ => "model.model".into(),
+                    };
+                    UsageError(format!(
+                        "{}: {error}",
+                        place(&name, &text, locate(&text, &key))
+                    ))
+                })?;
+        }
+        Ok(config)
     }
 
     /// As TOML.
@@ -167,23 +195,12 @@ impl TrainConfig {
     }
 
     /// The whole configuration of the model for this data.
-    pub fn model_config(&self, source: &dyn Source) -> ModelConfig {
-        let m = &self.model;
-        ModelConfig {
-            heads: m.heads,
-            positions: m.positions,
-            forget_bias: m.forget_bias,
-            chrono: m.chrono,
-            scan: m.scan,
+    pub fn model_config(&self, source: &dyn Source) -> Result<ModelConfig, ModelError> {
+        let config = self.model.config(source.vocab(), source.longest())?;
+        Ok(ModelConfig {
             output: source.output(),
-            ..ModelConfig::new(
-                &m.model,
-                source.vocab(),
-                m.width,
-                m.layers,
-                source.longest(),
-            )
-        }
+            ..config
+        })
     }
 }
 

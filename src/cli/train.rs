@@ -1,13 +1,14 @@
 //! `seqduel train`.
 
 use super::eval::{Judged, judge};
+use super::flags::OptionFlags;
 use super::setup::{CONFIG, Data, TOKENIZER, TrainConfig};
 use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::files;
-use crate::models::{self, Positions, Scan, Shape};
+use crate::models::{self, Shape};
 use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
 use anyhow::Context;
 use serde::Serialize;
@@ -54,18 +55,8 @@ pub struct Args {
     /// Attention heads [default: 4]
     #[arg(long, value_name = "H")]
     heads: Option<usize>,
-    /// none, learned, sinusoidal, rotary or alibi [default: learned]
-    #[arg(long, value_name = "SCHEME", value_parser = positions)]
-    positions: Option<Positions>,
-    /// Initial forget bias of LSTM and minLSTM [default: 1]
-    #[arg(long, value_name = "X", allow_negative_numbers = true)]
-    forget_bias: Option<f32>,
-    /// Chrono initialisation of gates for dependencies up to N tokens
-    #[arg(long, value_name = "N")]
-    chrono: Option<usize>,
-    /// How minGRU and minLSTM run over time: sequential or parallel [default: sequential]
-    #[arg(long, value_name = "SCAN", value_parser = scan)]
-    scan: Option<Scan>,
+    #[command(flatten)]
+    options: OptionFlags,
     /// Tokens in a training window [default: 128]
     #[arg(long, value_name = "T")]
     seq_len: Option<usize>,
@@ -107,19 +98,6 @@ pub struct Args {
     checkpoint_every: Option<usize>,
 }
 
-/// Parses the name of a position scheme.
-pub(super) fn positions(name: &str) -> Result<Positions, String> {
-    let text = serde_json::Value::from(name);
-    serde_json::from_value(text)
-        .map_err(|_| "use none, learned, sinusoidal, rotary or alibi".into())
-}
-
-/// Parses the name of a scan.
-pub(super) fn scan(name: &str) -> Result<Scan, String> {
-    let text = serde_json::Value::from(name);
-    serde_json::from_value(text).map_err(|_| "use sequential or parallel".into())
-}
-
 impl Args {
     /// The file, if there is one, with the flags on top.
     fn resolve(&self, shared: &Shared) -> anyhow::Result<TrainConfig> {
@@ -137,10 +115,9 @@ impl Args {
         put(&mut m.width, &self.width);
         put(&mut m.layers, &self.layers);
         put(&mut m.heads, &self.heads);
-        put(&mut m.positions, &self.positions);
-        put(&mut m.forget_bias, &self.forget_bias);
-        m.chrono = self.chrono.or(m.chrono);
-        put(&mut m.scan, &self.scan);
+        for (name, value) in self.options.0.iter() {
+            m.options.set(name, value.clone());
+        }
         if let Some(corpus) = &self.corpus {
             (d.corpus, d.task) = (Some(corpus.clone()), None);
         }
@@ -185,6 +162,7 @@ impl Args {
             return Err(UsageError("max-characters = 0: use at least 1".into()).into());
         }
         models::row(&m.model)?;
+        m.complete(d.seq_len)?;
         t.check().map_err(UsageError)?;
         Ok(config)
     }
@@ -207,7 +185,7 @@ struct Summary {
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let config = args.resolve(shared)?;
     let mut data = config.open_data(None)?;
-    let model_config = config.model_config(&*data.source);
+    let model_config = config.model_config(&*data.source)?;
     let parameters = models::parameter_count(&model_config)?;
     let shape = Shape {
         batch: config.train.batch,

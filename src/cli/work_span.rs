@@ -52,7 +52,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     };
     let workloads: Vec<Workload> = (1..=shared.thread_count())
         .map(|threads| args.sizes.workload(&args.model, mode, threads))
-        .collect();
+        .collect::<anyhow::Result<_>>()?;
     if shared.dry_run {
         let plan = json!({
             "mode": mode,
@@ -88,7 +88,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let limits = (1..=clock.len()).map(Limits::measured);
     let predicted: Vec<f64> = limits.map(|limits| recorded.seconds_on(&limits)).collect();
     bar.finish_and_clear();
-    Findings::new(recorded, &clock, &predicted).print(&args, mode, shared.format)?;
+    Findings::new(recorded, &clock, &predicted).print(&workloads[0], shared.format)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -146,7 +146,7 @@ impl<'a> Findings<'a> {
         }
     }
 
-    fn print(&self, args: &Args, mode: Mode, format: Format) -> anyhow::Result<()> {
+    fn print(&self, of: &Workload, format: Format) -> anyhow::Result<()> {
         let summary = [
             ("work W (FLOP)", format!("{:.4e}", self.graph.work())),
             ("span S (FLOP)", format!("{:.0}", self.graph.span())),
@@ -174,12 +174,12 @@ impl<'a> Findings<'a> {
         match format {
             Format::Table | Format::Markdown => {
                 let summary = summary.map(|(what, value)| vec![what.to_owned(), value]);
-                let title = format!("{} {}", args.model, mode.name());
+                let title = format!("{} {}", of.config.model, of.mode.name());
                 output::print_rows(format, &[&title, ""], &summary, &Value::Null)?;
                 output::print("")?;
                 output::print_rows(format, &header, &rows, &Value::Null)
             }
-            Format::Json => output::print_json(&self.json(args, mode)),
+            Format::Json => output::print_json(&self.json(of)),
             Format::Csv => {
                 let columns = [
                     "workers",
@@ -220,8 +220,7 @@ impl<'a> Findings<'a> {
         ]
     }
 
-    fn json(&self, args: &Args, mode: Mode) -> Value {
-        let sizes = &args.sizes.workload(&args.model, mode, 1);
+    fn json(&self, of: &Workload) -> Value {
         let rows = self.rows.iter().map(|row| {
             json!({
                 "workers": row.workers,
@@ -236,12 +235,12 @@ impl<'a> Findings<'a> {
             })
         });
         json!({
-            "mode": mode,
-            "model": args.model,
-            "seq_len": sizes.shape.seq_len,
-            "batch": sizes.shape.batch,
-            "width": sizes.config.width,
-            "layers": sizes.config.layers,
+            "mode": of.mode,
+            "model": of.config.model,
+            "seq_len": of.shape.seq_len,
+            "batch": of.shape.batch,
+            "width": of.config.width,
+            "layers": of.config.layers,
             "work_flops": self.graph.work(),
             "span_flops": self.graph.span(),
             "parallelism": self.graph.parallelism(),

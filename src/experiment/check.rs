@@ -3,9 +3,8 @@
 mod plots;
 mod settings;
 
-use super::schema::{Experiment, Gates};
-use crate::models;
-use crate::record::word;
+use super::schema::Experiment;
+use crate::models::{self, OPTIONS, OptionRow, Value};
 
 /// A value that cannot be run, by its key (`settings.batch`, `sweep.delay[1]`, `models[0].model`).
 #[derive(Debug, Clone, PartialEq)]
@@ -97,25 +96,31 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
             let remedy = format!("known models: {}", known.join(", "));
             return Err(Fault::new(key + ".model", format!("{name:?}"), remedy));
         };
-        if series.gates == Some(Gates::Chrono) && !row.gated {
-            let remedy =
-                "only lstm, gru, mingru and minlstm have gates with a chrono initialisation";
-            return Err(Fault::new(key + ".gates", "\"chrono\"", remedy));
-        }
-        if let Some(scan) = series.scan.filter(|_| !row.scanned) {
-            let (scan, remedy) = (word(scan), "only mingru and minlstm scan; leave it out");
-            return Err(Fault::new(key + ".scan", format!("{scan:?}"), remedy));
-        }
-        for (what, value, least) in [("radius", series.radius, 1e-3), ("clip", series.clip, 1e-6)] {
-            let absent = |value: &f64| what == "clip" && *value == 0.0;
-            if let Some(value) = value.filter(|v| !absent(v) && !(least..=1e6).contains(v)) {
-                let remedy = format!("give a number from {least} to 1000000");
-                return Err(Fault::new(format!("{key}.{what}"), value, remedy));
+        for (option, value) in series.options.iter() {
+            let key = format!("{key}.{option}");
+            let value_in_words = match value {
+                Value::Text(name) => format!("{name:?}"),
+                number => number.to_string(),
+            };
+            let refuse = |remedy: String| Err(Fault::new(&key, &value_in_words, remedy));
+            let Some(known) = OptionRow::find(option) else {
+                let known: Vec<_> = OPTIONS.iter().map(|row| row.name).collect();
+                return refuse(format!("options of models are {}", known.join(", ")));
+            };
+            if !row.options.contains(&known.name) {
+                let models = known.models().join(" and ");
+                return refuse(format!("only {models} can have it; leave it out"));
+            }
+            if !known.values.admit(value) {
+                return refuse(known.values.remedy());
             }
         }
-        if let Some(radius) = series.radius.filter(|_| name != "elman") {
-            let remedy = "only elman has a recurrent matrix that a radius describes; leave it out";
-            return Err(Fault::new(key + ".radius", radius, remedy));
+        if let Some(clip) = series
+            .clip
+            .filter(|c| *c != 0.0 && !(1e-6..=1e6).contains(c))
+        {
+            let remedy = "give a number from 0.000001 to 1000000, or 0 for none";
+            return Err(Fault::new(key + ".clip", clip, remedy));
         }
         if series.layers == Some(0) {
             return Err(Fault::new(key + ".layers", 0, "give at least 1"));

@@ -2,10 +2,8 @@
 
 use super::check;
 use super::schema::{Experiment, Patch};
-use crate::files::{ConfigError, place};
-use std::ops::Range;
+use crate::files::{ConfigError, locate, place};
 use std::path::Path;
-use toml::de::{DeTable, DeValue};
 
 /// An experiment file, parsed but not yet resolved for a profile.
 #[derive(Debug, Clone)]
@@ -122,28 +120,6 @@ fn parse_set(set: &str) -> Result<Patch, ConfigError> {
         Err(_) => format!("{key} = {}", toml::Value::String(value.trim().into())),
     };
     toml::from_str(&line).map_err(|e| error(e.message().to_owned()))
-}
-
-/// The span of the value of `a.b[2].c` in a TOML text.
-fn locate(text: &str, key: &str) -> Option<Range<usize>> {
-    let root = DeTable::parse(text).ok()?;
-    let mut span = root.span();
-    let mut current = DeValue::Table(root.into_inner());
-    for part in key.split(['.', '[']) {
-        let next = match (part.strip_suffix(']'), current) {
-            (Some(index), DeValue::Array(array)) => array.into_iter().nth(index.parse().ok()?)?,
-            (None, DeValue::Table(table)) => {
-                table
-                    .into_iter()
-                    .find(|(name, _)| name.get_ref() == part)?
-                    .1
-            }
-            _ => return None,
-        };
-        span = next.span();
-        current = next.into_inner();
-    }
-    Some(span)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ mod settings;
 pub use plot::{MarkSpec, PlotKind, PlotSpec, Scale};
 pub use settings::{All, Settings, Sweep, Threads};
 
-use crate::models::{Positions, Scan};
+use crate::models::ModelOptions;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -70,39 +70,19 @@ pub enum Kind {
 
 /// One line in the plots: a model with its variant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Series {
     /// A name in `models::MODELS`.
     pub model: String,
     /// Layers, where they differ from `settings.layers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<usize>,
-    /// Position scheme of a transformer; default learned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub positions: Option<Positions>,
-    /// Gate initialisation of an LSTM, GRU, minGRU or minLSTM.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gates: Option<Gates>,
-    /// Scan of a minGRU or minLSTM; default sequential.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub scan: Option<Scan>,
-    /// Spectral radius that an Elman network's recurrent matrix starts with, as that multiple of a
-    /// random orthogonal matrix; without it, PyTorch's initialisation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub radius: Option<f64>,
     /// Largest global gradient norm, in place of `settings.clip`; 0 does not clip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clip: Option<f64>,
-}
-
-/// How the gates of an LSTM, GRU, minGRU or minLSTM start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Gates {
-    /// Forget bias `settings.forget_bias` (LSTM, minLSTM), PyTorch's initialisation otherwise.
-    Default,
-    /// Biases drawn for dependencies as long as the run's sequence (Tallec & Ollivier 2018).
-    Chrono,
+    /// Options of the model, by their names in `models::OPTIONS`; any other key is refused when the
+    /// experiment is checked.
+    #[serde(flatten)]
+    pub options: ModelOptions,
 }
 
 /// What a profile, or `--set`, changes.

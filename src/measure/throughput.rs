@@ -342,7 +342,7 @@ pub fn check_threads(threads: usize) -> Result<(), ModelError> {
         return Ok(());
     }
     Err(ModelError::Impossible {
-        key: "threads",
+        key: "threads".into(),
         value: threads.to_string(),
         remedy: format!("use 1 to {}, the cores of this machine", cores()),
     })

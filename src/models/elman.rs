@@ -2,6 +2,7 @@
 
 use super::recurrent::{Cell, Layer, Recurrent};
 use super::{ModelConfig, ModelRow, Shape};
+use crate::nn::Initializer;
 use kernels::{Activation, ElmanCell};
 
 /// The [`super::MODELS`] row.
@@ -13,6 +14,7 @@ struct Elman;
 impl Cell for Elman {
     const GATES: usize = 1;
     const STATES: usize = 1;
+    const OPTIONS: &'static [&'static str] = &["radius"];
     type Step = ElmanCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {
@@ -25,5 +27,17 @@ impl Cell for Elman {
 
     fn step(packed: &ElmanCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
         packed.step(x, &mut states[0], scratch);
+    }
+
+    /// A random orthogonal matrix times the radius. It is drawn from the start of the stream, layer
+    /// after layer, so that the other weights are those without a radius.
+    fn adjust_hidden(config: &ModelConfig, k: usize, weight: &mut [f32], init: &Initializer) {
+        if let Some(radius) = config.radius {
+            let mut again = init.restarted();
+            (0..k).for_each(|_| drop(again.orthogonal(config.width)));
+            let orthogonal = again.orthogonal(config.width);
+            let scaled = orthogonal.into_iter().map(|v| v * radius as f32);
+            weight.iter_mut().zip(scaled).for_each(|(w, v)| *w = v);
+        }
     }
 }

@@ -14,6 +14,7 @@ struct Gru;
 impl Cell for Gru {
     const GATES: usize = 3;
     const STATES: usize = 1;
+    const OPTIONS: &'static [&'static str] = &["gates", "chrono"];
     type Step = GruCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {

@@ -17,6 +17,7 @@ struct Lstm;
 impl Cell for Lstm {
     const GATES: usize = 4;
     const STATES: usize = 2;
+    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "forget_bias"];
     type Step = LstmCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {

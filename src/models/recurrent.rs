@@ -15,6 +15,8 @@ pub trait Cell: Send + Sync + 'static {
     /// Whether the gates look at the state: without, a layer has no `weight_hh` and `bias_hh`, and
     /// h is a linear recurrence.
     const HIDDEN_PRODUCT: bool = true;
+    /// Names in [`super::OPTIONS`] that the model takes.
+    const OPTIONS: &'static [&'static str] = &[];
     /// The packed weights of the incremental step.
     type Step: Send;
 
@@ -36,6 +38,9 @@ pub trait Cell: Send + Sync + 'static {
         _init: &mut Initializer,
     ) {
     }
+
+    /// Changes the fresh `weight_hh` (G·H, H) of layer `k` where the configuration says so.
+    fn adjust_hidden(_config: &ModelConfig, _k: usize, _weight: &mut [f32], _init: &Initializer) {}
 }
 
 /// The parameters of one layer, named and shaped as PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU` do.
@@ -55,10 +60,11 @@ impl Layer {
         let bound = 1.0 / (width as f32).sqrt();
         let weight_ih = init.uniform(rows * width, bound);
         let hidden_rows = if C::HIDDEN_PRODUCT { rows } else { 0 };
-        let weight_hh = init.uniform(hidden_rows * width, bound);
+        let mut weight_hh = init.uniform(hidden_rows * width, bound);
         let mut bias_ih = init.uniform(rows, bound);
         let mut bias_hh = init.uniform(hidden_rows, bound);
         C::adjust_biases(config, &mut bias_ih, &mut bias_hh, init);
+        C::adjust_hidden(config, k, &mut weight_hh, init);
         let name = |what: &str| format!("rnn.{what}_l{k}");
         Layer {
             weight_ih: Parameter::new(name("weight_ih"), &[rows, width], weight_ih),
@@ -135,9 +141,7 @@ impl<C: Cell> Recurrent<C> {
                 shape.batch as u128 * shape.seq_len as u128 * (l * layer + 2 * d + 2 * v)
             },
             width_step: |_| 1,
-            // One row of weights alone is the new state itself, as Elman's is.
-            gated: C::GATES > 1,
-            scanned: !C::HIDDEN_PRODUCT,
+            options: C::OPTIONS,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Sizes without building: parameters, memory, and which sizes make a model at all.
 
-use super::{MODELS, ModelConfig, ModelError, ModelRow, Shape};
+use super::{MODELS, ModelConfig, ModelError, ModelRow, OPTIONS, Shape};
 
 /// The row of a name.
 pub fn row(name: &str) -> Result<&'static ModelRow, ModelError> {
@@ -13,9 +13,13 @@ pub fn row(name: &str) -> Result<&'static ModelRow, ModelError> {
     })
 }
 
-fn impossible(key: &'static str, value: impl ToString, remedy: impl Into<String>) -> ModelError {
+fn impossible(
+    key: impl Into<String>,
+    value: impl ToString,
+    remedy: impl Into<String>,
+) -> ModelError {
     ModelError::Impossible {
-        key,
+        key: key.into(),
         value: value.to_string(),
         remedy: remedy.into(),
     }
@@ -61,18 +65,10 @@ pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
             format!("{what}; the nearest is {nearest}"),
         ));
     }
-    if !config.forget_bias.is_finite() {
-        return Err(impossible(
-            "forget-bias",
-            config.forget_bias,
-            "give a number",
-        ));
-    }
-    if let Some(longest) = config.chrono
-        && longest < 3
-    {
-        let remedy = "give the longest dependency in tokens, at least 3";
-        return Err(impossible("chrono", longest, remedy));
+    for option in OPTIONS {
+        if let Some(value) = (option.get)(config).filter(|value| !option.values.admit(value)) {
+            return Err(impossible(option.key(), value, option.values.remedy()));
+        }
     }
     Ok(row)
 }

@@ -41,8 +41,7 @@ pub const ROW: ModelRow = ModelRow {
         Positions::Rotary => 2 * config.heads, // a head's values turn in pairs
         _ => config.heads,
     },
-    gated: false,
-    scanned: false,
+    options: &["positions", "initial"],
 };
 
 struct Block {

@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// Draws initial values: the same seed and the same order of calls give the same model.
 pub struct Initializer {
+    seed: u64,
     rng: ChaCha8Rng,
 }
 
@@ -13,7 +14,12 @@ impl Initializer {
     pub fn new(seed: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         rng.set_stream(u64::MAX); // data of the same seed uses the streams from 0
-        Initializer { rng }
+        Initializer { seed, rng }
+    }
+
+    /// The same stream from its start.
+    pub fn restarted(&self) -> Self {
+        Self::new(self.seed)
     }
 
     /// `n` values uniform in ±`bound`.

@@ -1,43 +1,61 @@
-//! Values of the columns of a record: names of choices, and what a filter compares them with.
+//! How the fields of a record stand in a text file: an empty text is no value.
 
-use serde::{Deserialize, Serialize};
-
-/// A value to compare a record column with.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum ColumnValue {
-    /// A whole number.
-    Integer(i64),
-    /// A number.
-    Number(f64),
-    /// A name.
-    Text(String),
+/// A field that can be written to a column and read back, to the bit.
+pub(super) trait Field: Sized {
+    fn write(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
 }
 
-impl ColumnValue {
-    /// Whether a field of a record holds this value; `None` where it has none.
-    pub fn matches_value(&self, field: Option<&serde_json::Value>) -> Option<bool> {
-        match field {
-            None | Some(serde_json::Value::Null) => None,
-            Some(serde_json::Value::String(text)) => Some(self.matches(text)),
-            Some(other) => Some(self.matches(&other.to_string())),
-        }
+impl Field for String {
+    fn write(&self) -> String {
+        self.clone()
     }
+    fn read(text: &str) -> Option<Self> {
+        Some(text.into())
+    }
+}
 
-    /// Whether a CSV field holds this value.
-    pub fn matches(&self, field: &str) -> bool {
-        match self {
-            ColumnValue::Integer(i) => field.parse() == Ok(*i as f64),
-            ColumnValue::Number(x) => field.parse() == Ok(*x),
-            ColumnValue::Text(text) => field == text,
+impl<T: Item> Field for Option<T> {
+    fn write(&self) -> String {
+        self.as_ref().map_or(String::new(), Item::write)
+    }
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "" => Some(None),
+            text => T::read(text).map(Some),
         }
     }
 }
 
-/// The name of a choice, as in configurations.
-pub fn word(choice: impl Serialize) -> String {
-    match serde_json::to_value(choice) {
-        Ok(serde_json::Value::String(name)) => name,
-        other => unreachable!("a choice is written as its name, not as {other:?}"),
+/// What may be missing.
+pub(super) trait Item: Sized {
+    fn write(&self) -> String;
+    fn read(text: &str) -> Option<Self>;
+}
+
+macro_rules! by_display {
+    ($($type:ty),*) => {$(
+        impl Item for $type {
+            fn write(&self) -> String {
+                self.to_string()
+            }
+            fn read(text: &str) -> Option<Self> {
+                text.parse().ok()
+            }
+        }
+    )*};
+}
+by_display!(String, usize, u64);
+
+impl Item for f64 {
+    /// The shortest text that reads back to the same bits, short for tiny and huge values too.
+    fn write(&self) -> String {
+        match self.is_finite() {
+            true => serde_json::to_string(self).expect("a finite number"),
+            false => self.to_string(),
+        }
+    }
+    fn read(text: &str) -> Option<Self> {
+        text.parse().ok()
     }
 }

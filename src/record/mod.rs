@@ -1,97 +1,188 @@
 //! What a measurement is: the one row every measurement becomes ([`Record`]), what its metric means
-//! ([`metrics::METRICS`]), and the values of its columns ([`ColumnValue`], [`word`]).
+//! ([`metrics::METRICS`]), and how its columns are written and read.
 //!
 //! Add a metric: a row in [`metrics::METRICS`] and the line that records it.
 
 mod column;
 pub mod metrics;
 
-pub use column::{ColumnValue, word};
+use crate::data::tasks::TASKS;
+pub use crate::models::Value as ColumnValue;
+use crate::models::{ModelOptions, OPTIONS, Value};
+use column::Field;
+use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+/// Declares the columns that every record has, once: as fields, and by name.
+macro_rules! columns {
+    ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
+        /// One measured value with all its factors; a row of `results.csv`. Missing is empty, never 0.
+        #[derive(Debug, Clone, PartialEq, Default)]
+        pub struct Record {
+            $($(#[$doc])* pub $name: $type,)*
+            /// Options of the model by their names in `models::OPTIONS`, each a column.
+            pub options: ModelOptions,
+            /// Parameters of the task by the names its row in `data::tasks::TASKS` gives them, each
+            /// a column.
+            pub task_parameters: BTreeMap<String, usize>,
+        }
 
-/// One measured value with all its factors; a row of `results.csv`. Missing is empty, never 0.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Record {
+        const FIELDS: &[&str] = &[$(stringify!($name)),*];
+
+        impl Record {
+            /// The text in a column, empty where there is none.
+            pub fn get(&self, column: &str) -> String {
+                match column {
+                    $(stringify!($name) => self.$name.write(),)*
+                    other => match self.options.get(other) {
+                        Some(value) => value.to_string(),
+                        None => self.task_parameters.get(other).copied().write(),
+                    },
+                }
+            }
+
+            /// Reads the text in a column.
+            ///
+            /// Errors: a text that is no value of it.
+            pub fn put(&mut self, column: &str, text: &str) -> Result<(), String> {
+                let wrong = || format!("column {column}: {text:?} is no value of it");
+                match column {
+                    $(stringify!($name) => self.$name = Field::read(text).ok_or_else(wrong)?,)*
+                    _ if text.is_empty() => {}
+                    option if OPTIONS.iter().any(|row| row.name == option) => {
+                        self.options.set(option, Value::parse(text));
+                    }
+                    parameter => {
+                        let value = text.parse().map_err(|_| wrong())?;
+                        self.task_parameters.insert(parameter.into(), value);
+                    }
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+columns! {
     /// Directory name of the run under `runs/`.
-    pub run: String,
+    run: String,
     /// Experiment id.
-    pub experiment: String,
+    experiment: String,
     /// `smoke`, `quick` or `full`.
-    pub profile: String,
+    profile: String,
     /// Model name, or the name of a baseline (`unigram`, `kneser-ney`, `kneser-ney-unlimited`).
-    pub model: String,
+    model: String,
     /// Trainable values.
-    pub parameters: Option<usize>,
+    parameters: Option<usize>,
     /// Task as the experiment names it, or `text`.
-    pub task: Option<String>,
+    task: Option<String>,
     /// Width of the model.
-    pub width: Option<usize>,
+    width: Option<usize>,
     /// Layers of the model.
-    pub layers: Option<usize>,
+    layers: Option<usize>,
     /// Attention heads.
-    pub heads: Option<usize>,
-    /// Position scheme of a transformer.
-    pub positions: Option<String>,
-    /// Gate initialisation of a recurrent model: `default` or `chrono`.
-    pub gates: Option<String>,
-    /// Scan of minGRU and minLSTM: `sequential` or `parallel`.
-    #[serde(default)]
-    pub scan: Option<String>,
-    /// Spectral radius of an Elman network's recurrent matrix before training, where the experiment
-    /// chose one.
-    #[serde(default)]
-    pub radius: Option<f64>,
+    heads: Option<usize>,
     /// Largest global gradient norm, where the experiment chose it for this model; 0 if none.
-    #[serde(default)]
-    pub clip: Option<f64>,
+    clip: Option<f64>,
     /// Operation of the model's step that was measured; empty for the step as a whole.
-    #[serde(default)]
-    pub operation: Option<String>,
+    operation: Option<String>,
     /// Tokens in a sequence T.
-    pub seq_len: Option<usize>,
+    seq_len: Option<usize>,
     /// Sequences in a batch B.
-    pub batch: Option<usize>,
+    batch: Option<usize>,
     /// Vocabulary V.
-    pub vocab: Option<usize>,
-    /// Delay of the copy task.
-    pub delay: Option<usize>,
-    /// Key/value pairs of the recall task.
-    pub pairs: Option<usize>,
-    /// Parameter `length` of the task: positions of the adding problem, longest word trained on.
-    pub length: Option<usize>,
+    vocab: Option<usize>,
     /// Peak learning rate.
-    pub learning_rate: Option<f64>,
+    learning_rate: Option<f64>,
     /// What was equal between the models: `parameters`, `tokens`, `seconds`.
-    pub equal: Option<String>,
+    equal: Option<String>,
     /// Worker threads.
-    pub threads: Option<usize>,
+    threads: Option<usize>,
     /// Seed of initialisation and data.
-    pub seed: Option<u64>,
+    seed: Option<u64>,
     /// Repeat of a timing, from 0.
-    pub repeat: Option<usize>,
+    repeat: Option<usize>,
     /// What was measured: a name documented in `record::metrics`.
-    pub metric: String,
+    metric: String,
     /// Abscissa within the run where the metric is a curve: training step, token position,
     /// distance. `record::metrics` says which.
-    pub x: Option<f64>,
+    x: Option<f64>,
     /// Unit of the value.
-    pub unit: String,
+    unit: String,
     /// The value.
-    pub value: Option<f64>,
+    value: Option<f64>,
 }
 
 impl Record {
-    /// Names of the columns, in the order of the file.
-    pub fn columns() -> Vec<String> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let header = writer
-            .serialize(Record::default())
-            .ok()
-            .and_then(|()| writer.into_inner().ok());
-        let text = String::from_utf8(header.expect("writing to memory does not fail"));
-        let text = text.expect("column names are UTF-8");
-        let line = text.lines().next().unwrap_or_default();
-        line.split(',').map(str::to_owned).collect()
+    /// Names of all columns, in the order of the file: what every record has, with the options of
+    /// models and the parameters of tasks in between.
+    pub fn columns() -> Vec<&'static str> {
+        let (before, after) = FIELDS.split_at(9);
+        let all = before.iter().copied().chain(Self::factors());
+        all.chain(after.iter().copied()).collect()
+    }
+
+    /// Names of the columns of model options and task parameters.
+    pub fn factors() -> impl Iterator<Item = &'static str> {
+        let options = OPTIONS.iter().map(|row| row.name);
+        let parameters = TASKS.iter().flat_map(|task| task.parameters);
+        let parameters: BTreeSet<_> = parameters.map(|parameter| parameter.name).collect();
+        // A task's `vocab` is the model's.
+        options.chain(parameters.into_iter().filter(|name| !FIELDS.contains(name)))
+    }
+
+    /// The name that the model's option has here, if it has one.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.name(name)
+    }
+
+    /// The value of a parameter of the task, if it has one.
+    pub fn parameter(&self, name: &str) -> Option<usize> {
+        self.task_parameters.get(name).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_to_a_column_is_read_from_it() {
+        let columns = Record::columns();
+        let distinct: BTreeSet<_> = columns.iter().collect();
+        assert_eq!(distinct.len(), columns.len());
+        let mut record = Record::default();
+        for (i, column) in columns.iter().enumerate() {
+            assert_eq!(record.get(column), "", "{column} is empty by default");
+            // Numbers are texts too; only numeric columns refuse other texts.
+            record.put(column, &(i + 1).to_string()).unwrap();
+        }
+        for (i, column) in columns.iter().enumerate() {
+            let number = record.get(column).parse::<f64>();
+            assert_eq!(number, Ok(i as f64 + 1.0), "{column}");
+        }
+        let mut again = Record::default();
+        for column in &columns {
+            again.put(column, &record.get(column)).unwrap();
+        }
+        assert_eq!(again, record);
+        for column in ["seed", "delay", "value"] {
+            let error = record.put(column, "many").unwrap_err();
+            assert!(error.contains(column) && error.contains("many"), "{error}");
+        }
+    }
+
+    #[test]
+    fn every_bit_of_a_value_is_kept() {
+        for value in [0.1 + 0.2, 1e-7, -3.0, 1e21, f64::MIN_POSITIVE, 5e-324] {
+            let mut record = Record::default();
+            record.value = Some(value);
+            let text = record.get("value");
+            record.put("value", &text).unwrap();
+            assert_eq!(
+                record.value.map(f64::to_bits),
+                Some(value.to_bits()),
+                "{text}"
+            );
+        }
     }
 }

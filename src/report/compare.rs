@@ -2,8 +2,9 @@
 
 use super::figure::{LEVEL, estimate};
 use super::palette;
-use super::source::{Row, Source};
+use super::source::Source;
 use crate::claims::Answer;
+use crate::record::Record;
 use crate::record::metrics::{METRICS, Metric, find};
 use crate::stats::bootstrap::{Resampling, Statistic, difference, ratio};
 use crate::stats::{Interval, median};
@@ -11,20 +12,14 @@ use anyhow::bail;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Columns that say what a measurement is of; values of the same metric with the same factors are
-/// compared.
-const FACTORS: [&str; 13] = [
+/// Columns that say what a measurement is of, besides the options of the model and the parameters of
+/// the task; values of the same metric with the same factors are compared.
+const FACTORS: [&str; 7] = [
     "model",
-    "positions",
-    "gates",
-    "scan",
     "operation",
     "task",
     "seq_len",
     "batch",
-    "delay",
-    "pairs",
-    "length",
     "equal",
     "threads",
 ];
@@ -84,12 +79,15 @@ type Key = (String, String, Vec<String>);
 /// If a metric does not exist, or is a curve.
 pub fn compare(before: &Source, after: &Source, metrics: &[String]) -> anyhow::Result<Comparison> {
     let metrics = chosen(before, after, metrics)?;
-    let (old, new) = (samples(before, &metrics)?, samples(after, &metrics)?);
+    let factors = factors(before, after);
+    let [old, new] = [before, after].map(|source| samples(source, &metrics, &factors));
     let both = old
         .iter()
         .filter_map(|(key, a)| new.get(key).map(|b| (key, a, b)));
     Ok(Comparison {
-        changes: both.map(|(key, a, b)| change(key, a, b)).collect(),
+        changes: both
+            .map(|(key, a, b)| change(&factors, key, a, b))
+            .collect(),
         verdicts: verdicts(before, after),
         differences: differences(before, after)?,
     })
@@ -135,7 +133,19 @@ fn chosen<'a>(
     Ok(named.iter().map(String::as_str).collect())
 }
 
-fn samples(source: &Source, metrics: &BTreeSet<&str>) -> anyhow::Result<BTreeMap<Key, Vec<f64>>> {
+/// [`FACTORS`], and those of options and parameters that both directories record: a directory of an
+/// earlier version has fewer columns.
+fn factors(before: &Source, after: &Source) -> Vec<&'static str> {
+    let recorded = |source: &Source, column: &str| {
+        let mut fields = source.records.iter().map(|record| record.get(column));
+        fields.any(|field| !field.is_empty())
+    };
+    let both = |column: &&str| recorded(before, column) && recorded(after, column);
+    let further = Record::factors().filter(both);
+    FACTORS.into_iter().chain(further).collect()
+}
+
+fn samples(source: &Source, metrics: &BTreeSet<&str>, factors: &[&str]) -> BTreeMap<Key, Vec<f64>> {
     let mut samples: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
     for record in source
         .records
@@ -143,19 +153,15 @@ fn samples(source: &Source, metrics: &BTreeSet<&str>) -> anyhow::Result<BTreeMap
         .filter(|r| metrics.contains(r.metric.as_str()))
     {
         if let Some(value) = record.value {
-            let row = Row::of(record)?;
-            let factors = FACTORS
-                .iter()
-                .map(|column| row.get(column).to_string())
-                .collect();
-            let key = (record.experiment.clone(), record.metric.clone(), factors);
+            let values = factors.iter().map(|column| record.get(column)).collect();
+            let key = (record.experiment.clone(), record.metric.clone(), values);
             samples.entry(key).or_default().push(value);
         }
     }
-    Ok(samples)
+    samples
 }
 
-fn change((experiment, metric, factors): &Key, a: &[f64], b: &[f64]) -> Change {
+fn change(factors: &[&str], (experiment, metric, values): &Key, a: &[f64], b: &[f64]) -> Change {
     let row = find(metric);
     let timing = row.is_some_and(|m| m.timing);
     let (before, after) = (
@@ -184,9 +190,9 @@ fn change((experiment, metric, factors): &Key, a: &[f64], b: &[f64]) -> Change {
             0.0,
         )
     };
-    let labels = FACTORS
+    let labels = factors
         .iter()
-        .zip(factors)
+        .zip(values)
         .filter_map(|(column, value)| palette::factor_label(column, value));
     Change {
         experiment: experiment.clone(),

@@ -9,6 +9,7 @@ use super::palette::{self, Style};
 use super::roofline::{self, Operation, Roofs};
 use super::source::{Row, Source, compare_fields};
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Scale};
+use crate::record::Record;
 use crate::record::metrics::{METRICS, find};
 use crate::stats::Interval;
 use anyhow::bail;
@@ -126,7 +127,7 @@ pub fn collect(
     };
     for metric in metrics {
         for record in source.measured(&experiment.id, metric) {
-            let row = Row::of(record)?;
+            let row = Row::of(record);
             if !baseline(&record.model) && row.matches(&spec.filter, false) {
                 rows.push((row, record.value.unwrap_or(f64::NAN)));
             }
@@ -136,7 +137,7 @@ pub fn collect(
     let longest = estimates::longest_run(&rows);
     let marked = spec.marks.iter().map(|mark| {
         let records = source.measured(&experiment.id, &mark.metric);
-        let rows = records.map(|record| Ok((Row::of(record)?, record.value.unwrap_or(f64::NAN))));
+        let rows = records.map(|record| Ok((Row::of(record), record.value.unwrap_or(f64::NAN))));
         rows.collect::<anyhow::Result<Vec<_>>>()
     });
     let marked: Vec<Vec<(Row, f64)>> = marked.collect::<anyhow::Result<_>>()?;
@@ -198,7 +199,7 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
             );
         }
     }
-    let columns = Row::columns()?;
+    let columns = Record::columns();
     let x = (spec.kind == PlotKind::Lines).then_some(&spec.x);
     for column in spec
         .series
@@ -207,7 +208,7 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
         .chain(spec.filter.keys())
         .chain(x)
     {
-        if !columns.contains(column) {
+        if !columns.contains(&column.as_str()) {
             bail!(
                 "{place}: records have no column `{column}`; columns are {}",
                 columns.join(", ")

@@ -163,9 +163,5 @@ pub fn write_json(dir: &Path, file: &str, value: &impl serde::Serialize) {
 
 /// Writes `results.csv`.
 pub fn write_records(dir: &Path, records: &[Record]) {
-    let mut writer = csv::Writer::from_path(dir.join(output::RESULTS)).unwrap();
-    records
-        .iter()
-        .for_each(|record| writer.serialize(record).unwrap());
-    writer.flush().unwrap();
+    std::fs::write(dir.join(output::RESULTS), output::csv_of(records).unwrap()).unwrap();
 }

@@ -19,7 +19,7 @@ pub(super) fn floors(
     if let Some(metric) = &spec.floor {
         let mut at: Vec<(f64, f64)> = Vec::new();
         for record in source.measured(&experiment.id, metric) {
-            let row = Row::of(record)?;
+            let row = Row::of(record);
             if row.matches(&spec.filter, true) && inside(&row) {
                 let x = if spec.kind == PlotKind::Lines {
                     row.get(&spec.x).parse().unwrap_or(0.0)
@@ -61,7 +61,7 @@ pub(super) fn floors(
                 .measured(&experiment.id, metric)
                 .filter(|r| r.model == *model)
             {
-                let row = Row::of(record)?;
+                let row = Row::of(record);
                 if row.matches(&spec.filter, true) && inside(&row) {
                     sample.extend(record.value);
                 }

@@ -1,5 +1,7 @@
 //! Names, colours, markers and dashes of the series: the same for a model in every plot.
 
+use crate::models::OptionRow;
+
 /// The looks of one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Style {
@@ -100,12 +102,6 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
     match (column, value) {
         (_, "") | (_, "default") => None,
         ("model", model) => Some(name(model).to_string()),
-        ("positions", "alibi") => Some("ALiBi positions".into()),
-        ("positions", "none") => Some("no positions".into()),
-        ("positions", value) => Some(format!("{value} positions")),
-        ("gates", value) => Some(format!("{value} gates")),
-        ("scan", "sequential") => Some("loop".into()),
-        ("scan", value) => Some(format!("{value} scan")),
         ("clip", "0" | "0.0") => Some("not clipped".into()),
         ("clip", value) => Some(format!("clipped at {value}")),
         ("task", value) => Some(value.to_string()),
@@ -114,7 +110,10 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         ("threads" | "pairs" | "layers", value) => Some(format!("{value} {column}")),
         ("seq_len", value) => Some(format!("T = {value}")),
         ("batch", value) => Some(format!("B = {value}")),
-        (column, value) => Some(format!("{} {value}", column.replace('_', " "))),
+        (column, value) => match OptionRow::find(column) {
+            Some(option) => (option.label)(value),
+            None => Some(format!("{} {value}", column.replace('_', " "))),
+        },
     }
 }
 

@@ -8,7 +8,7 @@ use crate::results::output::{
     Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_published,
     read_results, read_runs, read_verdicts,
 };
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -96,26 +96,13 @@ fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
 
 /// A record by column names, as `results.csv` spells them; empty where there is no value.
 #[derive(Debug, Clone)]
-pub struct Row(BTreeMap<String, String>);
+pub struct Row(BTreeMap<&'static str, String>);
 
 impl Row {
     /// The columns of a record.
-    pub fn of(record: &Record) -> anyhow::Result<Self> {
-        let json = serde_json::to_value(record).context("cannot look at a record by column")?;
-        let fields = json.as_object().into_iter().flatten().map(|(key, value)| {
-            let text = match value {
-                serde_json::Value::Null => String::new(),
-                serde_json::Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            (key.clone(), text)
-        });
-        Ok(Self(fields.collect()))
-    }
-
-    /// Names of all columns.
-    pub fn columns() -> anyhow::Result<Vec<String>> {
-        Ok(Self::of(&Record::default())?.0.into_keys().collect())
+    pub fn of(record: &Record) -> Self {
+        let columns = Record::columns().into_iter();
+        Self(columns.map(|column| (column, record.get(column))).collect())
     }
 
     /// The field in a column, empty if there is none.

@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Version of the layout.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 const LOCK: &str = ".lock";
 
 /// An output directory this process alone writes to, until dropped.
@@ -129,7 +129,7 @@ impl Directory {
     /// Writes the records of a run that ended well, and then, last, its status.
     pub fn finish(&self, run: &str, config: &str, records: &[Record], seconds: f64) -> Result<()> {
         let dir = self.of(run);
-        let records = csv_bytes(records)?;
+        let records = csv_of(records)?;
         write(&dir.join(RECORDS), &records)?;
         let status = Status {
             state: State::Done,
@@ -170,7 +170,7 @@ impl Directory {
                 all.extend(self.records(run)?);
             }
         }
-        write(&self.path.join(RESULTS), &csv_bytes(&all)?)?;
+        write(&self.path.join(RESULTS), &csv_of(&all)?)?;
         Ok(all)
     }
 
@@ -190,18 +190,6 @@ impl Directory {
         }
         write(&self.path.join(name), &writer.into_inner()?)
     }
-}
-
-fn csv_bytes(records: &[Record]) -> Result<Vec<u8>> {
-    let mut writer = csv::WriterBuilder::new()
-        .has_headers(false)
-        .from_writer(Vec::new());
-    // Also where there is no record: an empty table still has its columns.
-    writer.write_record(Record::columns())?;
-    for record in records {
-        writer.serialize(record)?;
-    }
-    Ok(writer.into_inner()?)
 }
 
 /// Writes a file whole or not at all.

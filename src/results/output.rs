@@ -215,19 +215,49 @@ pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
     Ok(entries)
 }
 
-/// Reads a CSV of records.
+/// Reads a CSV of records by its header, so that directories of earlier versions can be read: a
+/// column they do not have is empty.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
     let bytes = std::fs::read(path).map_err(|reason| OutputError::Read {
         path: path.into(),
         reason,
     })?;
-    csv::Reader::from_reader(bytes.as_slice())
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(|error| OutputError::Malformed {
-            path: path.into(),
-            reason: error.to_string(),
-        })
+    let malformed = |reason: String| OutputError::Malformed {
+        path: path.into(),
+        reason,
+    };
+    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    let header = reader
+        .headers()
+        .map_err(|e| malformed(e.to_string()))?
+        .clone();
+    let columns = Record::columns();
+    if let Some(unknown) = header.iter().find(|name| !columns.contains(name)) {
+        return Err(malformed(format!("records have no column {unknown:?}")));
+    }
+    let mut records = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|e| malformed(e.to_string()))?;
+        let mut record = Record::default();
+        for (column, text) in header.iter().zip(&row).filter(|(_, text)| !text.is_empty()) {
+            let line = row.position().map_or(0, csv::Position::line);
+            let put = record.put(column, text);
+            put.map_err(|problem| malformed(format!("line {line}, {problem}")))?;
+        }
+        records.push(record);
+    }
+    Ok(records)
+}
+
+/// Records as CSV, the header first also where there is no record.
+pub fn csv_of(records: &[Record]) -> anyhow::Result<Vec<u8>> {
+    let columns = Record::columns();
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(&columns)?;
+    for record in records {
+        writer.write_record(columns.iter().map(|column| record.get(column)))?;
+    }
+    Ok(writer.into_inner()?)
 }
 
 /// Reads a JSON file.

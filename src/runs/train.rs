@@ -8,7 +8,6 @@ use crate::data::text::TextSource;
 use crate::data::{Batch, Source, Split};
 use crate::measure::gradient_flow::{gradient_flow, state_jacobian};
 use crate::models::{Model, Output};
-use crate::nn::Initializer;
 use crate::record::Record;
 use crate::record::metrics;
 use crate::train::{CheckpointError, Evaluation, Outcome, Point, Probed, Stop, TrainError};
@@ -105,7 +104,7 @@ pub fn run(run: &Run, training: &Training, session: &mut Session) -> Result<Vec<
             source.evaluation(Split::Test, training.test_sequences, 1),
             sequences,
         );
-        let untrained = built(training)?;
+        let untrained = models::build(&training.model, training.train.seed)?;
         kernels::with_threads(session.threads, || {
             for (moment, model) in [("initial", &untrained), ("trained", &model)] {
                 rows.extend(gradients(run, moment, model.as_ref(), &batches));
@@ -125,7 +124,7 @@ type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
 /// Trains a new model, or goes on from the checkpoint in the run's directory.
 fn trained(training: &Training, session: &mut Session) -> Result<Trained, Failure> {
     let mut source = open(&training.data, training.train.seed, session.texts)?;
-    let mut model = built(training)?;
+    let mut model = models::build(&training.model, training.train.seed)?;
     let mut settings = training.train.clone();
     settings.threads = session.threads;
     let directory = settings.checkpoint_every.map(|_| session.directory.clone());
@@ -161,23 +160,6 @@ fn trained(training: &Training, session: &mut Session) -> Result<Trained, Failur
         Some(error) => Err(Failure::Fatal(error)),
         None => Ok((model, source, outcome)),
     }
-}
-
-/// The model before training.
-fn built(training: &Training) -> Result<Box<dyn Model>, Failure> {
-    let seed = training.train.seed;
-    let mut model = models::build(&training.model, seed)?;
-    if let Some(radius) = training.radius {
-        let mut init = Initializer::new(seed);
-        let width = training.model.width;
-        let all = model.parameters_mut().into_iter();
-        for parameter in all.filter(|p| p.name.starts_with("rnn.weight_hh")) {
-            let mut values = init.orthogonal(width);
-            values.iter_mut().for_each(|v| *v *= radius as f32);
-            parameter.set(&values);
-        }
-    }
-    Ok(model)
 }
 
 /// The first few of the longest sequences.

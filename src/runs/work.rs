@@ -2,11 +2,10 @@
 
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
-use crate::experiment::schema::Gates;
 use crate::measure::layer::Layer;
 use crate::measure::throughput::Mode;
-use crate::models::{ModelConfig, parameter_count};
-use crate::record::{Record, word};
+use crate::models::{ModelConfig, ModelOptions, parameter_count};
+use crate::record::Record;
 use crate::train::TrainSettings;
 use serde::Serialize;
 
@@ -75,9 +74,6 @@ pub struct Training {
     /// Test sequences on which gradients are followed back before training and after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_sequences: Option<usize>,
-    /// Spectral radius of the recurrent matrix before training, where it is not as the model says.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub radius: Option<f64>,
     /// What it is trained on.
     pub data: Data,
     /// The model.
@@ -177,14 +173,7 @@ pub fn set_model(record: &mut Record, model: &ModelConfig) {
     record.width = Some(model.width);
     record.layers = Some(model.layers);
     record.heads = transformer.then_some(model.heads);
-    record.positions = transformer.then(|| word(model.positions));
-    record.gates = model.is_gated().then(|| {
-        word(match model.chrono {
-            Some(_) => Gates::Chrono,
-            None => Gates::Default,
-        })
-    });
-    record.scan = model.is_scanned().then(|| word(model.scan));
+    record.options = ModelOptions::of(model);
     record.vocab = Some(model.vocab);
 }
 

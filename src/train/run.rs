@@ -7,7 +7,7 @@ use super::{
 };
 use crate::data::{Batch, Source, Split};
 use crate::files;
-use crate::models::{self, Model, Output, Positions, Shape};
+use crate::models::{self, Model, Output, Shape};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -64,14 +64,7 @@ fn check_fit(
             said(source.output())
         )));
     }
-    let learned = config.model == "transformer" && config.positions == Positions::Learned;
-    if learned && source.longest() > config.seq_len {
-        return Err(TrainError::Mismatch(format!(
-            "learned positions end at seq-len = {} but the data has sequences of {} tokens",
-            config.seq_len,
-            source.longest()
-        )));
-    }
+    config.check_length(source.longest())?;
     let shape = Shape {
         batch: settings.batch,
         seq_len: source.seq_len(),

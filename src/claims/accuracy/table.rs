@@ -36,8 +36,14 @@ impl Series {
         let attends = record.model == ATTENTION;
         Self {
             model: record.model.clone(),
-            positions: record.positions.clone().filter(|_| attends),
-            gates: record.gates.clone().filter(|_| !attends),
+            positions: record
+                .option("positions")
+                .map(str::to_owned)
+                .filter(|_| attends),
+            gates: record
+                .option("gates")
+                .map(str::to_owned)
+                .filter(|_| !attends),
         }
     }
 
@@ -45,10 +51,10 @@ impl Series {
     fn has(&self, record: &Record) -> bool {
         let attends = record.model == ATTENTION;
         let (positions, gates) = match attends {
-            true => (&record.positions, &None),
-            false => (&None, &record.gates),
+            true => (record.option("positions").map(str::to_owned), None),
+            false => (None, record.option("gates").map(str::to_owned)),
         };
-        self.model == record.model && self.positions == *positions && self.gates == *gates
+        self.model == record.model && self.positions == positions && self.gates == gates
     }
 
     pub fn is_recurrent(&self) -> bool {

@@ -34,15 +34,9 @@ impl Selection {
 
     /// Whether a record has all these values; `None` in `ignoring` names a column not looked at.
     pub fn matches(&self, record: &Record, ignoring: &[&str]) -> bool {
-        let fields = serde_json::to_value(record).unwrap_or_default();
-        let looked_at = self
-            .0
-            .iter()
-            .filter(|(c, _)| !ignoring.contains(&c.as_str()));
-        looked_at.into_iter().all(|(column, wanted)| {
-            let field = fields.get(column);
-            wanted.matches_value(field).unwrap_or(false)
-        })
+        let looked_at = self.0.iter();
+        let mut looked_at = looked_at.filter(|(column, _)| !ignoring.contains(&column.as_str()));
+        looked_at.all(|(column, wanted)| wanted.matches(&record.get(column)))
     }
 
     /// Value by seed and repeat, and run where `apart`: of a curve the last point, nothing that is

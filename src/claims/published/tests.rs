@@ -112,7 +112,7 @@ fn the_best_seed_is_shown_with_the_mean() {
 fn several_runs_of_a_seed_all_count() {
     let run = |name: &str, value| Record {
         run: name.into(),
-        positions: Some(name.into()),
+        options: [("positions", Some(name))].into(),
         ..record("lstm", "test_loss", 0, value)
     };
     let records = [run("none", 0.04), run("rotary", 0.01), run("alibi", 0.03)];

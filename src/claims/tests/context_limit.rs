@@ -27,7 +27,7 @@ fn records(noise: f64, change: impl Fn(&str, &str) -> Option<f64>) -> Vec<Record
                     run: format!("context-limit-{model}-{scheme}-{seed}"),
                     experiment: "context-limit".to_owned(),
                     model: model.to_owned(),
-                    positions: positions.map(str::to_owned),
+                    options: [("positions", positions)].into(),
                     seed: Some(seed),
                     metric: metric.to_owned(),
                     x: Some(x),

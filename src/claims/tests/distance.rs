@@ -148,7 +148,7 @@ fn learning_rate_trials_do_not_choose_the_opponent() {
             run: format!("tune-{seed}"),
             experiment: "distance-copy".to_owned(),
             model: "elman".to_owned(),
-            delay: Some(200),
+            task_parameters: [("delay".into(), 200)].into(),
             seed: Some(seed),
             metric: "validation_accuracy".to_owned(),
             value: Some(1.0),

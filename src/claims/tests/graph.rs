@@ -31,7 +31,7 @@ fn records(
                     run: format!("parallel-graph-{t}-{b}"),
                     experiment: "parallel-graph".to_owned(),
                     model: model.to_owned(),
-                    scan: (model == "mingru").then(|| "parallel".to_owned()),
+                    options: [("scan", (model == "mingru").then_some("parallel"))].into(),
                     seq_len: Some(t),
                     batch: Some(b),
                     threads,

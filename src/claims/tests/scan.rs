@@ -106,7 +106,7 @@ fn a_model_that_failed_is_named_and_chains_are_told() {
         .filter(|r| r.repeat == Some(0) && r.metric == "tokens_per_second")
         .map(|r| {
             let length = r.seq_len.unwrap() as f64;
-            let span = match (r.model.as_str(), r.scan.as_deref()) {
+            let span = match (r.model.as_str(), r.option("scan")) {
                 ("lstm", _) => 13.0 * length,
                 (_, Some("sequential")) => 100.0 + 2.0 * length,
                 _ => 256.0 + 4.0 * length.log2(),

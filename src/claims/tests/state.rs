@@ -48,10 +48,14 @@ fn records(seeds: u64, noise: f64, accuracy: impl Fn(&str, &str, &str, u64) -> f
                         experiment: "state-tracking".to_owned(),
                         model: model.to_owned(),
                         task: Some(task.to_owned()),
-                        positions: positions.map(str::to_owned),
-                        gates: ["lstm", "gru"]
-                            .contains(&model)
-                            .then(|| "default".to_owned()),
+                        options: [
+                            ("positions", positions),
+                            (
+                                "gates",
+                                ["lstm", "gru"].contains(&model).then_some("default"),
+                            ),
+                        ]
+                        .into(),
                         seed: Some(seed),
                         metric: metric.to_owned(),
                         x,

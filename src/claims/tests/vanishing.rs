@@ -2,7 +2,7 @@
 
 use super::judged;
 use crate::claims::Answer;
-use crate::record::Record;
+use crate::record::{ColumnValue, Record};
 use crate::stats::random::SplitMix64;
 
 /// Three runs a model whose gradients fall at `rate(model, trained)` nats a token.
@@ -73,11 +73,14 @@ fn all_fall_or_none() {
 fn training_that_stops_the_decay_is_a_condition_and_variants_decide_nothing() {
     let learnt = |m: &str, trained: bool| of(m, if trained && m != "elman" { 0.001 } else { 0.5 });
     let mut all = records(0.001, learnt);
-    let variant = all.iter().filter(|r| r.model == "elman").map(|r| Record {
-        run: format!("{}-radius", r.run),
-        radius: Some(3.0),
-        value: Some(1.0),
-        ..r.clone()
+    let variant = all.iter().filter(|r| r.model == "elman").map(|r| {
+        let mut variant = Record {
+            run: format!("{}-radius", r.run),
+            value: Some(1.0),
+            ..r.clone()
+        };
+        variant.options.set("radius", ColumnValue::Number(3.0));
+        variant
     });
     let variants: Vec<Record> = variant.collect();
     all.extend(variants);

@@ -8,7 +8,7 @@ use crate::record::metrics;
 /// Plots must name columns of the records and documented metrics: a misspelt one draws nothing.
 pub(super) fn check_plots(experiment: &Experiment) -> Result<(), Fault> {
     let columns = Record::columns();
-    let column = |key: String, name: &str| match columns.iter().any(|c| c == name) {
+    let column = |key: String, name: &str| match columns.contains(&name) {
         true => Ok(()),
         false => Err(Fault::new(
             key,

@@ -101,7 +101,7 @@ pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
     let columns = Record::columns();
     for (name, list) in sweep.parameters.iter().flatten() {
         let key = format!("sweep.parameters.{name}");
-        if !columns.contains(name) {
+        if !columns.contains(&name.as_str()) {
             let remedy = "only a parameter with a column of its own in the records can be swept";
             return Err(Fault::new(key, format!("{list:?}"), remedy));
         }

@@ -64,13 +64,10 @@ impl PlotSpec {
     /// Whether the filter lets records with these factors through, so far as they are known: an
     /// empty column may still get the value asked for.
     pub fn may_show(&self, record: &Record) -> bool {
-        let fields = serde_json::to_value(record).unwrap_or_default();
-        self.filter
-            .iter()
-            .all(|(column, wanted)| match fields.get(column) {
-                Some(serde_json::Value::String(text)) if text.is_empty() => true,
-                field => wanted.matches_value(field).unwrap_or(true),
-            })
+        self.filter.iter().all(|(column, wanted)| {
+            let field = record.get(column);
+            field.is_empty() || wanted.matches(&field)
+        })
     }
 }
 

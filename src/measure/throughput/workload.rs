@@ -67,7 +67,9 @@ pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
     let parameters = models::parameter_count(&workload.config)?;
     check_memory(workload, parameters)?;
     let model = models::build(&workload.config, 0)?;
-    check_positions(model.as_ref(), workload)?;
+    if workload.mode != Mode::Decode {
+        workload.config.check_length(workload.shape.seq_len)?;
+    }
     let (mut state_bytes, mut decode_flops) = (None, None);
     let work = match workload.mode {
         Mode::TrainStep => {
@@ -241,19 +243,6 @@ fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError
             available_gib: gib(available as f64),
             keys: "batch, seq-len, context, width or layers",
         });
-    }
-    Ok(())
-}
-
-/// Refuses sequences that a learned position table cannot hold; decoding finds out by itself.
-fn check_positions(model: &dyn Model, workload: &Workload) -> Result<(), ModelError> {
-    let limit = workload.config.seq_len;
-    let is_learned = model
-        .parameters()
-        .iter()
-        .any(|p| p.name == "position.weight");
-    if workload.mode != Mode::Decode && is_learned && workload.shape.seq_len > limit {
-        return Err(ModelError::PastContext { limit });
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use super::Series;
 use super::estimates::{estimates, medians, runs};
 use crate::experiment::schema::{PlotKind, PlotSpec};
+use crate::models::{OptionRow, Values};
 use crate::report::palette;
 use crate::report::roofline::{self, Roofs};
 use crate::report::source::Row;
@@ -105,18 +106,12 @@ fn marks(
 
 /// The same variant has the same dash in every plot; `None` if the series differ in something else.
 fn variant(spec: &PlotSpec, key: &[String]) -> Option<usize> {
-    let known = |(column, value): (&String, &String)| match (column.as_str(), value.as_str()) {
+    let known = |(column, value): (&String, &String)| match (column.as_str(), value) {
         ("model", _) => Some(0),
-        ("gates", value) => Some(usize::from(value == "chrono")),
-        ("positions", value) => Some(match value {
-            "rotary" => 1,
-            "sinusoidal" => 2,
-            "none" => 3,
-            "alibi" => 4,
-            _ => 0,
-        }),
-        ("scan", value) => Some(usize::from(value == "parallel")),
-        _ => None,
+        (column, value) => match OptionRow::find(column)?.values {
+            Values::Names(names) => Some(names.iter().position(|n| n == value).unwrap_or(0)),
+            _ => None,
+        },
     };
     spec.series.iter().zip(key).map(known).sum()
 }

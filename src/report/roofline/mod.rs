@@ -10,6 +10,7 @@ pub(super) use draw::draw;
 use super::figure::{Estimate, Figure, Panel, Series, estimate};
 use super::source::Row;
 use super::tables::{Table, number, text, with_interval};
+use crate::models::OptionRow;
 use crate::stats::median;
 use std::collections::BTreeMap;
 
@@ -86,8 +87,10 @@ pub(super) fn places(
 ) -> (Vec<Estimate>, Vec<Operation>) {
     let mut runs: BTreeMap<Vec<&str>, Vec<&(Row, f64)>> = BTreeMap::new();
     for row in rows {
-        let of = ["run", "threads", "parameters", "positions", "gates", "scan"];
-        let key = of.iter().map(|column| row.0.get(column)).collect();
+        let of = ["run", "threads", "parameters"]
+            .into_iter()
+            .chain(OptionRow::choices());
+        let key = of.map(|column| row.0.get(column)).collect();
         runs.entry(key).or_default().push(row);
     }
     let (mut steps, mut operations) = (Vec::new(), Vec::new());

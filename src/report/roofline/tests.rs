@@ -17,7 +17,7 @@ fn rows() -> Vec<(Row, f64)> {
             x,
             ..Record::default()
         };
-        (Row::of(&record).unwrap(), value)
+        (Row::of(&record), value)
     };
     let mut rows = vec![
         row("flops_per_step", "", None, 2e9),

@@ -2,6 +2,7 @@
 
 use super::{Cell, Table, number, numeric, text, with_interval};
 use crate::experiment::schema::{Experiment, Kind};
+use crate::models::OptionRow;
 use crate::record::Record;
 use crate::report::axis::{exact, significant, thousands};
 use crate::report::figure::{Estimate, estimate};
@@ -16,7 +17,7 @@ fn grouped<'a>(
 ) -> anyhow::Result<Vec<(Vec<String>, Vec<&'a Record>)>> {
     let mut groups: BTreeMap<Vec<String>, Vec<&Record>> = BTreeMap::new();
     for record in records {
-        let row = Row::of(record)?;
+        let row = Row::of(record);
         let key = columns
             .iter()
             .map(|column| row.get(column).to_string())
@@ -38,16 +39,9 @@ fn grouped<'a>(
 
 /// The models compared, with their sizes.
 pub fn models(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
-    let columns = [
-        "model",
-        "positions",
-        "gates",
-        "scan",
-        "width",
-        "layers",
-        "heads",
-        "parameters",
-    ];
+    let choices: Vec<&str> = OptionRow::choices().collect();
+    let sizes = ["width", "layers", "heads", "parameters"];
+    let columns = [&["model"], &choices[..], &sizes].concat();
     let records = source
         .records
         .iter()
@@ -57,20 +51,22 @@ pub fn models(source: &Source, experiment: &Experiment) -> anyhow::Result<Table>
         .into_iter()
         .map(|(key, records)| {
             let seeds: BTreeSet<_> = records.iter().filter_map(|r| r.seed).collect();
-            let variant: Vec<_> = ["positions", "gates", "scan"]
+            let (variant, sizes) = key[1..].split_at(choices.len());
+            let variant: Vec<_> = choices
                 .iter()
-                .zip(&key[1..4])
+                .zip(variant)
                 .filter_map(|(column, value)| palette::factor_label(column, value))
                 .collect();
-            let count = key[7].parse().map_or(key[7].clone(), thousands);
-            let cells = [&key[4], &key[5], &key[6]].map(text);
+            let parameters = &sizes[3];
+            let count = parameters.parse().map_or(parameters.clone(), thousands);
+            let cells = [&sizes[0], &sizes[1], &sizes[2]].map(text);
             let mut row = vec![text(palette::name(&key[0])), text(variant.join(", "))];
             row.extend(cells);
             row.extend([
                 Cell {
                     text: count,
                     class: "number",
-                    key: Some(key[7].clone()),
+                    key: Some(parameters.clone()),
                 },
                 text(seeds.len().to_string()),
             ]);
@@ -171,15 +167,8 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> anyhow::Result<Ta
 pub fn tuning(source: &Source, experiment: &Experiment) -> anyhow::Result<Table> {
     let tried =
         |r: &&Record| r.experiment == experiment.id && r.metric.starts_with("tuning_validation_");
-    let columns = [
-        "model",
-        "positions",
-        "gates",
-        "scan",
-        "delay",
-        "pairs",
-        "task",
-    ];
+    let choices: Vec<&str> = OptionRow::choices().collect();
+    let columns = [&["model"], &choices[..], &["delay", "pairs", "task"]].concat();
     let groups = grouped(source.records.iter().filter(tried), &columns)?;
     let mut rows = Vec::new();
     for (key, records) in groups {
@@ -189,16 +178,17 @@ pub fn tuning(source: &Source, experiment: &Experiment) -> anyhow::Result<Table>
             .filter(|r| r.experiment == experiment.id && !r.metric.starts_with("tuning"))
             .filter(|r| r.model == key[0])
             .filter(|r| {
-                r.positions.as_deref().unwrap_or("") == key[1]
-                    && r.gates.as_deref().unwrap_or("") == key[2]
-                    && r.scan.as_deref().unwrap_or("") == key[3]
+                choices
+                    .iter()
+                    .zip(&key[1..])
+                    .all(|(c, value)| r.get(c) == *value)
             })
             .filter_map(|r| r.learning_rate)
             .collect();
         let label: Vec<_> = columns
             .iter()
             .zip(&key)
-            .take(6)
+            .filter(|(column, _)| **column != "task")
             .filter_map(|(c, v)| palette::factor_label(c, v))
             .collect();
         let mut by_rate: Vec<(f64, Vec<Option<f64>>)> = Vec::new();

@@ -8,7 +8,7 @@ use super::*;
 use crate::claims::published;
 use crate::experiment::embedded;
 use crate::experiment::parse::load;
-use crate::models::{Positions, parameter_count};
+use crate::models::{Positions, Value, parameter_count};
 use crate::runs::work::{Stage, Training, Work};
 use crate::train::Budget;
 use experiments::TEXT;
@@ -76,7 +76,7 @@ fn runs_carry_the_values_of_their_point() {
         let work = training(run);
         // The first value of a swept factor that the search does not name.
         assert_eq!(
-            (run.record.delay, run.record.batch),
+            (run.record.parameter("delay"), run.record.batch),
             (Some(20), Some(4)),
             "{}",
             run.id
@@ -96,14 +96,14 @@ fn runs_carry_the_values_of_their_point() {
         assert_eq!(run.record.seq_len, Some(work.model.seq_len));
         assert!(
             run.id
-                .contains(&format!("delay{}-", run.record.delay.unwrap()))
+                .contains(&format!("delay{}-", run.record.parameter("delay").unwrap()))
         );
         assert!(run.id.contains(&format!("batch{}-", work.train.batch)));
     }
     let chrono = |run: &Run| training(run).model.chrono;
     assert_eq!(chrono(&train[4]), Some(train[4].record.seq_len.unwrap()));
     assert_eq!(chrono(&train[0]), None);
-    assert_eq!(train[6].record.positions.as_deref(), Some("rotary"));
+    assert_eq!(train[6].record.option("positions"), Some("rotary"));
 }
 
 #[test]
@@ -294,12 +294,15 @@ fn a_model_may_have_a_radius_and_a_clip_of_its_own() {
     ] {
         let run = find(name);
         assert_eq!(
-            (run.record.radius, run.record.clip),
+            (
+                run.record.options.get("radius").and_then(Value::number),
+                run.record.clip
+            ),
             (radius, clip),
             "{name}"
         );
         assert_eq!(
-            (training(run).radius, training(run).train.clip),
+            (training(run).model.radius, training(run).train.clip),
             (radius, applied)
         );
         assert_eq!(training(run).gradient_sequences, Some(5));

@@ -7,10 +7,9 @@ use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
 use crate::experiment::check::{Fault, TEXT};
-use crate::experiment::schema::{Experiment, Gates, Series, Settings};
-use crate::models::{self, ModelConfig, Output};
+use crate::experiment::schema::{Experiment, Series, Settings};
+use crate::models::{self, ModelConfig, OPTIONS, Output, Value};
 use crate::record::Record;
-use crate::record::word;
 use crate::runs::work::{Baselines, Data, Run, Stage, TextData, Training, Work};
 use crate::train::{Budget, TrainSettings};
 
@@ -34,7 +33,7 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
                         Some(rate),
                         seed,
                     )?;
-                    let mut run = train_run(experiment, context, id, series, training, &sized);
+                    let mut run = train_run(experiment, context, id, series, training, &sized)?;
                     run.stage = Stage::Tune;
                     runs.push(run);
                 }
@@ -56,7 +55,9 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
                     rate,
                     seed,
                 )?;
-                runs.push(train_run(experiment, context, id, series, training, &sized));
+                runs.push(train_run(
+                    experiment, context, id, series, training, &sized,
+                )?);
             }
         }
     }
@@ -189,7 +190,6 @@ fn training(
         probe_context: probe_context(s, sized)?,
         test_multiples: s.test_multiples.clone().unwrap_or_default(),
         gradient_sequences: s.gradient_sequences,
-        radius: series.radius,
         tuned: rate.is_none(),
     })
 }
@@ -236,11 +236,11 @@ fn train_run(
     series: usize,
     training: Training,
     sized: &Sized,
-) -> Run {
+) -> Result<Run, ExpandError> {
     let config = &training.model;
-    let parameter = |name: &str| match &sized.data {
-        Data::Task(task) => task.complete().ok().and_then(|all| all.get(name).copied()),
-        Data::Text(_) => None,
+    let task_parameters = match &sized.data {
+        Data::Task(task) => task.complete()?,
+        Data::Text(_) => Default::default(),
     };
     let timed = training.train.budget.seconds.is_some();
     let equal = match (timed, &training.data) {
@@ -253,10 +253,7 @@ fn train_run(
         task: Some(sized.task.clone()),
         seq_len: Some(sized.seq_len),
         batch: Some(training.train.batch),
-        delay: parameter("delay"),
-        pairs: parameter("pairs"),
-        length: parameter("length"),
-        radius: training.radius,
+        task_parameters,
         clip: experiment.models[series].clip,
         learning_rate: (!training.tuned).then_some(training.train.learning_rate),
         equal: Some(equal.into()),
@@ -264,7 +261,7 @@ fn train_run(
         ..template(experiment, context, &id, config)
     };
     let stage = if timed { Stage::Timed } else { Stage::Train };
-    run(series, stage, record, Work::Train(training))
+    Ok(run(series, stage, record, Work::Train(training)))
 }
 
 fn baseline_run(
@@ -292,17 +289,12 @@ fn baseline_run(
 fn series_labels(models: &[Series]) -> Vec<String> {
     let label = |series: &Series| {
         let mut label = series.model.clone();
-        if let Some(positions) = series.positions {
-            label += &format!("-{}", word(positions));
-        }
-        if series.gates == Some(Gates::Chrono) {
-            label += "-chrono";
-        }
-        if let Some(scan) = series.scan {
-            label += &format!("-{}", word(scan));
-        }
-        if let Some(radius) = series.radius {
-            label += &format!("-radius{radius}");
+        for option in OPTIONS {
+            match series.options.get(option.name) {
+                Some(Value::Text(name)) if name != "default" => label += &format!("-{name}"),
+                None | Some(Value::Text(_)) => {}
+                Some(number) => label += &format!("-{}{number}", option.key()),
+            }
         }
         if let Some(clip) = series.clip {
             label += &format!("-clip{clip}");

@@ -2,8 +2,8 @@
 
 use super::{ExpandError, require};
 use crate::experiment::check::Fault;
-use crate::experiment::schema::{Experiment, Gates, Settings};
-use crate::models::{self, ModelConfig, ModelError, Output, Positions};
+use crate::experiment::schema::{Experiment, Settings};
+use crate::models::{self, ModelConfig, ModelError, Output};
 
 /// Largest deviation of a matched parameter count.
 const PARAMETER_TOLERANCE: f64 = 0.03;
@@ -38,24 +38,18 @@ pub(super) fn match_widths(
         .models
         .iter()
         .map(|series| {
-            Ok(ModelConfig {
-                model: series.model.clone(),
-                vocab: fit.vocab,
-                width,
-                layers: require(series.layers.or(s.layers), "settings.layers")?,
+            let layers = require(series.layers.or(s.layers), "settings.layers")?;
+            let chrono = s.chrono.unwrap_or(fit.shape.seq_len);
+            let mut config = ModelConfig {
                 heads: require(s.heads, "settings.heads")?,
-                seq_len: fit.longest,
-                positions: match series.model.as_str() {
-                    "transformer" => series.positions.unwrap_or(Positions::Learned),
-                    _ => Positions::None,
-                },
                 forget_bias: s.forget_bias.unwrap_or(1.0) as f32,
-                chrono: (series.gates == Some(Gates::Chrono))
-                    .then_some(s.chrono.unwrap_or(fit.shape.seq_len)),
-                scan: series.scan.unwrap_or_default(),
+                chrono: (series.options.name("gates") == Some("chrono")).then_some(chrono),
                 initial: s.initial.unwrap_or_default(),
                 output: fit.output,
-            })
+                ..ModelConfig::new(&series.model, fit.vocab, width, layers, fit.longest)
+            };
+            series.options.apply(&mut config).map_err(model_fault)?;
+            Ok(config)
         })
         .collect::<Result<_, Fault>>()?;
     let first = configs.iter().find(|config| config.model == reference);
