@@ -10,7 +10,7 @@ use crate::results::output::{RUNS, STATUS, Skipped, State, Status, read_json};
 use crate::runs::estimate;
 use crate::runs::expand::{Context, ExpandError, expand};
 use crate::runs::texts::Texts;
-use crate::runs::work::{Run, Stage, Work};
+use crate::runs::work::{Run, Stage};
 use anyhow::{Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -158,13 +158,11 @@ pub struct Listed<'a> {
 /// All runs of the plan with what they do and how long that will take.
 pub fn listing<'a>(suite: &Suite, plan: &'a Plan) -> Vec<Listed<'a>> {
     let list = |run: &'a Run| {
-        let (what, threads) = match (&run.work, run.stage) {
-            (Work::Throughput(_) | Work::Layer(_), _) => ("time", suite.threads),
-            (Work::Decay(_), _) => ("differentiate", 1),
-            (Work::Baselines(_), _) => ("count", 1),
-            (_, Stage::Tune) => ("tune", 1),
-            (_, Stage::Timed) => ("train against the clock", suite.threads),
-            _ => ("train", 1),
+        let (what, threads) = match run.stage {
+            Stage::Measure => (run.work.kind().what(), suite.threads),
+            Stage::Tune => ("tune", 1),
+            Stage::Train => (run.work.kind().what(), 1),
+            Stage::Timed => ("train against the clock", suite.threads),
         };
         Listed {
             run: &run.id,

@@ -42,12 +42,6 @@ impl Fault {
     }
 }
 
-/// Modes of throughput runs.
-pub const MODES: [&str; 5] = ["train-step", "forward", "decode", LAYER, DECAY];
-/// The mode that times one GRU layer of `vocab` inputs, forward and backward, fused and step by step.
-pub const LAYER: &str = "layer";
-/// The mode that follows the gradient of one Elman layer back in time; nothing is timed.
-pub const DECAY: &str = "decay";
 /// The task name of text runs.
 pub const TEXT: &str = "text";
 

@@ -1,41 +1,87 @@
 //! What counting alone predicts on the text the models are tested on.
 
+use super::expand::{Context, ExpandError, named, text_data};
 use super::session::{Failure, Session};
-use super::train::record;
-use super::work::{Baselines, Run};
+use super::work::{Kind, Run, Stage, TextData, Work};
 use crate::data::text::TextSource;
 use crate::data::{Source, Split, ngram};
+use crate::experiment::check::TEXT;
+use crate::experiment::schema::Experiment;
 use crate::record::Record;
+use serde::Serialize;
 
-/// Unigram and Kneser-Ney models of the training text, judged on the very windows the models are
-/// judged on.
-pub fn run(run: &Run, work: &Baselines, session: &mut Session) -> Result<Vec<Record>, Failure> {
-    let text = session.texts.open(&work.text)?;
-    let source = TextSource::new(text.clone(), work.text.seq_len, 0)?;
-    let test = source.evaluation(Split::Test, work.test_sequences, 64);
-    let found = ngram::baselines(&text, work.parameters, &test);
-    for (what, counting) in [
-        ("same size", found.same_size),
-        ("any size", found.unlimited),
-    ] {
-        session
-            .log(&format!(
-                "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",
-                counting.order, counting.counts
-            ))
-            .map_err(Failure::Fatal)?;
-    }
-    let row = |model: &str, parameters: Option<usize>, bits: f64| Record {
-        model: model.into(),
+/// What counting alone predicts, on the text the models are tested on.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Baselines {
+    /// Test windows, the same as the models'.
+    pub test_sequences: usize,
+    /// Parameters of the models: what an n-gram of their size may store.
+    pub parameters: usize,
+    /// The text.
+    pub text: TextData,
+}
+
+/// The run of an experiment on text whose smallest model has so many parameters.
+pub(super) fn run(
+    experiment: &Experiment,
+    context: &Context,
+    parameters: usize,
+) -> Result<Run, ExpandError> {
+    let s = &experiment.settings;
+    let text = text_data(s)?;
+    let id = format!("{}-baselines", experiment.id);
+    let record = Record {
+        task: Some(TEXT.into()),
+        ..named(experiment, context, &id)
+    };
+    let test_sequences = s.test_sequences.unwrap_or(256);
+    let work = Baselines {
+        text,
+        test_sequences,
         parameters,
-        ..record(run, "test_bits_per_character", None, Some(bits))
     };
-    let counting = |model: &str, found: ngram::Counting| {
-        row(model, Some(found.counts), found.bits_per_character)
-    };
-    Ok(vec![
-        row("unigram", None, found.unigram_bits_per_character),
-        counting("kneser-ney", found.same_size),
-        counting("kneser-ney-unlimited", found.unlimited),
-    ])
+    Ok(Run::new(0, Stage::Train, record, Work::Baselines(work)))
+}
+
+impl Kind for Baselines {
+    fn what(&self) -> &'static str {
+        "count"
+    }
+
+    fn seconds(&self, _threads: usize) -> f64 {
+        5.0
+    }
+
+    /// Unigram and Kneser-Ney models of the training text, judged on the very windows the models are
+    /// judged on.
+    fn carry_out(&self, run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
+        let text = session.texts.open(&self.text)?;
+        let source = TextSource::new(text.clone(), self.text.seq_len, 0)?;
+        let test = source.evaluation(Split::Test, self.test_sequences, 64);
+        let found = ngram::baselines(&text, self.parameters, &test);
+        for (what, counting) in [
+            ("same size", found.same_size),
+            ("any size", found.unlimited),
+        ] {
+            session
+                .log(&format!(
+                    "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",
+                    counting.order, counting.counts
+                ))
+                .map_err(Failure::Fatal)?;
+        }
+        let row = |model: &str, parameters: Option<usize>, bits: f64| Record {
+            model: model.into(),
+            parameters,
+            ..run.record("test_bits_per_character", None, Some(bits))
+        };
+        let counting = |model: &str, found: ngram::Counting| {
+            row(model, Some(found.counts), found.bits_per_character)
+        };
+        Ok(vec![
+            row("unigram", None, found.unigram_bits_per_character),
+            counting("kneser-ney", found.same_size),
+            counting("kneser-ney-unlimited", found.unlimited),
+        ])
+    }
 }

@@ -8,12 +8,16 @@ mod train;
 mod widths;
 
 use super::texts::Texts;
-use super::work::{Run, Stage, Work, set_model};
+use super::work::{Run, set_model};
+
 use crate::data::DataError;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Kind, Settings};
 use crate::models::ModelConfig;
 use crate::record::Record;
+pub(super) use points::Point;
+pub(super) use throughput::only;
+pub(super) use train::text_data;
 
 /// Tuning runs draw their seeds this far from the runs that count.
 pub const TUNING_SEEDS: u64 = 1_000_000;
@@ -75,7 +79,7 @@ fn template(experiment: &Experiment, context: &Context, id: &str, model: &ModelC
 }
 
 /// A record that says only which run it is of.
-fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
+pub(super) fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
     Record {
         run: id.into(),
         experiment: experiment.id.clone(),
@@ -84,19 +88,7 @@ fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
     }
 }
 
-/// A run with the name of its record.
-fn run(series: usize, stage: Stage, record: Record, work: Work) -> Run {
-    Run {
-        id: record.run.clone(),
-        experiment: record.experiment.clone(),
-        series,
-        stage,
-        record,
-        work,
-    }
-}
-
-fn batch(s: &Settings, seq_len: usize) -> Result<usize, Fault> {
+pub(super) fn batch(s: &Settings, seq_len: usize) -> Result<usize, Fault> {
     match (s.batch, s.tokens_per_batch) {
         (Some(batch), _) => Ok(batch),
         (None, Some(tokens)) => Ok((tokens / seq_len).max(1)),
@@ -104,6 +96,6 @@ fn batch(s: &Settings, seq_len: usize) -> Result<usize, Fault> {
     }
 }
 
-fn require<T>(value: Option<T>, key: &str) -> Result<T, Fault> {
+pub(super) fn require<T>(value: Option<T>, key: &str) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::missing(key, "this experiment"))
 }

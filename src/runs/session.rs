@@ -1,13 +1,8 @@
 //! Carries out one run and says how it ended.
 
-use super::baselines;
-use super::decay;
-use super::layer;
 use super::progress::Progress;
 use super::texts::Texts;
-use super::throughput;
-use super::train;
-use super::work::{Run, Work};
+use super::work::Run;
 use crate::data::DataError;
 use crate::models::ModelError;
 use crate::record::Record;
@@ -91,13 +86,7 @@ impl From<TrainError> for Failure {
 
 /// Carries out a run; a panic inside counts as its failure.
 pub fn execute(run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
-    let work = AssertUnwindSafe(|| match &run.work {
-        Work::Train(work) => train::run(run, work, session),
-        Work::Throughput(work) => throughput::run(run, work, session),
-        Work::Decay(work) => decay::run(run, work, session),
-        Work::Layer(work) => layer::run(run, work, session),
-        Work::Baselines(work) => baselines::run(run, work, session),
-    });
+    let work = AssertUnwindSafe(|| run.work.kind().carry_out(run, session));
     catch_unwind(work).unwrap_or_else(|panic| {
         let text = panic
             .downcast_ref::<String>()

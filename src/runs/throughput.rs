@@ -1,135 +1,169 @@
-//! Carries out a throughput run: all models at all thread counts of one sweep point, timed in turn.
+//! Timings: all models at all thread counts of one sweep point, in turn.
 
 use super::session::{Failure, Session};
-use super::train::record;
-use super::work::{Run, Throughput, set_model};
+use super::work::{Kind, Run, set_model};
 use super::work_span;
 use crate::measure::roofline::{self, CopyRate};
 use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, Shape};
 use crate::record::Record;
+use serde::Serialize;
 
 /// Steps in which operations are timed one by one: odd, for their median.
 const OPERATION_STEPS: usize = 5;
 
-/// Measures and records every repeat. Workloads measured together share their repeat numbers: equal
-/// numbers were taken in turn.
-pub fn run(run: &Run, work: &Throughput, session: &mut Session) -> Result<Vec<Record>, Failure> {
-    let pairs: Vec<(&ModelConfig, usize)> = work
-        .threads
-        .iter()
-        .flat_map(|&threads| work.models.iter().map(move |model| (model, threads)))
-        .collect();
-    let workloads: Vec<Workload> = pairs
-        .iter()
-        .map(|&(model, threads)| Workload {
-            mode: work.mode,
-            config: model.clone(),
-            shape: Shape {
-                batch: work.batch,
-                seq_len: work.seq_len,
-            },
-            threads,
-            // The measured token is the last that a context of `seq_len` holds.
-            context: work.seq_len - 1,
-        })
-        .collect();
-    let repeats = Repeats {
-        at_least: work.repeats,
-        at_most: work.repeats.max(200),
-        seconds: work.seconds_per_model,
-        operation_steps: if work.operations { OPERATION_STEPS } else { 0 },
-        recorded_steps: if work.work_span {
-            work_span::RECORDED_STEPS
-        } else {
-            0
-        },
-    };
-    let measured = interleaved(&workloads, repeats, &mut |fraction| {
-        session.advance(fraction)
-    })?;
+/// Timings of all models at one sweep point.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Throughput {
+    /// What a step is.
+    pub mode: Mode,
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens in each T; for `decode` the context before the token.
+    pub seq_len: usize,
+    /// Thread counts, each with every model, interleaved.
+    pub threads: Vec<usize>,
+    /// Repeats recorded of each, at least.
+    pub repeats: usize,
+    /// Seconds after which no further repeat of it begins.
+    pub seconds_per_model: f64,
+    /// Whether each operation of a step is timed too, and the machine's copying beside it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub operations: bool,
+    /// Whether work and span of a step are recorded too, and how the program splits it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub work_span: bool,
+    /// The models.
+    pub models: Vec<ModelConfig>,
+}
 
-    let copy: Vec<(usize, Vec<CopyRate>)> = match work.operations {
-        true => work
+impl Kind for Throughput {
+    fn what(&self) -> &'static str {
+        "time"
+    }
+
+    fn seconds(&self, _threads: usize) -> f64 {
+        (self.models.len() * self.threads.len()) as f64 * self.seconds_per_model
+    }
+
+    /// Records every repeat. Workloads measured together share their repeat numbers: equal numbers
+    /// were taken in turn.
+    fn carry_out(&self, run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
+        let pairs: Vec<(&ModelConfig, usize)> = self
             .threads
             .iter()
-            .map(|&n| (n, roofline::copy_roofs(n).to_vec()))
-            .collect(),
-        false => Vec::new(),
-    };
-    let mut rows = Vec::new();
-    for (i, model) in work.models.iter().enumerate() {
-        let of_model = measured.iter().skip(i).step_by(work.models.len());
-        let mut factors = run.clone();
-        set_model(&mut factors.record, model);
-        rows.extend(work_span::records(&factors, &of_model.collect::<Vec<_>>()));
-    }
-    for ((model, threads), m) in pairs.into_iter().zip(measured) {
-        let mut factors = run.clone();
-        set_model(&mut factors.record, model);
-        factors.record.threads = Some(threads);
-        let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
-            rows.push(Record {
-                repeat,
-                ..record(&factors, metric, None, Some(value))
-            });
+            .flat_map(|&threads| self.models.iter().map(move |model| (model, threads)))
+            .collect();
+        let workloads: Vec<Workload> = pairs
+            .iter()
+            .map(|&(model, threads)| Workload {
+                mode: self.mode,
+                config: model.clone(),
+                shape: Shape {
+                    batch: self.batch,
+                    seq_len: self.seq_len,
+                },
+                threads,
+                // The measured token is the last that a context of `seq_len` holds.
+                context: self.seq_len - 1,
+            })
+            .collect();
+        let repeats = Repeats {
+            at_least: self.repeats,
+            at_most: self.repeats.max(200),
+            seconds: self.seconds_per_model,
+            operation_steps: if self.operations { OPERATION_STEPS } else { 0 },
+            recorded_steps: if self.work_span {
+                work_span::RECORDED_STEPS
+            } else {
+                0
+            },
         };
-        for (repeat, &seconds) in m.step_seconds.iter().enumerate() {
-            add("step_seconds", Some(repeat), seconds);
-            add(
-                "tokens_per_second",
-                Some(repeat),
-                m.tokens_per_step as f64 / seconds,
-            );
+        let measured = interleaved(&workloads, repeats, &mut |fraction| {
+            session.advance(fraction)
+        })?;
+
+        let copy: Vec<(usize, Vec<CopyRate>)> = match self.operations {
+            true => self
+                .threads
+                .iter()
+                .map(|&n| (n, roofline::copy_roofs(n).to_vec()))
+                .collect(),
+            false => Vec::new(),
+        };
+        let mut rows = Vec::new();
+        for (i, model) in self.models.iter().enumerate() {
+            let of_model = measured.iter().skip(i).step_by(self.models.len());
+            let mut factors = run.clone();
+            set_model(&mut factors.record, model);
+            rows.extend(work_span::records(&factors, &of_model.collect::<Vec<_>>()));
         }
-        add("flops_per_step", None, m.flops_per_step);
-        if let Some(bytes) = m.bytes_per_step {
-            add("bytes_per_step", None, bytes);
-        }
-        if let Some(span) = m.span_flops {
-            add("span_flops", None, span);
-        }
-        add("peak_flops", None, m.peak_flops);
-        add("share_of_peak", None, m.share_of_peak);
-        if let Some(bytes) = m.peak_bytes {
-            add("peak_bytes", None, bytes as f64);
-        }
-        if let (Mode::Decode, Some(bytes)) = (work.mode, m.state_bytes) {
-            add("state_bytes", None, bytes as f64);
-        }
-        for (_, rates) in copy.iter().filter(|(n, _)| *n == threads) {
-            rows.extend(rates.iter().map(|rate| {
-                record(
-                    &factors,
-                    "copy_bytes_per_second",
-                    Some(rate.bytes as f64),
-                    Some(rate.bytes_per_second),
-                )
-            }));
-        }
-        for operation in &m.operations {
-            factors.record.operation = Some(operation.name.into());
+        for ((model, threads), m) in pairs.into_iter().zip(measured) {
+            let mut factors = run.clone();
+            set_model(&mut factors.record, model);
+            factors.record.threads = Some(threads);
             let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
                 rows.push(Record {
                     repeat,
-                    ..record(&factors, metric, None, Some(value))
+                    ..factors.record(metric, None, Some(value))
                 });
             };
-            add("operation_flops", None, operation.flops);
-            add("operation_bytes", None, operation.bytes);
-            for (repeat, &seconds) in operation.seconds.iter().enumerate() {
-                add("operation_seconds", Some(repeat), seconds);
+            for (repeat, &seconds) in m.step_seconds.iter().enumerate() {
+                add("step_seconds", Some(repeat), seconds);
+                add(
+                    "tokens_per_second",
+                    Some(repeat),
+                    m.tokens_per_step as f64 / seconds,
+                );
             }
+            add("flops_per_step", None, m.flops_per_step);
+            if let Some(bytes) = m.bytes_per_step {
+                add("bytes_per_step", None, bytes);
+            }
+            if let Some(span) = m.span_flops {
+                add("span_flops", None, span);
+            }
+            add("peak_flops", None, m.peak_flops);
+            add("share_of_peak", None, m.share_of_peak);
+            if let Some(bytes) = m.peak_bytes {
+                add("peak_bytes", None, bytes as f64);
+            }
+            if let (Mode::Decode, Some(bytes)) = (self.mode, m.state_bytes) {
+                add("state_bytes", None, bytes as f64);
+            }
+            for (_, rates) in copy.iter().filter(|(n, _)| *n == threads) {
+                rows.extend(rates.iter().map(|rate| {
+                    factors.record(
+                        "copy_bytes_per_second",
+                        Some(rate.bytes as f64),
+                        Some(rate.bytes_per_second),
+                    )
+                }));
+            }
+            for operation in &m.operations {
+                factors.record.operation = Some(operation.name.into());
+                let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
+                    rows.push(Record {
+                        repeat,
+                        ..factors.record(metric, None, Some(value))
+                    });
+                };
+                add("operation_flops", None, operation.flops);
+                add("operation_bytes", None, operation.bytes);
+                for (repeat, &seconds) in operation.seconds.iter().enumerate() {
+                    add("operation_seconds", Some(repeat), seconds);
+                }
+            }
+            session
+                .log(&format!(
+                    "{} with {threads} threads: {:.0} tokens/s, {:.1} % of the peak, {} repeats",
+                    m.model,
+                    m.tokens_per_second.estimate,
+                    100.0 * m.share_of_peak,
+                    m.step_seconds.len()
+                ))
+                .map_err(Failure::Fatal)?;
         }
-        session
-            .log(&format!(
-                "{} with {threads} threads: {:.0} tokens/s, {:.1} % of the peak, {} repeats",
-                m.model,
-                m.tokens_per_second.estimate,
-                100.0 * m.share_of_peak,
-                m.step_seconds.len()
-            ))
-            .map_err(Failure::Fatal)?;
+        Ok(rows)
     }
-    Ok(rows)
 }

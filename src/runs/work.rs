@@ -1,12 +1,16 @@
 //! What a run is: its place in the suite, the factors of its records, and the work itself.
 
+pub use super::baselines::Baselines;
+pub use super::decay::Decay;
+pub use super::throughput::Throughput;
+pub use super::train::Training;
+
+use super::session::{Failure, Session};
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::measure::layer::Layer;
-use crate::measure::throughput::Mode;
 use crate::models::{ModelConfig, ModelOptions, parameter_count};
-use crate::record::Record;
-use crate::train::TrainSettings;
+use crate::record::{Record, metrics};
 use serde::Serialize;
 
 /// One run, fully resolved but for a learning rate still to be chosen.
@@ -40,12 +44,42 @@ pub enum Stage {
     Timed,
 }
 
-/// What a run does.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-// A few hundred of these exist at a time.
-#[allow(clippy::large_enum_variant)]
-pub enum Work {
+/// What every kind of run answers.
+pub trait Kind {
+    /// What it does, in a word or two.
+    fn what(&self) -> &'static str;
+
+    /// Estimated seconds on so many threads, building and testing not counted.
+    fn seconds(&self, threads: usize) -> f64;
+
+    /// Carries it out.
+    fn carry_out(&self, run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure>;
+}
+
+/// Declares the kinds of runs: the name in a run's configuration, and the type that does it.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident($work:ty),)*) => {
+        /// What a run does.
+        #[derive(Debug, Clone, PartialEq, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        // A few hundred of these exist at a time.
+        #[allow(clippy::large_enum_variant)]
+        pub enum Work {
+            $($(#[$doc])* $name($work),)*
+        }
+
+        impl Work {
+            /// What it does and how.
+            pub fn kind(&self) -> &dyn Kind {
+                match self {
+                    $(Work::$name(work) => work,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
     /// Trains one model and tests it.
     Train(Training),
     /// Times all models, interleaved.
@@ -53,33 +87,9 @@ pub enum Work {
     /// Times one layer, fused and step by step.
     Layer(Layer),
     /// Follows the gradient of one layer back in time.
-    Decay(DecayWork),
+    Decay(Decay),
     /// Counts: unigram and Kneser-Ney.
     Baselines(Baselines),
-}
-
-/// One training run with its test.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Training {
-    /// Whether the learning rate comes from a tuning stage.
-    pub tuned: bool,
-    /// Sequences in the test.
-    pub test_sequences: usize,
-    /// Tokens of context k at which a text model is tested with the context cut off and shuffled.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub probe_context: Vec<usize>,
-    /// Multiples of T to whose windows a text model is tested too.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub test_multiples: Vec<usize>,
-    /// Test sequences on which gradients are followed back before training and after.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gradient_sequences: Option<usize>,
-    /// What it is trained on.
-    pub data: Data,
-    /// The model.
-    pub model: ModelConfig,
-    /// How it is trained.
-    pub train: TrainSettings,
 }
 
 /// Where the sequences come from.
@@ -114,57 +124,6 @@ pub struct TextData {
     pub seq_len: usize,
 }
 
-/// Timings of all models at one sweep point.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Throughput {
-    /// What a step is.
-    pub mode: Mode,
-    /// Sequences B.
-    pub batch: usize,
-    /// Tokens in each T; for `decode` the context before the token.
-    pub seq_len: usize,
-    /// Thread counts, each with every model, interleaved.
-    pub threads: Vec<usize>,
-    /// Repeats recorded of each, at least.
-    pub repeats: usize,
-    /// Seconds after which no further repeat of it begins.
-    pub seconds_per_model: f64,
-    /// Whether each operation of a step is timed too, and the machine's copying beside it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub operations: bool,
-    /// Whether work and span of a step are recorded too, and how the program splits it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub work_span: bool,
-    /// The models.
-    pub models: Vec<ModelConfig>,
-}
-
-/// The gradient of one Elman layer against the distance it travels.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DecayWork {
-    /// Sequences B.
-    pub batch: usize,
-    /// Tokens in each T.
-    pub seq_len: usize,
-    /// Hidden size H, even.
-    pub hidden: usize,
-    /// Seed of the first measurement.
-    pub first_seed: u64,
-    /// Measurements.
-    pub seeds: usize,
-}
-
-/// What counting alone predicts, on the text the models are tested on.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Baselines {
-    /// Test windows, the same as the models'.
-    pub test_sequences: usize,
-    /// Parameters of the models: what an n-gram of their size may store.
-    pub parameters: usize,
-    /// The text.
-    pub text: TextData,
-}
-
 /// Writes the factors of a model into a record.
 pub fn set_model(record: &mut Record, model: &ModelConfig) {
     let transformer = model.model == "transformer";
@@ -178,6 +137,30 @@ pub fn set_model(record: &mut Record, model: &ModelConfig) {
 }
 
 impl Run {
+    /// A run with the name of its record.
+    pub fn new(series: usize, stage: Stage, record: Record, work: Work) -> Self {
+        Run {
+            id: record.run.clone(),
+            experiment: record.experiment.clone(),
+            series,
+            stage,
+            record,
+            work,
+        }
+    }
+
+    /// A record of this run; the unit comes from the table of metrics.
+    pub fn record(&self, metric: &str, x: Option<f64>, value: Option<f64>) -> Record {
+        let row = metrics::find(metric).expect("every metric has a row in metrics::METRICS");
+        Record {
+            metric: metric.into(),
+            unit: row.unit.into(),
+            x,
+            value,
+            ..self.record.clone()
+        }
+    }
+
     /// `config.toml`: everything its records depend on.
     pub fn config(&self, profile: &str) -> String {
         #[derive(Serialize)]

@@ -1,6 +1,5 @@
 //! Records of work, span and predicted speed-up, from a step recorded on one thread.
 
-use super::train::record;
 use super::work::Run;
 use crate::measure::prediction::{Limits, Recorded};
 use crate::measure::throughput::Measurement;
@@ -36,7 +35,7 @@ pub fn records(factors: &Run, measured: &[&Measurement]) -> Vec<Record> {
         let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
             rows.push(Record {
                 repeat,
-                ..record(&of_threads, metric, Some(m.threads as f64), Some(value))
+                ..of_threads.record(metric, Some(m.threads as f64), Some(value))
             });
         };
         let limits = Limits::measured(m.threads);
@@ -63,7 +62,7 @@ fn graph(factors: &Run, recorded: &Recorded) -> Vec<Record> {
     let mut factors = factors.clone();
     factors.record.threads = None;
     let (graph, timed) = (&recorded.graph, recorded.timed_graph());
-    let add = |metric, x, value| record(&factors, metric, x, Some(value));
+    let add = |metric, x, value| factors.record(metric, x, Some(value));
     let saturation = timed.saturation() as f64;
     let mut rows = vec![
         add("work_flops", None, graph.work()),

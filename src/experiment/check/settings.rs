@@ -1,7 +1,7 @@
 //! Settings, sweeps and the learning-rate search, value by value.
 
-use super::{Fault, MODES, TEXT};
-use crate::data::tasks;
+use super::{Fault, TEXT};
+use crate::data::{DataError, tasks};
 use crate::experiment::schema::{Experiment, Kind, Settings, Threads};
 use crate::record::Record;
 
@@ -194,27 +194,18 @@ fn threads(key: &str, value: Option<Threads>) -> Result<(), Fault> {
 }
 
 fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
-    let Some(name) = name else { return Ok(()) };
-    let known: Vec<&str> = match kind {
-        Kind::Throughput => MODES.to_vec(),
-        Kind::Train => [TEXT]
-            .into_iter()
-            .chain(tasks::TASKS.iter().map(|row| row.name))
-            .collect(),
+    // What a throughput experiment measures is known where it becomes runs.
+    let Some(name) = name.filter(|name| kind == Kind::Train && *name != TEXT) else {
+        return Ok(());
     };
-    let plain = match kind {
-        Kind::Throughput => name,
-        Kind::Train => name.split(':').next().unwrap_or(name),
-    };
-    if !known.contains(&plain) {
-        let remedy = format!("use one of {}", known.join(", "));
+    let known: Vec<&str> = tasks::TASKS.iter().map(|row| row.name).collect();
+    if !known.contains(&name.split(':').next().unwrap_or(name)) {
+        let remedy = format!("use one of {TEXT}, {}", known.join(", "));
         return Err(Fault::new(key, format!("{name:?}"), remedy));
     }
-    if kind == Kind::Train && name != TEXT {
-        let parsed = name.parse::<tasks::TaskSettings>();
-        parsed.map_err(|error| Fault::new(key, format!("{name:?}"), error.to_string()))?;
-    }
-    Ok(())
+    let parsed = name.parse::<tasks::TaskSettings>();
+    let fault = |error: DataError| Fault::new(key, format!("{name:?}"), error.to_string());
+    parsed.map(|_| ()).map_err(fault)
 }
 
 fn equal(key: &str, name: Option<&str>) -> Result<(), Fault> {

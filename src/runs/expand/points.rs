@@ -3,9 +3,11 @@
 use crate::experiment::schema::{Settings, Sweep};
 
 /// A point of the sweep: the settings there, and their share of the run's name.
-pub(super) struct Point {
-    pub(super) settings: Settings,
-    pub(super) label: String,
+pub struct Point {
+    /// Settings there.
+    pub settings: Settings,
+    /// Its share of the run's name.
+    pub label: String,
 }
 
 /// Every combination of the swept values, the last factor fastest. Threads are left out: timings

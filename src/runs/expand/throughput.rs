@@ -2,15 +2,20 @@
 
 use super::points::{Point, points};
 use super::widths::{Fit, match_widths};
-use super::{Context, ExpandError, batch, named, require, run, template};
-use crate::experiment::check::{DECAY, Fault, LAYER};
+use super::{Context, ExpandError, batch, require, template};
+use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Threads};
-use crate::measure::layer::Layer;
 use crate::measure::throughput::Mode;
 use crate::models::{self, Output};
 use crate::record::Record;
-use crate::runs::work::{DecayWork, Run, Stage, Throughput, Work};
-use crate::runs::work_span;
+use crate::runs::work::{Run, Stage, Throughput, Work};
+use crate::runs::{decay, layer, work_span};
+
+/// The runs of one layer at a sweep point.
+type OfALayer = fn(&Experiment, &Context, &Point, &[usize]) -> Result<Vec<Run>, ExpandError>;
+
+/// The modes that look at one layer, by name.
+const OF_A_LAYER: [(&str, OfALayer); 2] = [(layer::MODE, layer::runs), (decay::MODE, decay::runs)];
 
 /// The runs of an experiment of timings: one a sweep point, but for those of one layer.
 pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandError> {
@@ -29,19 +34,29 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
     for point in points(s, &experiment.sweep) {
         let s = &point.settings;
         let name = require(s.task.clone(), "settings.task")?;
-        if name == LAYER {
-            for &threads in &threads {
-                runs.push(layer_run(experiment, context, &point, threads)?);
-            }
-            continue;
-        }
-        if name == DECAY {
-            runs.push(decay_run(experiment, context, &point)?);
+        if let Some((_, of_layer)) = OF_A_LAYER.iter().find(|(mode, _)| *mode == name) {
+            runs.extend(of_layer(experiment, context, &point, &threads)?);
             continue;
         }
         let known = [Mode::TrainStep, Mode::Forward, Mode::Decode];
         let mode = known.into_iter().find(|mode| mode.name() == name);
-        let mode = mode.ok_or_else(|| Fault::missing("settings.task", "a throughput run"))?;
+        let mode = mode.ok_or_else(|| {
+            let steps = known.iter().map(|mode| mode.name());
+            let layers = OF_A_LAYER.iter().map(|(mode, _)| *mode);
+            let known: Vec<_> = steps.chain(layers).collect();
+            let key = match &experiment.sweep.task {
+                Some(swept) => {
+                    let at = swept.iter().position(|task| *task == name).unwrap_or(0);
+                    format!("sweep.task[{at}]")
+                }
+                None => "settings.task".into(),
+            };
+            Fault::new(
+                key,
+                format!("{name:?}"),
+                format!("use one of {}", known.join(", ")),
+            )
+        })?;
         let seq_len = require(s.seq_len, "settings.seq_len")?;
         let batch = match mode {
             Mode::Decode => s.decode_batch.unwrap_or(1),
@@ -90,94 +105,13 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             operations,
             work_span,
         };
-        runs.push(run(0, Stage::Measure, record, Work::Throughput(work)));
+        runs.push(Run::new(0, Stage::Measure, record, Work::Throughput(work)));
     }
     Ok(runs)
 }
 
-/// One GRU layer at a sweep point; its input has `vocab` numbers a token.
-fn layer_run(
-    experiment: &Experiment,
-    context: &Context,
-    point: &Point,
-    threads: usize,
-) -> Result<Run, ExpandError> {
-    let s = &point.settings;
-    only(
-        experiment,
-        "gru",
-        "the layer that is timed step by step is the GRU's",
-    )?;
-    let seq_len = require(s.seq_len, "settings.seq_len")?;
-    let (input, hidden) = (
-        require(s.vocab, "settings.vocab")?,
-        require(s.width, "settings.width")?,
-    );
-    let work = Layer {
-        batch: batch(s, seq_len)?,
-        seq_len,
-        input,
-        hidden,
-        threads,
-        repeats: s.repeats.unwrap_or(10),
-        seconds: s.seconds_per_model.unwrap_or(1.0),
-    };
-    let id = format!("{}{}-threads{threads}", experiment.id, point.label);
-    let record = Record {
-        model: "gru".into(),
-        task: Some(LAYER.into()),
-        parameters: Some(3 * hidden * (input + hidden + 2)),
-        width: Some(hidden),
-        layers: Some(1),
-        seq_len: Some(seq_len),
-        batch: Some(work.batch),
-        vocab: Some(input),
-        threads: Some(threads),
-        ..named(experiment, context, &id)
-    };
-    Ok(run(0, Stage::Measure, record, Work::Layer(work)))
-}
-
-/// The gradient of one Elman layer at a sweep point.
-fn decay_run(
-    experiment: &Experiment,
-    context: &Context,
-    point: &Point,
-) -> Result<Run, ExpandError> {
-    let s = &point.settings;
-    only(
-        experiment,
-        "elman",
-        "the layer whose gradient is followed is Elman's",
-    )?;
-    let seq_len = require(s.seq_len, "settings.seq_len")?;
-    let hidden = require(s.width, "settings.width")?;
-    if hidden % 2 == 1 {
-        let remedy = "units are rotated in pairs; give an even number";
-        return Err(Fault::new("settings.width", hidden, remedy).into());
-    }
-    let work = DecayWork {
-        batch: batch(s, seq_len)?,
-        seq_len,
-        hidden,
-        first_seed: context.seed,
-        seeds: require(s.seeds, "settings.seeds")?,
-    };
-    let id = format!("{}{}", experiment.id, point.label);
-    let record = Record {
-        model: "elman".into(),
-        task: Some(DECAY.into()),
-        width: Some(hidden),
-        layers: Some(1),
-        seq_len: Some(seq_len),
-        batch: Some(work.batch),
-        ..named(experiment, context, &id)
-    };
-    Ok(run(0, Stage::Train, record, Work::Decay(work)))
-}
-
 /// Refuses an experiment of one layer that names another model.
-fn only(experiment: &Experiment, model: &str, why: &str) -> Result<(), Fault> {
+pub(in crate::runs) fn only(experiment: &Experiment, model: &str, why: &str) -> Result<(), Fault> {
     match experiment.models.iter().position(|m| m.model != model) {
         Some(i) => {
             let name = format!("{:?}", experiment.models[i].model);

@@ -2,7 +2,7 @@
 
 use super::points::points;
 use super::widths::{Fit, WIDTH, match_widths};
-use super::{Context, ExpandError, TUNING_SEEDS, batch, named, require, run, template};
+use super::{Context, ExpandError, TUNING_SEEDS, batch, require, template};
 use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
@@ -10,7 +10,8 @@ use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Series, Settings};
 use crate::models::{self, ModelConfig, OPTIONS, Output, Value};
 use crate::record::Record;
-use crate::runs::work::{Baselines, Data, Run, Stage, TextData, Training, Work};
+use crate::runs::baselines;
+use crate::runs::work::{Data, Run, Stage, TextData, Training, Work};
 use crate::train::{Budget, TrainSettings};
 
 /// The runs of a training experiment: the search first, then every point, model and seed.
@@ -64,7 +65,7 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
     if experiment.settings.task.as_deref() == Some(TEXT) {
         let sizes = runs.iter().filter_map(|run| run.record.parameters);
         let parameters = sizes.min().unwrap_or(0);
-        runs.push(baseline_run(experiment, context, parameters)?);
+        runs.push(baselines::run(experiment, context, parameters)?);
     }
     Ok(runs)
 }
@@ -129,7 +130,7 @@ fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Siz
     })
 }
 
-fn text_data(s: &Settings) -> Result<TextData, Fault> {
+pub(in crate::runs) fn text_data(s: &Settings) -> Result<TextData, Fault> {
     Ok(TextData {
         tokenizer: require(s.tokenizer, "settings.tokenizer")?,
         max_characters: s.max_characters,
@@ -261,28 +262,7 @@ fn train_run(
         ..template(experiment, context, &id, config)
     };
     let stage = if timed { Stage::Timed } else { Stage::Train };
-    Ok(run(series, stage, record, Work::Train(training)))
-}
-
-fn baseline_run(
-    experiment: &Experiment,
-    context: &Context,
-    parameters: usize,
-) -> Result<Run, ExpandError> {
-    let s = &experiment.settings;
-    let text = text_data(s)?;
-    let id = format!("{}-baselines", experiment.id);
-    let record = Record {
-        task: Some(TEXT.into()),
-        ..named(experiment, context, &id)
-    };
-    let test_sequences = s.test_sequences.unwrap_or(256);
-    let work = Baselines {
-        text,
-        test_sequences,
-        parameters,
-    };
-    Ok(run(0, Stage::Train, record, Work::Baselines(work)))
+    Ok(Run::new(series, stage, record, Work::Train(training)))
 }
 
 /// A readable name per series: the model, and what tells it from the others.
