@@ -11,6 +11,7 @@ pub mod seeds;
 pub mod tasks;
 pub mod text;
 pub mod tokenizer;
+mod unigram;
 
 pub use error::DataError;
 

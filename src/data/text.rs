@@ -231,7 +231,7 @@ impl Source for TextSource {
     /// The most frequent token always, and the token frequencies of the training split (each count
     /// plus one), judged on the test split.
     fn floor(&self) -> Floor {
-        let unigram = super::ngram::Unigram::of(self.text.tokens(Split::Train), self.vocab());
+        let unigram = super::unigram::Unigram::of(self.text.tokens(Split::Train), self.vocab());
         let test = self.text.tokens(Split::Test);
         let hits = test
             .iter()

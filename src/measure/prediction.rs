@@ -14,7 +14,6 @@
 
 use super::graph::Graph;
 use super::roofline::{self, CopyRate};
-use super::throughput::Prepared;
 use crate::stats::median;
 use kernels::parallel::{self, Cut, Region, SPIN, traced};
 use kernels::{cost, with_threads};
@@ -77,15 +76,15 @@ pub struct Start {
     pub worker: f64,
 }
 
-/// Runs `steps` (at least one) steps on one thread and records them.
-pub(super) fn record(prepared: &mut Prepared, steps: usize) -> Recorded {
+/// Takes `steps` (at least one) steps on one thread and records them.
+pub(super) fn record(mut step: impl FnMut() -> f64 + Send, steps: usize) -> Recorded {
     let mut graph = Graph::default();
     let mut seconds: BTreeMap<&'static str, Vec<f64>> = BTreeMap::new();
     let mut timelines = Vec::with_capacity(steps);
     with_threads(1, || {
         for _ in 0..steps.max(1) {
             let start = Instant::now();
-            let ((_, costs), regions) = traced(|| cost::stamped(|| prepared.step_here()));
+            let ((_, costs), regions) = traced(|| cost::stamped(&mut step));
             let end = Instant::now();
             let mut totals: BTreeMap<&'static str, f64> = BTreeMap::new();
             let mut last = start;

@@ -169,7 +169,10 @@ pub fn interleaved(
         let prepared = &mut contestant.prepared;
         contestant.operations = operations::time(prepared, repeats.operation_steps);
         if repeats.recorded_steps > 0 && prepared.workload.threads == 1 {
-            contestant.recorded = Some(prediction::record(prepared, repeats.recorded_steps));
+            contestant.recorded = Some(prediction::record(
+                || prepared.step_here(),
+                repeats.recorded_steps,
+            ));
         }
     }
     let cpu = Machine::detect().cpu;
