@@ -1,0 +1,65 @@
+//! Directories that earlier versions wrote are still read, and their training goes on.
+
+mod common;
+
+use common::{in_json, json_of, place, seqduel, words};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A copy of what version 0.1.0 left after `train … --task copy:delay=3 --steps 6 --seed 5`, at the
+/// level avx2, and the loss that its `eval` printed.
+const DIRECTORIES: [(&str, &str, f64); 2] = [
+    ("lstm", "--chrono 9", 2.316152489358544),
+    (
+        "transformer",
+        "--positions rotary --heads 2",
+        2.533890798351595,
+    ),
+];
+
+fn copied(name: &str) -> PathBuf {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/earlier")
+        .join(name);
+    let to = place(name);
+    fs::create_dir_all(&to).expect("the scratch directory can be written");
+    for file in ["checkpoint.safetensors", "config.toml"] {
+        fs::copy(from.join(file), to.join(file)).expect("both are there");
+    }
+    to
+}
+
+#[test]
+fn an_earlier_checkpoint_is_judged_as_then() {
+    for (name, _, loss) in DIRECTORIES {
+        let line = format!("eval {}", copied(name).display());
+        let now = json_of(&mut in_json(&line))["loss"]
+            .as_f64()
+            .expect("a number");
+        assert!(
+            (now - loss).abs() < 1e-5 * loss,
+            "{name}: {now}, not {loss}"
+        );
+    }
+}
+
+#[test]
+fn the_same_command_recognises_an_earlier_directory() {
+    for (name, options, _) in DIRECTORIES {
+        let line = |more: &str| {
+            let out = copied(name).display().to_string();
+            words(&format!(
+                "train --model {name} {options} --width 8 --layers 1 --task copy:delay=3 --batch 2 \
+                 --steps 6 --warmup 2 --validate-every 3 --seed 5 --threads 1 --quiet --out {out} \
+                 {more}"
+            ))
+        };
+        seqduel(&line("")).assert().success();
+        let output = seqduel(&line("--lr 0.5")).output().expect("it starts");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            !output.status.success() && error.contains("other settings"),
+            "{error}"
+        );
+    }
+}
