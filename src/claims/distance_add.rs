@@ -16,7 +16,6 @@
 
 use super::Claim;
 use super::accuracy::{self, Question};
-use super::comparison::{Comparison, Conclusion, Decided};
 use super::select::usable;
 use crate::suite::Record;
 
@@ -37,8 +36,10 @@ pub(super) const CLAIM: Claim = Claim {
         "Tallec & Ollivier 2018, Can Recurrent Neural Networks Warp Time?",
     ],
     observations: "seeds",
-    compare,
-    conclude,
+    compare: |records, margin| accuracy::compare(&QUESTION, &refs(&explained(records)), margin),
+    conclude: |records, margin, all| {
+        accuracy::conclude(&QUESTION, &refs(&explained(records)), margin, all)
+    },
 };
 
 const QUESTION: Question = Question {
@@ -71,23 +72,9 @@ fn explained(records: &[&Record]) -> Vec<Record> {
             ..record.clone()
         })
     };
-    records
-        .iter()
-        .filter_map(|record| renamed(record))
-        .collect()
+    records.iter().filter_map(|r| renamed(r)).collect()
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let explained = explained(records);
-    accuracy::compare(&QUESTION, &explained.iter().collect::<Vec<_>>(), margin)
-}
-
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let explained = explained(records);
-    accuracy::conclude(
-        &QUESTION,
-        &explained.iter().collect::<Vec<_>>(),
-        margin,
-        decided,
-    )
+fn refs(records: &[Record]) -> Vec<&Record> {
+    records.iter().collect()
 }

@@ -18,10 +18,12 @@
 //! Beside it, not deciding: minGRU with the parallel scan, whose state is linear in time, and how far
 //! the step times predicted from one thread lie from the clock.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{distinct, nothing, usable};
+use super::comparison::{ATTENTION, Comparison, Conclusion, MODELS, Missing, RECURRENT};
+use super::group::Group;
+use super::place::Place;
+use super::select::{column, nothing, power, usable};
 use super::{Answer, Claim, text};
-use crate::stats::{Effect, median};
+use crate::stats::{Effect, mean, median};
 use crate::suite::Record;
 
 /// The catalogue row.
@@ -52,85 +54,59 @@ const SPAN: &str = "span";
 const LENGTH: &str = "length";
 const BATCH: &str = "batch";
 
-/// A metric of one model's step at one shape.
-fn counted(records: &[&Record], metric: &str, model: &str, (t, b): (usize, usize)) -> Option<f64> {
+/// Sequence length and batch.
+type Shape = (usize, usize);
+
+/// A metric of one model's step at one shape; of models with a scan, the parallel one.
+fn counted(records: &[&Record], metric: &str, model: &str, (t, b): Shape) -> Option<f64> {
+    let place = Place::of(model).seq_len(t).batch(b);
     let here = |r: &&&Record| {
-        r.metric == metric
-            && r.model == model
-            && r.scan.as_deref() != Some("sequential")
-            && (r.seq_len, r.batch) == (Some(t), Some(b))
+        r.metric == metric && place.has(r) && r.scan.as_deref() != Some("sequential")
     };
     records.iter().find(here).and_then(|r| usable(r))
 }
 
 fn lengths(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| r.seq_len.filter(|_| r.metric == "span_flops"))
+    column(records, "span_flops", |r| r.seq_len)
 }
 
 fn batches(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| r.batch.filter(|_| r.metric == "span_flops"))
+    column(records, "span_flops", |r| r.batch)
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let mut result = Vec::new();
-    if lengths(records).is_empty() {
-        return result;
-    }
-    for model in RECURRENT.into_iter().chain([SCANNED]) {
-        let span = |shape| {
-            let of = |model| counted(records, "span_flops", model, shape);
-            Some(of(model)? / of(ATTENTION)?)
-        };
-        let length = |shape| {
-            let of = |model| counted(records, "parallelism", model, shape);
-            Some(of(ATTENTION)? / of(model)?)
-        };
-        let batch = |shape| counted(records, "parallelism", model, shape);
-        let by_batch = exponent(records, batch, Along::Batch).and_then(|e| {
-            let i = e.interval(1.0);
-            Ok(Effect::exact(
-                1.0 - i.estimate,
-                (1.0 - i.high, 1.0 - i.low),
-                i.n,
-            )?)
+    let Some(&longest) = lengths(records).last() else {
+        return Vec::new();
+    };
+    let of_model = |model: &'static str| {
+        let span = |model, shape| counted(records, "span_flops", model, shape);
+        let parallelism = |model, shape| counted(records, "parallelism", model, shape);
+        let along_t = exponent(records, Along::Length, |shape| {
+            Some(span(model, shape)? / span(ATTENTION, shape)?)
         });
+        let gain_t = exponent(records, Along::Length, |shape| {
+            Some(parallelism(ATTENTION, shape)? / parallelism(model, shape)?)
+        });
+        let gain_b = exponent(records, Along::Batch, |shape| parallelism(model, shape));
+        let unused = gain_b.and_then(|effect| {
+            let i = effect.interval(1.0);
+            let range = (1.0 - i.high, 1.0 - i.low);
+            Ok(Effect::exact(1.0 - i.estimate, range, i.n)?)
+        });
+        let (t, b) = ("power of T", "power of B");
         let parts = [
-            (
-                SPAN,
-                format!("span of {model} / {ATTENTION}"),
-                "power of T",
-                exponent(records, span, Along::Length),
-            ),
-            (
-                LENGTH,
-                format!("W/S of {ATTENTION} / {model}"),
-                "power of T",
-                exponent(records, length, Along::Length),
-            ),
-            (
-                BATCH,
-                format!("B over W/S of {model}"),
-                "power of B",
-                by_batch,
-            ),
+            (SPAN, format!("span of {model} / {ATTENTION}"), t, along_t),
+            (LENGTH, format!("W/S of {ATTENTION} / {model}"), t, gain_t),
+            (BATCH, format!("B over W/S of {model}"), b, unused),
         ];
-        result.extend(
-            parts
-                .into_iter()
-                .map(|(part, label, unit, effect)| Comparison {
-                    label,
-                    unit,
-                    margin,
-                    part: part.to_owned(),
-                    rival: model.to_owned(),
-                    at: lengths(records).last().copied().unwrap_or(0),
-                    deciding: model != SCANNED,
-                    void: None,
-                    effect,
-                }),
-        );
-    }
-    result
+        parts.map(|(part, label, unit, effect)| {
+            let place = Place::of(model).seq_len(longest);
+            let comparison = Comparison::new(label, unit, margin, part, place, effect);
+            comparison.deciding_if(model != SCANNED)
+        })
+    };
+    let models = RECURRENT.into_iter().chain([SCANNED]);
+    models.flat_map(of_model).collect()
 }
 
 /// What an exponent is taken over.
@@ -144,166 +120,128 @@ enum Along {
 /// batches (lengths), with the range between neighbours.
 fn exponent(
     records: &[&Record],
-    quantity: impl Fn((usize, usize)) -> Option<f64>,
     along: Along,
+    quantity: impl Fn(Shape) -> Option<f64>,
 ) -> Result<Effect, Missing> {
     let (ts, bs) = (lengths(records), batches(records));
-    let (swept, others) = match along {
-        Along::Length => (ts, bs),
-        Along::Batch => (bs, ts),
+    let (swept, others, what) = match along {
+        Along::Length => (ts, bs, "length"),
+        Along::Batch => (bs, ts, "batch"),
     };
-    if swept.len() < 2 {
-        let what = if along == Along::Length {
-            "length"
-        } else {
-            "batch"
-        };
+    let [first, .., last] = swept[..] else {
         return Err(Missing::Unusable(format!("counted at one {what} only")));
-    }
+    };
     let (mut whole, mut local) = (Vec::new(), Vec::new());
     for &other in &others {
         let at = |v: usize| match along {
             Along::Length => quantity((v, other)),
             Along::Batch => quantity((other, v)),
         };
-        let between = |a: usize, b: usize| {
-            let growth: f64 = at(b)? / at(a)?;
-            Some(growth.ln() / (b as f64 / a as f64).ln())
-        };
-        let ends = between(swept[0], swept[swept.len() - 1]);
-        whole.push(ends.ok_or_else(nothing)?);
-        local.extend(swept.windows(2).filter_map(|w| between(w[0], w[1])));
+        whole.push(power((first, last), at).ok_or_else(nothing)?);
+        local.extend(swept.windows(2).filter_map(|w| power((w[0], w[1]), at)));
     }
-    let estimate = whole.iter().sum::<f64>() / whole.len() as f64;
     let low = local.iter().copied().fold(f64::INFINITY, f64::min);
     let high = local.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Ok(Effect::exact(
-        estimate,
-        (low, high),
-        swept.len() * others.len(),
-    )?)
+    let n = swept.len() * others.len();
+    Ok(Effect::exact(mean(&whole), (low, high), n)?)
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let answer = overall(deciding().map(Decided::answer));
-    let of_part = |part: &'static str| deciding().filter(move |d| d.comparison.part == part);
-    let holds = |part| overall(of_part(part).map(Decided::answer));
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let deciding = all.deciding();
+    let answer = deciding.answer();
+    let holds = |part| deciding.part(part).answer();
     let (ts, bs) = (lengths(records), batches(records));
-    let (Some(short), Some(long)) = (ts.first(), ts.last()) else {
-        return unknown("There is no span to compare.");
+    let (Some(&short), Some(&long), Some(&few), Some(&many)) =
+        (ts.first(), ts.last(), bs.first(), bs.last())
+    else {
+        return Conclusion::unknown("There is no span to compare.".to_owned());
     };
-    let (few, many) = (bs[0], bs[bs.len() - 1]);
-    let grows = format!(
-        "From T = {short} to T = {long} {}",
-        growth(records, (*short, *long), few)
-    );
-    let flips = format!(
-        "along one sequence it {}, over the sequences of a batch it {}",
-        match (holds(SPAN), holds(LENGTH)) {
-            (Answer::Supported, Answer::Supported) => "is hard",
-            (Answer::Refuted, Answer::Refuted) => "is not",
-            _ => "is hard in part",
-        },
-        match holds(BATCH) {
-            Answer::Refuted => "is not",
-            Answer::Supported => "is hard too",
-            _ => "is hard in part",
+    let sequence = match (holds(SPAN), holds(LENGTH)) {
+        (Answer::Supported, Answer::Supported) => "is hard",
+        (Answer::Refuted, Answer::Refuted) => "is not",
+        _ => "is hard in part",
+    };
+    let batch = match holds(BATCH) {
+        Answer::Refuted => "is not",
+        Answer::Supported => "is hard too",
+        _ => "is hard in part",
+    };
+    let flips =
+        format!("along one sequence it {sequence}, over the sequences of a batch it {batch}");
+    let head = match answer {
+        Answer::Supported => {
+            "Recurrent training is hard to parallelise along the sequence and over \
+                              the batch."
+                .to_owned()
         }
-    );
-    let reach = batch_reach(records, *long, (few, many));
-    let sentence = match answer {
-        Answer::Supported => format!(
-            "Recurrent training is hard to parallelise along the sequence and over the batch. {grows}.{reach}"
-        ),
-        Answer::Refuted => format!(
-            "Recurrent training is not hard to parallelise: no exponent exceeds {margin}. {grows}.{reach}"
-        ),
-        Answer::Conditional => {
-            format!(
-                "{} {grows}.{reach}",
-                text::capitalized(&format!("{flips}."))
-            )
+        Answer::Refuted => {
+            format!("Recurrent training is not hard to parallelise: no exponent exceeds {margin}.")
         }
+        Answer::Conditional => format!("{}.", text::capitalized(&flips)),
         Answer::Inconclusive => format!(
-            "The spans counted do not settle whether they grow by a power of more than {margin}. {grows}.{reach}"
+            "The spans counted do not settle whether they grow by a power of more than {margin}."
         ),
     };
-    Conclusion {
-        answer,
-        sentence: format!("{sentence}{}", prediction(records)),
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    let growth = growth(records, (short, few), (long, few));
+    let reach = match few == many {
+        true => String::new(),
+        false => batch_reach(records, (long, few), (long, many)),
+    };
+    let sentence = format!("{head} {growth}{reach}{}", prediction(records));
+    Conclusion::new(answer, sentence, flips)
 }
 
-fn unknown(sentence: &str) -> Conclusion {
-    Conclusion {
-        answer: Answer::Inconclusive,
-        sentence: sentence.to_owned(),
-        flips: None,
-    }
-}
-
-/// `the longest chain of dependent operations of a training step grows 15.6-fold (the LSTM), …`.
-fn growth(records: &[&Record], (short, long): (usize, usize), batch: usize) -> String {
+/// `From T = 32 to T = 512 the longest chain of dependent operations of a training step grows
+/// 15.6-fold to 9000 operations (the LSTM), …`.
+fn growth(records: &[&Record], short: Shape, long: Shape) -> String {
     let of = |model: &str| {
-        let at = |t| counted(records, "span_flops", model, (t, batch));
-        let (from, to) = (at(short)?, at(long)?);
-        let name = if model == SCANNED {
-            "the scanned minGRU".to_owned()
-        } else {
-            text::the(model)
+        let [from, to] = [short, long].map(|shape| counted(records, "span_flops", model, shape));
+        let (from, to) = (from?, to?);
+        let name = match model {
+            SCANNED => "the scanned minGRU".to_owned(),
+            model => text::the(model),
         };
-        Some(format!(
-            "{:.1}-fold to {to:.0} operations ({name})",
-            to / from
-        ))
+        let fold = to / from;
+        Some(format!("{fold:.1}-fold to {to:.0} operations ({name})"))
     };
     let models = RECURRENT.into_iter().chain([SCANNED, ATTENTION]);
-    let each: Vec<String> = models.filter_map(of).collect();
     format!(
-        "the longest chain of dependent operations of a training step grows {}",
-        text::list(&each)
+        "From T = {} to T = {} the longest chain of dependent operations of a training step grows \
+         {}.",
+        short.0,
+        long.0,
+        text::list(models.filter_map(of))
     )
 }
 
 /// How many workers a step could use with few sequences and with many.
-fn batch_reach(records: &[&Record], length: usize, (few, many): (usize, usize)) -> String {
+fn batch_reach(records: &[&Record], few: Shape, many: Shape) -> String {
     let of = |model: &str| {
-        let at = |b| counted(records, "parallelism", model, (length, b));
-        Some(format!(
-            "{:.0} to {:.0} ({})",
-            at(few)?,
-            at(many)?,
-            text::the(model)
-        ))
+        let at = |shape| counted(records, "parallelism", model, shape);
+        let (from, to, name) = (at(few)?, at(many)?, text::the(model));
+        Some(format!("{from:.0} to {to:.0} ({name})"))
     };
-    let each: Vec<String> = RECURRENT
-        .into_iter()
-        .chain([ATTENTION])
-        .filter_map(of)
-        .collect();
-    if few == many || each.is_empty() {
-        return String::new();
-    }
-    format!(
-        " From B = {few} to B = {many} at T = {length} the most that any number of workers could \
-         gain goes from {}.",
-        text::semicolons(&each)
+    text::unless_empty(
+        text::semicolons(MODELS.into_iter().filter_map(of)),
+        |each| {
+            format!(
+                " From B = {} to B = {} at T = {} the most that any number of workers could gain goes \
+             from {each}.",
+                few.1, many.1, many.0
+            )
+        },
     )
 }
 
 /// How far the predictions from one thread lie from the clock.
 fn prediction(records: &[&Record]) -> String {
-    let threads = distinct(records, |r| {
-        r.threads.filter(|_| r.metric == "prediction_error")
-    });
-    let Some(&most) = threads.last() else {
+    let metric = "prediction_error";
+    let Some(most) = column(records, metric, |r| r.threads).pop() else {
         return String::new();
     };
     let here = records
         .iter()
-        .filter(|r| r.metric == "prediction_error" && r.threads == Some(most));
+        .filter(|r| r.metric == metric && r.threads == Some(most));
     let errors: Vec<f64> = here.filter_map(|r| usable(r)).map(f64::abs).collect();
     if errors.is_empty() {
         return String::new();

@@ -1,6 +1,7 @@
 //! Picking values out of records.
 
 use super::comparison::{Missing, RECURRENT};
+use super::place::Place;
 use crate::stats::{Effect, StatsError, log_log_slope, mean};
 use crate::suite::Record;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,23 +26,36 @@ pub(super) fn most_threads(records: &[&Record]) -> Option<usize> {
     distinct(records, |r| r.threads).last().copied()
 }
 
-/// Tokens per second, at [`most_threads`], of the records that pass.
-pub(super) fn speeds(records: &[&Record], pass: impl Fn(&Record) -> bool) -> Timings {
+/// Tokens per second at a place, with [`most_threads`].
+pub(super) fn speeds(records: &[&Record], place: &Place) -> Timings {
     let most = most_threads(records);
     timings(records, "tokens_per_second", |r| {
-        pass(r) && r.threads == most
+        place.has(r) && r.threads == most
     })
+}
+
+/// Seconds of a step at a place.
+pub(super) fn seconds(records: &[&Record], place: &Place) -> Vec<f64> {
+    let all = timings(records, "step_seconds", |r| place.has(r));
+    all.into_values().collect()
 }
 
 /// Lengths at which a mode's tokens per second were measured.
 pub(super) fn lengths(records: &[&Record], mode: &str) -> Vec<usize> {
-    let of_mode = |r: &Record| r.metric == "tokens_per_second" && r.task.as_deref() == Some(mode);
-    distinct(records, |r| r.seq_len.filter(|_| of_mode(r)))
+    column(records, "tokens_per_second", |r| {
+        r.seq_len.filter(|_| r.task.as_deref() == Some(mode))
+    })
 }
 
 /// The value if there is one and it is finite.
 pub(super) fn usable(record: &Record) -> Option<f64> {
     record.value.filter(|v| v.is_finite())
+}
+
+/// What was counted once at a place.
+pub(super) fn counted(records: &[&Record], metric: &str, place: &Place) -> Option<f64> {
+    let here = |r: &&&Record| r.metric == metric && place.has(r);
+    records.iter().find(here).and_then(|r| usable(r))
 }
 
 /// Values of `a` and `b` at the keys that both have.
@@ -52,20 +66,20 @@ pub(super) fn paired(a: &Timings, b: &Timings) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Ratio a / b of timings taken in turn.
-pub(super) fn paired_ratio(a: &Timings, b: &Timings) -> Result<Effect, Missing> {
+pub(super) fn paired_ratio(a: &Timings, b: &Timings) -> Result<Effect, StatsError> {
     let (a, b) = paired(a, b);
-    Ok(Effect::paired_ratio(&a, &b)?)
+    Effect::paired_ratio(&a, &b)
 }
 
 /// Ratio of timings that were not taken in turn.
-pub(super) fn ratio(a: &Timings, b: &Timings) -> Result<Effect, Missing> {
+pub(super) fn ratio(a: &Timings, b: &Timings) -> Result<Effect, StatsError> {
     let values = |t: &Timings| t.values().copied().collect::<Vec<_>>();
-    Ok(Effect::ratio(&values(a), &values(b))?)
+    Effect::ratio(&values(a), &values(b))
 }
 
 /// Fails with what a comparison of no observations would.
 pub(super) fn nothing() -> Missing {
-    StatsError::TooFew { have: 0, need: 2 }.into()
+    Missing::TooFew { have: 0 }
 }
 
 /// The distinct values of a column, ascending.
@@ -73,12 +87,22 @@ pub(super) fn distinct<T: Ord>(
     records: &[&Record],
     column: impl Fn(&Record) -> Option<T>,
 ) -> Vec<T> {
-    records
-        .iter()
-        .filter_map(|r| column(r))
-        .collect::<BTreeSet<T>>()
-        .into_iter()
-        .collect()
+    let values: BTreeSet<T> = records.iter().filter_map(|r| column(r)).collect();
+    values.into_iter().collect()
+}
+
+/// The same among the records of a metric.
+pub(super) fn column<T: Ord>(
+    records: &[&Record],
+    metric: &str,
+    column: impl Fn(&Record) -> Option<T>,
+) -> Vec<T> {
+    distinct(records, |r| (r.metric == metric).then(|| column(r))?)
+}
+
+/// The distinct abscissas of a metric, ascending: tokens of context, of a window or of distance.
+pub(super) fn abscissas(records: &[&Record], metric: &str) -> Vec<usize> {
+    column(records, metric, |r| r.x.map(|x| x as usize))
 }
 
 /// Final value of a metric by seed: the last abscissa where there is one. Several runs of a seed
@@ -102,28 +126,58 @@ pub(super) fn by_run(
     last.into_values().map(|(_, value)| value).collect()
 }
 
-/// Runs that have a value of this metric.
-pub(super) fn runs_with<'a>(records: &[&'a Record], metric: &str) -> BTreeSet<&'a str> {
+/// The curves of a metric, one a run, in order of the abscissa.
+pub(super) fn curves(records: &[&Record], metric: &str, place: &Place) -> Vec<Vec<(f64, f64)>> {
+    let mut runs: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
+    let here = records
+        .iter()
+        .filter(|r| r.metric == metric && place.has(r));
+    for record in here {
+        if let (Some(x), Some(value)) = (record.x, usable(record)) {
+            runs.entry(&record.run).or_default().push((x, value));
+        }
+    }
+    let mut curves: Vec<_> = runs.into_values().collect();
+    for curve in &mut curves {
+        curve.sort_by(|a, b| a.0.total_cmp(&b.0));
+    }
+    curves
+}
+
+/// The records of the runs that have a value of this metric: learning-rate trials have no test
+/// results and no say in who is best.
+pub(super) fn tested<'a>(records: &[&'a Record], metric: &str) -> Vec<&'a Record> {
     let having = records
         .iter()
         .filter(|r| r.metric == metric && usable(r).is_some());
-    having.map(|r| r.run.as_str()).collect()
+    let runs: BTreeSet<&str> = having.map(|r| r.run.as_str()).collect();
+    let these = records.iter().filter(|r| runs.contains(r.run.as_str()));
+    these.copied().collect()
+}
+
+/// What guessing gets; none where it was not recorded.
+pub(super) fn floor(records: &[&Record], pass: impl Fn(&Record) -> bool) -> Option<f64> {
+    let floors = by_run(records, "floor_accuracy", pass);
+    (!floors.is_empty()).then(|| mean(&floors))
+}
+
+/// How many runs solve their task, and how many there are.
+pub(super) fn solved(records: &[&Record], pass: impl Fn(&Record) -> bool) -> (usize, usize) {
+    let runs = by_run(records, "solved", pass);
+    (runs.iter().filter(|v| **v > 0.5).count(), runs.len())
 }
 
 /// The recurrent model with the fewest validation bits among the runs that have a value of this
 /// metric.
 pub(super) fn best_recurrent_on_text(records: &[&Record], metric: &str) -> Option<&'static str> {
-    let tested = runs_with(records, metric);
+    let tested = tested(records, metric);
     let validation = |model: &str| {
-        mean(&by_run(records, "validation_bits_per_character", |r| {
-            r.model == model && tested.contains(r.run.as_str())
-        }))
+        let bits = "validation_bits_per_character";
+        mean(&by_run(&tested, bits, |r| r.model == model))
     };
-    let measured = |model: &&str| {
-        let of = |r: &&&Record| r.model == **model && tested.contains(r.run.as_str());
-        records.iter().any(|r| of(&r))
-    };
-    let candidates = RECURRENT.into_iter().filter(measured);
+    let candidates = RECURRENT
+        .into_iter()
+        .filter(|model| tested.iter().any(|r| r.model == *model));
     candidates.min_by(|a, b| validation(a).total_cmp(&validation(b)))
 }
 
@@ -141,7 +195,16 @@ pub(super) fn growth(
     Ok(log_log_slope(&x, &y)?)
 }
 
-/// The same of what is counted and not sampled, between the ends.
+/// Exponent k of the growth ∝ lengthᵏ of what was counted, between two lengths.
+pub(super) fn power(
+    (first, last): (usize, usize),
+    count: impl Fn(usize) -> Option<f64>,
+) -> Option<f64> {
+    let (few, many) = (count(first)?, count(last)?);
+    Some((many / few).ln() / (last as f64 / first as f64).ln())
+}
+
+/// The same between the shortest and the longest length, as an effect.
 pub(super) fn growth_of_counts(
     lengths: &[usize],
     count: impl Fn(usize) -> Option<f64>,
@@ -149,9 +212,6 @@ pub(super) fn growth_of_counts(
     let [first, .., last] = lengths[..] else {
         return Err(nothing());
     };
-    let (Some(few), Some(many)) = (count(first), count(last)) else {
-        return Err(nothing());
-    };
-    let k = (many / few).ln() / (last as f64 / first as f64).ln();
+    let k = power((first, last), count).ok_or_else(nothing)?;
     Ok(Effect::exact(k, (k, k), lengths.len())?)
 }
