@@ -23,6 +23,12 @@ pub(super) enum Missing {
     Unusable(String),
 }
 
+impl Missing {
+    pub fn because(why: &str) -> Self {
+        Missing::Unusable(why.to_owned())
+    }
+}
+
 impl From<StatsError> for Missing {
     fn from(error: StatsError) -> Self {
         match error {

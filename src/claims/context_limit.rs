@@ -70,7 +70,7 @@ fn loss(records: &[&Record], place: &Place) -> Vec<f64> {
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let Some(best) = best_recurrent_on_text(records, BITS) else {
+    let Some(best) = best_recurrent_on_text(records, BITS, 1) else {
         return Vec::new();
     };
     let at = abscissas(records, BITS).last().copied().unwrap_or(0);
@@ -105,7 +105,7 @@ fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
     unreadable.retain(|scheme| loss(records, &attention(scheme)).is_empty());
     let cannot = unreadable.iter().map(|_| Answer::Supported);
     let answer = overall(limits.iter().map(Decided::answer).chain(cannot));
-    let best = text::the(best_recurrent_on_text(records, BITS).unwrap_or("recurrent"));
+    let best = text::the(best_recurrent_on_text(records, BITS, 1).unwrap_or("recurrent"));
     let (short, long) = match abscissas(records, BITS)[..] {
         [short, .., long] => (short, long),
         _ => (0, 0),

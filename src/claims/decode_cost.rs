@@ -90,7 +90,7 @@ fn times(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect,
 /// Exponent of the transformer's state over a recurrent model's, between the ends.
 fn states(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect, Missing> {
     if contexts.len() == 1 {
-        return Err(Missing::Unusable("counted at one context only".to_owned()));
+        return Err(Missing::because("counted at one context only"));
     }
     growth_of_counts(contexts, |context| {
         Some(state(records, ATTENTION, context)? / state(records, model, context)?)

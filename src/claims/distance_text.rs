@@ -78,7 +78,7 @@ fn saving(
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
     let contexts = abscissas(records, TRUNCATED);
     let (Some(best), Some((&whole, short))) = (
-        best_recurrent_on_text(records, TRUNCATED),
+        best_recurrent_on_text(records, TRUNCATED, 1),
         contexts.split_last(),
     ) else {
         return Vec::new();

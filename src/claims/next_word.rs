@@ -15,10 +15,10 @@
 //! Beside it, not deciding: best recurrent model (chosen on validation text) minus transformer at
 //! each equality against zero: who wins.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, Missing, RECURRENT};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, Missing};
 use super::group::Group;
 use super::place::Place;
-use super::select::{by_run, column, tested};
+use super::select::{best_recurrent_on_text, by_run, column};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, Interval, mean};
 use crate::suite::Record;
@@ -62,15 +62,17 @@ fn equalities(records: &[&Record]) -> Vec<String> {
     all
 }
 
-fn bits(records: &[&Record], metric: &str, model: &str, equal: &str) -> Vec<f64> {
-    by_run(records, metric, |r| {
-        r.model == model && r.equal.as_deref().unwrap_or("") == equal
-    })
+fn is_equal(record: &Record, equal: &str) -> bool {
+    record.equal.as_deref().unwrap_or("") == equal
+}
+
+fn bits(records: &[&Record], model: &str, equal: &str) -> Vec<f64> {
+    by_run(records, METRIC, |r| r.model == model && is_equal(r, equal))
 }
 
 /// A baseline's bits per character; the same whatever was equal, unless its rows say otherwise.
 fn baseline(records: &[&Record], name: &str, equal: &str) -> Option<f64> {
-    let own = bits(records, METRIC, name, equal);
+    let own = bits(records, name, equal);
     let values = match own.is_empty() {
         true => by_run(records, METRIC, |r| r.model == name),
         false => own,
@@ -78,51 +80,30 @@ fn baseline(records: &[&Record], name: &str, equal: &str) -> Option<f64> {
     (!values.is_empty()).then(|| mean(&values))
 }
 
-/// The recurrent model with two test results that has the fewest validation bits; where
-/// validation was not recorded, the fewest in the test.
-fn best_recurrent(records: &[&Record], equal: &str) -> Option<&'static str> {
-    let tested = tested(records, METRIC);
-    let test = |model: &str| bits(&tested, METRIC, model, equal);
-    let validation = |model: &str| {
-        let bits = bits(&tested, "validation_bits_per_character", model, equal);
-        Some(mean(&bits)).filter(|mean| mean.is_finite())
-    };
-    let mut candidates = RECURRENT.to_vec();
-    candidates.retain(|model| test(model).len() > 1);
-    if candidates.iter().any(|model| validation(model).is_some()) {
-        candidates.retain(|model| validation(model).is_some());
-    }
-    let merit = |model: &str| validation(model).unwrap_or_else(|| mean(&test(model)));
-    let all = candidates.into_iter();
-    all.min_by(|a, b| merit(a).total_cmp(&merit(b)))
-}
-
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
     let mut result = Vec::new();
     for equal in equalities(records) {
-        let suffix = match equal.as_str() {
-            "" => String::new(),
-            what => format!(", equal {what}"),
+        let suffix = text::unless_empty(equal.clone(), |what| format!(", equal {what}"));
+        let entry = |pair: String, margin, part, model, effect| {
+            let (label, place) = (pair + &suffix, Place::of(model).equal(&equal));
+            Comparison::new(label, UNIT, margin, part, place, effect).deciding_if(part == COUNTING)
         };
-        let place = |model| Place::of(model).equal(&equal);
-        let of = |model| bits(records, METRIC, model, &equal);
+        let of = |model| bits(records, model, &equal);
+        let counted = baseline(records, COUNTED, &equal);
         for model in MODELS {
-            let effect = match baseline(records, COUNTED, &equal) {
+            let effect = match counted {
                 Some(counted) => Effect::below_constant(counted, &of(model)).map_err(Missing::from),
-                None => Err(Missing::Unusable(
-                    "there is no Kneser-Ney baseline".to_owned(),
-                )),
+                None => Err(Missing::because("there is no Kneser-Ney baseline")),
             };
-            let (label, place) = (format!("{COUNTED} − {model}{suffix}"), place(model));
-            result.push(Comparison::new(
-                label, UNIT, margin, COUNTING, place, effect,
-            ));
+            let pair = format!("{COUNTED} − {model}");
+            result.push(entry(pair, margin, COUNTING, model, effect));
         }
-        if let Some(best) = best_recurrent(records, &equal) {
+        let mut here = records.to_vec();
+        here.retain(|r| is_equal(r, &equal));
+        if let Some(best) = best_recurrent_on_text(&here, METRIC, 2) {
             let effect = Effect::difference(&of(best), &of(ATTENTION), 0.0);
-            let label = format!("{best} − {ATTENTION}{suffix}");
-            let duel = Comparison::new(label, UNIT, 0.0, DUEL, place(best), effect);
-            result.push(duel.deciding_if(false));
+            let pair = format!("{best} − {ATTENTION}");
+            result.push(entry(pair, 0.0, DUEL, best, effect.map_err(Missing::from)));
         }
     }
     result

@@ -81,8 +81,8 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
 
 /// The transformer's speed-up over a recurrent model's.
 fn relative(records: &[&Record], place: &Place) -> Result<Effect, Missing> {
-    let (few, many) = threads(records)
-        .ok_or_else(|| Missing::Unusable("measured at one number of threads only".to_owned()))?;
+    let one = || Missing::because("measured at one number of threads only");
+    let (few, many) = threads(records).ok_or_else(one)?;
     let attention = place.clone().model(ATTENTION);
     let pair = |n| paired(&speeds(records, &attention, n), &speeds(records, place, n));
     let ((many_a, many_r), (few_a, few_r)) = (pair(many), pair(few));

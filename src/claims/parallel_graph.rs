@@ -75,28 +75,29 @@ fn batches(records: &[&Record]) -> Vec<usize> {
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let Some(&longest) = lengths(records).last() else {
+    let (ts, bs) = (lengths(records), batches(records));
+    let Some(&longest) = ts.last() else {
         return Vec::new();
     };
+    let span = |model, t, b| counted(records, "span_flops", model, (t, b));
+    let parallelism = |model, t, b| counted(records, "parallelism", model, (t, b));
     let of_model = |model: &'static str| {
-        let span = |model, shape| counted(records, "span_flops", model, shape);
-        let parallelism = |model, shape| counted(records, "parallelism", model, shape);
-        let along_t = exponent(records, Along::Length, |shape| {
-            Some(span(model, shape)? / span(ATTENTION, shape)?)
+        let length = exponent("length", &ts, &bs, |t, b| {
+            Some(span(model, t, b)? / span(ATTENTION, t, b)?)
         });
-        let gain_t = exponent(records, Along::Length, |shape| {
-            Some(parallelism(ATTENTION, shape)? / parallelism(model, shape)?)
+        let gain = exponent("length", &ts, &bs, |t, b| {
+            Some(parallelism(ATTENTION, t, b)? / parallelism(model, t, b)?)
         });
-        let gain_b = exponent(records, Along::Batch, |shape| parallelism(model, shape));
-        let unused = gain_b.and_then(|effect| {
+        let used = exponent("batch", &bs, &ts, |b, t| parallelism(model, t, b));
+        let unused = used.and_then(|effect| {
             let i = effect.interval(1.0);
             let range = (1.0 - i.high, 1.0 - i.low);
             Ok(Effect::exact(1.0 - i.estimate, range, i.n)?)
         });
         let (t, b) = ("power of T", "power of B");
         let parts = [
-            (SPAN, format!("span of {model} / {ATTENTION}"), t, along_t),
-            (LENGTH, format!("W/S of {ATTENTION} / {model}"), t, gain_t),
+            (SPAN, format!("span of {model} / {ATTENTION}"), t, length),
+            (LENGTH, format!("W/S of {ATTENTION} / {model}"), t, gain),
             (BATCH, format!("B over W/S of {model}"), b, unused),
         ];
         parts.map(|(part, label, unit, effect)| {
@@ -109,36 +110,22 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
     models.flat_map(of_model).collect()
 }
 
-/// What an exponent is taken over.
-#[derive(Clone, Copy, PartialEq)]
-enum Along {
-    Length,
-    Batch,
-}
-
-/// The exponent of a quantity from the least to the greatest length (or batch): the mean over the
-/// batches (lengths), with the range between neighbours.
+/// The exponent of a quantity from the least to the greatest of the `swept` values (of `what`):
+/// the mean over the `others`, with the range between neighbours.
 fn exponent(
-    records: &[&Record],
-    along: Along,
-    quantity: impl Fn(Shape) -> Option<f64>,
+    what: &str,
+    swept: &[usize],
+    others: &[usize],
+    quantity: impl Fn(usize, usize) -> Option<f64>,
 ) -> Result<Effect, Missing> {
-    let (ts, bs) = (lengths(records), batches(records));
-    let (swept, others, what) = match along {
-        Along::Length => (ts, bs, "length"),
-        Along::Batch => (bs, ts, "batch"),
-    };
-    let [first, .., last] = swept[..] else {
-        return Err(Missing::Unusable(format!("counted at one {what} only")));
+    let [first, .., last] = *swept else {
+        return Err(Missing::because(&format!("counted at one {what} only")));
     };
     let (mut whole, mut local) = (Vec::new(), Vec::new());
-    for &other in &others {
-        let at = |v: usize| match along {
-            Along::Length => quantity((v, other)),
-            Along::Batch => quantity((other, v)),
-        };
-        whole.push(power((first, last), at).ok_or_else(nothing)?);
-        local.extend(swept.windows(2).filter_map(|w| power((w[0], w[1]), at)));
+    for &other in others {
+        let between = |ends| power(ends, |v| quantity(v, other));
+        whole.push(between((first, last)).ok_or_else(nothing)?);
+        local.extend(swept.windows(2).filter_map(|w| between((w[0], w[1]))));
     }
     let low = local.iter().copied().fold(f64::INFINITY, f64::min);
     let high = local.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -169,11 +156,9 @@ fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
     let flips =
         format!("along one sequence it {sequence}, over the sequences of a batch it {batch}");
     let head = match answer {
-        Answer::Supported => {
-            "Recurrent training is hard to parallelise along the sequence and over \
-                              the batch."
-                .to_owned()
-        }
+        Answer::Supported => "Recurrent training is hard to parallelise along the sequence and \
+                              over the batch."
+            .to_owned(),
         Answer::Refuted => {
             format!("Recurrent training is not hard to parallelise: no exponent exceeds {margin}.")
         }
@@ -221,16 +206,14 @@ fn batch_reach(records: &[&Record], few: Shape, many: Shape) -> String {
         let (from, to, name) = (at(few)?, at(many)?, text::the(model));
         Some(format!("{from:.0} to {to:.0} ({name})"))
     };
-    text::unless_empty(
-        text::semicolons(MODELS.into_iter().filter_map(of)),
-        |each| {
-            format!(
-                " From B = {} to B = {} at T = {} the most that any number of workers could gain goes \
-             from {each}.",
-                few.1, many.1, many.0
-            )
-        },
-    )
+    let each = text::semicolons(MODELS.into_iter().filter_map(of));
+    let (t, few, many) = (many.0, few.1, many.1);
+    text::unless_empty(each, |each| {
+        format!(
+            " From B = {few} to B = {many} at T = {t} the most that any number of workers could \
+             gain goes from {each}."
+        )
+    })
 }
 
 /// How far the predictions from one thread lie from the clock.

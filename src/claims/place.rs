@@ -140,22 +140,25 @@ pub(super) struct Series {
 
 impl Series {
     pub fn of(record: &Record) -> Self {
-        let attends = record.model == ATTENTION;
+        let (model, positions, gates) = Self::key(record);
         Self {
-            model: record.model.clone(),
-            positions: record.positions.clone().filter(|_| attends),
-            gates: record.gates.clone().filter(|_| !attends),
+            model: model.to_owned(),
+            positions: positions.map(str::to_owned),
+            gates: gates.map(str::to_owned),
         }
     }
 
-    /// Whether the record is of this series; the same as comparing with [`Series::of`].
+    /// Whether the record is of this series.
     pub fn has(&self, record: &Record) -> bool {
+        let (positions, gates) = (self.positions.as_deref(), self.gates.as_deref());
+        (self.model.as_str(), positions, gates) == Self::key(record)
+    }
+
+    fn key(record: &Record) -> (&str, Option<&str>, Option<&str>) {
         let attends = record.model == ATTENTION;
-        let (positions, gates) = match attends {
-            true => (&record.positions, &None),
-            false => (&None, &record.gates),
-        };
-        self.model == record.model && self.positions == *positions && self.gates == *gates
+        let positions = record.positions.as_deref().filter(|_| attends);
+        let gates = record.gates.as_deref().filter(|_| !attends);
+        (&record.model, positions, gates)
     }
 
     pub fn is_recurrent(&self) -> bool {

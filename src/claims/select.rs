@@ -167,18 +167,28 @@ pub(super) fn solved(records: &[&Record], pass: impl Fn(&Record) -> bool) -> (us
     (runs.iter().filter(|v| **v > 0.5).count(), runs.len())
 }
 
-/// The recurrent model with the fewest validation bits among the runs that have a value of this
-/// metric.
-pub(super) fn best_recurrent_on_text(records: &[&Record], metric: &str) -> Option<&'static str> {
+/// The recurrent model with the fewest validation bits among those with `least` values of this
+/// metric; where no validation was recorded, with the least mean of the metric.
+pub(super) fn best_recurrent_on_text(
+    records: &[&Record],
+    metric: &str,
+    least: usize,
+) -> Option<&'static str> {
     let tested = tested(records, metric);
+    let test = |model: &str| by_run(&tested, metric, |r| r.model == model);
     let validation = |model: &str| {
         let bits = "validation_bits_per_character";
-        mean(&by_run(&tested, bits, |r| r.model == model))
+        let bits = mean(&by_run(&tested, bits, |r| r.model == model));
+        Some(bits).filter(|bits| bits.is_finite())
     };
-    let candidates = RECURRENT
-        .into_iter()
-        .filter(|model| tested.iter().any(|r| r.model == *model));
-    candidates.min_by(|a, b| validation(a).total_cmp(&validation(b)))
+    let mut candidates = RECURRENT.to_vec();
+    candidates.retain(|model| test(model).len() >= least);
+    if candidates.iter().any(|model| validation(model).is_some()) {
+        candidates.retain(|model| validation(model).is_some());
+    }
+    let merit = |model: &str| validation(model).unwrap_or_else(|| mean(&test(model)));
+    let candidates = candidates.into_iter();
+    candidates.min_by(|a, b| merit(a).total_cmp(&merit(b)))
 }
 
 /// Exponent k of the growth ∝ lengthᵏ of what was sampled, each value a point of its own.
