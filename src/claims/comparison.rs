@@ -14,26 +14,22 @@ pub(super) const MODELS: [&str; 4] = ["elman", "lstm", "gru", ATTENTION];
 /// beside them.
 pub(super) const ALL_MODELS: [&str; 6] = ["elman", "lstm", "gru", "mingru", "minlstm", ATTENTION];
 
-/// Why a comparison has no effect.
+/// Why a comparison has no effect, in words.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Missing {
-    /// A side has fewer than two observations.
-    TooFew { have: usize },
-    /// Anything else, in words.
-    Unusable(String),
-}
+pub(super) struct Missing(pub String);
 
 impl Missing {
-    pub fn because(why: &str) -> Self {
-        Missing::Unusable(why.to_owned())
+    pub fn because(why: impl Into<String>) -> Self {
+        Self(why.into())
     }
 }
 
 impl From<StatsError> for Missing {
     fn from(error: StatsError) -> Self {
         match error {
-            StatsError::TooFew { have, .. } => Missing::TooFew { have },
-            other => Missing::Unusable(other.to_string()),
+            StatsError::TooFew { have: 0, .. } => Self::because("no result"),
+            StatsError::TooFew { .. } => Self::because("a single result has no interval"),
+            other => Self::because(other.to_string()),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The decided comparisons of a claim, and what rules ask of some of them together.
 
 use super::Answer;
-use super::comparison::Decided;
+use super::comparison::{ALL_MODELS, Decided};
+use super::place::MODES;
 use super::text;
 use std::fmt::Display;
 
@@ -51,6 +52,12 @@ impl<'a> Group<'a> {
         self.filter(|d| d.evidence.is_some())
     }
 
+    /// The kinds of step among them: `training and the forward pass`.
+    pub fn modes(&self) -> String {
+        let here = MODES.iter().filter(|(task, _)| !self.task(task).is_empty());
+        text::list(here.map(|(_, name)| (*name).to_owned()))
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &'a Decided> {
         self.0.iter().copied()
     }
@@ -85,6 +92,19 @@ impl<'a> Group<'a> {
     /// `a, b and c`, each as `show` says it.
     pub fn list(&self, show: impl FnMut(&'a Decided) -> String) -> String {
         text::list(self.iter().map(show))
+    }
+
+    /// The models of these, `everywhere` if they are all of the model's among `all`, and else with
+    /// what `which` says of them: `the LSTM at width 8 and the GRU everywhere`.
+    pub fn models(&self, all: &Self, everywhere: &str, which: impl Fn(&Self) -> String) -> String {
+        text::list(ALL_MODELS.into_iter().filter_map(|model| {
+            let (here, name) = (self.model(model), text::the(model));
+            match here.len() {
+                0 => None,
+                n if n == all.model(model).len() => Some(name + everywhere),
+                _ => Some(format!("{name} {}", which(&here))),
+            }
+        }))
     }
 
     /// The comparison with the least effect and the one with the greatest, in words; nothing where

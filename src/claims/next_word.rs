@@ -18,7 +18,7 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, Missing};
 use super::group::Group;
 use super::place::Place;
-use super::select::{best_recurrent_on_text, by_run, column};
+use super::select::{best_recurrent_on_text, by_run, column, only};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, Interval, mean};
 use crate::suite::Record;
@@ -98,8 +98,7 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
             let pair = format!("{COUNTED} − {model}");
             result.push(entry(pair, margin, COUNTING, model, effect));
         }
-        let mut here = records.to_vec();
-        here.retain(|r| is_equal(r, &equal));
+        let here = only(records, |r| is_equal(r, &equal));
         if let Some(best) = best_recurrent_on_text(&here, METRIC, 2) {
             let effect = Effect::difference(&of(best), &of(ATTENTION), 0.0);
             let pair = format!("{best} − {ATTENTION}");

@@ -137,17 +137,8 @@ fn shape(d: &Decided) -> String {
 
 /// `the LSTM (T = 32, B = 1; …); not that of the GRU at every shape`.
 fn where_it_holds(all: &Group) -> String {
-    let models = |some: &Group| {
-        text::list(RECURRENT.into_iter().filter_map(|model| {
-            let (here, name) = (some.model(model), text::the(model));
-            let shapes = || text::semicolons(here.iter().map(shape));
-            match here.len() {
-                0 => None,
-                some if some == all.model(model).len() => Some(format!("{name} at every shape")),
-                _ => Some(format!("{name} ({})", shapes())),
-            }
-        }))
-    };
+    let shapes = |here: &Group| format!("({})", text::semicolons(here.iter().map(shape)));
+    let models = |some: &Group| some.models(all, " at every shape", shapes);
     text::semicolons(all.by_answer(["", "not that of ", "undecided for "], models))
 }
 

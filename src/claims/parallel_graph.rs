@@ -21,7 +21,7 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, MODELS, Missing, RECURRENT};
 use super::group::Group;
 use super::place::Place;
-use super::select::{column, nothing, power, usable};
+use super::select::{column, nothing, only, power, usable};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, mean, median};
 use crate::suite::Record;
@@ -119,7 +119,7 @@ fn exponent(
     quantity: impl Fn(usize, usize) -> Option<f64>,
 ) -> Result<Effect, Missing> {
     let [first, .., last] = *swept else {
-        return Err(Missing::because(&format!("counted at one {what} only")));
+        return Err(Missing::because(format!("counted at one {what} only")));
     };
     let (mut whole, mut local) = (Vec::new(), Vec::new());
     for &other in others {
@@ -222,10 +222,9 @@ fn prediction(records: &[&Record]) -> String {
     let Some(most) = column(records, metric, |r| r.threads).pop() else {
         return String::new();
     };
-    let here = records
-        .iter()
-        .filter(|r| r.metric == metric && r.threads == Some(most));
-    let errors: Vec<f64> = here.filter_map(|r| usable(r)).map(f64::abs).collect();
+    let here = only(records, |r| r.metric == metric && r.threads == Some(most));
+    let errors = here.into_iter().filter_map(usable).map(f64::abs);
+    let errors: Vec<f64> = errors.collect();
     if errors.is_empty() {
         return String::new();
     }

@@ -90,17 +90,10 @@ fn conclude(records: &[&Record], _: f64, all: &Group) -> Conclusion {
         .copied()
         .unwrap_or(0);
     let models = |some: &Group| {
-        text::list(ALL_MODELS.into_iter().filter_map(|model| {
-            let (here, name) = (some.model(model), text::the(model));
-            match here.len() {
-                0 => None,
-                all if all == deciding.model(model).len() => Some(name),
-                _ => {
-                    let widths = here.list(|d| d.place().at().to_string());
-                    Some(format!("{name} at width {widths}"))
-                }
-            }
-        }))
+        some.models(&deciding, "", |here| {
+            let widths = here.list(|d| d.place().at().to_string());
+            format!("at width {widths}")
+        })
     };
     let head = match answer {
         Answer::Supported => format!(

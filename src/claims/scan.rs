@@ -48,12 +48,9 @@ pub(super) const CLAIM: Claim = Claim {
 
 const CELLS: [&str; 2] = ["mingru", "minlstm"];
 const LSTM: &str = "lstm";
-/// What a cell's scan is compared with.
-const RIVALS: [(&str, &str); 2] = [(AGAINST_LSTM, "the LSTM"), (AGAINST_LOOP, "its own loop")];
-/// Parts of the comparisons: a scan with the LSTM and with the same cell's loop, and that loop with
+/// Parts of the comparisons: a scan with the two rivals, named as in sentences, and the loop with
 /// the LSTM.
-const AGAINST_LSTM: &str = "against the LSTM";
-const AGAINST_LOOP: &str = "against the loop";
+const RIVALS: [&str; 2] = ["the LSTM", "its own loop"];
 const ATTRIBUTION: &str = "attribution";
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
@@ -74,19 +71,16 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
             let step = |model| Place::of(model).task(mode).seq_len(at);
             for cell in CELLS {
                 let [scan, own_loop] = ["parallel", "sequential"].map(|scan| step(cell).scan(scan));
-                result.push(comparison(AGAINST_LSTM, scan.clone(), step(LSTM)));
-                result.push(comparison(AGAINST_LOOP, scan, own_loop));
+                result.push(comparison(RIVALS[0], scan.clone(), step(LSTM)));
+                result.push(comparison(RIVALS[1], scan, own_loop));
             }
         }
     }
     if let Some(&longest) = lengths(records, TRAINING).last() {
         let step = |model| Place::of(model).task(TRAINING).seq_len(longest);
         for cell in CELLS {
-            result.push(comparison(
-                ATTRIBUTION,
-                step(cell).scan("sequential"),
-                step(LSTM),
-            ));
+            let own_loop = step(cell).scan("sequential");
+            result.push(comparison(ATTRIBUTION, own_loop, step(LSTM)));
         }
     }
     result
@@ -95,11 +89,7 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
 fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
     let leads = all.deciding();
     let answer = leads.answer();
-    let modes = MODES
-        .iter()
-        .filter(|(mode, _)| !leads.task(mode).is_empty());
-    let modes = text::list(modes.map(|(_, name)| (*name).to_owned()));
-    let by = format!("{margin}×");
+    let (modes, by) = (leads.modes(), format!("{margin}×"));
     let flips = text::semicolons(CELLS.map(|cell| where_it_leads(&leads, cell)));
     let (least, most) = leads.extremes(measured);
     let sentence = match answer {
@@ -128,9 +118,7 @@ fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
 
 /// `2.31× [2.10, 2.54] (the minGRU against its own loop, training, T = 512)`.
 fn measured(d: &Decided) -> String {
-    let rival = RIVALS.iter().find(|(part, _)| *part == d.comparison.part);
-    let rival = rival.map_or("", |(_, name)| name);
-    let (ratio, cell, place) = (d.times(), d.model(), d.place());
+    let (ratio, cell, rival, place) = (d.times(), d.model(), d.comparison.part, d.place());
     let (mode, at) = (place.mode(), place.at());
     format!("{ratio} ({cell} against {rival}, {mode}, T = {at})")
 }
@@ -138,23 +126,18 @@ fn measured(d: &Decided) -> String {
 /// `the minGRU outpaces in training the LSTM at every length and its own loop at no length, …`.
 fn where_it_leads(leads: &Group, cell: &str) -> String {
     let leads = leads.model(cell);
-    let against = |(part, rival): (&str, &str), mode: &str| {
-        let here = leads.part(part).task(mode);
-        let (ahead, open) = (
-            here.with(Answer::Supported),
-            here.with(Answer::Inconclusive),
-        );
-        let at = |some: &Group| format!("at T = {}", text::ranges(&some.sweep(), &here.sweep()));
-        let place = match here.answer() {
-            Answer::Supported => "at every length".to_owned(),
-            _ if ahead.is_empty() => "at no length".to_owned(),
-            _ => at(&ahead),
+    let against = |rival: &str, mode: &str| {
+        let here = leads.part(rival).task(mode);
+        let at = |answer| text::ranges(&here.with(answer).sweep(), &here.sweep());
+        let ahead = match (here.answer(), here.any(Answer::Supported)) {
+            (Answer::Supported, _) => "every length".to_owned(),
+            (_, false) => "no length".to_owned(),
+            _ => format!("T = {}", at(Answer::Supported)),
         };
-        let doubt = match open.is_empty() {
-            true => String::new(),
-            false => format!(" (undecided {})", at(&open)),
-        };
-        (!here.is_empty()).then(|| format!("{rival} {place}{doubt}"))
+        let doubt = text::unless_empty(at(Answer::Inconclusive), |open| {
+            format!(" (undecided at T = {open})")
+        });
+        (!here.is_empty()).then(|| format!("{rival} at {ahead}{doubt}"))
     };
     let modes = MODES.iter().map(|(mode, name)| {
         let rivals = RIVALS.into_iter().filter_map(|rival| against(rival, mode));
@@ -190,10 +173,8 @@ fn chains(records: &[&Record]) -> String {
     ];
     let factor = |(step, name): (Place, &str)| {
         let chain = |at| counted(records, "span_flops", &step.clone().seq_len(at));
-        Some(format!(
-            "{:.2} ({name})",
-            chain(longest)? / chain(shortest)?
-        ))
+        let factor = chain(longest)? / chain(shortest)?;
+        Some(format!("{factor:.2} ({name})"))
     };
     let factors: Option<Vec<String>> = all.into_iter().map(factor).collect();
     let Some(factors) = factors else {

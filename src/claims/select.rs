@@ -79,7 +79,12 @@ pub(super) fn ratio(a: &Timings, b: &Timings) -> Result<Effect, StatsError> {
 
 /// Fails with what a comparison of no observations would.
 pub(super) fn nothing() -> Missing {
-    Missing::TooFew { have: 0 }
+    StatsError::TooFew { have: 0, need: 2 }.into()
+}
+
+/// The records that pass.
+pub(super) fn only<'a>(records: &[&'a Record], pass: impl Fn(&Record) -> bool) -> Vec<&'a Record> {
+    records.iter().copied().filter(|r| pass(r)).collect()
 }
 
 /// The distinct values of a column, ascending.
@@ -112,18 +117,29 @@ pub(super) fn by_run(
     metric: &str,
     pass: impl Fn(&Record) -> bool,
 ) -> Vec<f64> {
-    let mut last: BTreeMap<(&str, Option<u64>), (f64, f64)> = BTreeMap::new();
-    for record in records.iter().filter(|r| r.metric == metric && pass(r)) {
+    let these = records.iter().filter(|r| r.metric == metric && pass(r));
+    let last = last_by(these.copied(), |r| (&r.run, r.seed));
+    last.into_values().collect()
+}
+
+/// The last usable value by key: that of the greatest abscissa, where there is one.
+pub(super) fn last_by<'a, K: Ord>(
+    records: impl Iterator<Item = &'a Record>,
+    key: impl Fn(&'a Record) -> K,
+) -> BTreeMap<K, f64> {
+    let mut last: BTreeMap<K, (f64, f64)> = BTreeMap::new();
+    for record in records {
         let Some(value) = usable(record) else {
             continue;
         };
         let x = record.x.unwrap_or(0.0);
-        let entry = last.entry((&record.run, record.seed)).or_insert((x, value));
+        let entry = last.entry(key(record)).or_insert((x, value));
         if x >= entry.0 {
             *entry = (x, value);
         }
     }
-    last.into_values().map(|(_, value)| value).collect()
+    let values = last.into_iter().map(|(key, (_, value))| (key, value));
+    values.collect()
 }
 
 /// The curves of a metric, one a run, in order of the abscissa.
@@ -147,12 +163,9 @@ pub(super) fn curves(records: &[&Record], metric: &str, place: &Place) -> Vec<Ve
 /// The records of the runs that have a value of this metric: learning-rate trials have no test
 /// results and no say in who is best.
 pub(super) fn tested<'a>(records: &[&'a Record], metric: &str) -> Vec<&'a Record> {
-    let having = records
-        .iter()
-        .filter(|r| r.metric == metric && usable(r).is_some());
-    let runs: BTreeSet<&str> = having.map(|r| r.run.as_str()).collect();
-    let these = records.iter().filter(|r| runs.contains(r.run.as_str()));
-    these.copied().collect()
+    let having = only(records, |r| r.metric == metric && usable(r).is_some());
+    let runs: BTreeSet<&str> = having.iter().map(|r| r.run.as_str()).collect();
+    only(records, |r| runs.contains(r.run.as_str()))
 }
 
 /// What guessing gets; none where it was not recorded.

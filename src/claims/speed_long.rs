@@ -83,12 +83,10 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
 fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
     let leads = all.deciding();
     let answer = leads.answer();
-    let by_mode = MODES.map(|(mode, name)| (name, leads.task(mode)));
-    let measured_in = by_mode.iter().filter(|(_, here)| !here.is_empty());
-    let modes = text::list(measured_in.clone().map(|(name, _)| (*name).to_owned()));
-    let flips = measured_in.map(|(name, here)| format!("in {name} {}", by_length(here)));
-    let flips = text::semicolons(flips);
+    let flips = MODES.map(|(mode, name)| (format!("in {name} "), by_length(&leads.task(mode))));
+    let flips = text::semicolons(text::phrases(flips));
     let by = format!("{margin}×");
+    let modes = leads.modes();
     let (least, most) = leads.extremes(measured);
     let sentence = match answer {
         Answer::Supported => format!(
@@ -116,11 +114,8 @@ fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
 /// `2.31× [2.10, 2.54] the speed of the LSTM (training, T = 512)`.
 fn measured(d: &Decided) -> String {
     let (ratio, model, place) = (d.times(), d.model(), d.place());
-    format!(
-        "{ratio} the speed of {model} ({}, T = {})",
-        place.mode(),
-        place.at()
-    )
+    let (mode, at) = (place.mode(), place.at());
+    format!("{ratio} the speed of {model} ({mode}, T = {at})")
 }
 
 /// Where a mode's lead begins and ends: `every recurrent model at T = 32 to 512, none at T = 1024`.
@@ -195,11 +190,7 @@ fn shares(records: &[&Record]) -> String {
         return String::new();
     };
     let most = select::most_threads(records);
-    let on_all_cores: Vec<&Record> = records
-        .iter()
-        .copied()
-        .filter(|r| r.threads == most)
-        .collect();
+    let on_all_cores = select::only(records, |r| r.threads == most);
     let share = |model: &str| -> Option<Interval> {
         let place = Place::of(model).task(TRAINING).seq_len(longest);
         let once = |metric: &str| counted(&on_all_cores, metric, &place);

@@ -132,11 +132,8 @@ pub(super) fn capitalized(text: &str) -> String {
 pub(super) fn left_out(decided: &[Decided]) -> String {
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for d in decided {
-        let reason = match &d.comparison.effect {
-            Ok(_) => continue,
-            Err(Missing::TooFew { have: 0 }) => "no result",
-            Err(Missing::TooFew { .. }) => "a single result has no interval",
-            Err(Missing::Unusable(why)) => why,
+        let Err(Missing(reason)) = &d.comparison.effect else {
+            continue;
         };
         by_reason
             .entry(reason)

@@ -13,7 +13,7 @@
 use super::comparison::{ALL_MODELS, ATTENTION, Comparison, Conclusion, Decided};
 use super::group::Group;
 use super::place::Place;
-use super::select::curves;
+use super::select::{curves, only};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, StatsError, line_slope};
 use crate::suite::Record;
@@ -72,7 +72,7 @@ fn rates(records: &[&Record], metric: &str, place: &Place) -> Result<Vec<f64>, S
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let plain: Vec<&Record> = records.iter().copied().filter(|r| is_plain(r)).collect();
+    let plain = only(records, is_plain);
     let mut result = Vec::new();
     for (metric, moment) in MOMENTS {
         for model in ALL_MODELS {

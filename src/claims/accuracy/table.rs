@@ -2,7 +2,7 @@
 
 use crate::claims::comparison::ATTENTION;
 use crate::claims::place::Series;
-use crate::claims::select::{by_run, column, distinct, floor, solved, tested};
+use crate::claims::select::{by_run, column, distinct, floor, only, solved, tested};
 use crate::stats::mean;
 use crate::suite::Record;
 
@@ -46,8 +46,7 @@ impl<'a> Table<'a> {
         let of_attention = |r: &Record| r.model == ATTENTION && r.metric == OUTCOME;
         let widths = distinct(&records, |r| r.width.filter(|_| of_attention(r)));
         let sizes = widths.iter().map(|&width| {
-            let mut here = records.clone();
-            here.retain(|r| of_attention(r) && r.width == Some(width));
+            let here = only(&records, |r| of_attention(r) && r.width == Some(width));
             let parameters = here.iter().filter_map(|r| r.parameters).min();
             let name = match widths.len() {
                 1 => String::new(),
