@@ -140,13 +140,12 @@ fn ends(records: &[&Record]) -> String {
             (!all.is_empty()).then(|| 1e6 * median(&all))
         };
         let kib = |context| Some(state(records, model, context)? / 1024.0);
+        let [few, many] = [kib(short)?, kib(long)?];
+        let [fast, slow] = [micros(short)?, micros(long)?];
+        let time = format!("{fast:.0} to {slow:.0} µs");
+        let name = text::the(model);
         Some(format!(
-            "{:.0} to {:.0} µs and {:.1} to {:.1} KiB of state ({})",
-            micros(short)?,
-            micros(long)?,
-            kib(short)?,
-            kib(long)?,
-            text::the(model)
+            "{time} and {few:.1} to {many:.1} KiB of state ({name})"
         ))
     };
     let each = text::semicolons(MODELS.into_iter().filter_map(of));

@@ -152,17 +152,17 @@ fn own_savings(records: &[&Record], deciding: &Group, whole: usize) -> String {
         return String::new();
     };
     let (k, rival) = (d.place().at(), d.place().model.as_str());
-    let saved = |model: &str, metric: &str| {
-        text::decimal(mean(&saving(records, metric, model, k, whole)), 3)
-    };
+    let saved = [ATTENTION, rival].map(|model| {
+        [TRUNCATED, SHUFFLED].map(|metric| {
+            let saved = saving(records, metric, model, k, whole);
+            text::decimal(mean(&saved), 3)
+        })
+    });
+    let [[a, a_order], [r, r_order]] = saved;
+    let (attention, rival) = (text::the(ATTENTION), d.model());
     format!(
-        " Characters beyond the last {k} save {} {} bits and {} {}; their order alone {} and {}.",
-        text::the(ATTENTION),
-        saved(ATTENTION, TRUNCATED),
-        d.model(),
-        saved(rival, TRUNCATED),
-        saved(ATTENTION, SHUFFLED),
-        saved(rival, SHUFFLED)
+        " Characters beyond the last {k} save {attention} {a} bits and {rival} {r}; their order \
+         alone {a_order} and {r_order}."
     )
 }
 

@@ -67,15 +67,8 @@ fn combine(groups: &[(f64, Group)]) -> Effect {
     } else {
         least
     };
-    Effect {
-        center,
-        error: error2.sqrt(),
-        freedom,
-        logarithmic: false,
-        range: (f64::MIN, f64::MAX),
-        n: groups.iter().map(|(_, g)| g.n).min().unwrap_or(0),
-        exact: false,
-    }
+    let n = groups.iter().map(|(_, g)| g.n).min().unwrap_or(0);
+    Effect::sampled(center, error2.sqrt(), freedom, n)
 }
 
 fn logarithms(sample: &[f64]) -> Result<Vec<f64>, StatsError> {
@@ -94,27 +87,28 @@ impl Effect {
     pub fn exact(estimate: f64, (low, high): (f64, f64), n: usize) -> Result<Self, StatsError> {
         check(&[estimate, low, high], 1)?;
         Ok(Self {
-            center: estimate,
-            error: 0.0,
-            freedom: 1.0,
-            logarithmic: false,
             range: (low.min(estimate), high.max(estimate)),
-            n,
             exact: true,
+            ..Self::sampled(estimate, 0.0, 1.0, n)
         })
     }
 
-    /// A least-squares slope with its standard error, from `n` points.
-    pub(super) fn slope(center: f64, error: f64, n: usize) -> Self {
+    /// What has an error and may have any value.
+    fn sampled(center: f64, error: f64, freedom: f64, n: usize) -> Self {
         Self {
             center,
             error,
-            freedom: (n - 2) as f64,
+            freedom,
             logarithmic: false,
             range: (f64::MIN, f64::MAX),
             n,
             exact: false,
         }
+    }
+
+    /// A least-squares slope with its standard error, from `n` points.
+    pub(super) fn slope(center: f64, error: f64, n: usize) -> Self {
+        Self::sampled(center, error, (n - 2) as f64, n)
     }
 
     /// Whether it has no sampling error, so that there is nothing to test.
