@@ -12,7 +12,7 @@
 
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT};
 use super::group::{Group, overall};
-use super::place::{Place, with_positions};
+use super::place::{Place, Series, with_positions};
 use super::select::{abscissas, best_recurrent_on_text, by_run, column};
 use super::{Answer, Claim, text};
 use crate::stats::Effect;
@@ -46,9 +46,8 @@ const OWN: &str = "own";
 
 /// Schemes of positions of the transformer, as they stand in records.
 fn schemes(records: &[&Record]) -> Vec<String> {
-    column(records, BITS, |r| {
-        r.positions.clone().filter(|_| r.model == ATTENTION)
-    })
+    let of = |r: &Record| Series::of(r).positions;
+    column(records, BITS, of)
 }
 
 /// The transformer with a scheme of positions.

@@ -170,3 +170,63 @@ pub(super) fn overall(answers: impl IntoIterator<Item = Answer>) -> Answer {
         _ => Answer::Conditional,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::comparison::Comparison;
+    use crate::claims::place::Place;
+    use crate::stats::Effect;
+
+    /// One comparison for each mean, with a standard error of 1/100, against a margin of 0.
+    fn decided(means: &[f64]) -> Vec<Decided> {
+        let one = |(i, mean): (usize, &f64)| {
+            let sample = [mean - 0.01, mean + 0.01];
+            let place = Place::of("lstm").x(i);
+            let (label, effect) = (i.to_string(), Effect::mean(&sample));
+            Comparison::new(label, "bits", 0.0, "part", place, effect).decide(0.95)
+        };
+        means.iter().enumerate().map(one).collect()
+    }
+
+    fn at(d: &Decided) -> String {
+        d.place().at().to_string()
+    }
+
+    #[test]
+    fn extremes_go_by_the_estimate() {
+        let all = decided(&[0.3, 0.01, 0.9, -0.2]);
+        let group: Group = all.iter().collect();
+        assert_eq!(group.extremes(at), ("3".to_owned(), "2".to_owned()));
+        let none = group.filter(|_| false);
+        assert_eq!(none.extremes(at), (String::new(), String::new()));
+    }
+
+    #[test]
+    fn the_closest_call_is_the_open_one_nearest_its_margin() {
+        let all = decided(&[0.9, 0.05, 0.02, 0.06]);
+        let group: Group = all.iter().collect();
+        assert_eq!(group.with(Answer::Inconclusive).sweep(), [1, 2, 3]);
+        assert_eq!(group.closest(at), "2");
+        assert_eq!(group.with(Answer::Supported).closest(at), "");
+    }
+
+    #[test]
+    fn answers_that_none_has_are_left_out() {
+        let all = decided(&[0.9, 0.02, 0.8]);
+        let group: Group = all.iter().collect();
+        let words = group.by_answer(["yes ", "no ", "open "], |these| these.list(at));
+        assert_eq!(words, ["yes 0 and 2", "open 1"]);
+        assert_eq!(group.answer(), Answer::Conditional);
+    }
+
+    #[test]
+    fn a_model_is_everywhere_if_none_of_it_is_left_out() {
+        let all = decided(&[0.9, 0.02]);
+        let group: Group = all.iter().collect();
+        let models = |some: &Group| some.models(&group, " everywhere", |here| here.list(at));
+        assert_eq!(models(&group), "the LSTM everywhere");
+        assert_eq!(models(&group.with(Answer::Supported)), "the LSTM 0");
+        assert_eq!(models(&group.with(Answer::Refuted)), "");
+    }
+}

@@ -21,7 +21,7 @@
 use super::comparison::{ATTENTION, Comparison, Conclusion, MODELS, Missing, RECURRENT};
 use super::group::Group;
 use super::place::Place;
-use super::select::{column, nothing, only, power, usable};
+use super::select::{self, column, nothing, only, power, usable};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, mean, median};
 use crate::suite::Record;
@@ -57,13 +57,14 @@ const BATCH: &str = "batch";
 /// Sequence length and batch.
 type Shape = (usize, usize);
 
-/// A metric of one model's step at one shape; of models with a scan, the parallel one.
+/// A metric of one model's step at one shape.
 fn counted(records: &[&Record], metric: &str, model: &str, (t, b): Shape) -> Option<f64> {
     let place = Place::of(model).seq_len(t).batch(b);
-    let here = |r: &&&Record| {
-        r.metric == metric && place.has(r) && r.scan.as_deref() != Some("sequential")
+    let place = match model {
+        SCANNED => place.scan("parallel"),
+        _ => place,
     };
-    records.iter().find(here).and_then(|r| usable(r))
+    select::counted(records, metric, &place)
 }
 
 fn lengths(records: &[&Record]) -> Vec<usize> {

@@ -181,3 +181,57 @@ pub(super) fn with_positions(model: &str, scheme: &str) -> String {
         scheme => format!("{model} ({scheme})"),
     }
 }
+
+/// Whether a record is of a model as it is, no variant.
+pub(super) fn is_plain(record: &Record) -> bool {
+    let gates = record.gates.as_deref().unwrap_or("default");
+    gates == "default" && record.radius.is_none() && record.clip.is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            model: "mingru".to_owned(),
+            scan: Some("parallel".to_owned()),
+            task: Some(TRAINING.to_owned()),
+            seq_len: Some(512),
+            positions: Some("rotary".to_owned()),
+            gates: Some("chrono".to_owned()),
+            ..Record::default()
+        }
+    }
+
+    #[test]
+    fn columns_that_are_not_given_do_not_matter() {
+        let place = Place::of("mingru");
+        assert!(place.has(&record()));
+        assert!(place.clone().seq_len(512).scan("parallel").has(&record()));
+        assert!(!place.clone().seq_len(64).has(&record()));
+        assert!(!place.clone().batch(1).has(&record()));
+        assert!(!place.task(FORWARD).has(&record()));
+        assert!(!Place::of("lstm").has(&record()));
+    }
+
+    #[test]
+    fn the_swept_column_is_the_one_given() {
+        assert_eq!(Place::of("lstm").seq_len(64).batch(8).at(), 64);
+        assert_eq!(Place::of("lstm").width(32).at(), 32);
+        assert_eq!(Place::of("lstm").point(100, 1).at(), 100);
+        assert_eq!(Place::of("lstm").at(), 0);
+    }
+
+    #[test]
+    fn a_series_has_the_records_it_is_of() {
+        let mut attention = record();
+        let recurrent = Series::of(&attention);
+        assert_eq!(recurrent.label(), "mingru (chrono)");
+        attention.model = ATTENTION.to_owned();
+        let series = Series::of(&attention);
+        assert_eq!(series.label(), "transformer (rotary)");
+        assert!(series.has(&attention) && !recurrent.has(&attention));
+        assert!(recurrent.has(&record()));
+    }
+}

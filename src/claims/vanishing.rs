@@ -12,7 +12,7 @@
 
 use super::comparison::{ALL_MODELS, ATTENTION, Comparison, Conclusion, Decided};
 use super::group::Group;
-use super::place::Place;
+use super::place::{Place, is_plain};
 use super::select::{curves, only};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, StatsError, line_slope};
@@ -46,15 +46,6 @@ const MOMENTS: [(&str, &str); 2] = [
     ("trained_state_gradient", "trained"),
 ];
 const UNIT: &str = "nats per token";
-
-/// Whether a record is of a model as it is, no variant.
-fn is_plain(record: &Record) -> bool {
-    let default = record
-        .gates
-        .as_deref()
-        .is_none_or(|gates| gates == "default");
-    record.radius.is_none() && record.clip.is_none() && default
-}
 
 /// Rates of decay by run.
 fn rates(records: &[&Record], metric: &str, place: &Place) -> Result<Vec<f64>, StatsError> {
