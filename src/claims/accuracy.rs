@@ -6,16 +6,16 @@
 //!   would bias the difference.
 //! * **Long** is the upper half of the sweep, the middle included. Ties at short distance do not
 //!   contradict a claim on long ones; they are reported.
-//! * **Together:** the long points are pooled with equal weight (stratified Welch), which is where
-//!   a few seeds become enough; each point is also judged on its own, to find where it flips.
+//! * **Together:** the long points are pooled with equal weight (stratified Welch), so that a few
+//!   seeds are enough; each point is also judged on its own, to find where the answer flips.
 //! * **Resolution:** seeds that agree exactly (1.00, 1.00, 1.00) would give an interval of no
 //!   width; each group's standard deviation counts as at least 0.01, the same tolerance that calls
 //!   99 % solved.
-//! * **Neither learnt:** where both stay within the margin of guessing, the budget was judged and
-//!   not the architecture; such a point decides nothing.
-//! * The t intervals speak of the mean accuracy of seeds like those seen. Three seeds that agree
-//!   do not exclude that one in two would differ: the solve rates beside it, with Wilson's
-//!   interval, say how much of that remains open.
+//! * **Neither learnt:** where both stay within the margin of guessing, the training was too short
+//!   to judge either; such a point decides nothing.
+//! * The t intervals are of the mean accuracy of seeds like those seen. Three seeds that agree do
+//!   not exclude that one in two would differ: the solve rates shown beside, with Wilson's interval,
+//!   say how far that remains open.
 //!
 //! The position scheme that decides is the question's, fixed beforehand: rotary where places matter
 //! (the only one known to copy far within a small budget); others are shown beside it.

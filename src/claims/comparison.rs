@@ -10,8 +10,8 @@ pub(super) const RECURRENT: [&str; 3] = ["elman", "lstm", "gru"];
 pub(super) const ATTENTION: &str = "transformer";
 /// Both kinds.
 pub(super) const MODELS: [&str; 4] = ["elman", "lstm", "gru", ATTENTION];
-/// The claims on single recurrent models judge the minimal cells too, and show the transformer
-/// beside them.
+/// The minimal cells too: claims about what each recurrent model retains judge all but the
+/// transformer, which is shown beside them.
 pub(super) const ALL_MODELS: [&str; 6] = ["elman", "lstm", "gru", "mingru", "minlstm", ATTENTION];
 
 /// Why a comparison has no effect, in words.

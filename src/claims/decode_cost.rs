@@ -4,7 +4,7 @@
 //! 1. *time*: how much faster the transformer's time a token grows with the tokens of context before
 //!    it than the recurrent model's: the exponent k in (ratio of times) ∝ contextᵏ, timings taken in
 //!    turn paired, by least squares over all contexts and repeats;
-//! 2. *state*: the same of the bytes of state kept, which are counted.
+//! 2. *state*: the same exponent of the bytes of state kept, which are counted.
 //!
 //! **Answers:** *supported*, every exponent exceeds the margin; *refuted*, none; *conditional*, some;
 //! *inconclusive* otherwise. Beside it, not deciding: each model's own exponent of time.

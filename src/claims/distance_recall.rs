@@ -5,7 +5,7 @@
 //! model at equal parameters, over seeds, at each number of key-value pairs (and each width, where
 //! several are swept) and over the upper half of the pairs together. How and why:
 //! [`super::accuracy`]. Where several widths are swept, what the best recurrent model gains from
-//! the smallest to the largest is shown too: if the state is the bound, more of it must help.
+//! the smallest to the largest is shown too: if the state limits recall, a larger one must help.
 //!
 //! **Answers:** *supported*, ahead by more than the margin over the many pairs together and behind
 //! at none of them at any width; *refuted*, not ahead by the margin there; *conditional*, ahead at

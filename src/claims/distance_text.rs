@@ -4,9 +4,9 @@
 //! the last token of each test window when it reads only the k tokens before, minus what it needs
 //! when it reads the whole window (Khandelwal et al. 2018). The effect is the transformer's saving
 //! minus that of the best recurrent model, by seed, at each k; the upper half of the k decides,
-//! since near context is not what the claim is about. Savings are differences within a run, on the
-//! same targets for all models, so that who is better at spelling does not enter. The interval is
-//! over seeds, on this text.
+//! since the claim is not about near context. Savings are differences within a run, on the same
+//! targets for all models, so that how well a model predicts from near context cancels. The interval
+//! is over seeds, on this text.
 //!
 //! * **The opponent** is the recurrent model with the fewest validation bits.
 //!

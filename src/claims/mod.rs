@@ -9,6 +9,9 @@
 //!    margin: supported; below: refuted; covering it: inconclusive.
 //! 3. The rule concludes from these answers, in words.
 //!
+//! A rule keys its comparisons by a `Place` and asks a `Group` of decided ones for their answer, their
+//! extremes and their words; `select` reads the records.
+//!
 //! Over a sweep: all supported → supported; all refuted → refuted; some of each → conditional; some
 //! supported and the rest undecided → conditional too, since it holds in a part at least; anything
 //! else → inconclusive. Each rule's file says where it departs from this and why. Missing records

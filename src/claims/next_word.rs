@@ -2,11 +2,11 @@
 //!
 //! **Compared:** bits per character on held-out text, Kneser-Ney n-gram minus each model: what the
 //! model saves over counting. The n-gram that judges stores at most as many counts as a model has
-//! parameters; one of any size, on this text with several times as many, stands beside it. Once at equal training tokens and once at equal training seconds,
-//! since either alone favours one side (a slow model that learns much from a token, a fast one that
-//! sees more of them). The n-gram is the floor with teeth: beating the unigram entropy shows only
-//! that a model learnt to spell. The n-gram has no seed; the interval is Student's t over a model's
-//! seeds, on this text: another text is another experiment.
+//! parameters; one of any size, on this text with several times as many, is shown beside it. Both
+//! at equal training tokens and at equal training seconds are compared, since either alone favours
+//! one side (a slow model that learns much from a token, a fast one that sees more of them). The
+//! n-gram is a demanding floor; a model below the unigram entropy has only learnt to spell. The
+//! n-gram has no seed; the interval is Student's t over a model's seeds, on this text only.
 //!
 //! **Answers:** *supported*, every model saves more than the margin at both equalities; *refuted*,
 //! none does anywhere; *conditional*, some do (says which, and at which equality); *inconclusive*

@@ -6,8 +6,8 @@
 //! as were a₁ and r₁, while the two thread counts may be minutes apart.
 //!
 //! **Why the ratio of speed-ups:** a model that is slow on one core and slow on all is not hard to
-//! parallelise; only the share of the cores that it leaves idle counts, and the transformer on the
-//! same machine says what was there to be had.
+//! parallelise. What counts is the share of the cores that it leaves idle, and the transformer's
+//! speed-up shows how much the same machine can give.
 //!
 //! **Answers:** *supported*, the transformer's speed-up exceeds that of every recurrent model by
 //! more than the margin at every shape; *refuted*, it exceeds none anywhere; *conditional*, some

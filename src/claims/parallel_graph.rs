@@ -7,13 +7,13 @@
 //!    workers can gain, grows with T than its own;
 //! 3. *batch*: how much of a larger batch its parallelism fails to use: 1 − k in W/S ∝ Bᵏ.
 //!
-//! Each should exceed the margin, an exponent fixed before the run, if the claim held without
-//! reserve. Chains are counted and not sampled: there is no sampling error and nothing to test. What
-//! stands as an interval is the range of the exponent between neighbouring values of T or B, over
-//! all values of the other.
+//! If the claim holds fully, each exceeds the margin, an exponent fixed before the run. Chains are
+//! counted and not sampled: there is no sampling error and nothing to test. The interval shown is
+//! the range of the exponent between neighbouring values of T or B, over all values of the other.
 //!
 //! **Answers:** *supported*, all three of every recurrent model; *refuted*, none; *conditional*,
-//! some: time is a chain, but the sequences of a batch are side by side; *inconclusive* otherwise.
+//! some (the steps of a sequence wait for each other, the sequences of a batch do not);
+//! *inconclusive* otherwise.
 //!
 //! Beside it, not deciding: minGRU with the parallel scan, whose state is linear in time, and how far
 //! the step times predicted from one thread lie from the clock.

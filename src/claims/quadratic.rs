@@ -42,7 +42,7 @@ pub(super) const CLAIM: Claim = Claim {
 /// Parts of the comparisons.
 const TIME: &str = "time";
 const MEMORY: &str = "memory";
-/// What the transformer is seen beside.
+/// The model shown beside the transformer.
 const LINEAR: &str = "lstm";
 /// Lengths that an exponent is taken over.
 const WINDOW: usize = 3;

@@ -1,10 +1,10 @@
-//! `retention` (counter-claim): the "infinite" context of a recurrent state is theory.
+//! `retention` (counter-claim): the unlimited context of a recurrent state exists in theory only.
 //!
 //! A run retains a symbol over d tokens if at every tested distance up to d it names the symbol in at
 //! least [`KEPT`] of the sequences. **Compared,** of every recurrent model at every width: by how many
 //! doublings the retained distance stays below the longest tested; the interval is over seeds. The
 //! margin is the number of doublings from which on retention counts as having ended. Beside it, not
-//! deciding: the same of the transformer, whose context is kept token by token.
+//! deciding: the same of the transformer, which keeps every token of its context.
 //!
 //! **Answers:** *supported*, every model's retention ends at every width; *refuted*, none does
 //! within what was tested; *conditional*, some (says which); *inconclusive* otherwise.

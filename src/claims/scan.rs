@@ -5,9 +5,8 @@
 //! training and in the forward pass; repeats taken in turn are paired. Tokens per batch are the
 //! same at every T, so that B falls to 1 as T grows.
 //!
-//! **Why both rivals:** a model that beats the LSTM may owe that to having no product with its
-//! state; what the scan itself is worth shows against the loop over the same cell. A claim of
-//! parallelism that holds against the LSTM only is a claim about something else.
+//! **Why both rivals:** a minimal cell may be faster than the LSTM only because it has no product
+//! with its state. Whether the scan itself is faster shows against the loop over the same cell.
 //!
 //! **Answers:** *supported*, the scan leads both rivals by more than the margin at every T in both
 //! modes; *refuted*, it leads neither anywhere; *conditional*, some and not others (says where);
@@ -15,7 +14,7 @@
 //!
 //! Beside it, not deciding: how much of the lead over the LSTM the loop alone has at the longest T,
 //! and how the longest chain of dependent operations of a forward pass grows from the shortest T to
-//! the longest: that is arithmetic, true on any machine, and what many cores would be bound by.
+//! the longest: that is counted, the same on any machine, and would bound the speed of many cores.
 
 use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::Group;

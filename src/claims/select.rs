@@ -77,7 +77,7 @@ pub(super) fn ratio(a: &Timings, b: &Timings) -> Result<Effect, StatsError> {
     Effect::ratio(&values(a), &values(b))
 }
 
-/// Fails with what a comparison of no observations would.
+/// The reason why a comparison of no observations has no effect.
 pub(super) fn nothing() -> Missing {
     StatsError::TooFew { have: 0, need: 2 }.into()
 }
@@ -160,15 +160,15 @@ pub(super) fn curves(records: &[&Record], metric: &str, place: &Place) -> Vec<Ve
     curves
 }
 
-/// The records of the runs that have a value of this metric: learning-rate trials have no test
-/// results and no say in who is best.
+/// The records of the runs that have a value of this metric. Learning-rate trials have no test
+/// results, and must not decide which model is best.
 pub(super) fn tested<'a>(records: &[&'a Record], metric: &str) -> Vec<&'a Record> {
     let having = only(records, |r| r.metric == metric && usable(r).is_some());
     let runs: BTreeSet<&str> = having.iter().map(|r| r.run.as_str()).collect();
     only(records, |r| runs.contains(r.run.as_str()))
 }
 
-/// What guessing gets; none where it was not recorded.
+/// Accuracy of guessing; none where it was not recorded.
 pub(super) fn floor(records: &[&Record], pass: impl Fn(&Record) -> bool) -> Option<f64> {
     let floors = by_run(records, "floor_accuracy", pass);
     (!floors.is_empty()).then(|| mean(&floors))

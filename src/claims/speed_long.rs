@@ -3,12 +3,12 @@
 //! **Compared:** tokens per second of the transformer over each recurrent model at equal parameters,
 //! at every sequence length T, in training, in the forward pass and when decoding; repeats taken in
 //! turn are paired, so that drift of the machine cancels. Tokens per batch are the same at every T
-//! (B falls as T grows): an architecture is not to be judged by how much work a batch happens to
-//! hold. Each recurrent model is an opponent of its own; beating the slowest proves nothing.
+//! (B falls as T grows), so that no model is judged by how much work a batch holds. Each recurrent
+//! model is compared on its own; beating the slowest proves nothing.
 //!
-//! **Why every T and not only long ones:** the claim has a direction, not a place. A transformer
-//! that wins at T = 128 and loses at T = 4096 contradicts the story exactly where it matters, and
-//! only the whole sweep shows that.
+//! **Why every T and not only long ones:** the claim says how speed changes with T. A transformer
+//! that is faster at T = 128 and slower at T = 4096 contradicts it, and only the whole sweep shows
+//! that.
 //!
 //! **Answers:** *supported*, the transformer leads every recurrent model by more than the margin at
 //! every T in every mode; *refuted*, it leads none anywhere; *conditional*, some and not others
@@ -49,7 +49,8 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 const UNIT: &str = "×";
-/// The models beside each other, and each beside itself.
+/// Parts of the comparisons: the transformer with a recurrent model, and each model at the shortest
+/// T with itself at the longest.
 const LEAD: &str = "lead";
 const FALL: &str = "fall";
 
@@ -118,7 +119,8 @@ fn measured(d: &Decided) -> String {
     format!("{ratio} the speed of {model} ({mode}, T = {at})")
 }
 
-/// Where a mode's lead begins and ends: `every recurrent model at T = 32 to 512, none at T = 1024`.
+/// Where a mode's lead begins and ends:
+/// `every recurrent model at T = 32 to 512, none at T = 1024`.
 fn by_length(leads: &Group) -> String {
     let mut sweep = leads.sweep();
     sweep.dedup();

@@ -7,10 +7,10 @@
 //! * **The claimant** is the recurrent model with the lowest mean validation loss, on words of the
 //!   lengths trained on: test results have no say in it.
 //! * **The opponent** is the transformer whose position scheme has the highest mean accuracy in the
-//!   *test*, as Delétang et al. 2023 report the best of their encodings: if that biases the
-//!   difference, then against the claim.
-//! * **Neither learnt:** where both stay within the margin of guessing, the budget was judged; such
-//!   a task decides nothing.
+//!   *test*, as Delétang et al. 2023 report the best of their encodings: a bias from that is against
+//!   the claim.
+//! * **Neither learnt:** where both stay within the margin of guessing, the training was too short
+//!   to judge either; such a task decides nothing.
 //! * **Resolution:** as in [`super::accuracy`], a group's standard deviation counts as at least 0.01.
 //!
 //! **Answers:** *supported*, ahead by more than the margin on every task; *refuted*, on none;

@@ -6,9 +6,8 @@
 //! n = 15 for medians and interquartile means, and from n = 60 for means of strongly skewed values
 //! (log-normal, σ = ½): take the median of those.
 //!
-//! Fewer than [`LEAST`] values cannot be resampled honestly: three values have ten distinct
-//! resamples. For those the interval is Student's t around the mean, stretched to hold the
-//! estimate.
+//! Fewer than [`LEAST`] values have too few resamples: three values have ten distinct ones. For
+//! those the interval is Student's t around the mean, widened to hold the estimate.
 
 use super::effect::{normal_cdf, normal_quantile, t_quantile};
 use super::quantile::{interquartile_mean_of_sorted, quantile_of_sorted};

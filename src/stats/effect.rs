@@ -2,8 +2,8 @@
 //! correction for several comparisons may choose the level afterwards.
 //!
 //! Everything here is Student's t: on the values for differences, on their logarithms for ratios.
-//! With 2 to 9 seeds or repeats nothing else is honest: resampling three values can only ever
-//! return combinations of those three, and its "95 %" interval covers about three times in four.
+//! With 2 to 9 seeds or repeats resampling does not work: three values give only combinations of
+//! those three, and the "95 %" interval covers the truth about three times in four.
 //!
 //! Sources: Welch 1947 (unequal variances), Satterthwaite 1946 (degrees of freedom).
 
@@ -38,8 +38,8 @@ struct Group {
 }
 
 impl Group {
-    /// `resolution` is the least standard deviation believed: values that agree to the last digit
-    /// do not prove that the next one will.
+    /// `resolution` is the least standard deviation assumed: that a few values agree to the last
+    /// digit does not prove that the next one will.
     fn new(sample: &[f64], resolution: f64) -> Result<Self, StatsError> {
         check(sample, 2)?;
         let n = sample.len();
@@ -93,7 +93,7 @@ impl Effect {
         })
     }
 
-    /// What has an error and may have any value.
+    /// An estimate with an error, of a quantity that may have any value.
     fn sampled(center: f64, error: f64, freedom: f64, n: usize) -> Self {
         Self {
             center,

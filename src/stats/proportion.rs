@@ -3,7 +3,7 @@
 use super::{Interval, effect::normal_quantile};
 
 /// Wilson's score interval (Wilson 1927) of `successes` in `n` trials; no trials give the whole
-/// range 0…1 around ½, which is what nothing says.
+/// range 0…1 around ½, since any rate is possible then.
 ///
 /// # Panics
 /// If there are more successes than trials.
