@@ -23,6 +23,7 @@
 use super::comparison::{Comparison, Conclusion, Decided, Missing};
 use super::group::Group;
 use super::place::{Place, Series};
+use super::select::neither_learnt;
 use super::{Answer, text};
 use crate::stats::Effect;
 use crate::suite::Record;
@@ -66,7 +67,7 @@ pub(super) fn compare(question: &Question, records: &[&Record], margin: f64) -> 
             let best = table.best(at, size, |_| true);
             let r = best.as_ref().map(|s| table.accuracy(s, at, size));
             let r = r.unwrap_or_default();
-            let neither_learnt = table.neither_learnt(&a, &r, at, margin);
+            let neither_learnt = neither_learnt(table.floor(at), &a, &r, margin);
             let lead = pooled(&[(a.clone(), r.clone())]);
             let is_long = at >= longest;
             if is_long && lead.is_ok() {

@@ -174,6 +174,11 @@ pub(super) fn floor(records: &[&Record], pass: impl Fn(&Record) -> bool) -> Opti
     (!floors.is_empty()).then(|| mean(&floors))
 }
 
+/// Whether both of two models lie within the margin of guessing.
+pub(super) fn neither_learnt(floor: Option<f64>, a: &[f64], b: &[f64], margin: f64) -> bool {
+    floor.is_some_and(|floor| mean(a).max(mean(b)) < floor + margin)
+}
+
 /// How many runs solve their task, and how many there are.
 pub(super) fn solved(records: &[&Record], pass: impl Fn(&Record) -> bool) -> (usize, usize) {
     let runs = by_run(records, "solved", pass);

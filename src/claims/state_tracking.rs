@@ -21,7 +21,7 @@ use super::accuracy::RESOLUTION;
 use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
 use super::group::Group;
 use super::place::{Place, Series};
-use super::select::{by_run, distinct, floor, solved, tested};
+use super::select::{by_run, distinct, floor, neither_learnt, solved, tested};
 use super::{Answer, Claim, text};
 use crate::stats::{Effect, mean};
 use crate::suite::Record;
@@ -114,8 +114,7 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
             let values = series.as_ref().map(|s| here.values(METRIC, s));
             values.unwrap_or_default()
         });
-        let best = mean(&r).max(mean(&a));
-        let unlearnt = here.floor().is_some_and(|floor| best < floor + margin);
+        let unlearnt = neither_learnt(here.floor(), &r, &a, margin);
         let effect = Effect::difference(&r, &a, RESOLUTION).map(|effect| effect.within(-1.0, 1.0));
         let [claimant, rival] = sides.map(|series| series.map(|s| s.label()));
         let claimant = claimant.unwrap_or("recurrent".to_owned());

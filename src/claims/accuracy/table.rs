@@ -127,10 +127,9 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Whether both lie within the margin of guessing.
-    pub fn neither_learnt(&self, a: &[f64], b: &[f64], at: usize, margin: f64) -> bool {
-        let floor = floor(&self.records, |r| (self.question.column)(r) == Some(at));
-        floor.is_some_and(|floor| mean(a).max(mean(b)) < floor + margin)
+    /// Accuracy of guessing at a point.
+    pub fn floor(&self, at: usize) -> Option<f64> {
+        floor(&self.records, |r| (self.question.column)(r) == Some(at))
     }
 
     /// Every (point, size) among `points`.
