@@ -1,27 +1,29 @@
-//! What the claims on distance in generated tasks share: the accuracy of the transformer minus that of the best
-//! recurrent model along a sweep that gets harder (delay, pairs, length).
+//! What the claims on distance in generated tasks share: the accuracy of the transformer minus that
+//! of the best recurrent model along a sweep that gets harder (delay, pairs, length).
 //!
 //! * **The opponent** is the best recurrent model at each point and size, whatever its gates, chosen
 //!   by mean *validation* accuracy: beating a weak one proves nothing, and choosing on test results
 //!   would bias the difference.
 //! * **Long** is the upper half of the sweep, the middle included. Ties at short distance do not
 //!   contradict a claim on long ones; they are reported.
-//! * **Together:** the long points are pooled with equal weight (stratified Welch), which is where
-//!   a few seeds become enough; each point is also judged on its own, to find where it flips.
+//! * **Together:** the long points are pooled with equal weight (stratified Welch), so that a few
+//!   seeds are enough; each point is also judged on its own, to find where the answer flips.
 //! * **Resolution:** seeds that agree exactly (1.00, 1.00, 1.00) would give an interval of no
 //!   width; each group's standard deviation counts as at least 0.01, the same tolerance that calls
 //!   99 % solved.
-//! * **Neither learnt:** where both stay within the margin of guessing, the budget was judged and
-//!   not the architecture; such a point decides nothing.
-//! * The t intervals speak of the mean accuracy of seeds like those seen. Three seeds that agree
-//!   do not exclude that one in two would differ: the solve rates beside it, with Wilson's
-//!   interval, say how much of that remains open.
+//! * **Neither learnt:** where both stay within the margin of guessing, the training was too short
+//!   to judge either; such a point decides nothing.
+//! * The t intervals are of the mean accuracy of seeds like those seen. Three seeds that agree do
+//!   not exclude that one in two would differ: the solve rates shown beside, with Wilson's interval,
+//!   say how far that remains open.
 //!
 //! The position scheme that decides is the question's, fixed beforehand: rotary where places matter
 //! (the only one known to copy far within a small budget); others are shown beside it.
 
-use super::comparison::{Comparison, Conclusion, Decided, Missing, closest};
-use super::select::nothing;
+use super::comparison::{Comparison, Conclusion, Decided, Missing};
+use super::group::Group;
+use super::place::{Place, Series};
+use super::select::neither_learnt;
 use super::{Answer, text};
 use crate::record::Record;
 use crate::stats::Effect;
@@ -30,12 +32,13 @@ mod table;
 mod words;
 
 pub(super) use table::Question;
-use table::{Series, Table};
+use table::Table;
 use words::{at_short, by_point, solve_rates};
 
 /// Least standard deviation believed of an accuracy over seeds.
-const RESOLUTION: f64 = 0.01;
-const NEITHER: &str = "neither model learnt the task";
+pub(super) const RESOLUTION: f64 = 0.01;
+/// Parts of the comparisons: the transformer that decides over the long points together and at
+/// each point; others over the long points; and what gates and size are worth there.
 const POOLED: &str = "together";
 const POINT: &str = "point";
 const OTHER: &str = "other positions";
@@ -46,19 +49,12 @@ const SIZE: &str = "size";
 pub(super) fn compare(question: &Question, records: &[&Record], margin: f64) -> Vec<Comparison> {
     let table = Table::new(records, question);
     let mut result = Vec::new();
-    let Some(longest) = table.long().first().copied() else {
+    let Some(&longest) = table.long().first() else {
         return result;
     };
-    let entry = |label, part: &str, rival: String, at, deciding, void, effect| Comparison {
-        label,
-        unit: question.unit,
-        margin,
-        part: part.to_owned(),
-        rival,
-        at,
-        deciding,
-        void,
-        effect,
+    let long = named(question.long, longest);
+    let comparison = |label, part, place: Place, effect| {
+        Comparison::new(label, question.unit, margin, part, place, effect)
     };
     for (rank, attention) in table.attention().iter().enumerate() {
         let first = rank == 0;
@@ -69,63 +65,41 @@ pub(super) fn compare(question: &Question, records: &[&Record], margin: f64) -> 
                 continue; // a variant or a size that was not run at this point
             }
             let best = table.best(at, size, |_| true);
-            let r = best
-                .as_ref()
-                .map(|s| table.accuracy(s, at, size))
-                .unwrap_or_default();
-            let void = table.neither_learnt(&a, &r, at, margin).then_some(NEITHER);
+            let r = best.as_ref().map(|s| table.accuracy(s, at, size));
+            let r = r.unwrap_or_default();
+            let neither_learnt = neither_learnt(table.floor(at), &a, &r, margin);
             let lead = pooled(&[(a.clone(), r.clone())]);
             let is_long = at >= longest;
             if is_long && lead.is_ok() {
                 strata.push((a, r));
-                unlearnt += usize::from(void.is_some());
+                unlearnt += usize::from(neither_learnt);
             }
             if first {
-                let rival = best.as_ref().map_or("recurrent".to_owned(), Series::label);
-                let (point, size) = (named(question.point, at), &table.sizes[size].1);
-                let label = format!("{} − {rival}, {point}{size}", attention.label());
-                result.push(entry(label, POINT, rival, at, is_long, void, lead));
+                let rival = best.map_or("recurrent".to_owned(), |s| s.label());
+                let (point, suffix) = (named(question.point, at), &table.sizes[size].1);
+                let label = format!("{} − {rival}, {point}{suffix}", attention.label());
+                let place = Place::of(&rival).point(at, size);
+                let here = comparison(label, POINT, place, lead).deciding_if(is_long);
+                result.push(here.unlearnt_if(neither_learnt));
             }
         }
-        let long = named(question.long, longest);
+        let part = if first { POOLED } else { OTHER };
         let label = format!("{} − best recurrent, {long}", attention.label());
-        let all_unlearnt = !strata.is_empty() && unlearnt == strata.len();
-        let void = all_unlearnt.then_some(NEITHER);
-        let (part, positions) = (
-            if first { POOLED } else { OTHER },
-            attention.positions.clone(),
-        );
-        let positions = positions.unwrap_or_default();
-        let deciding = first && !strata.is_empty();
-        result.push(entry(
-            label,
-            part,
-            positions,
-            longest,
-            deciding,
-            void,
-            pooled(&strata),
-        ));
+        let scheme = attention.positions.as_deref().unwrap_or_default();
+        let place = Place::default().positions(scheme);
+        let together = comparison(label, part, place, pooled(&strata));
+        let together = together.deciding_if(first && !strata.is_empty());
+        result.push(together.unlearnt_if(!strata.is_empty() && unlearnt == strata.len()));
     }
+    let largest = "best recurrent, largest − smallest size";
     for (part, label, strata) in [
         (GATES, "chrono − default gates", gates(&table)),
-        (
-            SIZE,
-            "best recurrent, largest − smallest size",
-            sizes(&table),
-        ),
+        (SIZE, largest, sizes(&table)),
     ] {
         if !strata.is_empty() {
-            let label = format!("{label}, {}", named(question.long, longest));
-            result.push(entry(
-                label,
-                part,
-                String::new(),
-                longest,
-                false,
-                None,
-                pooled(&strata),
-            ));
+            let (label, effect) = (format!("{label}, {long}"), pooled(&strata));
+            let beside = comparison(label, part, Place::default(), effect);
+            result.push(beside.deciding_if(false));
         }
     }
     result
@@ -165,17 +139,12 @@ fn sizes(table: &Table) -> Vec<Stratum> {
 }
 
 fn pooled(strata: &[Stratum]) -> Result<Effect, Missing> {
-    if strata.is_empty() {
-        return Err(nothing());
-    }
-    let strata: Vec<_> = strata
-        .iter()
-        .map(|(a, b)| (a.as_slice(), b.as_slice()))
-        .collect();
-    Ok(Effect::stratified_difference(&strata, RESOLUTION)?.within(-1.0, 1.0))
+    let strata = strata.iter().map(|(a, b)| (a.as_slice(), b.as_slice()));
+    let effect = Effect::stratified_difference(&strata.collect::<Vec<_>>(), RESOLUTION)?;
+    Ok(effect.within(-1.0, 1.0))
 }
 
-fn named(words: &str, at: usize) -> String {
+fn named(words: &str, at: impl ToString) -> String {
     words.replace("{}", &at.to_string())
 }
 
@@ -184,39 +153,33 @@ pub(super) fn conclude(
     question: &Question,
     records: &[&Record],
     margin: f64,
-    decided: &[Decided],
+    all: &Group,
 ) -> Conclusion {
     let table = Table::new(records, question);
-    let of = |part: &'static str| decided.iter().filter(move |d| d.comparison.part == part);
-    let (Some(together), Some(&longest)) = (of(POOLED).next(), table.long().first()) else {
-        return Conclusion {
-            answer: Answer::Inconclusive,
-            sentence: "There is no transformer to compare the recurrent models with.".to_owned(),
-            flips: None,
-        };
+    let points = all.part(POINT);
+    let (Some(together), Some(&longest)) = (all.part(POOLED).first(), table.long().first()) else {
+        let sentence = "There is no transformer to compare the recurrent models with.";
+        return Conclusion::unknown(sentence.to_owned());
     };
-    let long: Vec<&Decided> = of(POINT).filter(|d| d.comparison.at >= longest).collect();
+    let long = points.filter(|d| d.place().at() >= longest);
     let answer = from_long_points(together, &long);
     let over = named(question.long, longest);
-    let attention = match together.comparison.rival.as_str() {
-        "" => "the transformer".to_owned(),
-        "none" => "the transformer without positions".to_owned(),
-        positions => format!("the transformer with {positions} positions"),
+    let attention = match together.place().positions.as_deref() {
+        Some("") | None => "the transformer".to_owned(),
+        Some("none") => "the transformer without positions".to_owned(),
+        Some(scheme) => format!("the transformer with {scheme} positions"),
     };
-    let Some(lead) = together.interval().map(|i| text::plain(i, 2)) else {
-        let sentence = format!(
+    if together.evidence.is_none() {
+        return Conclusion::unknown(format!(
             "There are not enough results over {over} to compare {attention} with the recurrent \
              models."
-        );
-        return Conclusion {
-            answer: Answer::Inconclusive,
-            sentence,
-            flips: None,
-        };
-    };
-    let (what, flips) = (
-        question.accuracy,
-        by_point(&table, &of(POINT).collect::<Vec<_>>()),
+        ));
+    }
+    let (what, lead) = (question.accuracy, together.plain(2));
+    let flips = by_point(&table, &points);
+    let at_points = format!(
+        "{}, against the best recurrent model: {flips}",
+        text::capitalized(&attention)
     );
     let mut sentence = match answer {
         Answer::Supported => format!(
@@ -228,23 +191,16 @@ pub(super) fn conclude(
              by {margin}: it differs by {lead}."
         ),
         Answer::Conditional => format!(
-            "Only in part. {}, against the best recurrent model: {flips}. Over {over} together \
-             their {what} differs by {lead}.",
-            text::capitalized(&attention)
+            "Only in part. {at_points}. Over {over} together their {what} differs by {lead}."
         ),
-        Answer::Inconclusive if long.iter().any(|d| d.comparison.void.is_some()) => format!(
-            "The runs cannot tell. {}, against the best recurrent model: {flips}; where nobody \
-             learns the task within the budget, the budget was judged and not the model. Over \
-             {over} the difference in {what} is {lead}.",
-            text::capitalized(&attention)
+        Answer::Inconclusive if any_unlearnt(&long) => format!(
+            "The runs cannot tell. {at_points}; where nobody learns the task within the budget, the \
+             budget was judged and not the model. Over {over} the difference in {what} is {lead}."
         ),
         Answer::Inconclusive => {
-            let nearest = closest(long.iter().copied()).map_or(String::new(), |d| {
-                let effect = d.interval().map_or(String::new(), |i| text::plain(i, 2));
-                format!(
-                    " (closest call: {effect} at {})",
-                    named(question.point, d.comparison.at)
-                )
+            let nearest = long.closest(|d| {
+                let point = named(question.point, d.place().at());
+                format!(" (closest call: {} at {point})", d.plain(2))
             });
             format!(
                 "The runs cannot tell: over {over} the {what} of {attention} differs from that of \
@@ -253,43 +209,34 @@ pub(super) fn conclude(
         }
     };
     if answer == Answer::Supported || answer == Answer::Refuted {
-        sentence.push_str(&at_short(
-            &table,
-            of(POINT).filter(|d| d.comparison.at < longest),
-        ));
+        let short = points.filter(|d| d.place().at() < longest);
+        sentence.push_str(&at_short(&table, &short));
     }
     sentence.push_str(&solve_rates(&table));
-    for (d, interval) in of(OTHER).filter_map(|d| Some((d, d.interval()?))) {
-        let lead = text::plain(interval, 2);
-        sentence.push_str(&format!(
-            " With {} positions the lead is {lead}.",
-            d.comparison.rival
-        ));
-    }
-    for interval in of(GATES).filter_map(Decided::interval) {
-        let gain = text::plain(interval, 2);
-        sentence.push_str(&format!(
-            " Chrono-initialised gates change the {what} by {gain}."
-        ));
-    }
-    for interval in of(SIZE).filter_map(Decided::interval) {
-        let gain = text::plain(interval, 2);
-        sentence.push_str(&format!(
-            " From the smallest to the largest size the best recurrent model gains {gain}."
-        ));
-    }
-    let flips = (answer == Answer::Conditional).then_some(flips);
-    Conclusion {
-        answer,
-        sentence,
-        flips,
-    }
+    sentence.extend(all.measured().iter().map(|d| {
+        let (by, scheme) = (d.plain(2), d.place().positions.as_deref());
+        match d.comparison.part {
+            OTHER => format!(
+                " With {} positions the lead is {by}.",
+                scheme.unwrap_or_default()
+            ),
+            GATES => format!(" Chrono-initialised gates change the {what} by {by}."),
+            SIZE => format!(
+                " From the smallest to the largest size the best recurrent model gains {by}."
+            ),
+            _ => String::new(),
+        }
+    }));
+    Conclusion::new(answer, sentence, flips)
 }
 
-fn from_long_points(together: &Decided, long: &[&Decided]) -> Answer {
-    let any = |answer| long.iter().any(|d| d.answer() == answer);
-    let unlearnt = long.iter().any(|d| d.comparison.void.is_some());
-    let (ahead, not_ahead) = (any(Answer::Supported), any(Answer::Refuted));
+fn any_unlearnt(points: &Group) -> bool {
+    points.iter().any(|d| d.comparison.unlearnt)
+}
+
+fn from_long_points(together: &Decided, long: &Group) -> Answer {
+    let unlearnt = any_unlearnt(long);
+    let (ahead, not_ahead) = (long.any(Answer::Supported), long.any(Answer::Refuted));
     match together.answer() {
         Answer::Supported if !not_ahead && !unlearnt => Answer::Supported,
         Answer::Supported => Answer::Conditional,

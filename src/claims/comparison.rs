@@ -1,27 +1,35 @@
 //! One comparison on its way from records to an answer.
 
-use super::{Answer, Evidence};
+use super::place::Place;
+use super::{Answer, Evidence, text};
 use crate::stats::{Effect, Interval, StatsError};
 
 /// Models that read one token at a time and keep a state.
 pub(super) const RECURRENT: [&str; 3] = ["elman", "lstm", "gru"];
 /// The model that attends.
 pub(super) const ATTENTION: &str = "transformer";
+/// Both kinds.
+pub(super) const MODELS: [&str; 4] = ["elman", "lstm", "gru", ATTENTION];
+/// The minimal cells too: claims about what each recurrent model retains judge all but the
+/// transformer, which is shown beside them.
+pub(super) const ALL_MODELS: [&str; 6] = ["elman", "lstm", "gru", "mingru", "minlstm", ATTENTION];
 
-/// Why a comparison has no effect.
+/// Why a comparison has no effect, in words.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Missing {
-    /// A side has fewer than two observations.
-    TooFew { have: usize },
-    /// Anything else, in words.
-    Unusable(String),
+pub(super) struct Missing(pub String);
+
+impl Missing {
+    pub fn because(why: impl Into<String>) -> Self {
+        Self(why.into())
+    }
 }
 
 impl From<StatsError> for Missing {
     fn from(error: StatsError) -> Self {
         match error {
-            StatsError::TooFew { have, .. } => Missing::TooFew { have },
-            other => Missing::Unusable(other.to_string()),
+            StatsError::TooFew { have: 0, .. } => Self::because("no result"),
+            StatsError::TooFew { .. } => Self::because("a single result has no interval"),
+            other => Self::because(other.to_string()),
         }
     }
 }
@@ -35,37 +43,64 @@ pub(super) struct Comparison {
     pub unit: &'static str,
     /// Value to exceed.
     pub margin: f64,
-    /// Which part of the rule it belongs to; rules choose the words.
-    pub part: String,
-    /// The model compared with.
-    pub rival: String,
-    /// Place in the sweep.
-    pub at: usize,
+    /// Which part of the rule it belongs to.
+    pub part: &'static str,
+    /// What tells it from the others of its part.
+    pub place: Place,
     /// Whether the answer rests on it, or it only adds to the picture.
     pub deciding: bool,
-    /// Why it cannot decide although it has a value, if so; it is then not tested.
-    pub void: Option<&'static str>,
+    /// Whether no model learnt the task: it cannot decide although it has a value, and is not
+    /// tested.
+    pub unlearnt: bool,
     /// The effect, or why there is none.
     pub effect: Result<Effect, Missing>,
 }
 
 impl Comparison {
+    /// One that the answer rests on.
+    pub fn new(
+        label: String,
+        unit: &'static str,
+        margin: f64,
+        part: &'static str,
+        place: Place,
+        effect: Result<Effect, impl Into<Missing>>,
+    ) -> Self {
+        Self {
+            label,
+            unit,
+            margin,
+            part,
+            place,
+            deciding: true,
+            unlearnt: false,
+            effect: effect.map_err(Into::into),
+        }
+    }
+
+    /// The same, adding to the picture only unless `deciding`.
+    pub fn deciding_if(self, deciding: bool) -> Self {
+        Self { deciding, ..self }
+    }
+
+    /// The same, unable to decide if `unlearnt`.
+    pub fn unlearnt_if(self, unlearnt: bool) -> Self {
+        Self { unlearnt, ..self }
+    }
+
     /// Two-sided p-value against the margin, for the correction; `None` where there is nothing to
     /// test, and where nothing rests on it: that is shown at the report's own level.
     pub fn p_value(&self) -> Option<f64> {
-        match (&self.effect, self.void) {
-            (Ok(effect), None) if self.deciding && !effect.is_exact() => {
-                Some(effect.p_value(self.margin))
-            }
-            _ => None,
-        }
+        let effect = self.effect.as_ref().ok()?;
+        let tested = self.deciding && !self.unlearnt && !effect.is_exact();
+        tested.then(|| effect.p_value(self.margin))
     }
 
     /// The answer at the level that the correction left to it.
     pub fn decide(self, level: f64) -> Decided {
         let evidence = self.effect.as_ref().ok().map(|effect| {
             let interval = effect.interval(level);
-            let answer = if self.void.is_some() || interval.covers(self.margin) {
+            let answer = if self.unlearnt || interval.covers(self.margin) {
                 Answer::Inconclusive
             } else if interval.low > self.margin {
                 Answer::Supported
@@ -108,6 +143,26 @@ impl Decided {
     pub fn interval(&self) -> Option<Interval> {
         self.evidence.as_ref().map(|e| e.effect)
     }
+
+    pub fn place(&self) -> &Place {
+        &self.comparison.place
+    }
+
+    /// Its model with the article.
+    pub fn model(&self) -> String {
+        text::the(&self.place().model)
+    }
+
+    /// `0.83 [0.71, 0.90]`; nothing without an effect.
+    pub fn plain(&self, places: usize) -> String {
+        self.interval()
+            .map_or(String::new(), |i| text::plain(i, places))
+    }
+
+    /// `2.31× [2.10, 2.54]`; nothing without an effect.
+    pub fn times(&self) -> String {
+        self.interval().map_or(String::new(), text::times)
+    }
 }
 
 /// What a rule concludes.
@@ -115,45 +170,21 @@ impl Decided {
 pub(super) struct Conclusion {
     pub answer: Answer,
     pub sentence: String,
-    pub flips: Option<String>,
+    /// Where the answer flips; of no use unless it is conditional.
+    pub flips: String,
 }
 
-/// The answer over a sweep; see the head of [`super`].
-pub(super) fn overall(answers: impl IntoIterator<Item = Answer>) -> Answer {
-    let (mut all, mut supported, mut refuted) = (0, 0, 0);
-    for answer in answers {
-        all += 1;
-        supported += usize::from(answer == Answer::Supported);
-        refuted += usize::from(answer == Answer::Refuted);
+impl Conclusion {
+    pub fn new(answer: Answer, sentence: String, flips: String) -> Self {
+        Self {
+            answer,
+            sentence,
+            flips,
+        }
     }
-    match (supported, refuted) {
-        _ if all == 0 => Answer::Inconclusive,
-        (s, _) if s == all => Answer::Supported,
-        (_, r) if r == all => Answer::Refuted,
-        (0, _) => Answer::Inconclusive,
-        _ => Answer::Conditional,
+
+    /// That the records do not allow any answer.
+    pub fn unknown(sentence: String) -> Self {
+        Self::new(Answer::Inconclusive, sentence, String::new())
     }
-}
-
-/// The comparison with the least effect, and the one with the greatest.
-pub(super) fn extremes<'a>(
-    decided: impl Iterator<Item = &'a Decided>,
-) -> Option<(&'a Decided, &'a Decided)> {
-    let mut known: Vec<&Decided> = decided.filter(|d| d.evidence.is_some()).collect();
-    known.sort_by(|a, b| {
-        let estimate = |d: &Decided| d.interval().map_or(0.0, |i| i.estimate);
-        estimate(a).total_cmp(&estimate(b))
-    });
-    Some((known.first()?, known.last()?))
-}
-
-/// The undecided comparison that lies nearest to its margin, in units of its own interval.
-pub(super) fn closest<'a>(decided: impl Iterator<Item = &'a Decided>) -> Option<&'a Decided> {
-    let doubt = |d: &Decided| {
-        let (i, margin) = (d.interval()?, d.comparison.margin);
-        Some((i.estimate - margin).abs() / i.half_width().max(f64::MIN_POSITIVE))
-    };
-    decided
-        .filter(|d| d.evidence.is_some() && d.answer() == Answer::Inconclusive)
-        .min_by(|a, b| doubt(a).unwrap_or(0.0).total_cmp(&doubt(b).unwrap_or(0.0)))
 }

@@ -10,8 +10,10 @@
 //! **Answers:** *supported*, every scheme is limited; *refuted*, none; *conditional*, some (says
 //! which); *inconclusive* otherwise.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{best_recurrent_on_text, by_run, distinct};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT};
+use super::group::{Group, overall};
+use super::place::{Place, Series, with_positions};
+use super::select::{abscissas, best_recurrent_on_text, by_run, column};
 use super::{Answer, Claim, text};
 use crate::record::Record;
 use crate::stats::Effect;
@@ -42,146 +44,104 @@ const UNIT: &str = "bits per character";
 const LIMIT: &str = "limit";
 const OWN: &str = "own";
 
-fn lengths(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| {
-        let x = r.x.filter(|_| r.metric == BITS)?;
-        Some(x as usize)
-    })
-}
-
 /// Schemes of positions of the transformer, as they stand in records.
 fn schemes(records: &[&Record]) -> Vec<String> {
-    distinct(records, |r| {
-        let here = r.model == ATTENTION && r.metric == BITS;
-        r.option("positions").map(str::to_owned).filter(|_| here)
-    })
+    let of = |r: &Record| Series::of(r).positions;
+    column(records, BITS, of)
+}
+
+/// The transformer with a scheme of positions.
+fn attention(scheme: &str) -> Place {
+    Place::of(ATTENTION).positions(scheme)
 }
 
 /// Bits at the longest window less those at the shortest, run by run; none where it cannot be read.
-fn loss(records: &[&Record], model: &str, positions: Option<&str>) -> Vec<f64> {
-    let lengths = lengths(records);
-    let [short, .., long] = lengths[..] else {
+fn loss(records: &[&Record], place: &Place) -> Vec<f64> {
+    let [short, .., long] = abscissas(records, BITS)[..] else {
         return Vec::new();
     };
-    let at = |length: usize| {
-        by_run(records, BITS, |r| {
-            r.model == model && r.option("positions") == positions && r.x == Some(length as f64)
-        })
+    let at = |length| {
+        let place = place.clone().x(length);
+        by_run(records, BITS, |r| place.has(r))
     };
     let (short, long) = (at(short), at(long));
     long.iter().zip(&short).map(|(l, s)| l - s).collect()
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let Some(best) = best_recurrent_on_text(records, BITS) else {
+    let Some(best) = best_recurrent_on_text(records, BITS, 1) else {
         return Vec::new();
     };
-    let at = lengths(records).last().copied().unwrap_or(0);
-    let comparison = |label, margin, part: &str, rival: String, effect| Comparison {
-        label,
-        unit: UNIT,
-        margin,
-        part: part.to_owned(),
-        rival,
-        at,
-        deciding: part == LIMIT,
-        void: None,
-        effect,
-    };
-    let recurrent = loss(records, best, None);
-    let mut result = Vec::new();
-    for scheme in schemes(records) {
-        let own = loss(records, ATTENTION, Some(&scheme));
-        if own.is_empty() {
-            continue;
-        }
-        let effect = Effect::difference(&own, &recurrent, 0.0).map_err(Missing::from);
-        let name = name(ATTENTION, Some(&scheme));
-        let label = format!("{name} − {best}, lost from T to {at} tokens");
-        result.push(comparison(label, margin, LIMIT, scheme, effect));
-    }
-    let all = RECURRENT.map(|model| (model, None));
-    let schemes = schemes(records);
-    let all = all.into_iter().chain(
-        schemes
-            .iter()
-            .map(|scheme| (ATTENTION, Some(scheme.as_str()))),
-    );
-    for (model, positions) in all {
-        let own = loss(records, model, positions);
-        if own.is_empty() {
-            continue;
-        }
-        let name = name(model, positions);
-        let effect = Effect::mean(&own).map_err(Missing::from);
-        let label = format!("{name}, lost from T to {at} tokens");
-        result.push(comparison(label, 0.0, OWN, name, effect));
-    }
-    result
+    let at = abscissas(records, BITS).last().copied().unwrap_or(0);
+    let recurrent = loss(records, &Place::of(best));
+    let transformers = schemes(records).into_iter().map(|s| attention(&s));
+    let limits = transformers.clone().filter_map(|place| {
+        let own = loss(records, &place);
+        let label = format!("{} − {best}, lost from T to {at} tokens", name(&place));
+        let effect = Effect::difference(&own, &recurrent, 0.0);
+        (!own.is_empty()).then(|| Comparison::new(label, UNIT, margin, LIMIT, place, effect))
+    });
+    let own = RECURRENT.map(Place::of).into_iter().chain(transformers);
+    let own = own.filter_map(|place| {
+        let own = loss(records, &place);
+        let label = format!("{}, lost from T to {at} tokens", name(&place));
+        let comparison = Comparison::new(label, UNIT, 0.0, OWN, place, Effect::mean(&own));
+        (!own.is_empty()).then(|| comparison.deciding_if(false))
+    });
+    limits.chain(own).collect()
 }
 
-fn name(model: &str, positions: Option<&str>) -> String {
-    match positions {
-        None => model.to_owned(),
-        Some("none") => format!("{model} (no positions)"),
-        Some(scheme) => format!("{model} ({scheme})"),
+fn name(place: &Place) -> String {
+    match &place.positions {
+        None => place.model.clone(),
+        Some(scheme) => with_positions(&place.model, scheme),
     }
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let unreadable: Vec<String> = schemes(records)
-        .into_iter()
-        .filter(|scheme| loss(records, ATTENTION, Some(scheme)).is_empty())
-        .collect();
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let limits = all.part(LIMIT);
+    let mut unreadable = schemes(records);
+    unreadable.retain(|scheme| loss(records, &attention(scheme)).is_empty());
     let cannot = unreadable.iter().map(|_| Answer::Supported);
-    let answer = overall(deciding().map(Decided::answer).chain(cannot));
-    let best = text::the(best_recurrent_on_text(records, BITS).unwrap_or("recurrent"));
-    let (short, long) = match lengths(records)[..] {
+    let answer = overall(limits.iter().map(Decided::answer).chain(cannot));
+    let best = text::the(best_recurrent_on_text(records, BITS, 1).unwrap_or("recurrent"));
+    let (short, long) = match abscissas(records, BITS)[..] {
         [short, .., long] => (short, long),
         _ => (0, 0),
     };
-    let with = |wanted: Answer| {
-        let mut each: Vec<String> = deciding()
-            .filter(|d| d.answer() == wanted)
-            .map(|d| match d.interval() {
-                Some(i) => format!("{} {}", d.comparison.rival, text::plain(i, 3)),
-                None => d.comparison.rival.clone(),
-            })
-            .collect();
-        if wanted == Answer::Supported {
-            let table = |scheme: &String| format!("{scheme}, which cannot be read at all");
-            each.extend(unreadable.iter().map(table));
-        }
-        text::semicolons(&each)
-    };
-    let states = [
-        ("more by over the margin with positions", Answer::Supported),
-        ("not with", Answer::Refuted),
-        ("undecided with", Answer::Inconclusive),
-    ];
-    let parts: Vec<String> = states
-        .iter()
-        .map(|(words, wanted)| (words, with(*wanted)))
-        .filter(|(_, schemes)| !schemes.is_empty())
-        .map(|(words, schemes)| format!("{words} {schemes}"))
-        .collect();
-    let own = decided
-        .iter()
-        .filter(|d| d.comparison.part == OWN)
-        .filter_map(|d| {
-            let i = d.interval()?;
-            Some(format!("{} {}", d.comparison.rival, text::plain(i, 3)))
+    let with = |wanted| {
+        let these = limits.with(wanted);
+        let shown = these.iter().map(|d| {
+            let scheme = d.place().positions.as_deref().unwrap_or_default();
+            format!("{scheme} {}", d.plain(3)).trim_end().to_owned()
         });
-    let own = text::semicolons(&own.collect::<Vec<_>>());
-    let flips = parts.join("; ");
-    Conclusion {
-        answer,
-        sentence: format!(
-            "From {short} tokens, the length trained on, to {long} the transformer loses, against \
-             {best} and a margin of {margin} {UNIT}: {flips}. Each model's own change, less than 0 \
-             where a longer context helps: {own}."
+        shown.collect::<Vec<_>>()
+    };
+    let table = |scheme: &String| format!("{scheme}, which cannot be read at all");
+    let limited = with(Answer::Supported)
+        .into_iter()
+        .chain(unreadable.iter().map(table));
+    let flips = text::phrases([
+        (
+            "more by over the margin with positions ",
+            text::semicolons(limited),
         ),
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+        ("not with ", text::semicolons(with(Answer::Refuted))),
+        (
+            "undecided with ",
+            text::semicolons(with(Answer::Inconclusive)),
+        ),
+    ]);
+    let flips = flips.join("; ");
+    let own = all.part(OWN).measured();
+    let own = own
+        .iter()
+        .map(|d| format!("{} {}", name(d.place()), d.plain(3)));
+    let own = text::semicolons(own);
+    let sentence = format!(
+        "From {short} tokens, the length trained on, to {long} the transformer loses, against \
+         {best} and a margin of {margin} {UNIT}: {flips}. Each model's own change, less than 0 where \
+         a longer context helps: {own}."
+    );
+    Conclusion::new(answer, sentence, flips)
 }

@@ -4,13 +4,15 @@
 //! 1. *time*: how much faster the transformer's time a token grows with the tokens of context before
 //!    it than the recurrent model's: the exponent k in (ratio of times) ∝ contextᵏ, timings taken in
 //!    turn paired, by least squares over all contexts and repeats;
-//! 2. *state*: the same of the bytes of state kept, which are counted.
+//! 2. *state*: the same exponent of the bytes of state kept, which are counted.
 //!
 //! **Answers:** *supported*, every exponent exceeds the margin; *refuted*, none; *conditional*, some;
 //! *inconclusive* otherwise. Beside it, not deciding: each model's own exponent of time.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{distinct, growth, growth_of_counts, paired, timings, usable};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, Missing, RECURRENT};
+use super::group::Group;
+use super::place::Place;
+use super::select::{column, counted, growth, growth_of_counts, paired, seconds, timings};
 use super::{Answer, Claim, text};
 use crate::record::Record;
 use crate::stats::{Effect, median};
@@ -40,105 +42,70 @@ const STATE: &str = "state";
 const OWN: &str = "own";
 
 fn contexts(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| {
-        r.seq_len.filter(|_| r.metric == "step_seconds")
-    })
-}
-
-fn seconds(records: &[&Record], model: &str, context: usize) -> super::select::Timings {
-    let here = |r: &Record| r.model == model && r.seq_len == Some(context);
-    timings(records, "step_seconds", here)
+    column(records, "step_seconds", |r| r.seq_len)
 }
 
 fn state(records: &[&Record], model: &str, context: usize) -> Option<f64> {
-    let here =
-        |r: &&&Record| r.metric == "state_bytes" && r.model == model && r.seq_len == Some(context);
-    records.iter().find(here).and_then(|r| usable(r))
+    counted(records, "state_bytes", &Place::of(model).seq_len(context))
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let at = contexts(records).last().copied().unwrap_or(0);
-    let comparison = |label: String, part: &str, rival: &str, effect| Comparison {
-        label,
-        unit: "power of the context",
-        margin,
-        part: part.to_owned(),
-        rival: rival.to_owned(),
-        at,
-        deciding: part != OWN,
-        void: None,
-        effect,
+    let contexts = contexts(records);
+    let Some(&longest) = contexts.last() else {
+        return Vec::new();
     };
-    let mut result = Vec::new();
-    if contexts(records).is_empty() {
-        return result;
-    }
-    for model in RECURRENT {
-        let label = format!("time of {ATTENTION} / {model}");
-        result.push(comparison(label, TIME, model, relative(records, model)));
-        let label = format!("state of {ATTENTION} / {model}");
-        result.push(comparison(label, STATE, model, states(records, model)));
-    }
-    for model in RECURRENT.into_iter().chain([ATTENTION]) {
-        let label = format!("time of {model}");
-        result.push(comparison(label, OWN, model, own(records, model)));
-    }
-    result
+    let comparison = |label: String, part, model, effect| {
+        let place = Place::of(model).seq_len(longest);
+        let unit = "power of the context";
+        Comparison::new(label, unit, margin, part, place, effect).deciding_if(part != OWN)
+    };
+    let relative = RECURRENT.into_iter().flat_map(|model| {
+        let [time, state] =
+            ["time", "state"].map(|what| format!("{what} of {ATTENTION} / {model}"));
+        [
+            comparison(time, TIME, model, times(records, &contexts, model)),
+            comparison(state, STATE, model, states(records, &contexts, model)),
+        ]
+    });
+    let own = MODELS.into_iter().map(|model| {
+        let place = |context| Place::of(model).seq_len(context);
+        let time = growth(&contexts, |context| seconds(records, &place(context)));
+        comparison(format!("time of {model}"), OWN, model, time)
+    });
+    relative.chain(own).collect()
 }
 
 /// Exponent of the transformer's time over a recurrent model's.
-fn relative(records: &[&Record], model: &str) -> Result<Effect, Missing> {
-    growth(&contexts(records), |context| {
-        let [a, r] = [ATTENTION, model].map(|m| seconds(records, m, context));
+fn times(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect, Missing> {
+    growth(contexts, |context| {
+        let [a, r] = [ATTENTION, model].map(|model| {
+            let place = Place::of(model).seq_len(context);
+            timings(records, "step_seconds", |r| place.has(r))
+        });
         let (a, r) = paired(&a, &r);
         a.iter().zip(&r).map(|(a, r)| a / r).collect()
     })
 }
 
-/// Exponent of a model's own time.
-fn own(records: &[&Record], model: &str) -> Result<Effect, Missing> {
-    growth(&contexts(records), |context| {
-        seconds(records, model, context).into_values().collect()
-    })
-}
-
 /// Exponent of the transformer's state over a recurrent model's, between the ends.
-fn states(records: &[&Record], model: &str) -> Result<Effect, Missing> {
-    let all = contexts(records);
-    if all.len() == 1 {
-        return Err(Missing::Unusable("counted at one context only".to_owned()));
+fn states(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect, Missing> {
+    if contexts.len() == 1 {
+        return Err(Missing::because("counted at one context only"));
     }
-    growth_of_counts(&all, |context| {
+    growth_of_counts(contexts, |context| {
         Some(state(records, ATTENTION, context)? / state(records, model, context)?)
     })
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let answer = overall(deciding().map(Decided::answer));
-    let holds = |part: &str| {
-        let these = deciding().filter(|d| d.comparison.part == part);
-        overall(these.map(Decided::answer))
-    };
-    let word = |answer| match answer {
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let answer = all.deciding().answer();
+    let [time, state] = [TIME, STATE].map(|part| match all.part(part).answer() {
         Answer::Supported => "against every recurrent model",
         Answer::Refuted => "against none",
         Answer::Conditional => "against some recurrent models",
         Answer::Inconclusive => "undecided",
-    };
-    let flips = format!(
-        "in time {}; in state {}",
-        word(holds(TIME)),
-        word(holds(STATE))
-    );
-    let own: Vec<String> = decided
-        .iter()
-        .filter(|d| d.comparison.part == OWN)
-        .filter_map(|d| {
-            let name = text::the(&d.comparison.rival);
-            Some(format!("{} ({name})", text::plain(d.interval()?, 2)))
-        })
-        .collect();
+    });
+    let flips = format!("in time {time}; in state {state}");
     let head = match answer {
         Answer::Supported => format!(
             "A token costs the transformer more the longer its context, and the recurrent models \
@@ -154,18 +121,12 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
              of more than {margin} of the context, relative to the recurrent models."
         ),
     };
-    let exponents = match own.is_empty() {
-        true => String::new(),
-        false => format!(
-            " The time a token grows as the context to the power {}.",
-            text::list(&own)
-        ),
-    };
-    Conclusion {
-        answer,
-        sentence: format!("{head}{exponents}{}", ends(records)),
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    let own = all.part(OWN).measured();
+    let own = own.list(|d: &Decided| format!("{} ({})", d.plain(2), d.model()));
+    let exponents = text::unless_empty(own, |own| {
+        format!(" The time a token grows as the context to the power {own}.")
+    });
+    Conclusion::new(answer, head + &exponents + &ends(records), flips)
 }
 
 /// Time and state at the shortest and the longest context.
@@ -174,30 +135,21 @@ fn ends(records: &[&Record]) -> String {
         return String::new();
     };
     let of = |model: &str| {
-        let micros = |c| -> Option<f64> {
-            let all: Vec<f64> = seconds(records, model, c).into_values().collect();
+        let micros = |context| {
+            let all = seconds(records, &Place::of(model).seq_len(context));
             (!all.is_empty()).then(|| 1e6 * median(&all))
         };
-        let kib = |c| Some(state(records, model, c)? / 1024.0);
+        let kib = |context| Some(state(records, model, context)? / 1024.0);
+        let [few, many] = [kib(short)?, kib(long)?];
+        let [fast, slow] = [micros(short)?, micros(long)?];
+        let time = format!("{fast:.0} to {slow:.0} µs");
+        let name = text::the(model);
         Some(format!(
-            "{:.0} to {:.0} µs and {:.1} to {:.1} KiB of state ({})",
-            micros(short)?,
-            micros(long)?,
-            kib(short)?,
-            kib(long)?,
-            text::the(model)
+            "{time} and {few:.1} to {many:.1} KiB of state ({name})"
         ))
     };
-    let each: Vec<String> = RECURRENT
-        .into_iter()
-        .chain([ATTENTION])
-        .filter_map(of)
-        .collect();
-    if each.is_empty() {
-        return String::new();
-    }
-    format!(
-        " From {short} to {long} tokens of context: {}.",
-        text::semicolons(&each)
-    )
+    let each = text::semicolons(MODELS.into_iter().filter_map(of));
+    text::unless_empty(each, |each| {
+        format!(" From {short} to {long} tokens of context: {each}.")
+    })
 }

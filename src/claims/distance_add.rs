@@ -4,10 +4,10 @@
 //! **Compared:** the share of the answers' variance that is explained, 1 − MSE / floor with the
 //! floor 1/6 of always answering 1, transformer (without positions) minus the best recurrent model at
 //! equal parameters, over seeds, at each length and over the upper half of the lengths together. On
-//! that scale 0 is the floor and 1 perfection, as accuracy on the other tasks of distance, and what
-//! [`super::accuracy`] says of how and why holds here too. The transformer that decides has no
-//! positions: what is marked matters and not where, and in a pilot rotary positions had kept it at
-//! the floor, which would have judged the positions. Rotary positions are shown beside it.
+//! that scale 0 is the floor and 1 perfect, as accuracy is on the other tasks of distance; how and
+//! why: [`super::accuracy`]. The transformer that decides has no positions: which numbers are marked
+//! matters and not where they stand, and in a pilot rotary positions kept it at the floor, so that
+//! the positions would have been judged and not attention. Rotary positions are shown beside it.
 //!
 //! **Answers:** *supported*, ahead by more than the margin over the long sequences together and
 //! behind at none of them; *refuted*, not ahead by the margin there: a tie refutes; *conditional*,
@@ -16,7 +16,6 @@
 
 use super::Claim;
 use super::accuracy::{self, Question};
-use super::comparison::{Comparison, Conclusion, Decided};
 use super::select::usable;
 use crate::record::Record;
 
@@ -37,8 +36,10 @@ pub(super) const CLAIM: Claim = Claim {
         "Tallec & Ollivier 2018, Can Recurrent Neural Networks Warp Time?",
     ],
     observations: "seeds",
-    compare,
-    conclude,
+    compare: |records, margin| accuracy::compare(&QUESTION, &refs(&explained(records)), margin),
+    conclude: |records, margin, all| {
+        accuracy::conclude(&QUESTION, &refs(&explained(records)), margin, all)
+    },
 };
 
 const QUESTION: Question = Question {
@@ -55,7 +56,7 @@ const QUESTION: Question = Question {
 const FLOOR: f64 = 1.0 / 6.0;
 
 /// The records with squared errors turned into explained variance, under the names that
-/// [`super::accuracy`] reads; a model worse than any number can be said to be counts as −1.
+/// [`super::accuracy`] reads; a model far worse than the floor counts as −1.
 fn explained(records: &[&Record]) -> Vec<Record> {
     let renamed = |record: &Record| {
         let metric = match record.metric.as_str() {
@@ -71,23 +72,9 @@ fn explained(records: &[&Record]) -> Vec<Record> {
             ..record.clone()
         })
     };
-    records
-        .iter()
-        .filter_map(|record| renamed(record))
-        .collect()
+    records.iter().filter_map(|r| renamed(r)).collect()
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let explained = explained(records);
-    accuracy::compare(&QUESTION, &explained.iter().collect::<Vec<_>>(), margin)
-}
-
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let explained = explained(records);
-    accuracy::conclude(
-        &QUESTION,
-        &explained.iter().collect::<Vec<_>>(),
-        margin,
-        decided,
-    )
+fn refs(records: &[Record]) -> Vec<&Record> {
+    records.iter().collect()
 }

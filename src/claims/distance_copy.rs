@@ -12,8 +12,6 @@
 
 use super::Claim;
 use super::accuracy::{self, Question};
-use super::comparison::{Comparison, Conclusion, Decided};
-use crate::record::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -33,8 +31,8 @@ pub(super) const CLAIM: Claim = Claim {
         "Tallec & Ollivier 2018, Can Recurrent Neural Networks Warp Time?",
     ],
     observations: "seeds",
-    compare,
-    conclude,
+    compare: |records, margin| accuracy::compare(&QUESTION, records, margin),
+    conclude: |records, margin, all| accuracy::conclude(&QUESTION, records, margin, all),
 };
 
 const QUESTION: Question = Question {
@@ -46,11 +44,3 @@ const QUESTION: Question = Question {
     unit: "accuracy",
     positions: "rotary",
 };
-
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    accuracy::compare(&QUESTION, records, margin)
-}
-
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    accuracy::conclude(&QUESTION, records, margin, decided)
-}

@@ -5,7 +5,7 @@
 //! model at equal parameters, over seeds, at each number of key-value pairs (and each width, where
 //! several are swept) and over the upper half of the pairs together. How and why:
 //! [`super::accuracy`]. Where several widths are swept, what the best recurrent model gains from
-//! the smallest to the largest is shown too: if the state is the bound, more of it must help.
+//! the smallest to the largest is shown too: if the state limits recall, a larger one must help.
 //!
 //! **Answers:** *supported*, ahead by more than the margin over the many pairs together and behind
 //! at none of them at any width; *refuted*, not ahead by the margin there; *conditional*, ahead at
@@ -14,8 +14,6 @@
 
 use super::Claim;
 use super::accuracy::{self, Question};
-use super::comparison::{Comparison, Conclusion, Decided};
-use crate::record::Record;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -33,8 +31,8 @@ pub(super) const CLAIM: Claim = Claim {
         "Jelassi et al. 2024, Repeat After Me: Transformers Are Better than State Space Models at Copying",
     ],
     observations: "seeds",
-    compare,
-    conclude,
+    compare: |records, margin| accuracy::compare(&QUESTION, records, margin),
+    conclude: |records, margin, all| accuracy::conclude(&QUESTION, records, margin, all),
 };
 
 const QUESTION: Question = Question {
@@ -46,11 +44,3 @@ const QUESTION: Question = Question {
     unit: "accuracy",
     positions: "rotary",
 };
-
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    accuracy::compare(&QUESTION, records, margin)
-}
-
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    accuracy::conclude(&QUESTION, records, margin, decided)
-}

@@ -4,9 +4,9 @@
 //! the last token of each test window when it reads only the k tokens before, minus what it needs
 //! when it reads the whole window (Khandelwal et al. 2018). The effect is the transformer's saving
 //! minus that of the best recurrent model, by seed, at each k; the upper half of the k decides,
-//! since near context is not what the claim is about. Savings are differences within a run, on the
-//! same targets for all models, so that who is better at spelling does not enter. The interval is
-//! over seeds, on this text.
+//! since the claim is not about near context. Savings are differences within a run, on the same
+//! targets for all models, so that how well a model predicts from near context cancels. The interval
+//! is over seeds, on this text.
 //!
 //! * **The opponent** is the recurrent model with the fewest validation bits.
 //!
@@ -16,8 +16,10 @@
 //! Beside it, not deciding: what the order of far context is worth (shuffled minus whole), and who
 //! needs fewer bits at the shortest context and with all of it.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, closest, overall};
-use super::select::{best_recurrent_on_text, by_run, distinct};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
+use super::group::Group;
+use super::place::Place;
+use super::select::{abscissas, best_recurrent_on_text, by_run};
 use super::{Answer, Claim, text};
 use crate::record::Record;
 use crate::stats::{Effect, mean};
@@ -50,21 +52,13 @@ const FAR: &str = "far";
 const ORDER: &str = "order";
 const DUEL: &str = "duel";
 
-/// The lengths of context measured, rising; the last is the whole window.
-fn contexts(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| {
-        (r.metric == TRUNCATED).then_some(r.x? as usize)
-    })
-}
-
 /// A metric of a model at one context, by run, in the order of the runs.
 fn bits(records: &[&Record], metric: &str, model: &str, context: usize) -> Vec<f64> {
-    by_run(records, metric, |r| {
-        r.model == model && r.x == Some(context as f64)
-    })
+    let place = Place::of(model).x(context);
+    by_run(records, metric, |r| place.has(r))
 }
 
-/// Bits at a context minus bits with the whole window, run by run.
+/// Bits at a context minus bits with the `whole` window, run by run.
 fn saving(
     records: &[&Record],
     metric: &str,
@@ -72,10 +66,8 @@ fn saving(
     context: usize,
     whole: usize,
 ) -> Vec<f64> {
-    let (part, all) = (
-        bits(records, metric, model, context),
-        bits(records, TRUNCATED, model, whole),
-    );
+    let part = bits(records, metric, model, context);
+    let all = bits(records, TRUNCATED, model, whole);
     // A run has either every context or none.
     part.iter()
         .zip(&all)
@@ -84,25 +76,17 @@ fn saving(
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let contexts = contexts(records);
+    let contexts = abscissas(records, TRUNCATED);
     let (Some(best), Some((&whole, short))) = (
-        best_recurrent_on_text(records, TRUNCATED),
+        best_recurrent_on_text(records, TRUNCATED, 1),
         contexts.split_last(),
     ) else {
         return Vec::new();
     };
-    let entry = |label: String, margin, part: &str, at, deciding, effect| Comparison {
-        label,
-        unit: UNIT,
-        margin,
-        part: part.to_owned(),
-        rival: best.to_owned(),
-        at,
-        deciding,
-        void: None,
-        effect,
+    let entry = |label: String, margin, part, context, a: &[f64], b: &[f64]| {
+        let (place, effect) = (Place::of(best).x(context), Effect::difference(a, b, 0.0));
+        Comparison::new(label, UNIT, margin, part, place, effect)
     };
-    let difference = |a: &[f64], b: &[f64]| Effect::difference(a, b, 0.0).map_err(Missing::from);
     let mut result = Vec::new();
     for (part, metric, what) in [
         (FAR, TRUNCATED, "saving from context"),
@@ -112,116 +96,86 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
             let [a, r] = [ATTENTION, best].map(|model| saving(records, metric, model, k, whole));
             let label = format!("{ATTENTION} − {best}, {what} beyond {k} tokens");
             let deciding = part == FAR && i >= short.len() / 2;
-            result.push(entry(label, margin, part, k, deciding, difference(&a, &r)));
+            result.push(entry(label, margin, part, k, &a, &r).deciding_if(deciding));
         }
     }
-    let ends = short.first().into_iter().chain([&whole]);
-    for &k in ends {
+    for &k in short.first().into_iter().chain([&whole]) {
         let [a, r] = [ATTENTION, best].map(|model| bits(records, TRUNCATED, model, k));
         let label = format!("{best} − {ATTENTION}, {k} tokens of context");
-        result.push(entry(label, 0.0, DUEL, k, false, difference(&r, &a)));
+        result.push(entry(label, 0.0, DUEL, k, &r, &a).deciding_if(false));
     }
     result
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding: Vec<&Decided> = decided.iter().filter(|d| d.comparison.deciding).collect();
-    let answer = overall(deciding.iter().map(|d| d.answer()));
-    let best = text::the(decided.first().map_or("recurrent", |d| &d.comparison.rival));
-    let whole = contexts(records).last().copied().unwrap_or(0);
-    let more = |d: &Decided| {
-        let by = d.interval().map_or(String::new(), |i| text::plain(i, 3));
-        format!("{by} beyond {}", d.comparison.at)
-    };
-    let all = |wanted: Option<Answer>| {
-        let chosen = deciding.iter().filter(|d| d.evidence.is_some());
-        let chosen = chosen.filter(|d| wanted.is_none_or(|w| d.answer() == w));
-        text::list(&chosen.map(|d| more(d)).collect::<Vec<_>>())
-    };
-    let states = [
-        ("more", Answer::Supported),
-        ("not more", Answer::Refuted),
-        ("undecided", Answer::Inconclusive),
-    ];
-    let flips: Vec<String> = states
-        .iter()
-        .filter_map(|(name, state)| {
-            let places = deciding.iter().filter(|d| d.answer() == *state);
-            let places: Vec<String> = places.map(|d| d.comparison.at.to_string()).collect();
-            (!places.is_empty()).then(|| format!("{name} beyond {} tokens", text::list(&places)))
-        })
-        .collect();
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let deciding = all.deciding();
+    let answer = deciding.answer();
+    let best = all
+        .first()
+        .map_or("the recurrent".to_owned(), Decided::model);
+    let whole = abscissas(records, TRUNCATED).last().copied().unwrap_or(0);
+    let more = |d: &Decided| format!("{} beyond {}", d.plain(3), d.place().at());
+    let each = deciding.measured().list(more);
+    let states = ["more ", "not more ", "undecided "];
+    let flips = deciding.by_answer(states, |these| {
+        let contexts = these.list(|d| d.place().at().to_string());
+        format!("beyond {contexts} tokens")
+    });
     let flips = flips.join(", ");
     let mut sentence = match answer {
         Answer::Supported => format!(
             "Far context saves the transformer more than it saves {best}, by more than {margin} \
-             {UNIT} at every distance: {}.",
-            all(None)
+             {UNIT} at every distance: {each}."
         ),
         Answer::Refuted => format!(
             "Far context does not save the transformer {margin} {UNIT} more than it saves {best}: \
-             the difference is {}.",
-            all(None)
+             the difference is {each}."
         ),
         Answer::Conditional => format!(
             "Only in part. What context saves the transformer, against {best}: {flips}. The \
-             difference is {} {UNIT}.",
-            all(None)
+             difference is {each} {UNIT}."
         ),
-        Answer::Inconclusive => {
-            let nearest = closest(deciding.iter().copied()).map_or(String::new(), |d| {
-                format!(": the closest call is {}", more(d))
-            });
-            format!(
-                "The runs cannot tell whether far context saves the transformer {margin} {UNIT} \
-                 more than it saves {best}{nearest}."
-            )
-        }
+        Answer::Inconclusive => format!(
+            "The runs cannot tell whether far context saves the transformer {margin} {UNIT} more \
+             than it saves {best}{}.",
+            deciding.closest(|d| format!(": the closest call is {}", more(d)))
+        ),
     };
     sentence.push_str(&own_savings(records, &deciding, whole));
-    for d in decided.iter().filter(|d| d.comparison.part == DUEL) {
-        sentence.push_str(&duel(d, whole));
-    }
-    let flips = (answer == Answer::Conditional).then_some(flips);
-    Conclusion {
-        answer,
-        sentence,
-        flips,
-    }
+    sentence.extend(all.part(DUEL).measured().iter().map(|d| duel(d, whole)));
+    Conclusion::new(answer, sentence, flips)
 }
 
 /// What each of the two saves beyond the nearest deciding context.
-fn own_savings(records: &[&Record], deciding: &[&Decided], whole: usize) -> String {
+fn own_savings(records: &[&Record], deciding: &Group, whole: usize) -> String {
     let Some(d) = deciding.first().filter(|d| d.evidence.is_some()) else {
         return String::new();
     };
-    let (k, rival) = (d.comparison.at, d.comparison.rival.as_str());
-    let saved = |model: &str, metric: &str| {
-        text::decimal(mean(&saving(records, metric, model, k, whole)), 3)
-    };
+    let (k, rival) = (d.place().at(), d.place().model.as_str());
+    let saved = [ATTENTION, rival].map(|model| {
+        [TRUNCATED, SHUFFLED].map(|metric| {
+            let saved = saving(records, metric, model, k, whole);
+            text::decimal(mean(&saved), 3)
+        })
+    });
+    let [[a, a_order], [r, r_order]] = saved;
+    let (attention, rival) = (text::the(ATTENTION), d.model());
     format!(
-        " Characters beyond the last {k} save {} {} bits and {} {}; their order alone {} and {}.",
-        text::the(ATTENTION),
-        saved(ATTENTION, TRUNCATED),
-        text::the(rival),
-        saved(rival, TRUNCATED),
-        saved(ATTENTION, SHUFFLED),
-        saved(rival, SHUFFLED)
+        " Characters beyond the last {k} save {attention} {a} bits and {rival} {r}; their order \
+         alone {a_order} and {r_order}."
     )
 }
 
 /// Who needs fewer bits at one context.
 fn duel(d: &Decided, whole: usize) -> String {
-    let Some(interval) = d.interval() else {
-        return String::new();
-    };
-    let at = match d.comparison.at {
+    let at = match d.place().at() {
         k if k == whole => "With the whole window".to_owned(),
         1 => "With one token of context".to_owned(),
         k => format!("With {k} tokens of context"),
     };
-    let (a, r) = (text::the(ATTENTION), text::the(&d.comparison.rival));
-    let by = text::decimal(interval.estimate.abs(), 3);
+    let (a, r) = (text::the(ATTENTION), d.model());
+    let by = d.interval().map_or(0.0, |i| i.estimate.abs());
+    let by = text::decimal(by, 3);
     match d.answer() {
         Answer::Supported => format!(" {at} {a} needs {by} bits less than {r}."),
         Answer::Refuted => format!(" {at} {r} needs {by} bits less than {a}."),

@@ -5,8 +5,12 @@
 //!    over or minus recurrence, so that larger favours the claim) against the margin that the
 //!    experiment file fixed before the run.
 //! 2. One Holm correction over all comparisons of the report that an answer rests on sets the
-//!    level of each one's interval; what only adds to the picture keeps the report's own. Above the margin: supported; below: refuted; covering it: inconclusive.
+//!    level of each one's interval; what only adds to the picture keeps the report's own. Above the
+//!    margin: supported; below: refuted; covering it: inconclusive.
 //! 3. The rule concludes from these answers, in words.
+//!
+//! A rule keys its comparisons by a `Place` and asks a `Group` of decided ones for their answer, their
+//! extremes and their words; `select` reads the records.
 //!
 //! Over a sweep: all supported → supported; all refuted → refuted; some of each → conditional; some
 //! supported and the rest undecided → conditional too, since it holds in a part at least; anything
@@ -21,9 +25,11 @@ mod distance_add;
 mod distance_copy;
 mod distance_recall;
 mod distance_text;
+mod group;
 mod next_word;
 mod parallel_clock;
 mod parallel_graph;
+mod place;
 pub mod published;
 mod quadratic;
 mod retention;
@@ -39,6 +45,7 @@ mod vanishing;
 use crate::record::Record;
 use crate::stats::{Interval, holm, power};
 use comparison::{Comparison, Conclusion, Decided};
+use group::Group;
 use serde::{Deserialize, Serialize};
 
 /// What the measurements say of a claim.
@@ -114,7 +121,7 @@ pub struct Claim {
     /// The rule, first half: the comparisons that the experiment's records allow.
     compare: fn(&[&Record], f64) -> Vec<Comparison>,
     /// The rule, second half: what the decided comparisons say.
-    conclude: fn(&[&Record], f64, &[Decided]) -> Conclusion,
+    conclude: fn(&[&Record], f64, &Group) -> Conclusion,
 }
 
 /// The claims, in the order of the report.
@@ -162,105 +169,78 @@ pub fn judge(claim: &Claim, records: &[Record], margin: f64, alpha: f64) -> Verd
 
 fn judge_together(records: &[Record], claims: &[(&Claim, f64)], alpha: f64) -> Vec<Verdict> {
     let of_claim = |claim: &Claim| -> Vec<&Record> {
-        records
-            .iter()
-            .filter(|r| r.experiment == claim.experiment)
-            .collect()
+        let mine = records.iter().filter(|r| r.experiment == claim.experiment);
+        mine.collect()
     };
     let compared: Vec<Vec<Comparison>> = claims
         .iter()
         .map(|(claim, margin)| (claim.compare)(&of_claim(claim), *margin))
         .collect();
-    let p_values: Vec<f64> = compared
-        .iter()
-        .flatten()
-        .filter_map(Comparison::p_value)
-        .collect();
-    let mut levels = holm::levels(&p_values, alpha).into_iter();
+    let tested = compared.iter().flatten().filter_map(Comparison::p_value);
+    let mut levels = holm::levels(&tested.collect::<Vec<f64>>(), alpha).into_iter();
+    let mut decide = |comparison: Comparison| {
+        let tested = comparison.p_value().is_some();
+        // What is not tested is shown at the report's own level.
+        let level = if tested { levels.next() } else { None };
+        comparison.decide(level.unwrap_or(1.0 - alpha))
+    };
     claims
         .iter()
         .zip(compared)
         .map(|((claim, margin), comparisons)| {
-            let decided: Vec<Decided> = comparisons
-                .into_iter()
-                .map(|c| {
-                    let tested = c.p_value().is_some();
-                    // What is not tested is shown at the report's own level.
-                    let level = if tested { levels.next() } else { None };
-                    c.decide(level.unwrap_or(1.0 - alpha))
-                })
-                .collect();
+            let decided = comparisons.into_iter().map(&mut decide).collect();
             verdict(claim, &of_claim(claim), *margin, decided)
         })
         .collect()
 }
 
 fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided>) -> Verdict {
-    let Conclusion {
-        answer,
-        mut sentence,
-        flips,
-    } = if decided.is_empty() {
-        let sentence = if records.is_empty() {
-            format!("There are no measurements of `{}` yet.", claim.experiment)
-        } else {
-            format!(
-                "The records of `{}` hold nothing that can be compared: the models it names are \
-                 needed under the same conditions.",
-                claim.experiment
-            )
-        };
-        Conclusion {
-            answer: Answer::Inconclusive,
-            sentence,
-            flips: None,
-        }
-    } else {
-        (claim.conclude)(records, margin, &decided)
+    let experiment = claim.experiment;
+    let conclusion = match (records, decided.as_slice()) {
+        ([], _) => Conclusion::unknown(format!("There are no measurements of `{experiment}` yet.")),
+        (_, []) => Conclusion::unknown(format!(
+            "The records of `{experiment}` hold nothing that can be compared: the models it names \
+             are needed under the same conditions."
+        )),
+        (_, all) => (claim.conclude)(records, margin, &all.iter().collect()),
     };
-    sentence.push_str(&text::left_out(&decided));
+    let answer = conclusion.answer;
+    let mut sentence = conclusion.sentence + &text::left_out(&decided);
     let more_seeds = match answer {
         Answer::Inconclusive => more_observations(&decided),
         _ => None,
     };
     if let Some(more) = more_seeds {
-        let noun = claim.observations;
-        let noun = if more == 1 {
-            noun.trim_end_matches('s')
-        } else {
-            noun
+        let noun = match more {
+            1 => claim.observations.trim_end_matches('s'),
+            _ => claim.observations,
         };
         sentence.push_str(&format!(" About {more} more {noun} would decide it."));
     }
-    let evidence = decided.into_iter().filter_map(|d| d.evidence).collect();
     Verdict {
         claim: claim.id.to_owned(),
         answer,
         sentence,
-        flips,
+        flips: (answer == Answer::Conditional).then_some(conclusion.flips),
         more_seeds,
-        evidence,
+        evidence: decided.into_iter().filter_map(|d| d.evidence).collect(),
     }
 }
 
 /// Observations a group lacks until the hardest of the undecided comparisons that matter is
 /// decided, where the present estimates are the truth. What has no interval yet cannot be planned:
-/// the sentence then says what is missing.
+/// the sentence then says what is missing. What is counted stays as it is, however often.
 fn more_observations(decided: &[Decided]) -> Option<usize> {
-    let open = decided
-        .iter()
-        .filter(|d| d.comparison.deciding && d.answer() == Answer::Inconclusive)
-        .filter(|d| d.comparison.void.is_none());
-    open.filter_map(|d| {
+    let open = decided.iter().filter(|d| {
+        let undecided = d.answer() == Answer::Inconclusive;
+        undecided && d.comparison.p_value().is_some()
+    });
+    let lacking = open.filter_map(|d| {
         let (effect, level) = (d.comparison.effect.as_ref().ok()?, d.interval()?.level);
-        // What is counted stays as it is, however often.
-        if effect.is_exact() {
-            return None;
-        }
         let needed = power::observations_needed(effect, d.comparison.margin, level)?;
         Some(needed.saturating_sub(effect.observations()).max(1))
-    })
-    .max()
+    });
+    lacking.max()
 }
 
 #[cfg(test)]

@@ -6,21 +6,20 @@
 //! as were a₁ and r₁, while the two thread counts may be minutes apart.
 //!
 //! **Why the ratio of speed-ups:** a model that is slow on one core and slow on all is not hard to
-//! parallelise; only the share of the cores that it leaves idle counts, and the transformer on the
-//! same machine says what was there to be had.
+//! parallelise. What counts is the share of the cores that it leaves idle, and the transformer's
+//! speed-up shows how much the same machine can give.
 //!
 //! **Answers:** *supported*, the transformer's speed-up exceeds that of every recurrent model by
 //! more than the margin at every shape; *refuted*, it exceeds none anywhere; *conditional*, some
 //! and not others (says which shapes); *inconclusive* otherwise, and on a machine with one core.
 
-use super::comparison::{
-    ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, closest, extremes, overall,
-};
-use super::select::{self, Timings, distinct, paired, timings};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT};
+use super::group::Group;
+use super::place::{Place, TRAINING};
+use super::select::{self, Timings, column, distinct, paired, timings};
 use super::{Answer, Claim, text};
 use crate::record::Record;
 use crate::stats::Effect;
-use std::collections::BTreeSet;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -43,72 +42,49 @@ pub(super) const CLAIM: Claim = Claim {
     conclude,
 };
 
-type Shape = (usize, usize);
+const PART: &str = "speed-up";
 
-fn speeds(records: &[&Record], model: &str, shape: Shape, threads: usize) -> Timings {
+fn speeds(records: &[&Record], place: &Place, threads: usize) -> Timings {
     timings(records, "tokens_per_second", |r| {
-        is_training(r)
-            && r.model == model
-            && (r.seq_len, r.batch) == (Some(shape.0), Some(shape.1))
-            && r.threads == Some(threads)
+        place.has(r) && r.threads == Some(threads)
     })
 }
 
 fn is_training(record: &Record) -> bool {
-    record
-        .task
-        .as_deref()
-        .is_none_or(|task| task == "train-step")
+    record.task.as_deref() == Some(TRAINING)
 }
 
 /// Fewest and most threads measured.
 fn threads(records: &[&Record]) -> Option<(usize, usize)> {
-    let counts = distinct(records, |r| if is_training(r) { r.threads } else { None });
-    match counts[..] {
+    match distinct(records, |r| r.threads.filter(|_| is_training(r)))[..] {
         [few, .., many] => Some((few, many)),
         _ => None,
     }
 }
 
-fn shapes(records: &[&Record]) -> BTreeSet<Shape> {
-    let timed = records
-        .iter()
-        .filter(|r| r.metric == "tokens_per_second" && is_training(r));
-    timed.filter_map(|r| Some((r.seq_len?, r.batch?))).collect()
-}
-
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let mut result = Vec::new();
-    for shape in shapes(records) {
-        for model in RECURRENT {
-            result.push(Comparison {
-                label: format!(
-                    "speed-up of {ATTENTION} / speed-up of {model}, T = {}, B = {}",
-                    shape.0, shape.1
-                ),
-                unit: "×",
-                margin,
-                part: format!("T = {}, B = {}", shape.0, shape.1),
-                rival: model.to_owned(),
-                at: shape.0,
-                deciding: true,
-                void: None,
-                effect: relative_speed_up(records, model, shape),
-            });
-        }
-    }
-    result
+    let shapes = column(records, "tokens_per_second", |r| {
+        is_training(r).then_some((r.seq_len?, r.batch?))
+    });
+    let comparison = |(t, b), model| {
+        let place = Place::of(model).task(TRAINING).seq_len(t).batch(b);
+        let what = format!("speed-up of {ATTENTION} / speed-up of {model}");
+        let (label, effect) = (
+            format!("{what}, T = {t}, B = {b}"),
+            relative(records, &place),
+        );
+        Comparison::new(label, "×", margin, PART, place, effect)
+    };
+    let of_shape = |shape| RECURRENT.map(|model| comparison(shape, model));
+    shapes.into_iter().flat_map(of_shape).collect()
 }
 
-fn relative_speed_up(records: &[&Record], model: &str, shape: Shape) -> Result<Effect, Missing> {
-    let (few, many) = threads(records)
-        .ok_or_else(|| Missing::Unusable("measured at one number of threads only".to_owned()))?;
-    let pair = |n: usize| {
-        paired(
-            &speeds(records, ATTENTION, shape, n),
-            &speeds(records, model, shape, n),
-        )
-    };
+/// The transformer's speed-up over a recurrent model's.
+fn relative(records: &[&Record], place: &Place) -> Result<Effect, Missing> {
+    let one = || Missing::because("measured at one number of threads only");
+    let (few, many) = threads(records).ok_or_else(one)?;
+    let attention = place.clone().model(ATTENTION);
+    let pair = |n| paired(&speeds(records, &attention, n), &speeds(records, place, n));
     let ((many_a, many_r), (few_a, few_r)) = (pair(many), pair(few));
     Ok(Effect::ratio_of_paired_ratios(
         (&many_a, &many_r),
@@ -116,119 +92,69 @@ fn relative_speed_up(records: &[&Record], model: &str, shape: Shape) -> Result<E
     )?)
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
     let Some((few, many)) = threads(records) else {
         let sentence = "Speed-up cannot be measured here: all timings used the same number of \
                         threads, as on a machine with one core.";
-        return Conclusion {
-            answer: Answer::Inconclusive,
-            sentence: sentence.to_owned(),
-            flips: None,
-        };
+        return Conclusion::unknown(sentence.to_owned());
     };
-    let answer = overall(decided.iter().map(Decided::answer));
-    let by = text::margin_times(margin);
+    let answer = all.answer();
+    let by = format!("{margin}×");
     let from = format!("From {few} to {many} threads");
     let show = |d: &Decided| measured(records, d, (few, many));
-    let flips = where_it_holds(decided);
-    let sentence = match (answer, extremes(decided.iter())) {
-        (Answer::Supported, Some((least, _))) => format!(
+    let flips = where_it_holds(all);
+    let (least, most) = all.extremes(show);
+    let sentence = match answer {
+        Answer::Supported => format!(
             "{from} the transformer's training gains more than {by} the speed-up of every recurrent \
-             model at every shape measured; its smallest advantage is {}.",
-            show(least)
+             model at every shape measured; its smallest advantage is {least}."
         ),
-        (Answer::Refuted, Some((_, most))) => format!(
+        Answer::Refuted => format!(
             "{from} recurrent training gains about as much as the transformer's or more: at no shape \
-             is the transformer's speed-up {by} that of a recurrent model, at most {}.",
-            show(most)
+             is the transformer's speed-up {by} that of a recurrent model, at most {most}."
         ),
-        (Answer::Conditional, Some((least, most))) => format!(
+        Answer::Conditional => format!(
             "{from} it depends on model and shape: the transformer's speed-up exceeds {by} that of \
-             {flips}. It goes from {} to {}.",
-            show(most),
-            show(least)
+             {flips}. It goes from {most} to {least}."
         ),
-        _ => {
-            let nearest = closest(decided.iter()).map_or(String::new(), |d| {
-                format!(
-                    "; the closest call is {}, which does not settle {by}",
-                    show(d)
-                )
-            });
-            format!(
-                "{from} the timings cannot tell whether the transformer's training gains more than \
-                 that of the recurrent models{nearest}."
-            )
-        }
+        Answer::Inconclusive => format!(
+            "{from} the timings cannot tell whether the transformer's training gains more than that \
+             of the recurrent models{}.",
+            all.closest(|d| format!(
+                "; the closest call is {}, which does not settle {by}",
+                show(d)
+            ))
+        ),
     };
-    let flips = (answer == Answer::Conditional).then_some(flips);
-    Conclusion {
-        answer,
-        sentence,
-        flips,
-    }
+    Conclusion::new(answer, sentence, flips)
 }
 
-/// `the LSTM at T = 32, B = 1 and at …; not of the GRU at …`.
-fn where_it_holds(decided: &[Decided]) -> String {
-    let places = |answer: Answer| -> Vec<String> {
-        let models = RECURRENT.into_iter().filter_map(|model| {
-            let of_model = decided
-                .iter()
-                .filter(|d| d.comparison.rival == model && d.answer() == answer);
-            let shapes: Vec<String> = of_model.map(|d| d.comparison.part.clone()).collect();
-            let all = decided
-                .iter()
-                .filter(|d| d.comparison.rival == model)
-                .count();
-            let name = text::the(model);
-            match shapes.len() {
-                0 => None,
-                some if some == all => Some(format!("{name} at every shape")),
-                _ => Some(format!("{name} ({})", text::semicolons(&shapes))),
-            }
-        });
-        models.collect()
-    };
-    let mut parts = vec![text::list(&places(Answer::Supported))];
-    let (refuted, open) = (places(Answer::Refuted), places(Answer::Inconclusive));
-    if !refuted.is_empty() {
-        parts.push(format!("not that of {}", text::list(&refuted)));
-    }
-    if !open.is_empty() {
-        parts.push(format!("undecided for {}", text::list(&open)));
-    }
-    text::semicolons(&parts)
+/// `T = 64, B = 8`.
+fn shape(d: &Decided) -> String {
+    let (t, b) = (d.place().at(), d.place().batch.unwrap_or(0));
+    format!("T = {t}, B = {b}")
+}
+
+/// `the LSTM (T = 32, B = 1; …); not that of the GRU at every shape`.
+fn where_it_holds(all: &Group) -> String {
+    let shapes = |here: &Group| format!("({})", text::semicolons(here.iter().map(shape)));
+    let models = |some: &Group| some.models(all, " at every shape", shapes);
+    text::semicolons(all.by_answer(["", "not that of ", "undecided for "], models))
 }
 
 /// The relative speed-up with both speed-ups behind it.
-fn measured(records: &[&Record], decided: &Decided, (few, many): (usize, usize)) -> String {
-    let place = &decided.comparison;
-    let Some(interval) = decided.interval() else {
-        return String::new();
-    };
-    let shape = shapes(records)
-        .into_iter()
-        .find(|s| format!("T = {}, B = {}", s.0, s.1) == place.part);
+fn measured(records: &[&Record], d: &Decided, (few, many): (usize, usize)) -> String {
     let own = |model: &str| {
-        let shape = shape?;
-        let effect = select::ratio(
-            &speeds(records, model, shape, many),
-            &speeds(records, model, shape, few),
-        );
-        effect.ok().map(|e| text::times(e.interval(interval.level)))
+        let place = d.place().clone().model(model);
+        let [few, many] = [few, many].map(|n| speeds(records, &place, n));
+        let effect = select::ratio(&many, &few).ok()?;
+        Some(text::times(effect.interval(d.interval()?.level)))
     };
-    let ratio = text::times(interval);
-    match (own(ATTENTION), own(&place.rival)) {
-        (Some(a), Some(r)) => format!(
-            "{ratio} at {} (the transformer speeds up {a}, {} {r})",
-            place.part,
-            text::the(&place.rival)
-        ),
-        _ => format!(
-            "{ratio} at {} against {}",
-            place.part,
-            text::the(&place.rival)
-        ),
+    let (ratio, shape, model) = (d.times(), shape(d), d.model());
+    match (own(ATTENTION), own(&d.place().model)) {
+        (Some(a), Some(r)) => {
+            format!("{ratio} at {shape} (the transformer speeds up {a}, {model} {r})")
+        }
+        _ => format!("{ratio} at {shape} against {model}"),
     }
 }

@@ -7,22 +7,24 @@
 //!    workers can gain, grows with T than its own;
 //! 3. *batch*: how much of a larger batch its parallelism fails to use: 1 − k in W/S ∝ Bᵏ.
 //!
-//! Each should exceed the margin, an exponent fixed before the run, if the claim held without
-//! reserve. Chains are counted and not sampled: there is no sampling error and nothing to test. What
-//! stands as an interval is the range of the exponent between neighbouring values of T or B, over
-//! all values of the other.
+//! If the claim holds fully, each exceeds the margin, an exponent fixed before the run. Chains are
+//! counted and not sampled: there is no sampling error and nothing to test. The interval shown is
+//! the range of the exponent between neighbouring values of T or B, over all values of the other.
 //!
 //! **Answers:** *supported*, all three of every recurrent model; *refuted*, none; *conditional*,
-//! some: time is a chain, but the sequences of a batch are side by side; *inconclusive* otherwise.
+//! some (the steps of a sequence wait for each other, the sequences of a batch do not);
+//! *inconclusive* otherwise.
 //!
 //! Beside it, not deciding: minGRU with the parallel scan, whose state is linear in time, and how far
 //! the step times predicted from one thread lie from the clock.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{distinct, nothing, usable};
+use super::comparison::{ATTENTION, Comparison, Conclusion, MODELS, Missing, RECURRENT};
+use super::group::Group;
+use super::place::Place;
+use super::select::{self, column, nothing, only, power, usable};
 use super::{Answer, Claim, text};
 use crate::record::Record;
-use crate::stats::{Effect, median};
+use crate::stats::{Effect, mean, median};
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -52,259 +54,178 @@ const SPAN: &str = "span";
 const LENGTH: &str = "length";
 const BATCH: &str = "batch";
 
+/// Sequence length and batch.
+type Shape = (usize, usize);
+
 /// A metric of one model's step at one shape.
-fn counted(records: &[&Record], metric: &str, model: &str, (t, b): (usize, usize)) -> Option<f64> {
-    let here = |r: &&&Record| {
-        r.metric == metric
-            && r.model == model
-            && r.option("scan") != Some("sequential")
-            && (r.seq_len, r.batch) == (Some(t), Some(b))
+fn counted(records: &[&Record], metric: &str, model: &str, (t, b): Shape) -> Option<f64> {
+    let place = Place::of(model).seq_len(t).batch(b);
+    let place = match model {
+        SCANNED => place.scan("parallel"),
+        _ => place,
     };
-    records.iter().find(here).and_then(|r| usable(r))
+    select::counted(records, metric, &place)
 }
 
 fn lengths(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| r.seq_len.filter(|_| r.metric == "span_flops"))
+    column(records, "span_flops", |r| r.seq_len)
 }
 
 fn batches(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| r.batch.filter(|_| r.metric == "span_flops"))
+    column(records, "span_flops", |r| r.batch)
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let mut result = Vec::new();
-    if lengths(records).is_empty() {
-        return result;
-    }
-    for model in RECURRENT.into_iter().chain([SCANNED]) {
-        let span = |shape| {
-            let of = |model| counted(records, "span_flops", model, shape);
-            Some(of(model)? / of(ATTENTION)?)
-        };
-        let length = |shape| {
-            let of = |model| counted(records, "parallelism", model, shape);
-            Some(of(ATTENTION)? / of(model)?)
-        };
-        let batch = |shape| counted(records, "parallelism", model, shape);
-        let by_batch = exponent(records, batch, Along::Batch).and_then(|e| {
-            let i = e.interval(1.0);
-            Ok(Effect::exact(
-                1.0 - i.estimate,
-                (1.0 - i.high, 1.0 - i.low),
-                i.n,
-            )?)
-        });
-        let parts = [
-            (
-                SPAN,
-                format!("span of {model} / {ATTENTION}"),
-                "power of T",
-                exponent(records, span, Along::Length),
-            ),
-            (
-                LENGTH,
-                format!("W/S of {ATTENTION} / {model}"),
-                "power of T",
-                exponent(records, length, Along::Length),
-            ),
-            (
-                BATCH,
-                format!("B over W/S of {model}"),
-                "power of B",
-                by_batch,
-            ),
-        ];
-        result.extend(
-            parts
-                .into_iter()
-                .map(|(part, label, unit, effect)| Comparison {
-                    label,
-                    unit,
-                    margin,
-                    part: part.to_owned(),
-                    rival: model.to_owned(),
-                    at: lengths(records).last().copied().unwrap_or(0),
-                    deciding: model != SCANNED,
-                    void: None,
-                    effect,
-                }),
-        );
-    }
-    result
-}
-
-/// What an exponent is taken over.
-#[derive(Clone, Copy, PartialEq)]
-enum Along {
-    Length,
-    Batch,
-}
-
-/// The exponent of a quantity from the least to the greatest length (or batch): the mean over the
-/// batches (lengths), with the range between neighbours.
-fn exponent(
-    records: &[&Record],
-    quantity: impl Fn((usize, usize)) -> Option<f64>,
-    along: Along,
-) -> Result<Effect, Missing> {
     let (ts, bs) = (lengths(records), batches(records));
-    let (swept, others) = match along {
-        Along::Length => (ts, bs),
-        Along::Batch => (bs, ts),
+    let Some(&longest) = ts.last() else {
+        return Vec::new();
     };
-    if swept.len() < 2 {
-        let what = if along == Along::Length {
-            "length"
-        } else {
-            "batch"
-        };
-        return Err(Missing::Unusable(format!("counted at one {what} only")));
-    }
+    let span = |model, t, b| counted(records, "span_flops", model, (t, b));
+    let parallelism = |model, t, b| counted(records, "parallelism", model, (t, b));
+    let of_model = |model: &'static str| {
+        let length = exponent("length", &ts, &bs, |t, b| {
+            Some(span(model, t, b)? / span(ATTENTION, t, b)?)
+        });
+        let gain = exponent("length", &ts, &bs, |t, b| {
+            Some(parallelism(ATTENTION, t, b)? / parallelism(model, t, b)?)
+        });
+        let used = exponent("batch", &bs, &ts, |b, t| parallelism(model, t, b));
+        let unused = used.and_then(|effect| {
+            let i = effect.interval(1.0);
+            let range = (1.0 - i.high, 1.0 - i.low);
+            Ok(Effect::exact(1.0 - i.estimate, range, i.n)?)
+        });
+        let (t, b) = ("power of T", "power of B");
+        let parts = [
+            (SPAN, format!("span of {model} / {ATTENTION}"), t, length),
+            (LENGTH, format!("W/S of {ATTENTION} / {model}"), t, gain),
+            (BATCH, format!("B over W/S of {model}"), b, unused),
+        ];
+        parts.map(|(part, label, unit, effect)| {
+            let place = Place::of(model).seq_len(longest);
+            let comparison = Comparison::new(label, unit, margin, part, place, effect);
+            comparison.deciding_if(model != SCANNED)
+        })
+    };
+    let models = RECURRENT.into_iter().chain([SCANNED]);
+    models.flat_map(of_model).collect()
+}
+
+/// The exponent of a quantity from the least to the greatest of the `swept` values (of `what`):
+/// the mean over the `others`, with the range between neighbours.
+fn exponent(
+    what: &str,
+    swept: &[usize],
+    others: &[usize],
+    quantity: impl Fn(usize, usize) -> Option<f64>,
+) -> Result<Effect, Missing> {
+    let [first, .., last] = *swept else {
+        return Err(Missing::because(format!("counted at one {what} only")));
+    };
     let (mut whole, mut local) = (Vec::new(), Vec::new());
-    for &other in &others {
-        let at = |v: usize| match along {
-            Along::Length => quantity((v, other)),
-            Along::Batch => quantity((other, v)),
-        };
-        let between = |a: usize, b: usize| {
-            let growth: f64 = at(b)? / at(a)?;
-            Some(growth.ln() / (b as f64 / a as f64).ln())
-        };
-        let ends = between(swept[0], swept[swept.len() - 1]);
-        whole.push(ends.ok_or_else(nothing)?);
-        local.extend(swept.windows(2).filter_map(|w| between(w[0], w[1])));
+    for &other in others {
+        let between = |ends| power(ends, |v| quantity(v, other));
+        whole.push(between((first, last)).ok_or_else(nothing)?);
+        local.extend(swept.windows(2).filter_map(|w| between((w[0], w[1]))));
     }
-    let estimate = whole.iter().sum::<f64>() / whole.len() as f64;
     let low = local.iter().copied().fold(f64::INFINITY, f64::min);
     let high = local.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    Ok(Effect::exact(
-        estimate,
-        (low, high),
-        swept.len() * others.len(),
-    )?)
+    let n = swept.len() * others.len();
+    Ok(Effect::exact(mean(&whole), (low, high), n)?)
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let answer = overall(deciding().map(Decided::answer));
-    let of_part = |part: &'static str| deciding().filter(move |d| d.comparison.part == part);
-    let holds = |part| overall(of_part(part).map(Decided::answer));
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let deciding = all.deciding();
+    let answer = deciding.answer();
+    let holds = |part| deciding.part(part).answer();
     let (ts, bs) = (lengths(records), batches(records));
-    let (Some(short), Some(long)) = (ts.first(), ts.last()) else {
-        return unknown("There is no span to compare.");
+    let (Some(&short), Some(&long), Some(&few), Some(&many)) =
+        (ts.first(), ts.last(), bs.first(), bs.last())
+    else {
+        return Conclusion::unknown("There is no span to compare.".to_owned());
     };
-    let (few, many) = (bs[0], bs[bs.len() - 1]);
-    let grows = format!(
-        "From T = {short} to T = {long} {}",
-        growth(records, (*short, *long), few)
-    );
-    let flips = format!(
-        "along one sequence it {}, over the sequences of a batch it {}",
-        match (holds(SPAN), holds(LENGTH)) {
-            (Answer::Supported, Answer::Supported) => "is hard",
-            (Answer::Refuted, Answer::Refuted) => "is not",
-            _ => "is hard in part",
-        },
-        match holds(BATCH) {
-            Answer::Refuted => "is not",
-            Answer::Supported => "is hard too",
-            _ => "is hard in part",
+    let sequence = match (holds(SPAN), holds(LENGTH)) {
+        (Answer::Supported, Answer::Supported) => "is hard",
+        (Answer::Refuted, Answer::Refuted) => "is not",
+        _ => "is hard in part",
+    };
+    let batch = match holds(BATCH) {
+        Answer::Refuted => "is not",
+        Answer::Supported => "is hard too",
+        _ => "is hard in part",
+    };
+    let flips =
+        format!("along one sequence it {sequence}, over the sequences of a batch it {batch}");
+    let head = match answer {
+        Answer::Supported => "Recurrent training is hard to parallelise along the sequence and \
+                              over the batch."
+            .to_owned(),
+        Answer::Refuted => {
+            format!("Recurrent training is not hard to parallelise: no exponent exceeds {margin}.")
         }
-    );
-    let reach = batch_reach(records, *long, (few, many));
-    let sentence = match answer {
-        Answer::Supported => format!(
-            "Recurrent training is hard to parallelise along the sequence and over the batch. {grows}.{reach}"
-        ),
-        Answer::Refuted => format!(
-            "Recurrent training is not hard to parallelise: no exponent exceeds {margin}. {grows}.{reach}"
-        ),
-        Answer::Conditional => {
-            format!(
-                "{} {grows}.{reach}",
-                text::capitalized(&format!("{flips}."))
-            )
-        }
+        Answer::Conditional => format!("{}.", text::capitalized(&flips)),
         Answer::Inconclusive => format!(
-            "The spans counted do not settle whether they grow by a power of more than {margin}. {grows}.{reach}"
+            "The spans counted do not settle whether they grow by a power of more than {margin}."
         ),
     };
-    Conclusion {
-        answer,
-        sentence: format!("{sentence}{}", prediction(records)),
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    let growth = growth(records, (short, few), (long, few));
+    let reach = match few == many {
+        true => String::new(),
+        false => batch_reach(records, (long, few), (long, many)),
+    };
+    let sentence = format!("{head} {growth}{reach}{}", prediction(records));
+    Conclusion::new(answer, sentence, flips)
 }
 
-fn unknown(sentence: &str) -> Conclusion {
-    Conclusion {
-        answer: Answer::Inconclusive,
-        sentence: sentence.to_owned(),
-        flips: None,
-    }
-}
-
-/// `the longest chain of dependent operations of a training step grows 15.6-fold (the LSTM), …`.
-fn growth(records: &[&Record], (short, long): (usize, usize), batch: usize) -> String {
+/// `From T = 32 to T = 512 the longest chain of dependent operations of a training step grows
+/// 15.6-fold to 9000 operations (the LSTM), …`.
+fn growth(records: &[&Record], short: Shape, long: Shape) -> String {
     let of = |model: &str| {
-        let at = |t| counted(records, "span_flops", model, (t, batch));
-        let (from, to) = (at(short)?, at(long)?);
-        let name = if model == SCANNED {
-            "the scanned minGRU".to_owned()
-        } else {
-            text::the(model)
+        let [from, to] = [short, long].map(|shape| counted(records, "span_flops", model, shape));
+        let (from, to) = (from?, to?);
+        let name = match model {
+            SCANNED => "the scanned minGRU".to_owned(),
+            model => text::the(model),
         };
-        Some(format!(
-            "{:.1}-fold to {to:.0} operations ({name})",
-            to / from
-        ))
+        let fold = to / from;
+        Some(format!("{fold:.1}-fold to {to:.0} operations ({name})"))
     };
     let models = RECURRENT.into_iter().chain([SCANNED, ATTENTION]);
-    let each: Vec<String> = models.filter_map(of).collect();
     format!(
-        "the longest chain of dependent operations of a training step grows {}",
-        text::list(&each)
+        "From T = {} to T = {} the longest chain of dependent operations of a training step grows \
+         {}.",
+        short.0,
+        long.0,
+        text::list(models.filter_map(of))
     )
 }
 
 /// How many workers a step could use with few sequences and with many.
-fn batch_reach(records: &[&Record], length: usize, (few, many): (usize, usize)) -> String {
+fn batch_reach(records: &[&Record], few: Shape, many: Shape) -> String {
     let of = |model: &str| {
-        let at = |b| counted(records, "parallelism", model, (length, b));
-        Some(format!(
-            "{:.0} to {:.0} ({})",
-            at(few)?,
-            at(many)?,
-            text::the(model)
-        ))
+        let at = |shape| counted(records, "parallelism", model, shape);
+        let (from, to, name) = (at(few)?, at(many)?, text::the(model));
+        Some(format!("{from:.0} to {to:.0} ({name})"))
     };
-    let each: Vec<String> = RECURRENT
-        .into_iter()
-        .chain([ATTENTION])
-        .filter_map(of)
-        .collect();
-    if few == many || each.is_empty() {
-        return String::new();
-    }
-    format!(
-        " From B = {few} to B = {many} at T = {length} the most that any number of workers could \
-         gain goes from {}.",
-        text::semicolons(&each)
-    )
+    let each = text::semicolons(MODELS.into_iter().filter_map(of));
+    let (t, few, many) = (many.0, few.1, many.1);
+    text::unless_empty(each, |each| {
+        format!(
+            " From B = {few} to B = {many} at T = {t} the most that any number of workers could \
+             gain goes from {each}."
+        )
+    })
 }
 
 /// How far the predictions from one thread lie from the clock.
 fn prediction(records: &[&Record]) -> String {
-    let threads = distinct(records, |r| {
-        r.threads.filter(|_| r.metric == "prediction_error")
-    });
-    let Some(&most) = threads.last() else {
+    let metric = "prediction_error";
+    let Some(most) = column(records, metric, |r| r.threads).pop() else {
         return String::new();
     };
-    let here = records
-        .iter()
-        .filter(|r| r.metric == "prediction_error" && r.threads == Some(most));
-    let errors: Vec<f64> = here.filter_map(|r| usable(r)).map(f64::abs).collect();
+    let here = only(records, |r| r.metric == metric && r.threads == Some(most));
+    let errors = here.into_iter().filter_map(usable).map(f64::abs);
+    let errors: Vec<f64> = errors.collect();
     if errors.is_empty() {
         return String::new();
     }

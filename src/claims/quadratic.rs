@@ -10,11 +10,12 @@
 //! *inconclusive* otherwise. Beside it, not deciding: the exponents at the three shortest T, and those
 //! of the LSTM, which is linear.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, overall};
-use super::select::{distinct, growth, growth_of_counts, timings, usable};
-use super::{Answer, Claim, text};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
+use super::group::Group;
+use super::place::{FORWARD, Place, TRAINING};
+use super::select::{column, counted, growth, growth_of_counts, seconds};
+use super::{Answer, Claim};
 use crate::record::Record;
-use crate::stats::Effect;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -38,30 +39,19 @@ pub(super) const CLAIM: Claim = Claim {
     conclude,
 };
 
+/// Parts of the comparisons.
+const TIME: &str = "time";
 const MEMORY: &str = "memory";
-const MODES: [(&str, &str); 2] = [("train-step", "training"), ("forward", "the forward pass")];
-/// What the transformer is seen beside.
+/// The model shown beside the transformer.
 const LINEAR: &str = "lstm";
 /// Lengths that an exponent is taken over.
 const WINDOW: usize = 3;
 
-fn lengths(records: &[&Record]) -> Vec<usize> {
-    distinct(records, |r| {
-        r.seq_len.filter(|_| r.metric == "step_seconds")
-    })
-}
-
-/// The three shortest lengths, or the three longest; of fewer than three, all.
-fn window(records: &[&Record], longest: bool) -> Vec<usize> {
-    let mut all = lengths(records);
-    let outside = all.len().saturating_sub(WINDOW);
-    match longest {
-        true => all.split_off(outside),
-        false => {
-            all.truncate(WINDOW);
-            all
-        }
-    }
+/// The three shortest lengths and the three longest; of fewer than three, all.
+fn windows(records: &[&Record]) -> (Vec<usize>, Vec<usize>) {
+    let all = column(records, "step_seconds", |r| r.seq_len);
+    let count = WINDOW.min(all.len());
+    (all[..count].to_vec(), all[all.len() - count..].to_vec())
 }
 
 fn span(lengths: &[usize]) -> String {
@@ -71,142 +61,95 @@ fn span(lengths: &[usize]) -> String {
     }
 }
 
-/// Exponent of a model's time.
-fn time(
-    records: &[&Record],
-    model: &str,
-    mode: &str,
-    lengths: &[usize],
-) -> Result<Effect, Missing> {
-    growth(lengths, |length| {
-        let here = |r: &Record| {
-            r.model == model && r.task.as_deref() == Some(mode) && r.seq_len == Some(length)
-        };
-        timings(records, "step_seconds", here)
-            .into_values()
-            .collect()
-    })
-}
-
-/// Exponent of the most bytes of a model's training step, between the ends.
-fn memory(records: &[&Record], model: &str, lengths: &[usize]) -> Result<Effect, Missing> {
-    growth_of_counts(lengths, |length| {
-        let here = |r: &&&Record| {
-            r.metric == "peak_bytes"
-                && r.model == model
-                && r.task.as_deref() == Some(MODES[0].0)
-                && r.seq_len == Some(length)
-        };
-        records.iter().find(here).and_then(|r| usable(r))
-    })
-}
-
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let comparison =
-        |label: String, part: &str, model: &str, at: &[usize], deciding, effect| Comparison {
-            label,
-            unit: "power of T",
-            margin,
-            part: part.to_owned(),
-            rival: model.to_owned(),
-            at: at.last().copied().unwrap_or(0),
-            deciding,
-            void: None,
-            effect,
-        };
-    let mut result = Vec::new();
-    if lengths(records).is_empty() {
-        return result;
+    let (shortest, longest) = windows(records);
+    if longest.is_empty() {
+        return Vec::new();
     }
-    for (model, longest) in [(ATTENTION, true), (ATTENTION, false), (LINEAR, true)] {
-        let at = window(records, longest);
-        let deciding = model == ATTENTION && longest;
-        for (mode, name) in MODES {
-            let measured = |r: &&Record| r.task.as_deref() == Some(mode) && r.model == model;
-            if !records.iter().any(measured) {
-                continue;
+    let mut result = Vec::new();
+    for (model, window, deciding) in [
+        (ATTENTION, &longest, true),
+        (ATTENTION, &shortest, false),
+        (LINEAR, &longest, false),
+    ] {
+        let mut add = |part, place: Place, effect| {
+            let what = format!("{part} of {model}, {}, {}", place.mode(), span(window));
+            let comparison = Comparison::new(what, "power of T", margin, part, place, effect);
+            result.push(comparison.deciding_if(deciding));
+        };
+        for mode in [TRAINING, FORWARD] {
+            let place = Place::of(model).task(mode);
+            if records.iter().any(|r| place.has(r)) {
+                let at = |length| seconds(records, &place.clone().seq_len(length));
+                let effect = growth(window, at);
+                add(TIME, place, effect);
             }
-            let label = format!("time of {model}, {name}, {}", span(&at));
-            let effect = time(records, model, mode, &at);
-            result.push(comparison(label, mode, model, &at, deciding, effect));
         }
-        let label = format!("memory of {model}, training, {}", span(&at));
-        let effect = memory(records, model, &at);
-        result.push(comparison(label, MEMORY, model, &at, deciding, effect));
+        let place = Place::of(model).task(TRAINING);
+        let at = |length| counted(records, "peak_bytes", &place.clone().seq_len(length));
+        let effect = growth_of_counts(window, at);
+        add(MEMORY, place, effect);
     }
     result
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let answer = overall(deciding().map(Decided::answer));
-    let long = span(&window(records, true));
-    let place = |part: &str| match MODES.iter().find(|(mode, _)| *mode == part) {
-        Some((_, name)) => format!("in the time of {name}"),
-        None => "in the memory of training".to_owned(),
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let deciding = all.deciding();
+    let answer = deciding.answer();
+    let long = span(&windows(records).1);
+    let exponents = |some: &Group| {
+        some.list(|d| {
+            let place = format!("in the {} of {}", d.comparison.part, d.place().mode());
+            match d.evidence {
+                Some(_) => format!("{place} ({})", d.plain(2)),
+                None => place,
+            }
+        })
     };
-    let exponents = |answer: Option<Answer>| {
-        let chosen = deciding().filter(|d| answer.is_none_or(|a| d.answer() == a));
-        let each = chosen.map(|d| match d.interval() {
-            Some(i) => format!("{} ({})", place(&d.comparison.part), text::plain(i, 2)),
-            None => place(&d.comparison.part),
-        });
-        text::list(&each.collect::<Vec<_>>())
-    };
+    let each = exponents(&deciding);
+    let quadratic = exponents(&deciding.with(Answer::Supported));
     let head = match answer {
-        Answer::Supported => format!(
-            "At {long} the transformer grows by a power of T over {margin} {}.",
-            exponents(None)
-        ),
-        Answer::Refuted => format!(
-            "At {long} the transformer grows by no power of T over {margin}: {}.",
-            exponents(None)
-        ),
+        Answer::Supported => {
+            format!("At {long} the transformer grows by a power of T over {margin} {each}.")
+        }
+        Answer::Refuted => {
+            format!("At {long} the transformer grows by no power of T over {margin}: {each}.")
+        }
         Answer::Conditional => {
-            let not = exponents(Some(Answer::Refuted));
-            let open = exponents(Some(Answer::Inconclusive));
-            let rest = [("not", not), ("undecided", open)];
-            let rest: Vec<String> = rest
-                .iter()
-                .filter(|(_, places)| !places.is_empty())
-                .map(|(word, places)| format!("{word} {places}"))
-                .collect();
+            let others = deciding.filter(|d| d.answer() != Answer::Supported);
+            let rest = others
+                .by_answer(["", "not ", "undecided "], exponents)
+                .join(", ");
             format!(
-                "At {long} the transformer grows by a power of T over {margin} {}; {}.",
-                exponents(Some(Answer::Supported)),
-                rest.join(", ")
+                "At {long} the transformer grows by a power of T over {margin} {quadratic}; {rest}."
             )
         }
         Answer::Inconclusive => format!(
             "The timings do not settle whether the transformer grows by a power of T over {margin} \
-             at {long}: {}.",
-            exponents(None)
+             at {long}: {each}."
         ),
     };
-    let flips = format!(
-        "quadratic {}; not {}",
-        exponents(Some(Answer::Supported)),
-        exponents(Some(Answer::Refuted))
-    );
-    Conclusion {
-        answer,
-        sentence: format!("{head}{}", beside(decided)),
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    let not = exponents(&deciding.with(Answer::Refuted));
+    let flips = format!("quadratic {quadratic}; not {not}");
+    Conclusion::new(answer, head + &beside(all), flips)
 }
 
 /// The exponents of training time at short T, and of the model that is linear.
-fn beside(decided: &[Decided]) -> String {
-    let training = |d: &&Decided| !d.comparison.deciding && d.comparison.part == MODES[0].0;
-    let each = decided.iter().filter(training).filter_map(|d| {
-        let by = text::plain(d.interval()?, 2);
-        Some(match d.comparison.rival.as_str() {
-            ATTENTION => format!(" At the shortest lengths its training time grows by {by}."),
-            rival => format!(
-                " That of {} grows by {by} at the longest.",
-                text::the(rival)
-            ),
-        })
-    });
-    each.collect()
+fn beside(all: &Group) -> String {
+    let training = all.part(TIME).task(TRAINING).measured();
+    let others = training.filter(|d| !d.comparison.deciding);
+    let sentence = |d: &Decided| match d.place().model.as_str() {
+        ATTENTION => {
+            format!(
+                " At the shortest lengths its training time grows by {}.",
+                d.plain(2)
+            )
+        }
+        _ => format!(
+            " That of {} grows by {} at the longest.",
+            d.model(),
+            d.plain(2)
+        ),
+    };
+    others.iter().map(sentence).collect()
 }

@@ -1,20 +1,21 @@
-//! `retention` (counter-claim): the "infinite" context of a recurrent state is theory.
+//! `retention` (counter-claim): the unlimited context of a recurrent state exists in theory only.
 //!
 //! A run retains a symbol over d tokens if at every tested distance up to d it names the symbol in at
 //! least [`KEPT`] of the sequences. **Compared,** of every recurrent model at every width: by how many
 //! doublings the retained distance stays below the longest tested; the interval is over seeds. The
 //! margin is the number of doublings from which on retention counts as having ended. Beside it, not
-//! deciding: the same of the transformer, whose context is kept token by token.
+//! deciding: the same of the transformer, which keeps every token of its context.
 //!
 //! **Answers:** *supported*, every model's retention ends at every width; *refuted*, none does
 //! within what was tested; *conditional*, some (says which); *inconclusive* otherwise.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, overall};
-use super::select::{distinct, nothing, usable};
+use super::comparison::{ALL_MODELS, ATTENTION, Comparison, Conclusion};
+use super::group::Group;
+use super::place::Place;
+use super::select::{abscissas, curves, distinct};
 use super::{Answer, Claim, text};
 use crate::record::Record;
 use crate::stats::{Effect, median};
-use std::collections::BTreeMap;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -37,95 +38,62 @@ pub(super) const CLAIM: Claim = Claim {
     conclude,
 };
 
-/// Recurrent models of the claim.
-const DECIDING: [&str; 5] = ["elman", "lstm", "gru", "mingru", "minlstm"];
 /// Share of right answers at which a symbol counts as retained.
 const KEPT: f64 = 0.9;
 
-/// Distance and accuracy of each run of a model at a width, in order of the distance.
-fn by_distance(records: &[&Record], model: &str, width: usize) -> Vec<Vec<(f64, f64)>> {
-    let mut runs: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
-    for record in records {
-        let here =
-            record.metric == CLAIM.metric && record.model == model && record.width == Some(width);
-        if let (true, Some(x), Some(value)) = (here, record.x, usable(record)) {
-            runs.entry(&record.run).or_default().push((x, value));
-        }
-    }
-    let sorted = runs.into_values().map(|mut run| {
-        run.sort_by(|a, b| a.0.total_cmp(&b.0));
-        run
-    });
-    sorted.collect()
+const PART: &str = "retained";
+
+/// Every width of every model.
+fn places(records: &[&Record]) -> Vec<Place> {
+    let of = |model| {
+        let widths = distinct(records, |r| r.width.filter(|_| r.model == model));
+        widths
+            .into_iter()
+            .map(move |width| Place::of(model).width(width))
+    };
+    ALL_MODELS.into_iter().flat_map(of).collect()
 }
 
-fn widths(records: &[&Record], model: &str) -> Vec<usize> {
-    distinct(records, |r| r.width.filter(|_| r.model == model))
-}
-
-/// Longest distance up to which a run retains; half of the shortest tested if it does not do that.
-fn retained(run: &[(f64, f64)]) -> f64 {
-    let kept = run.iter().take_while(|(_, accuracy)| *accuracy >= KEPT);
-    let first = run.first().map_or(1.0, |(distance, _)| *distance);
-    kept.last().map_or(first / 2.0, |(distance, _)| *distance)
-}
-
-/// Doublings from the retained distance to the longest tested, by run.
-fn doublings(runs: &[Vec<(f64, f64)>]) -> Vec<f64> {
-    let of = |run: &Vec<(f64, f64)>| Some((run.last()?.0 / retained(run)).log2());
-    runs.iter().filter_map(of).collect()
+/// Longest distance up to which each run retains, and the longest tested; half of the shortest
+/// tested where it does not retain over that.
+fn retained(records: &[&Record], place: &Place) -> Vec<(f64, f64)> {
+    let of = |run: Vec<(f64, f64)>| {
+        let ((first, _), (longest, _)) = (run.first()?, run.last()?);
+        let kept = run.iter().take_while(|(_, accuracy)| *accuracy >= KEPT);
+        let retained = kept.last().map_or(first / 2.0, |(distance, _)| *distance);
+        Some((retained, *longest))
+    };
+    let runs = curves(records, CLAIM.metric, place);
+    runs.into_iter().filter_map(of).collect()
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let mut result = Vec::new();
-    for model in DECIDING.into_iter().chain([ATTENTION]) {
-        for width in widths(records, model) {
-            let runs = by_distance(records, model, width);
-            let effect: Result<Effect, Missing> = match doublings(&runs).as_slice() {
-                [] => Err(nothing()),
-                values => Effect::mean(values).map_err(Missing::from),
-            };
-            result.push(Comparison {
-                label: format!("longest tested / retained by {model}, width {width}"),
-                unit: "doublings",
-                margin,
-                part: model.to_owned(),
-                rival: model.to_owned(),
-                at: width,
-                deciding: model != ATTENTION,
-                void: None,
-                effect,
-            });
-        }
-    }
-    result
+    let comparison = |place: Place| {
+        let runs = retained(records, &place);
+        let doublings = runs
+            .iter()
+            .map(|(retained, longest)| (longest / retained).log2());
+        let effect = Effect::mean(&doublings.collect::<Vec<_>>());
+        let (model, width) = (&place.model, place.at());
+        let label = format!("longest tested / retained by {model}, width {width}");
+        let deciding = model != ATTENTION;
+        Comparison::new(label, "doublings", margin, PART, place, effect).deciding_if(deciding)
+    };
+    places(records).into_iter().map(comparison).collect()
 }
 
-fn conclude(records: &[&Record], _: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let answer = overall(deciding().map(Decided::answer));
-    let longest = distinct(records, |r| {
-        let x = r.x.filter(|_| r.metric == CLAIM.metric)?;
-        Some(x as usize)
-    });
-    let longest = longest.last().copied().unwrap_or(0);
-    let which = |wanted: Answer| {
-        let mut by_model: Vec<(&str, Vec<String>)> = Vec::new();
-        for d in deciding().filter(|d| d.answer() == wanted) {
-            let (model, width) = (d.comparison.rival.as_str(), d.comparison.at.to_string());
-            match by_model.last_mut().filter(|(name, _)| *name == model) {
-                Some((_, widths)) => widths.push(width),
-                None => by_model.push((model, vec![width])),
-            }
-        }
-        let each = by_model.iter().map(|(model, widths)| {
-            let all = widths.len() == self::widths(records, model).len();
-            match all {
-                true => text::the(model),
-                false => format!("{} at width {}", text::the(model), text::list(widths)),
-            }
-        });
-        text::list(&each.collect::<Vec<_>>())
+fn conclude(records: &[&Record], _: f64, all: &Group) -> Conclusion {
+    let deciding = all.deciding();
+    let answer = deciding.answer();
+    let longest = abscissas(records, CLAIM.metric)
+        .last()
+        .copied()
+        .unwrap_or(0);
+    let models = |some: &Group| {
+        some.models(&deciding, "", |here| {
+            let widths = here.list(|d| d.place().at().to_string());
+            format!("at width {widths}")
+        })
     };
     let head = match answer {
         Answer::Supported => format!(
@@ -136,57 +104,41 @@ fn conclude(records: &[&Record], _: f64, decided: &[Decided]) -> Conclusion {
             "Every recurrent model retains one symbol over the whole {longest} tokens tested."
         ),
         Answer::Conditional | Answer::Inconclusive => {
-            let parts = [
-                ("retention ends before", Answer::Supported),
-                ("it does not end within", Answer::Refuted),
-                ("undecided within", Answer::Inconclusive),
+            let words = [
+                "retention ends before",
+                "it does not end within",
+                "undecided within",
             ];
-            let parts = parts.iter().filter_map(|(words, wanted)| {
-                let models = which(*wanted);
-                let there = !models.is_empty();
-                there.then(|| format!("{words} {longest} tokens for {models}"))
-            });
-            format!(
-                "It depends on the model: {}.",
-                text::semicolons(&parts.collect::<Vec<_>>())
-            )
+            let words = words.map(|words| format!("{words} {longest} tokens for "));
+            let parts = text::semicolons(deciding.by_answer(words, models));
+            format!("It depends on the model: {parts}.")
         }
     };
-    let flips = format!(
-        "ends: {}; does not: {}",
-        which(Answer::Supported),
-        which(Answer::Refuted)
-    );
-    Conclusion {
-        answer,
-        sentence: format!("{head}{}", distances(records)),
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    let [ends, does_not] =
+        [Answer::Supported, Answer::Refuted].map(|answer| models(&deciding.with(answer)));
+    let flips = format!("ends: {ends}; does not: {does_not}");
+    Conclusion::new(answer, head + &distances(records), flips)
 }
 
 /// The retained distance of every model, by width.
 fn distances(records: &[&Record]) -> String {
+    let places = places(records);
     let of = |model: &str| {
-        let at = |width: usize| {
-            let runs = by_distance(records, model, width);
-            let retained: Vec<f64> = runs.iter().map(|run| retained(run)).collect();
-            let there = !retained.is_empty();
-            there.then(|| format!("{} (width {width})", median(&retained)))
-        };
-        let each: Vec<String> = widths(records, model).into_iter().filter_map(at).collect();
-        (!each.is_empty()).then(|| format!("{} {}", text::the(model), text::list(&each)))
+        let here = places.iter().filter(|place| place.model == model);
+        let each = here.filter_map(|place| {
+            let runs = retained(records, place);
+            let retained: Vec<f64> = runs.iter().map(|(retained, _)| *retained).collect();
+            let width = place.at();
+            (!retained.is_empty()).then(|| format!("{} (width {width})", median(&retained)))
+        });
+        (format!("{} ", text::the(model)), text::list(each))
     };
-    let each: Vec<String> = DECIDING
-        .into_iter()
-        .chain([ATTENTION])
-        .filter_map(of)
-        .collect();
-    match each.is_empty() {
-        true => String::new(),
-        false => format!(
-            " The longest distance with at least {} % right, median over seeds, in tokens: {}.",
-            100.0 * KEPT,
-            text::semicolons(&each)
-        ),
-    }
+    let each = text::semicolons(text::phrases(ALL_MODELS.map(of)));
+    text::unless_empty(each, |each| {
+        let kept = 100.0 * KEPT;
+        format!(
+            " The longest distance with at least {kept} % right, median over seeds, in tokens: \
+             {each}."
+        )
+    })
 }

@@ -3,12 +3,12 @@
 //! **Compared:** tokens per second of the transformer over each recurrent model at equal parameters,
 //! at every sequence length T, in training, in the forward pass and when decoding; repeats taken in
 //! turn are paired, so that drift of the machine cancels. Tokens per batch are the same at every T
-//! (B falls as T grows): an architecture is not to be judged by how much work a batch happens to
-//! hold. Each recurrent model is an opponent of its own; beating the slowest proves nothing.
+//! (B falls as T grows), so that no model is judged by how much work a batch holds. Each recurrent
+//! model is compared on its own; beating the slowest proves nothing.
 //!
-//! **Why every T and not only long ones:** the claim has a direction, not a place. A transformer
-//! that wins at T = 128 and loses at T = 4096 contradicts the story exactly where it matters, and
-//! only the whole sweep shows that.
+//! **Why every T and not only long ones:** the claim says how speed changes with T. A transformer
+//! that is faster at T = 128 and slower at T = 4096 contradicts it, and only the whole sweep shows
+//! that.
 //!
 //! **Answers:** *supported*, the transformer leads every recurrent model by more than the margin at
 //! every T in every mode; *refuted*, it leads none anywhere; *conditional*, some and not others
@@ -18,11 +18,13 @@
 //! longest T (the "because" of the claim), and the share of the machine's peak at the longest T, so
 //! that a slow implementation is not mistaken for a slow architecture.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT, extremes, overall};
-use super::select::{self, Timings, lengths, timings};
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, RECURRENT};
+use super::group::Group;
+use super::place::{MODES, Place, TRAINING};
+use super::select::{self, counted, lengths, paired_ratio, speeds};
 use super::{Answer, Claim, text};
 use crate::record::Record;
-use crate::stats::{Interval, StatsError, median_interval};
+use crate::stats::{Interval, median_interval};
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -46,220 +48,139 @@ pub(super) const CLAIM: Claim = Claim {
     conclude,
 };
 
-/// Task of the records and how a sentence names it.
-const MODES: [(&str, &str); 3] = [
-    ("train-step", "training"),
-    ("forward", "the forward pass"),
-    ("decode", "decoding"),
-];
-/// Part of the comparisons of a model with itself.
+const UNIT: &str = "×";
+/// Parts of the comparisons: the transformer with a recurrent model, and each model at the shortest
+/// T with itself at the longest.
+const LEAD: &str = "lead";
 const FALL: &str = "fall";
-
-fn is(record: &Record, model: &str, mode: &str, seq_len: usize) -> bool {
-    record.task.as_deref() == Some(mode) && record.model == model && record.seq_len == Some(seq_len)
-}
-
-fn speeds(records: &[&Record], mode: &str, model: &str, seq_len: usize) -> Timings {
-    select::speeds(records, |r| is(r, model, mode, seq_len))
-}
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
     let mut result = Vec::new();
-    for (mode, mode_name) in MODES {
+    for (mode, name) in MODES {
         for seq_len in lengths(records, mode) {
-            let attention = speeds(records, mode, ATTENTION, seq_len);
+            let place = |model| Place::of(model).task(mode).seq_len(seq_len);
+            let attention = speeds(records, &place(ATTENTION));
             for model in RECURRENT {
-                let effect =
-                    select::paired_ratio(&attention, &speeds(records, mode, model, seq_len));
-                result.push(Comparison {
-                    label: format!("{ATTENTION} / {model}, {mode_name}, T = {seq_len}"),
-                    unit: "×",
-                    margin,
-                    part: mode.to_owned(),
-                    rival: model.to_owned(),
-                    at: seq_len,
-                    deciding: true,
-                    void: None,
-                    effect,
-                });
+                let label = format!("{ATTENTION} / {model}, {name}, T = {seq_len}");
+                let effect = paired_ratio(&attention, &speeds(records, &place(model)));
+                let place = place(model);
+                result.push(Comparison::new(label, UNIT, margin, LEAD, place, effect));
             }
         }
     }
     if let Some((shortest, longest)) = ends(records) {
-        for model in RECURRENT.into_iter().chain([ATTENTION]) {
-            let short = speeds(records, MODES[0].0, model, shortest);
-            let effect = select::ratio(&short, &speeds(records, MODES[0].0, model, longest));
-            result.push(Comparison {
-                label: format!("{model}, training, T = {shortest} / T = {longest}"),
-                unit: "×",
-                margin,
-                part: FALL.to_owned(),
-                rival: model.to_owned(),
-                at: longest,
-                deciding: false,
-                void: None,
-                effect,
-            });
+        for model in MODELS {
+            let label = format!("{model}, training, T = {shortest} / T = {longest}");
+            let place = |seq_len| Place::of(model).task(TRAINING).seq_len(seq_len);
+            let [short, long] = [shortest, longest].map(|t| speeds(records, &place(t)));
+            let (place, effect) = (place(longest), select::ratio(&short, &long));
+            let fall = Comparison::new(label, UNIT, margin, FALL, place, effect);
+            result.push(fall.deciding_if(false));
         }
     }
     result
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
-    let answer = overall(deciding().map(Decided::answer));
-    let modes: Vec<String> = MODES
-        .iter()
-        .filter(|(mode, _)| deciding().any(|d| d.comparison.part == *mode))
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
-    let flips: Vec<String> = MODES
-        .iter()
-        .filter_map(|m| by_length(decided, *m))
-        .collect();
-    let flips = text::semicolons(&flips);
-    let (modes, by) = (text::list(&modes), text::margin_times(margin));
-    let mut sentence = match (answer, extremes(deciding())) {
-        (Answer::Supported, Some((least, _))) => format!(
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let leads = all.deciding();
+    let answer = leads.answer();
+    let flips = MODES.map(|(mode, name)| (format!("in {name} "), by_length(&leads.task(mode))));
+    let flips = text::semicolons(text::phrases(flips));
+    let by = format!("{margin}×");
+    let modes = leads.modes();
+    let (least, most) = leads.extremes(measured);
+    let sentence = match answer {
+        Answer::Supported => format!(
             "At every length, in {modes}, the transformer processes more than {by} the tokens per \
-             second of each recurrent model; its narrowest lead is {}.",
-            measured(least)
+             second of each recurrent model; its narrowest lead is {least}."
         ),
-        (Answer::Refuted, Some((_, most))) => format!(
+        Answer::Refuted => format!(
             "At no length, in {modes}, does the transformer lead any recurrent model by {by}; the \
-             most it reaches is {}.",
-            measured(most)
+             most it reaches is {most}."
         ),
-        (Answer::Conditional, Some((least, most))) => format!(
+        Answer::Conditional => format!(
             "It depends on the length and the work. By more than {by} the transformer outpaces \
-             {flips}. The ratio goes from {} to {}.",
-            measured(most),
-            measured(least)
+             {flips}. The ratio goes from {most} to {least}."
         ),
-        _ => {
-            let nearest = text::unsettled(deciding(), measured, &by);
-            format!(
-                "The timings cannot tell whether the transformer is faster than the recurrent \
-                 models in {modes}{nearest}."
-            )
-        }
+        Answer::Inconclusive => format!(
+            "The timings cannot tell whether the transformer is faster than the recurrent models in \
+             {modes}{}.",
+            leads.unsettled(measured, &by)
+        ),
     };
-    sentence.push_str(&own_fall(records, decided, margin));
-    sentence.push_str(&shares(records));
-    let flips = (answer == Answer::Conditional).then_some(flips);
-    Conclusion {
-        answer,
-        sentence,
-        flips,
-    }
+    let beside = own_fall(records, &all.part(FALL), margin) + &shares(records);
+    Conclusion::new(answer, sentence + &beside, flips)
 }
 
-/// `2.31× [2.10, 2.54] of the LSTM's (training, T = 512)`.
-fn measured(decided: &Decided) -> String {
-    let place = &decided.comparison;
-    let mode = MODES
-        .iter()
-        .find(|(mode, _)| *mode == place.part)
-        .map_or("", |(_, name)| name);
-    let ratio = decided.interval().map_or(String::new(), text::times);
-    format!(
-        "{ratio} the speed of {} ({mode}, T = {})",
-        text::the(&place.rival),
-        place.at
-    )
+/// `2.31× [2.10, 2.54] the speed of the LSTM (training, T = 512)`.
+fn measured(d: &Decided) -> String {
+    let (ratio, model, place) = (d.times(), d.model(), d.place());
+    let (mode, at) = (place.mode(), place.at());
+    format!("{ratio} the speed of {model} ({mode}, T = {at})")
 }
 
-/// Where a mode's lead begins and ends: `in training every recurrent model at T = 32 to 512, none
-/// at T = 1024`.
-fn by_length(decided: &[Decided], (mode, name): (&str, &str)) -> Option<String> {
-    let of_mode: Vec<&Decided> = decided
-        .iter()
-        .filter(|d| d.comparison.part == mode)
-        .collect();
-    let mut sweep: Vec<usize> = of_mode.iter().map(|d| d.comparison.at).collect();
-    sweep.sort_unstable();
+/// Where a mode's lead begins and ends:
+/// `every recurrent model at T = 32 to 512, none at T = 1024`.
+fn by_length(leads: &Group) -> String {
+    let mut sweep = leads.sweep();
     sweep.dedup();
-    let against = |at: usize, answer: Answer| -> Vec<String> {
-        let here = of_mode
-            .iter()
-            .filter(|d| d.comparison.at == at && d.answer() == answer);
-        here.map(|d| text::the(&d.comparison.rival)).collect()
-    };
     let state = |at: usize| {
-        let [ahead, behind, open] =
-            [Answer::Supported, Answer::Refuted, Answer::Inconclusive].map(|a| against(at, a));
-        let who = match (ahead.len(), behind.len(), open.len()) {
-            (_, 0, 0) => "every recurrent model".to_owned(),
-            (0, _, 0) => "none".to_owned(),
-            (0, _, _) => "none for certain".to_owned(),
-            _ => text::list(&ahead),
-        };
-        match (ahead.len(), open.len()) {
-            (0, _) | (_, 0) => who,
-            _ => format!("{who} (undecided against {})", text::list(&open)),
+        let here = leads.filter(|d| d.place().at() == at);
+        let against = |answer| here.with(answer).list(Decided::model);
+        let (ahead, open) = (against(Answer::Supported), against(Answer::Inconclusive));
+        match (here.answer(), ahead.is_empty(), open.is_empty()) {
+            (Answer::Supported, ..) => "every recurrent model".to_owned(),
+            (Answer::Refuted, ..) => "none".to_owned(),
+            (_, true, _) => "none for certain".to_owned(),
+            (_, _, true) => ahead,
+            _ => format!("{ahead} (undecided against {open})"),
         }
     };
     let mut phrases: Vec<String> = Vec::new();
+    let states: Vec<String> = sweep.iter().map(|at| state(*at)).collect();
     let mut start = 0;
-    while start < sweep.len() {
-        let now = state(sweep[start]);
-        let same = sweep[start..]
-            .iter()
-            .copied()
-            .take_while(|t| state(*t) == now);
-        let run: Vec<usize> = same.collect();
+    for run in states.chunk_by(|a, b| a == b) {
+        let (now, end) = (&run[0], start + run.len());
         let place = match (run.len() == sweep.len(), now.starts_with("none")) {
             (true, true) => "any length".to_owned(),
             (true, false) => "every length".to_owned(),
-            _ => format!("T = {}", text::ranges(&run, &sweep)),
+            _ => format!("T = {}", text::ranges(&sweep[start..end], &sweep)),
         };
         phrases.push(format!("{now} at {place}"));
-        start += run.len();
+        start = end;
     }
-    (!phrases.is_empty()).then(|| format!("in {name} {}", phrases.join(", ")))
+    phrases.join(", ")
 }
 
 /// Whether the recurrent models themselves slow down as T grows.
-fn own_fall(records: &[&Record], decided: &[Decided], margin: f64) -> String {
-    let own = || {
-        let falls = decided.iter().filter(|d| d.comparison.part == FALL);
-        falls.filter(|d| d.comparison.rival != ATTENTION)
-    };
-    let Some((least, most)) = extremes(own()) else {
-        return String::new();
-    };
-    let fall = |d: &Decided| {
+fn own_fall(records: &[&Record], falls: &Group, margin: f64) -> String {
+    let own = falls.filter(|d| d.place().model != ATTENTION);
+    let (least, most) = own.extremes(|d| {
         let factor = d.interval().map_or(String::new(), text::bare);
-        format!("{factor} ({})", text::the(&d.comparison.rival))
-    };
-    let Some((shortest, longest)) = ends(records) else {
+        format!("{factor} ({})", d.model())
+    });
+    let Some((shortest, longest)) = ends(records).filter(|_| !least.is_empty()) else {
         return String::new();
     };
     let span = format!("from T = {shortest} to T = {longest}");
-    match overall(own().map(Decided::answer)) {
+    match own.answer() {
         Answer::Supported => format!(
             " The recurrent models themselves slow down: {span} their training speed falls by a \
-             factor of {} to {}.",
-            fall(least),
-            fall(most)
+             factor of {least} to {most}."
         ),
         Answer::Refuted => format!(
-            " No recurrent model itself slows down by {} {span}: the largest fall in training speed \
-             is by a factor of {}.",
-            text::margin_times(margin),
-            fall(most)
+            " No recurrent model itself slows down by {margin}× {span}: the largest fall in training \
+             speed is by a factor of {most}."
         ),
         _ => format!(
-            " The recurrent models' own training speed falls {span} by a factor of {} to {}.",
-            fall(least),
-            fall(most)
+            " The recurrent models' own training speed falls {span} by a factor of {least} to {most}."
         ),
     }
 }
 
 /// Shortest and longest training length.
 fn ends(records: &[&Record]) -> Option<(usize, usize)> {
-    match lengths(records, MODES[0].0)[..] {
+    match lengths(records, TRAINING)[..] {
         [shortest, .., longest] => Some((shortest, longest)),
         _ => None,
     }
@@ -267,29 +188,25 @@ fn ends(records: &[&Record]) -> Option<(usize, usize)> {
 
 /// Share of the machine's peak in training at the longest T, by repeat.
 fn shares(records: &[&Record]) -> String {
-    let Some(&longest) = lengths(records, MODES[0].0).last() else {
+    let Some(&longest) = lengths(records, TRAINING).last() else {
         return String::new();
     };
     let most = select::most_threads(records);
+    let on_all_cores = select::only(records, |r| r.threads == most);
     let share = |model: &str| -> Option<Interval> {
-        let here = |r: &Record| is(r, model, MODES[0].0, longest) && r.threads == most;
-        let once = |metric: &str| select::by_run(records, metric, here).first().copied();
+        let place = Place::of(model).task(TRAINING).seq_len(longest);
+        let once = |metric: &str| counted(&on_all_cores, metric, &place);
         let (flops, peak) = (once("flops_per_step")?, once("peak_flops")?);
-        let seconds = timings(records, "step_seconds", here);
-        let shares: Vec<f64> = seconds.values().map(|s| flops / s / peak).collect();
-        let interval: Result<Interval, StatsError> = median_interval(&shares, 0.95);
-        interval.ok().filter(|i| i.estimate.is_finite())
+        let seconds = select::seconds(&on_all_cores, &place);
+        let shares: Vec<f64> = seconds.iter().map(|s| flops / s / peak).collect();
+        let interval = median_interval(&shares, 0.95).ok();
+        interval.filter(|i| i.estimate.is_finite())
     };
-    let parts: Vec<String> = RECURRENT
-        .into_iter()
-        .chain([ATTENTION])
-        .filter_map(|m| Some(format!("{} {}", text::the(m), text::percent(share(m)?))))
-        .collect();
-    if parts.is_empty() {
-        return String::new();
-    }
-    format!(
-        " Of the machine's peak, training at T = {longest} uses: {}.",
-        parts.join(", ")
-    )
+    let shares = MODELS.into_iter().filter_map(|model| {
+        let share = text::percent(share(model)?);
+        Some(format!("{} {share}", text::the(model)))
+    });
+    text::unless_empty(shares.collect::<Vec<_>>().join(", "), |shares| {
+        format!(" Of the machine's peak, training at T = {longest} uses: {shares}.")
+    })
 }

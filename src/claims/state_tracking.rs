@@ -7,18 +7,21 @@
 //! * **The claimant** is the recurrent model with the lowest mean validation loss, on words of the
 //!   lengths trained on: test results have no say in it.
 //! * **The opponent** is the transformer whose position scheme has the highest mean accuracy in the
-//!   *test*, as Delétang et al. 2023 report the best of their encodings: if that biases the
-//!   difference, then against the claim.
-//! * **Neither learnt:** where both stay within the margin of guessing, the budget was judged; such
-//!   a task decides nothing.
+//!   *test*, as Delétang et al. 2023 report the best of their encodings: a bias from that is against
+//!   the claim.
+//! * **Neither learnt:** where both stay within the margin of guessing, the training was too short
+//!   to judge either; such a task decides nothing.
 //! * **Resolution:** as in [`super::accuracy`], a group's standard deviation counts as at least 0.01.
 //!
 //! **Answers:** *supported*, ahead by more than the margin on every task; *refuted*, on none;
 //! *conditional*, on some and not on others, or on some while the rest is undecided (says which);
 //! *inconclusive* otherwise. Accuracy at the lengths trained on and solve rates are shown beside it.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT, overall};
-use super::select::{by_run, distinct, nothing, runs_with};
+use super::accuracy::RESOLUTION;
+use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
+use super::group::Group;
+use super::place::{Place, Series};
+use super::select::{by_run, distinct, floor, neither_learnt, solved, tested};
 use super::{Answer, Claim, text};
 use crate::record::Record;
 use crate::stats::{Effect, mean};
@@ -46,9 +49,7 @@ pub(super) const CLAIM: Claim = Claim {
 };
 
 const METRIC: &str = "test_accuracy";
-const NEITHER: &str = "neither model learnt the task";
-/// Least standard deviation believed of an accuracy over seeds.
-const RESOLUTION: f64 = 0.01;
+const PART: &str = "task";
 
 /// Tasks in the order of their first record: that of the experiment.
 fn tasks(records: &[&Record]) -> Vec<String> {
@@ -61,113 +62,68 @@ fn tasks(records: &[&Record]) -> Vec<String> {
     found
 }
 
-/// A model with its variant.
-type Series = (String, Option<String>, Option<String>);
-
-fn series_of(record: &Record) -> Series {
-    (
-        record.model.clone(),
-        record.option("positions").map(str::to_owned),
-        record.option("gates").map(str::to_owned),
-    )
-}
-
-fn label((model, positions, gates): &Series) -> String {
-    match (positions, gates.as_deref()) {
-        (Some(positions), _) if model == ATTENTION => format!("{model} ({positions})"),
-        (_, Some("chrono")) => format!("{model} (chrono)"),
-        _ => model.clone(),
-    }
-}
-
-/// What was measured on one task; learning-rate trials have no test results and are left out.
+/// What was measured on one task; learning-rate trials are left out.
 struct OnTask<'a> {
     records: Vec<&'a Record>,
 }
 
 impl<'a> OnTask<'a> {
     fn new(records: &[&'a Record], task: &str) -> Self {
-        let tested = runs_with(records, METRIC);
-        let here = records
-            .iter()
-            .copied()
-            .filter(|r| r.task.as_deref() == Some(task));
-        OnTask {
-            records: here.filter(|r| tested.contains(r.run.as_str())).collect(),
-        }
+        let mut records = tested(records, METRIC);
+        records.retain(|r| r.task.as_deref() == Some(task));
+        OnTask { records }
     }
 
     fn values(&self, metric: &str, series: &Series) -> Vec<f64> {
-        by_run(&self.records, metric, |r| series_of(r) == *series)
+        by_run(&self.records, metric, |r| series.has(r))
+    }
+
+    fn mean(&self, metric: &str, series: &Series) -> f64 {
+        mean(&self.values(metric, series))
     }
 
     /// Variants of models that pass, with two results at least.
-    fn series(&self, pass: impl Fn(&str) -> bool) -> Vec<Series> {
-        let mut all = distinct(&self.records, |r| pass(&r.model).then(|| series_of(r)));
-        all.retain(|s| self.values(METRIC, s).len() > 1);
-        all
+    fn series(&self, pass: impl Fn(&Series) -> bool) -> impl Iterator<Item = Series> {
+        let mut all = distinct(&self.records, |r| Some(Series::of(r)));
+        all.retain(|s| pass(s) && self.values(METRIC, s).len() > 1);
+        all.into_iter()
     }
 
     fn claimant(&self) -> Option<Series> {
-        let loss = |s: &Series| mean(&self.values("validation_loss", s));
-        let recurrent = self.series(|model| RECURRENT.contains(&model));
-        recurrent
-            .into_iter()
+        let loss = |s: &Series| self.mean("validation_loss", s);
+        self.series(Series::is_recurrent)
             .min_by(|a, b| loss(a).total_cmp(&loss(b)))
     }
 
     fn opponent(&self) -> Option<Series> {
-        let accuracy = |s: &Series| mean(&self.values(METRIC, s));
-        let attention = self.series(|model| model == ATTENTION);
-        attention
-            .into_iter()
+        let accuracy = |s: &Series| self.mean(METRIC, s);
+        self.series(|s| s.model == ATTENTION)
             .max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)))
     }
 
     fn floor(&self) -> Option<f64> {
-        let floors = by_run(&self.records, "floor_accuracy", |_| true);
-        (!floors.is_empty()).then(|| mean(&floors))
+        floor(&self.records, |_| true)
     }
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let comparison = |(at, task): (usize, String)| {
+    let comparison = |task: String| {
         let here = OnTask::new(records, &task);
-        let (claimant, opponent) = (here.claimant(), here.opponent());
-        let accuracy =
-            |s: &Option<Series>| s.as_ref().map_or(Vec::new(), |s| here.values(METRIC, s));
-        let (r, a) = (accuracy(&claimant), accuracy(&opponent));
-        let best = mean(&r).max(mean(&a));
-        let unlearnt = here.floor().is_some_and(|floor| best < floor + margin);
-        let effect = match r.is_empty() || a.is_empty() {
-            true => Err(nothing()),
-            false => Effect::difference(&r, &a, RESOLUTION)
-                .map(|effect| effect.within(-1.0, 1.0))
-                .map_err(Missing::from),
-        };
-        let name = |s: &Option<Series>, other: &str| s.as_ref().map_or(other.to_owned(), label);
-        let rival = name(&opponent, ATTENTION);
-        Comparison {
-            label: format!(
-                "{} − {rival}, {}",
-                name(&claimant, "recurrent"),
-                words(&task)
-            ),
-            unit: "accuracy",
-            margin,
-            part: task,
-            rival,
-            at,
-            deciding: true,
-            void: unlearnt.then_some(NEITHER),
-            effect,
-        }
+        let sides = [here.claimant(), here.opponent()];
+        let [r, a] = sides.each_ref().map(|series| {
+            let values = series.as_ref().map(|s| here.values(METRIC, s));
+            values.unwrap_or_default()
+        });
+        let unlearnt = neither_learnt(here.floor(), &r, &a, margin);
+        let effect = Effect::difference(&r, &a, RESOLUTION).map(|effect| effect.within(-1.0, 1.0));
+        let [claimant, rival] = sides.map(|series| series.map(|s| s.label()));
+        let claimant = claimant.unwrap_or("recurrent".to_owned());
+        let rival = rival.unwrap_or(ATTENTION.to_owned());
+        let label = format!("{claimant} − {rival}, {}", words(&task));
+        let place = Place::of(&rival).task(&task);
+        Comparison::new(label, "accuracy", margin, PART, place, effect).unlearnt_if(unlearnt)
     };
-    tasks(records)
-        .into_iter()
-        .enumerate()
-        .map(comparison)
-        .collect()
+    tasks(records).into_iter().map(comparison).collect()
 }
 
 /// The task in words.
@@ -175,65 +131,43 @@ fn words(task: &str) -> String {
     let (name, parameters) = task.split_once(':').unwrap_or((task, ""));
     let group = parameters.split(',').find_map(|p| p.strip_prefix("group="));
     match (name, group) {
-        ("permutation", Some(n)) => format!("permutations of {n}"),
-        ("permutation", None) => "permutations of 3".to_owned(),
+        ("permutation", group) => format!("permutations of {}", group.unwrap_or("3")),
         ("cyclic", _) => "cyclic counting".to_owned(),
         ("modular", _) => "modular arithmetic".to_owned(),
         _ => name.to_owned(),
     }
 }
 
-fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let answer = overall(decided.iter().map(Decided::answer));
-    let of = |wanted: Answer| -> Vec<&Decided> {
-        decided
-            .iter()
-            .filter(|d| d.answer() == wanted && d.evidence.is_some())
-            .collect()
-    };
-    let lead = |d: &Decided| {
-        let by = d.interval().map_or(String::new(), |i| text::plain(i, 2));
-        format!("{by} on {}", words(&d.comparison.part))
-    };
-    let named = |all: &[&Decided]| {
-        text::list(
-            &all.iter()
-                .map(|d| words(&d.comparison.part))
-                .collect::<Vec<_>>(),
-        )
-    };
-    let leads = |all: &[&Decided]| text::list(&all.iter().map(|d| lead(d)).collect::<Vec<_>>());
-    let (ahead, not_ahead) = (of(Answer::Supported), of(Answer::Refuted));
-    let (unlearnt, open): (Vec<_>, Vec<_>) = of(Answer::Inconclusive)
-        .into_iter()
-        .partition(|d| d.comparison.void.is_some());
-    let mut parts = Vec::new();
-    for (what, tasks) in [
-        ("ahead on", &ahead),
-        ("not ahead on", &not_ahead),
-        ("undecided on", &open),
-        ("neither side learns", &unlearnt),
-    ] {
-        if !tasks.is_empty() {
-            parts.push(format!("{what} {}", named(tasks)));
-        }
-    }
+fn task(d: &Decided) -> &str {
+    d.place().task.as_deref().unwrap_or_default()
+}
+
+fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let answer = all.answer();
+    let measured = all.measured();
+    let named = |some: &Group| some.list(|d| words(task(d)));
+    let lead = |d: &Decided| format!("{} on {}", d.plain(2), words(task(d)));
+    let leads = |answer| measured.with(answer).list(lead);
+    let learnt = measured.filter(|d| !d.comparison.unlearnt);
+    let mut parts = learnt.by_answer(["ahead on ", "not ahead on ", "undecided on "], named);
+    let unlearnt = measured.filter(|d| d.comparison.unlearnt);
+    parts.extend(text::phrases([("neither side learns ", named(&unlearnt))]));
     let flips = parts.join(", ");
     let mut sentence = match answer {
         Answer::Supported => format!(
             "On words longer than those trained on the best recurrent model answers right more \
              often than the transformer on every task, by more than {margin}: {}.",
-            leads(&ahead)
+            leads(Answer::Supported)
         ),
         Answer::Refuted => format!(
             "On words longer than those trained on the best recurrent model is not ahead of the \
              transformer by {margin} on any task: {}.",
-            leads(&not_ahead)
+            leads(Answer::Refuted)
         ),
         Answer::Conditional => format!(
             "Only in part. On words longer than those trained on the best recurrent model, against \
              the transformer, is {flips}; it leads by {}.",
-            leads(&ahead)
+            leads(Answer::Supported)
         ),
         Answer::Inconclusive if flips.is_empty() => "There are not enough results to compare the \
              recurrent models with the transformer on any task."
@@ -243,42 +177,27 @@ fn conclude(records: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion
              words longer than those trained on: {flips}."
         ),
     };
-    for d in decided.iter().filter(|d| d.evidence.is_some()) {
-        sentence.push_str(&beside(
-            &OnTask::new(records, &d.comparison.part),
-            &words(&d.comparison.part),
-        ));
-    }
-    Conclusion {
-        answer,
-        sentence,
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    sentence.extend(measured.iter().map(|d| beside(records, task(d))));
+    Conclusion::new(answer, sentence, flips)
 }
 
 /// Accuracies beyond and at the lengths trained on, and the recurrent model's solve rate.
-fn beside(here: &OnTask, task: &str) -> String {
+fn beside(records: &[&Record], task: &str) -> String {
+    let here = OnTask::new(records, task);
     let (Some(recurrent), Some(attention)) = (here.claimant(), here.opponent()) else {
         return String::new();
     };
-    let of = |s: &Series, metric: &str| text::decimal(mean(&here.values(metric, s)), 2);
-    let one = |s: &Series| {
-        format!(
-            "{} {} ({} at the lengths trained on)",
-            text::the(&label(s)),
-            of(s, METRIC),
-            of(s, "validation_accuracy")
-        )
-    };
+    let [r, a] = [&recurrent, &attention].map(|series| {
+        let of = |metric: &str| text::decimal(here.mean(metric, series), 2);
+        let (beyond, at) = (of(METRIC), of("validation_accuracy"));
+        let name = text::the(&series.label());
+        format!("{name} {beyond} ({at} at the lengths trained on)")
+    });
     let floor = here.floor().map_or(String::new(), |floor| {
         format!(", guessing {}", text::decimal(floor, 2))
     });
-    let solved = here.values("solved", &recurrent);
-    let rate = text::solved(solved.iter().filter(|v| **v > 0.5).count(), solved.len());
-    format!(
-        " {}: {}, {}{floor}; solved by the former in {rate}.",
-        text::capitalized(task),
-        one(&recurrent),
-        one(&attention)
-    )
+    let (count, n) = solved(&here.records, |r| recurrent.has(r));
+    let solved = text::solved(count, n);
+    let task = text::capitalized(&words(task));
+    format!(" {task}: {r}, {a}{floor}; solved by the former in {solved}.")
 }

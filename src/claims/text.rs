@@ -1,8 +1,9 @@
 //! Words and numbers of the sentences. Brackets always hold an interval.
 
-use super::comparison::{Decided, Missing, closest};
+use super::comparison::{Decided, Missing};
 use crate::stats::Interval;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 /// The model's name with its article, as it stands inside a sentence.
 pub(super) fn the(model: &str) -> String {
@@ -14,17 +15,34 @@ pub(super) fn the(model: &str) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn list(items: &[String]) -> String {
-    match items {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+pub(super) fn list(items: impl IntoIterator<Item = String>) -> String {
+    let mut items: Vec<String> = items.into_iter().collect();
+    match items.pop() {
+        None => String::new(),
+        Some(one) if items.is_empty() => one,
+        Some(last) => format!("{} and {last}", items.join(", ")),
     }
 }
 
 /// The same with semicolons, for items with commas of their own.
-pub(super) fn semicolons(items: &[String]) -> String {
-    items.join("; ")
+pub(super) fn semicolons(items: impl IntoIterator<Item = String>) -> String {
+    items.into_iter().collect::<Vec<_>>().join("; ")
+}
+
+/// A sentence about these items; nothing if there are none.
+pub(super) fn unless_empty(items: String, sentence: impl FnOnce(String) -> String) -> String {
+    match items.is_empty() {
+        true => items,
+        false => sentence(items),
+    }
+}
+
+/// Words before each item that is not empty.
+pub(super) fn phrases<W: Display>(items: impl IntoIterator<Item = (W, String)>) -> Vec<String> {
+    let there = items.into_iter().filter(|(_, item)| !item.is_empty());
+    there
+        .map(|(words, item)| format!("{words}{item}"))
+        .collect()
 }
 
 /// Sizes as runs of neighbours in the sweep: `32 to 512`, `32, 64 and 1024`.
@@ -43,21 +61,7 @@ pub(super) fn ranges(values: &[usize], sweep: &[usize]) -> String {
         [first, .., last] if run.len() > 2 => vec![format!("{first} to {last}")],
         few => few.iter().map(usize::to_string).collect(),
     });
-    list(&words.collect::<Vec<_>>())
-}
-
-/// `: the closest call is 1.08× (…), which does not settle 1.1×`; nothing if nothing is open.
-pub(super) fn unsettled<'a>(
-    decided: impl Iterator<Item = &'a Decided>,
-    show: impl Fn(&Decided) -> String,
-    need: &str,
-) -> String {
-    closest(decided).map_or(String::new(), |d| {
-        format!(
-            ": the closest call is {}, which does not settle {need}",
-            show(d)
-        )
-    })
+    list(words)
 }
 
 /// Three digits or so of a positive factor.
@@ -74,27 +78,13 @@ fn factor(value: f64) -> String {
 
 /// `2.31× [2.10, 2.54]`.
 pub(super) fn times(i: Interval) -> String {
-    format!(
-        "{}× [{}, {}]",
-        factor(i.estimate),
-        factor(i.low),
-        factor(i.high)
-    )
+    bare(i).replacen(" [", "× [", 1)
 }
 
 /// `2.31 [2.10, 2.54]` of a factor.
 pub(super) fn bare(i: Interval) -> String {
-    format!(
-        "{} [{}, {}]",
-        factor(i.estimate),
-        factor(i.low),
-        factor(i.high)
-    )
-}
-
-/// `1.1×`: a margin.
-pub(super) fn margin_times(margin: f64) -> String {
-    format!("{margin}×")
+    let [estimate, low, high] = [i.estimate, i.low, i.high].map(factor);
+    format!("{estimate} [{low}, {high}]")
 }
 
 /// A signed decimal with a true minus; no `−0.00`.
@@ -142,11 +132,8 @@ pub(super) fn capitalized(text: &str) -> String {
 pub(super) fn left_out(decided: &[Decided]) -> String {
     let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for d in decided {
-        let reason = match &d.comparison.effect {
-            Ok(_) => continue,
-            Err(Missing::TooFew { have: 0 }) => "no result",
-            Err(Missing::TooFew { .. }) => "a single result has no interval",
-            Err(Missing::Unusable(why)) => why,
+        let Err(Missing(reason)) = &d.comparison.effect else {
+            continue;
         };
         by_reason
             .entry(reason)
@@ -160,7 +147,7 @@ pub(super) fn left_out(decided: &[Decided]) -> String {
                 rest.len() + 1
             )
         }
-        few => format!(" Not compared ({reason}): {}.", semicolons(few)),
+        few => format!(" Not compared ({reason}): {}.", few.join("; ")),
     };
     by_reason.into_iter().map(sentence).collect()
 }

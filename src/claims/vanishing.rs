@@ -10,12 +10,13 @@
 //! **Answers:** *supported*, all recurrent models vanish untrained and trained; *refuted*, none
 //! does; *conditional*, some do (says which); *inconclusive* otherwise.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, closest, overall};
-use super::select::{nothing, usable};
+use super::comparison::{ALL_MODELS, ATTENTION, Comparison, Conclusion, Decided};
+use super::group::Group;
+use super::place::{Place, is_plain};
+use super::select::{curves, only};
 use super::{Answer, Claim, text};
 use crate::record::Record;
-use crate::stats::{Effect, line_slope};
-use std::collections::BTreeMap;
+use crate::stats::{Effect, StatsError, line_slope};
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -39,115 +40,59 @@ pub(super) const CLAIM: Claim = Claim {
     conclude,
 };
 
-/// Recurrent models of the claim.
-const DECIDING: [&str; 5] = ["elman", "lstm", "gru", "mingru", "minlstm"];
-/// Metric and what it is called, in the order of [`Comparison::at`].
+/// Metric, and the part of the rule.
 const MOMENTS: [(&str, &str); 2] = [
     ("initial_state_gradient", "untrained"),
     ("trained_state_gradient", "trained"),
 ];
 const UNIT: &str = "nats per token";
 
-/// Whether a record is of a model as it is, no variant.
-fn is_plain(record: &Record) -> bool {
-    let default = record
-        .option("gates")
-        .is_none_or(|gates| gates == "default");
-    record.options.get("radius").is_none() && record.clip.is_none() && default
-}
-
 /// Rates of decay by run.
-fn rates(
-    records: &[&Record],
-    metric: &str,
-    pass: impl Fn(&Record) -> bool,
-) -> Result<Vec<f64>, Missing> {
-    let mut runs: BTreeMap<&str, (Vec<f64>, Vec<f64>)> = BTreeMap::new();
-    for record in records.iter().filter(|r| r.metric == metric && pass(r)) {
-        if let (Some(x), Some(norm)) = (record.x.filter(|&x| x >= 1.0), usable(record)) {
-            let (distances, logarithms) = runs.entry(&record.run).or_default();
-            distances.push(x);
-            logarithms.push(norm.ln());
-        }
-    }
-    let slopes = runs
-        .values()
-        .map(|(x, y)| Ok(-line_slope(x, y)?.interval(0.95).estimate));
-    slopes.collect()
+fn rates(records: &[&Record], metric: &str, place: &Place) -> Result<Vec<f64>, StatsError> {
+    let mut runs = curves(records, metric, place);
+    runs.iter_mut()
+        .for_each(|run| run.retain(|(x, _)| *x >= 1.0));
+    let rate = |run: &Vec<(f64, f64)>| {
+        let (x, y): (Vec<f64>, Vec<f64>) = run.iter().map(|(x, norm)| (x, norm.ln())).unzip();
+        Ok(-line_slope(&x, &y)?.interval(0.95).estimate)
+    };
+    runs.iter()
+        .filter(|run| !run.is_empty())
+        .map(rate)
+        .collect()
 }
 
 fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
+    let plain = only(records, is_plain);
     let mut result = Vec::new();
-    for (at, (metric, moment)) in MOMENTS.iter().enumerate() {
-        for model in DECIDING.into_iter().chain([ATTENTION]) {
-            let pass = |r: &Record| r.model == model && is_plain(r);
-            if !records.iter().any(|r| pass(r)) {
-                continue;
+    for (metric, moment) in MOMENTS {
+        for model in ALL_MODELS {
+            let place = Place::of(model);
+            if plain.iter().any(|r| place.has(r)) {
+                let label = format!("{model}, {moment}: decay of the gradient");
+                let effect = rates(&plain, metric, &place).and_then(|rates| Effect::mean(&rates));
+                let comparison = Comparison::new(label, UNIT, margin, moment, place, effect);
+                result.push(comparison.deciding_if(model != ATTENTION));
             }
-            let rates = rates(records, metric, pass);
-            let effect = rates.and_then(|rates| match rates.as_slice() {
-                [] => Err(nothing()),
-                rates => Ok(Effect::mean(rates)?),
-            });
-            result.push(Comparison {
-                label: format!("{model}, {moment}: decay of the gradient"),
-                unit: UNIT,
-                margin,
-                part: (*moment).to_owned(),
-                rival: model.to_owned(),
-                at,
-                deciding: model != ATTENTION,
-                void: None,
-                effect,
-            });
         }
     }
     result
 }
 
-fn conclude(_: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
-    let deciding: Vec<&Decided> = decided.iter().filter(|d| d.comparison.deciding).collect();
-    let answer = overall(deciding.iter().map(|d| d.answer()));
-    let with_rate = |d: &&&Decided| {
-        let rate = d.interval().map_or(String::new(), |i| text::plain(i, 3));
-        format!("{} {rate}", text::the(&d.comparison.rival))
-    };
-    let at = |moment: usize| {
-        let those = deciding
-            .iter()
-            .filter(|d| d.comparison.at == moment && d.evidence.is_some());
-        text::list(&those.map(|d| with_rate(&d)).collect::<Vec<_>>())
-    };
-    let which = |wanted: Answer| {
-        let names = |moment: usize| {
-            let those = deciding
-                .iter()
-                .filter(|d| d.answer() == wanted && d.comparison.at == moment);
-            let names: Vec<String> = those.map(|d| text::the(&d.comparison.rival)).collect();
-            (!names.is_empty()).then(|| format!("{} {}", MOMENTS[moment].1, text::list(&names)))
+fn conclude(_: &[&Record], margin: f64, all: &Group) -> Conclusion {
+    let deciding = all.deciding();
+    let answer = deciding.answer();
+    let with_rate = |d: &Decided| format!("{} {}", d.model(), d.plain(3));
+    let flips = deciding.by_answer(["vanishing: ", "not vanishing: ", "undecided: "], |these| {
+        let models = |(_, moment)| {
+            (
+                format!("{moment} "),
+                these.part(moment).list(Decided::model),
+            )
         };
-        [0, 1]
-            .into_iter()
-            .filter_map(names)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let flips: Vec<String> = [
-        ("vanishing", Answer::Supported),
-        ("not vanishing", Answer::Refuted),
-        ("undecided", Answer::Inconclusive),
-    ]
-    .into_iter()
-    .map(|(name, state)| (name, which(state)))
-    .filter(|(_, which)| !which.is_empty())
-    .map(|(name, which)| format!("{name}: {which}"))
-    .collect();
+        text::phrases(MOMENTS.map(models)).join(", ")
+    });
     let flips = flips.join("; ");
-    let rates = format!(
-        " Rates of decay in {UNIT}: untrained, {}; trained, {}.",
-        at(0),
-        at(1)
-    );
     let mut sentence = match answer {
         Answer::Supported => format!(
             "The gradients of all recurrent models fall exponentially with distance, by more than \
@@ -161,36 +106,24 @@ fn conclude(_: &[&Record], margin: f64, decided: &[Decided]) -> Conclusion {
             text::capitalized(&flips)
         ),
         Answer::Inconclusive => {
-            let nearest = closest(deciding.iter().copied()).map_or(String::new(), |d| {
-                format!(
-                    ": the closest call is {}, {}",
-                    with_rate(&&d),
-                    d.comparison.part
-                )
+            let nearest = deciding.closest(|d| {
+                let moment = d.comparison.part;
+                format!(": the closest call is {}, {moment}", with_rate(d))
             });
             format!("The runs cannot tell whether gradients fall by {margin} {UNIT}{nearest}.")
         }
     };
-    if decided.iter().any(|d| d.evidence.is_some()) {
-        sentence.push_str(&rates);
+    if !all.measured().is_empty() {
+        let [untrained, trained] =
+            MOMENTS.map(|(_, moment)| deciding.part(moment).measured().list(with_rate));
+        sentence.push_str(&format!(
+            " Rates of decay in {UNIT}: untrained, {untrained}; trained, {trained}."
+        ));
     }
-    let attention = decided.iter().filter(|d| !d.comparison.deciding);
-    let attention: Vec<String> = attention
-        .filter_map(|d| {
-            Some(format!(
-                "{} {}",
-                d.comparison.part,
-                text::plain(d.interval()?, 3)
-            ))
-        })
-        .collect();
-    if !attention.is_empty() {
-        let (name, rates) = (text::the(ATTENTION), text::list(&attention));
-        sentence.push_str(&format!(" For comparison, {name}: {rates}."));
-    }
-    Conclusion {
-        answer,
-        sentence,
-        flips: (answer == Answer::Conditional).then_some(flips),
-    }
+    let attention = all.filter(|d| !d.comparison.deciding).measured();
+    let attention = attention.list(|d| format!("{} {}", d.comparison.part, d.plain(3)));
+    sentence += &text::unless_empty(attention, |rates| {
+        format!(" For comparison, {}: {rates}.", text::the(ATTENTION))
+    });
+    Conclusion::new(answer, sentence, flips)
 }

@@ -6,9 +6,8 @@
 //! n = 15 for medians and interquartile means, and from n = 60 for means of strongly skewed values
 //! (log-normal, σ = ½): take the median of those.
 //!
-//! Fewer than [`LEAST`] values cannot be resampled honestly: three values have ten distinct
-//! resamples. For those the interval is Student's t around the mean, stretched to hold the
-//! estimate.
+//! Fewer than [`LEAST`] values have too few resamples: three values have ten distinct ones. For
+//! those the interval is Student's t around the mean, widened to hold the estimate.
 
 use super::effect::{normal_cdf, normal_quantile, t_quantile};
 use super::quantile::{interquartile_mean_of_sorted, quantile_of_sorted};
@@ -125,12 +124,8 @@ pub fn difference(
 ) -> Result<Interval, StatsError> {
     check(a, 2)?;
     check(b, 2)?;
-    let evaluate =
-        |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]) - statistic.of(&mut groups[1]);
-    let groups = [a.to_vec(), b.to_vec()];
-    let small = || Ok(Effect::difference(a, b, 0.0)?.interval(level));
-    let n = a.len().min(b.len());
-    around(statistic, &groups, n, &evaluate, small, level, resampling)
+    let small = Effect::difference(a, b, 0.0)?;
+    of_two(statistic, a, b, |a, b| a - b, small, level, resampling)
 }
 
 /// Ratio a / b of a statistic between two independent samples of positive values.
@@ -144,44 +139,28 @@ pub fn ratio(
     check(a, 2)?;
     check(b, 2)?;
     // Refuses what is not positive, and is the interval where there is too little to resample.
-    let small = Effect::ratio(a, b)?.interval(level);
-    let small = || Ok(small);
-    let evaluate =
-        |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]) / statistic.of(&mut groups[1]);
-    let groups = [a.to_vec(), b.to_vec()];
-    let n = a.len().min(b.len());
-    around(statistic, &groups, n, &evaluate, small, level, resampling)
+    let small = Effect::ratio(a, b)?;
+    of_two(statistic, a, b, |a, b| a / b, small, level, resampling)
 }
 
-/// Ratio of medians of pairs (the same seed, repeats taken in turn): whole pairs are resampled, so
-/// that what both share cancels.
-pub fn paired_ratio_of_medians(
+/// What `combine` makes of a statistic of two independent samples.
+fn of_two(
+    statistic: Statistic,
     a: &[f64],
     b: &[f64],
+    combine: fn(f64, f64) -> f64,
+    small: Effect,
     level: f64,
     resampling: Resampling,
 ) -> Result<Interval, StatsError> {
-    let small = Effect::paired_ratio(a, b)?.interval(level);
-    let n = a.len();
-    let estimate = super::median(a) / super::median(b);
-    if n < LEAST {
-        return Ok(stretched(small, estimate));
-    }
-    let mut random = SplitMix64::new(resampling.seed);
-    let (mut left, mut right) = (vec![0.0; n], vec![0.0; n]);
-    let mut replicates: Vec<f64> = (0..resampling.replicates)
-        .map(|_| {
-            for i in 0..n {
-                let pick = random.below(n);
-                left[i] = a[pick];
-                right[i] = b[pick];
-            }
-            Statistic::Median.of(&mut left) / Statistic::Median.of(&mut right)
-        })
-        .collect();
-    replicates.sort_unstable_by(f64::total_cmp);
-    let tail = expanded_tail(level, n, 1);
-    Ok(bounds(&replicates, estimate, tail, 1.0 - tail, level, n))
+    let evaluate = |groups: &mut [Vec<f64>]| {
+        let (a, b) = groups.split_at_mut(1);
+        combine(statistic.of(&mut a[0]), statistic.of(&mut b[0]))
+    };
+    let groups = [a.to_vec(), b.to_vec()];
+    let small = || Ok(small.interval(level));
+    let n = a.len().min(b.len());
+    around(statistic, &groups, n, &evaluate, small, level, resampling)
 }
 
 /// What `evaluate` makes of the groups, with its interval: that of few values, `small`, where the

@@ -2,8 +2,8 @@
 //! correction for several comparisons may choose the level afterwards.
 //!
 //! Everything here is Student's t: on the values for differences, on their logarithms for ratios.
-//! With 2 to 9 seeds or repeats nothing else is honest: resampling three values can only ever
-//! return combinations of those three, and its "95 %" interval covers about three times in four.
+//! With 2 to 9 seeds or repeats resampling does not work: three values give only combinations of
+//! those three, and the "95 %" interval covers the truth about three times in four.
 //!
 //! Sources: Welch 1947 (unequal variances), Satterthwaite 1946 (degrees of freedom).
 
@@ -38,8 +38,8 @@ struct Group {
 }
 
 impl Group {
-    /// `resolution` is the least standard deviation believed: values that agree to the last digit
-    /// do not prove that the next one will.
+    /// `resolution` is the least standard deviation assumed: that a few values agree to the last
+    /// digit does not prove that the next one will.
     fn new(sample: &[f64], resolution: f64) -> Result<Self, StatsError> {
         check(sample, 2)?;
         let n = sample.len();
@@ -67,15 +67,8 @@ fn combine(groups: &[(f64, Group)]) -> Effect {
     } else {
         least
     };
-    Effect {
-        center,
-        error: error2.sqrt(),
-        freedom,
-        logarithmic: false,
-        range: (f64::MIN, f64::MAX),
-        n: groups.iter().map(|(_, g)| g.n).min().unwrap_or(0),
-        exact: false,
-    }
+    let n = groups.iter().map(|(_, g)| g.n).min().unwrap_or(0);
+    Effect::sampled(center, error2.sqrt(), freedom, n)
 }
 
 fn logarithms(sample: &[f64]) -> Result<Vec<f64>, StatsError> {
@@ -94,27 +87,28 @@ impl Effect {
     pub fn exact(estimate: f64, (low, high): (f64, f64), n: usize) -> Result<Self, StatsError> {
         check(&[estimate, low, high], 1)?;
         Ok(Self {
-            center: estimate,
-            error: 0.0,
-            freedom: 1.0,
-            logarithmic: false,
             range: (low.min(estimate), high.max(estimate)),
-            n,
             exact: true,
+            ..Self::sampled(estimate, 0.0, 1.0, n)
         })
     }
 
-    /// A least-squares slope with its standard error, from `n` points.
-    pub(super) fn slope(center: f64, error: f64, n: usize) -> Self {
+    /// An estimate with an error, of a quantity that may have any value.
+    fn sampled(center: f64, error: f64, freedom: f64, n: usize) -> Self {
         Self {
             center,
             error,
-            freedom: (n - 2) as f64,
+            freedom,
             logarithmic: false,
             range: (f64::MIN, f64::MAX),
             n,
             exact: false,
         }
+    }
+
+    /// A least-squares slope with its standard error, from `n` points.
+    pub(super) fn slope(center: f64, error: f64, n: usize) -> Self {
+        Self::sampled(center, error, (n - 2) as f64, n)
     }
 
     /// Whether it has no sampling error, so that there is nothing to test.

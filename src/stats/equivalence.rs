@@ -1,5 +1,5 @@
-//! Equivalence by two one-sided tests (Schuirmann 1987): that an interval covers zero does not say
-//! that there is no difference; that it lies inside a band fixed beforehand does.
+//! Equivalence by two one-sided tests (Schuirmann 1987). An interval that covers zero does not show
+//! that there is no difference; one that lies inside a band fixed beforehand does.
 
 use super::Effect;
 

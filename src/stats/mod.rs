@@ -10,7 +10,7 @@
 //! | median of 10 or more | percentile bootstrap | [`bootstrap`] |
 //! | difference of two small groups of seeds | Welch's t, stratified where there are strata | [`effect`] |
 //! | ratio of timings taken in turn | t on the logarithms of the paired ratios | [`effect`] |
-//! | solved or not | Wilson, Newcombe | [`proportion`] |
+//! | solved or not | Wilson | [`proportion`] |
 //! | several comparisons at once | Holm | [`holm`] |
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ pub mod slope;
 
 pub use bootstrap::{iqm_interval, mean_interval, median_interval};
 pub use effect::Effect;
-pub use proportion::{newcombe, wilson};
+pub use proportion::wilson;
 pub use quantile::{interquartile_mean, mean, median, quantile, standard_deviation};
 pub use slope::{line_slope, log_log_slope};
 

@@ -1,5 +1,5 @@
 //! Exact and sampled permutation tests: p-values without any assumption on the distribution. With
-//! few observations they cannot be small (3 against 3: at least 0.1), which is the honest answer.
+//! few observations they cannot be small: of 3 against 3 at least 0.1.
 
 use super::random::SplitMix64;
 use super::{StatsError, check, mean};

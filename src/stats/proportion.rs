@@ -1,9 +1,9 @@
-//! Intervals for proportions: solve rates and their differences.
+//! Intervals for proportions, such as solve rates.
 
 use super::{Interval, effect::normal_quantile};
 
 /// Wilson's score interval (Wilson 1927) of `successes` in `n` trials; no trials give the whole
-/// range 0…1 around ½, which is what nothing says.
+/// range 0…1 around ½, since any rate is possible then.
 ///
 /// # Panics
 /// If there are more successes than trials.
@@ -41,23 +41,6 @@ pub fn wilson(successes: usize, n: usize, level: f64) -> Interval {
     }
 }
 
-/// Newcombe's interval (1998, method 10) of the difference of two independent proportions,
-/// `a` − `b`, each given as (successes, trials): Wilson's bounds combined by squares.
-pub fn newcombe(a: (usize, usize), b: (usize, usize), level: f64) -> Interval {
-    let (first, second) = (wilson(a.0, a.1, level), wilson(b.0, b.1, level));
-    let difference = first.estimate - second.estimate;
-    let square = |value: f64| value * value;
-    let down = (square(first.estimate - first.low) + square(second.high - second.estimate)).sqrt();
-    let up = (square(first.high - first.estimate) + square(second.estimate - second.low)).sqrt();
-    Interval {
-        low: (difference - down).max(-1.0),
-        estimate: difference,
-        high: (difference + up).min(1.0),
-        level,
-        n: a.1.min(b.1),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,19 +57,6 @@ mod tests {
         close(wilson(15, 148, 0.95), 0.0624, 0.1605);
         close(wilson(0, 20, 0.95), 0.0, 0.1611);
         close(wilson(1, 29, 0.95), 0.0061, 0.1718);
-    }
-
-    #[test]
-    fn newcombe_gives_the_published_differences() {
-        // Newcombe 1998b (Statistics in Medicine 17:873), table II, method 10, rows (a) to (h).
-        close(newcombe((56, 70), (48, 80), 0.95), 0.0524, 0.3339);
-        close(newcombe((9, 10), (3, 10), 0.95), 0.1705, 0.8090);
-        close(newcombe((6, 7), (2, 7), 0.95), 0.0582, 0.8062);
-        close(newcombe((5, 56), (0, 29), 0.95), -0.0381, 0.1926);
-        close(newcombe((0, 10), (0, 20), 0.95), -0.1611, 0.2775);
-        close(newcombe((0, 10), (0, 10), 0.95), -0.2775, 0.2775);
-        close(newcombe((10, 10), (0, 20), 0.95), 0.6791, 1.0);
-        close(newcombe((10, 10), (0, 10), 0.95), 0.6075, 1.0);
     }
 
     #[test]

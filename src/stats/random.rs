@@ -25,7 +25,7 @@ impl SplitMix64 {
         z ^ (z >> 31)
     }
 
-    /// A uniform index below `n` (Lemire's multiplication; its bias of at most n/2⁶⁴ is nothing).
+    /// A uniform index below `n` (Lemire's multiplication; its bias is at most n/2⁶⁴).
     pub fn below(&mut self, n: usize) -> usize {
         ((u128::from(self.next_u64()) * n as u128) >> 64) as usize
     }

@@ -1,7 +1,8 @@
 //! Trained outcomes by point of the sweep, size and series.
 
-use crate::claims::comparison::{ATTENTION, RECURRENT};
-use crate::claims::select::{by_run, distinct, runs_with};
+use crate::claims::comparison::ATTENTION;
+use crate::claims::place::Series;
+use crate::claims::select::{by_run, column, distinct, floor, only, solved, tested};
 use crate::record::Record;
 use crate::stats::mean;
 
@@ -23,53 +24,7 @@ pub(in crate::claims) struct Question {
     pub positions: &'static str,
 }
 
-/// A model with its variant.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Series {
-    pub model: String,
-    pub positions: Option<String>,
-    pub gates: Option<String>,
-}
-
-impl Series {
-    pub fn of(record: &Record) -> Self {
-        let attends = record.model == ATTENTION;
-        Self {
-            model: record.model.clone(),
-            positions: record
-                .option("positions")
-                .map(str::to_owned)
-                .filter(|_| attends),
-            gates: record
-                .option("gates")
-                .map(str::to_owned)
-                .filter(|_| !attends),
-        }
-    }
-
-    /// Whether the record is of this series; the same as comparing with [`Series::of`].
-    fn has(&self, record: &Record) -> bool {
-        let attends = record.model == ATTENTION;
-        let (positions, gates) = match attends {
-            true => (record.option("positions").map(str::to_owned), None),
-            false => (None, record.option("gates").map(str::to_owned)),
-        };
-        self.model == record.model && self.positions == positions && self.gates == gates
-    }
-
-    pub fn is_recurrent(&self) -> bool {
-        RECURRENT.contains(&self.model.as_str())
-    }
-
-    pub fn label(&self) -> String {
-        match (&self.positions, self.gates.as_deref()) {
-            (Some(positions), _) if positions == "none" => format!("{} (no positions)", self.model),
-            (Some(positions), _) => format!("{} ({positions})", self.model),
-            (_, Some("chrono")) => format!("{} (chrono)", self.model),
-            _ => self.model.clone(),
-        }
-    }
-}
+const OUTCOME: &str = "test_accuracy";
 
 /// Everything measured, by point, size and series.
 pub(super) struct Table<'a> {
@@ -84,39 +39,27 @@ pub(super) struct Table<'a> {
 impl<'a> Table<'a> {
     pub fn new(records: &[&'a Record], question: &'a Question) -> Self {
         // Training curves are most of the records; without them the many scans below are short.
-        // Learning-rate trials have no test results and no say in who is best.
-        let used = [
-            "test_accuracy",
-            "validation_accuracy",
-            "solved",
-            "floor_accuracy",
-        ];
-        let tested = runs_with(records, "test_accuracy");
-        let relevant = records.iter().filter(|r| used.contains(&r.metric.as_str()));
-        let records = relevant.filter(|r| tested.contains(r.run.as_str()));
-        let records: Vec<&Record> = records.copied().collect();
-        let outcome = |r: &&&Record| r.metric == "test_accuracy";
-        let outcomes: Vec<&Record> = records.iter().filter(outcome).copied().collect();
+        let used = [OUTCOME, "validation_accuracy", "solved", "floor_accuracy"];
+        let mut records = tested(records, OUTCOME);
+        records.retain(|r| used.contains(&r.metric.as_str()));
         // The width of the transformer names a size; models of equal parameters have other widths.
-        let widths = distinct(&outcomes, |r| (r.model == ATTENTION).then_some(r.width)?);
+        let of_attention = |r: &Record| r.model == ATTENTION && r.metric == OUTCOME;
+        let widths = distinct(&records, |r| r.width.filter(|_| of_attention(r)));
         let sizes = widths.iter().map(|&width| {
-            let here = outcomes
-                .iter()
-                .filter(|r| r.model == ATTENTION && r.width == Some(width));
-            let parameters = here.filter_map(|r| r.parameters).min().unwrap_or(0);
-            let name = if widths.len() > 1 {
-                format!(", width {width}")
-            } else {
-                String::new()
+            let here = only(&records, |r| of_attention(r) && r.width == Some(width));
+            let parameters = here.iter().filter_map(|r| r.parameters).min();
+            let name = match widths.len() {
+                1 => String::new(),
+                _ => format!(", width {width}"),
             };
-            (parameters, name)
+            (parameters.unwrap_or(0), name)
         });
         let mut sizes: Vec<(usize, String)> = sizes.collect();
         if sizes.is_empty() {
             sizes.push((0, String::new()));
         }
         Self {
-            sweep: distinct(&outcomes, question.column),
+            sweep: column(&records, OUTCOME, question.column),
             sizes,
             records,
             question,
@@ -148,22 +91,17 @@ impl<'a> Table<'a> {
     }
 
     pub fn accuracy(&self, series: &Series, at: usize, size: usize) -> Vec<f64> {
-        self.values("test_accuracy", series, at, size)
+        self.values(OUTCOME, series, at, size)
     }
 
     pub fn series(&self) -> Vec<Series> {
-        distinct(&self.records, |r| {
-            (r.metric == "test_accuracy").then(|| Series::of(r))
-        })
+        column(&self.records, OUTCOME, |r| Some(Series::of(r)))
     }
 
     /// Transformer variants, the deciding one first.
     pub fn attention(&self) -> Vec<Series> {
-        let mut found: Vec<Series> = self
-            .series()
-            .into_iter()
-            .filter(|s| s.model == ATTENTION)
-            .collect();
+        let mut found = self.series();
+        found.retain(|s| s.model == ATTENTION);
         found.sort_by_key(|s| s.positions.as_deref() != Some(self.question.positions));
         found
     }
@@ -171,45 +109,27 @@ impl<'a> Table<'a> {
     /// The recurrent series with the best validation accuracy among those that pass and have two
     /// results; where validation was not recorded, by test accuracy.
     pub fn best(&self, at: usize, size: usize, pass: impl Fn(&Series) -> bool) -> Option<Series> {
-        let merit = |s: &Series| {
-            let validation = self.values("validation_accuracy", s, at, size);
-            let known = if validation.is_empty() {
-                self.accuracy(s, at, size)
-            } else {
-                validation
-            };
-            mean(&known)
+        let merit = |s: &Series| match self.values("validation_accuracy", s, at, size) {
+            none if none.is_empty() => mean(&self.accuracy(s, at, size)),
+            validation => mean(&validation),
         };
-        let candidates = self
-            .series()
-            .into_iter()
-            .filter(|s| s.is_recurrent() && pass(s));
-        let tested = candidates.filter(|s| self.accuracy(s, at, size).len() > 1);
-        tested.max_by(|a, b| merit(a).total_cmp(&merit(b)))
+        let mut candidates = self.series();
+        candidates.retain(|s| s.is_recurrent() && pass(s) && self.accuracy(s, at, size).len() > 1);
+        let candidates = candidates.into_iter();
+        candidates.max_by(|a, b| merit(a).total_cmp(&merit(b)))
     }
 
     /// How many of a series' runs at the long points solve the task, and how many there are.
     pub fn solved(&self, series: &Series) -> (usize, usize) {
-        let long = self.long();
-        let runs = by_run(&self.records, "solved", |r| {
-            series.has(r) && (self.question.column)(r).is_some_and(|at| long.contains(&at))
-        });
-        (runs.iter().filter(|v| **v > 0.5).count(), runs.len())
+        let at_long = |at| self.long().contains(&at);
+        solved(&self.records, |r| {
+            series.has(r) && (self.question.column)(r).is_some_and(at_long)
+        })
     }
 
-    fn floor(&self, at: usize) -> Option<f64> {
-        let floors = by_run(&self.records, "floor_accuracy", |r| {
-            (self.question.column)(r) == Some(at)
-        });
-        (!floors.is_empty()).then(|| mean(&floors))
-    }
-
-    /// Whether both lie within the margin of guessing.
-    pub fn neither_learnt(&self, a: &[f64], b: &[f64], at: usize, margin: f64) -> bool {
-        let Some(floor) = self.floor(at) else {
-            return false;
-        };
-        mean(a).max(mean(b)) < floor + margin
+    /// Accuracy of guessing at a point.
+    pub fn floor(&self, at: usize) -> Option<f64> {
+        floor(&self.records, |r| (self.question.column)(r) == Some(at))
     }
 
     /// Every (point, size) among `points`.

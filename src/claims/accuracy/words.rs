@@ -1,108 +1,90 @@
 //! The parts of a sentence on accuracy.
 
 use super::named;
-use super::table::{Series, Table};
-use crate::claims::comparison::Decided;
+use super::table::Table;
+use crate::claims::group::Group;
+use crate::claims::place::Series;
 use crate::claims::{Answer, text};
 
 /// `ahead at delays of 100 to 200, not ahead at a delay of 50`; sizes apart where they differ.
-pub(super) fn by_point(table: &Table, points: &[&Decided]) -> String {
-    let by_size: Vec<String> = table
-        .sizes
-        .iter()
-        .map(|size| of_size(table, points, &size.1))
-        .collect();
+pub(super) fn by_point(table: &Table, points: &Group) -> String {
+    let sizes = 0..table.sizes.len();
+    let by_size = sizes.map(|size| of_size(table, &points.filter(|d| d.place().size == size)));
+    let by_size: Vec<String> = by_size.collect();
     if by_size.iter().all(|words| *words == by_size[0]) {
         return by_size[0].clone();
     }
     let named = table.sizes.iter().zip(by_size);
-    let named = named.map(|(size, words)| format!("{} {words}", size.1.trim_start_matches(", ")));
-    text::semicolons(&named.collect::<Vec<_>>())
+    text::semicolons(
+        named.map(|(size, words)| format!("{} {words}", size.1.trim_start_matches(", "))),
+    )
 }
 
-fn of_size(table: &Table, points: &[&Decided], size: &str) -> String {
-    let state = |at: usize| {
-        let mut here = points.iter();
-        let here = here.find(|d| d.comparison.at == at && d.comparison.label.ends_with(size));
-        match here.map(|d| (d.answer(), d.comparison.void)) {
-            None => "unmeasured",
-            Some((_, Some(_))) => "neither side learns the task",
-            Some((Answer::Supported, _)) => "ahead",
-            Some((Answer::Refuted, _)) => "not ahead",
-            Some(_) => "undecided",
-        }
-    };
+fn of_size(table: &Table, points: &Group) -> String {
+    let learnt = points.filter(|d| !d.comparison.unlearnt);
+    let with = |answer| learnt.with(answer).sweep();
+    let measured = points.sweep();
+    let unmeasured = table.sweep.iter().filter(|at| !measured.contains(at));
     let states = [
-        "ahead",
-        "not ahead",
-        "neither side learns the task",
-        "undecided",
-        "unmeasured",
+        ("ahead", with(Answer::Supported)),
+        ("not ahead", with(Answer::Refuted)),
+        (
+            "neither side learns the task",
+            points.filter(|d| d.comparison.unlearnt).sweep(),
+        ),
+        ("undecided", with(Answer::Inconclusive)),
+        ("unmeasured", unmeasured.copied().collect()),
     ];
-    let phrases = states.iter().filter_map(|name| {
-        let places = table.sweep.iter().copied().filter(|at| state(*at) == *name);
-        let words = match places.collect::<Vec<_>>().as_slice() {
-            [] => return None,
-            [one] => named(table.question.point, *one),
-            many => table
-                .question
-                .points
-                .replace("{}", &text::ranges(many, &table.sweep)),
+    let question = table.question;
+    let phrases = states.map(|(name, places)| {
+        let words = match places.as_slice() {
+            [] => String::new(),
+            [one] => named(question.point, one),
+            many => named(question.points, text::ranges(many, &table.sweep)),
         };
-        Some(format!("{name} at {words}"))
+        (format!("{name} at "), words)
     });
-    phrases.collect::<Vec<_>>().join(", ")
+    text::phrases(phrases).join(", ")
 }
 
 /// What holds at the short points, where it differs from the long ones.
-pub(super) fn at_short<'a>(table: &Table, points: impl Iterator<Item = &'a Decided>) -> String {
-    let shown = points.filter_map(|d| {
-        let lead = text::plain(d.interval()?, 2);
-        let size = table
-            .sizes
-            .iter()
-            .find(|size| d.comparison.label.ends_with(&size.1))?;
-        Some(format!(
-            "{lead} at {}{}",
-            named(table.question.point, d.comparison.at),
-            size.1
-        ))
-    });
-    let shown: Vec<String> = shown.collect();
-    match shown.len() {
-        1..=4 => format!(" Below that the difference is {}.", text::list(&shown)),
-        _ => String::new(),
+pub(super) fn at_short(table: &Table, short: &Group) -> String {
+    let short = short.measured();
+    if short.len() > 4 {
+        return String::new();
     }
+    let shown = short.list(|d| {
+        let (place, lead) = (d.place(), d.plain(2));
+        let point = named(table.question.point, place.at());
+        format!("{lead} at {point}{}", table.sizes[place.size].1)
+    });
+    text::unless_empty(shown, |shown| {
+        format!(" Below that the difference is {shown}.")
+    })
 }
 
 /// How often the task is solved at the long points, with Wilson's interval: the transformer, and
 /// the recurrent model that solves it most often.
 pub(super) fn solve_rates(table: &Table) -> String {
-    let Some(attention) = table.attention().into_iter().next() else {
-        return String::new();
-    };
     let recurrent = table.series().into_iter().filter(Series::is_recurrent);
-    let rated = recurrent
-        .map(|s| (table.solved(&s), s))
-        .filter(|((_, n), _)| *n > 0);
+    let rated = recurrent.map(|s| (table.solved(&s), s));
+    let rated = rated.filter(|((_, n), _)| *n > 0);
     let share = |(solved, n): (usize, usize)| solved as f64 / n as f64;
     let best = rated.max_by(|a, b| share(a.0).total_cmp(&share(b.0)));
-    let (own, Some((other, series))) = (table.solved(&attention), best) else {
+    let attention = table.attention().first().map(|s| table.solved(s));
+    let (Some((own, runs @ 1..)), Some(((solved, n), series))) = (attention, best) else {
         return String::new();
     };
-    if own.1 == 0 {
-        return String::new();
-    }
-    let recurrent = match other.0 {
-        0 => format!("each recurrent model in {}", text::solved(0, other.1)),
-        some => format!(
-            "the best recurrent model, {}, in {}",
-            text::the(&series.label()),
-            text::solved(some, other.1)
-        ),
+    let rate = text::solved(solved, n);
+    let recurrent = match solved {
+        0 => format!("each recurrent model in {rate}"),
+        _ => {
+            let name = text::the(&series.label());
+            format!("the best recurrent model, {name}, in {rate}")
+        }
     };
     format!(
         " At the hard end of the sweep the transformer solves the task in {}, {recurrent}.",
-        text::solved(own.0, own.1)
+        text::solved(own, runs)
     )
 }

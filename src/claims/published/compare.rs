@@ -29,35 +29,28 @@ fn compare_row(row: &ExpectedRow, records: &[Record], now: &Circumstances) -> Co
         .iter()
         .filter(|r| r.experiment == row.experiment && r.profile == now.profile)
         .collect();
-    let values = match not_run(row, now) {
-        Some(reason) => Err(reason),
-        None => match select::values(row, &mine) {
-            values if values.is_empty() => Err(format!(
+    let why_not = not_run(row, now);
+    let values = match why_not {
+        Some(_) => Vec::new(),
+        None => select::values(row, &mine),
+    };
+    let ours = (!values.is_empty()).then(|| point(row.statistic, &values));
+    let outcome = match ours.map(|ours| row.tolerance.accepts(ours, row.value)) {
+        None => Outcome::NotRun,
+        Some(true) => Outcome::Agrees,
+        Some(false) => Outcome::Differs,
+    };
+    let (mut reason, mut finding) = (String::new(), String::new());
+    match outcome {
+        Outcome::Agrees => {}
+        Outcome::Differs => finding.clone_from(&row.finding),
+        Outcome::NotRun => {
+            reason = why_not.unwrap_or(format!(
                 "no finished run of {} has what it compares; the table of runs says how they ended",
                 row.experiment
-            )),
-            values => Ok(values),
-        },
-    };
-    let (ours, interval, n, reason) = match values {
-        Ok(values) => (
-            Some(point(row.statistic, &values)),
-            interval(row.statistic, &values),
-            values.len(),
-            String::new(),
-        ),
-        // In one line: a message of the network may have several.
-        Err(reason) => {
-            let words: Vec<&str> = reason.split_whitespace().collect();
-            (None, None, 0, words.join(" "))
+            ));
         }
-    };
-    let outcome = match ours {
-        None => Outcome::NotRun,
-        Some(ours) if row.tolerance.accepts(ours, row.value) => Outcome::Agrees,
-        Some(_) => Outcome::Differs,
-    };
-    let differs = outcome == Outcome::Differs;
+    }
     Compared {
         id: row.id.clone(),
         source: row.source.clone(),
@@ -70,15 +63,12 @@ fn compare_row(row: &ExpectedRow, records: &[Record], now: &Circumstances) -> Co
         experiment: row.experiment.clone(),
         statistic: row.statistic,
         ours,
-        interval,
-        n,
+        interval: interval(row.statistic, &values),
+        n: values.len(),
         outcome,
-        reason,
-        finding: if differs {
-            row.finding.clone()
-        } else {
-            String::new()
-        },
+        // In one line: a message of the network may have several.
+        reason: reason.split_whitespace().collect::<Vec<_>>().join(" "),
+        finding,
     }
 }
 

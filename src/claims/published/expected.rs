@@ -148,11 +148,18 @@ fn row_span(text: &str, id: &str) -> Option<Range<usize>> {
     Some(at..at)
 }
 
+/// Key, what is wrong with it and what to do.
 type Fault = (String, String, String);
 
+fn fault(
+    key: impl Into<String>,
+    problem: impl Into<String>,
+    remedy: impl Into<String>,
+) -> Result<(), Fault> {
+    Err((key.into(), problem.into(), remedy.into()))
+}
+
 fn check(before: &[ExpectedRow], row: &ExpectedRow) -> Result<(), Fault> {
-    let fault =
-        |key: &str, problem: String, remedy: &str| Err((key.into(), problem, remedy.into()));
     if row.id.is_empty() || before.iter().any(|other| other.id == row.id) {
         let problem = format!("= {:?} is empty or taken", row.id);
         return fault("id", problem, "give each row a name of its own");
@@ -164,70 +171,66 @@ fn check(before: &[ExpectedRow], row: &ExpectedRow) -> Result<(), Fault> {
         ("why", &row.why),
     ] {
         if text.trim().is_empty() {
-            return fault(key, "is empty".into(), "say it in words");
+            return fault(key, "is empty", "say it in words");
         }
     }
     if row.profiles.is_empty() {
-        return fault(
-            "profiles",
-            "is empty".into(),
-            "name the profiles it runs in, such as [\"quick\", \"full\"]",
-        );
+        let remedy = "name the profiles it runs in, such as [\"quick\", \"full\"]";
+        return fault("profiles", "is empty", remedy);
     }
-    if matches!(row.tolerance, Tolerance::Within(_)) && row.value.is_none() {
-        return fault(
-            "value",
-            "is missing".into(),
-            "tolerance.within compares with it; give the published number",
-        );
+    let tolerance = row.tolerance.number();
+    let within = matches!(row.tolerance, Tolerance::Within(_));
+    if within && row.value.is_none() {
+        let remedy = "tolerance.within compares with it; give the published number";
+        return fault("value", "is missing", remedy);
     }
-    let numbers = [
-        ("tolerance", Some(row.tolerance.number())),
+    for (key, number) in [
+        ("tolerance", Some(tolerance)),
         ("value", row.value),
         ("scale", row.scale),
-    ];
-    for (key, number) in numbers {
+    ] {
         if let Some(number) = number.filter(|n| !n.is_finite()) {
             return fault(key, format!("= {number}"), "give a finite number");
         }
     }
-    if matches!(row.tolerance, Tolerance::Within(off) if off <= 0.0) {
-        return fault(
-            "tolerance.within",
-            format!("= {}", row.tolerance.number()),
-            "give a number above 0",
-        );
+    if within && tolerance <= 0.0 {
+        let problem = format!("= {tolerance}");
+        return fault("tolerance.within", problem, "give a number above 0");
     }
-    let columns = Record::columns();
     let selections = [
-        ("select", Some(&row.select)),
-        ("average_with", row.average_with.as_ref()),
-        ("minus", row.minus.as_ref()),
-        ("over", row.over.as_ref()),
-        ("growth_from", row.growth_from.as_ref()),
+        ("average_with", &row.average_with),
+        ("minus", &row.minus),
+        ("over", &row.over),
+        ("growth_from", &row.growth_from),
     ];
+    check_columns("select", &row.select)?;
+    if row.select.metric().is_none() {
+        let remedy = "name the metric whose values are compared";
+        return fault("select.metric", "is missing", remedy);
+    }
     for (name, selection) in selections {
-        let Some(selection) = selection else { continue };
-        if let Some(column) = selection
-            .columns()
-            .find(|c| !columns.iter().any(|k| k == c))
-        {
-            let remedy = format!("columns of a record: {}", columns.join(", "));
-            return fault(&format!("{name}.{column}"), "is no column".into(), &remedy);
-        }
-        match selection.metric() {
-            Some(metric) if metrics::find(metric).is_none() => {
-                let known: Vec<_> = metrics::METRICS.iter().map(|m| m.name).collect();
-                let remedy = format!("metrics: {}", known.join(", "));
-                let key = format!("{name}.metric");
-                return fault(&key, format!("= {metric:?} is not recorded"), &remedy);
-            }
-            None if name == "select" => {
-                let remedy = "name the metric whose values are compared";
-                return fault("select.metric", "is missing".into(), remedy);
-            }
-            _ => {}
+        if let Some(selection) = selection {
+            check_columns(name, selection)?;
         }
     }
     Ok(())
+}
+
+/// Whether the columns of a selection and its metric, if it names one, exist.
+fn check_columns(name: &str, selection: &Selection) -> Result<(), Fault> {
+    let columns = Record::columns();
+    let is_known = |column: &&str| columns.iter().any(|known| known == column);
+    if let Some(column) = selection.columns().find(|column| !is_known(column)) {
+        let remedy = format!("columns of a record: {}", columns.join(", "));
+        return fault(format!("{name}.{column}"), "is no column", remedy);
+    }
+    match selection.metric() {
+        Some(metric) if metrics::find(metric).is_none() => {
+            let known: Vec<_> = metrics::METRICS.iter().map(|m| m.name).collect();
+            let remedy = format!("metrics: {}", known.join(", "));
+            let problem = format!("= {metric:?} is not recorded");
+            fault(format!("{name}.metric"), problem, remedy)
+        }
+        _ => Ok(()),
+    }
 }

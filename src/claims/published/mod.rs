@@ -97,19 +97,15 @@ impl Compared {
                 _ => format!("{v:.4}"),
             }
         };
+        let is_best = matches!(self.statistic, Statistic::Lowest | Statistic::Highest);
+        let best = if is_best { "best " } else { "" };
         let interval = self.interval.map(|i| {
             let bounds = format!("[{}, {}]", digits(i.low), digits(i.high));
-            match self.statistic {
-                Statistic::Mean | Statistic::Median => bounds,
-                Statistic::Lowest | Statistic::Highest => {
-                    format!("(mean {} {bounds})", digits(i.estimate))
-                }
+            match is_best {
+                true => format!("(mean {} {bounds})", digits(i.estimate)),
+                false => bounds,
             }
         });
-        let best = match self.statistic {
-            Statistic::Mean | Statistic::Median => "",
-            Statistic::Lowest | Statistic::Highest => "best ",
-        };
         format!("{best}{} {}", digits(ours), interval.unwrap_or_default())
             .trim_end()
             .to_owned()

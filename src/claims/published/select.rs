@@ -1,6 +1,7 @@
 //! Which records a row means, and the value of each run.
 
 use super::ExpectedRow;
+use crate::claims::select::last_by;
 use crate::record::ColumnValue;
 use crate::record::Record;
 use serde::Deserialize;
@@ -42,23 +43,11 @@ impl Selection {
     /// Value by seed and repeat, and run where `apart`: of a curve the last point, nothing that is
     /// not finite.
     fn values(&self, records: &[&Record], apart: bool) -> ByRun {
-        let mut last: BTreeMap<Key, (f64, f64)> = BTreeMap::new();
-        for record in records.iter().filter(|r| self.matches(r, &[])) {
-            let Some(value) = record.value.filter(|v| v.is_finite()) else {
-                continue;
-            };
-            let x = record.x.unwrap_or(0.0);
-            let run = apart.then(|| record.run.clone());
-            let entry = last
-                .entry((run, record.seed, record.repeat))
-                .or_insert((x, value));
-            if x >= entry.0 {
-                *entry = (x, value);
-            }
-        }
-        last.into_iter()
-            .map(|(key, (_, value))| (key, value))
-            .collect()
+        let these = records.iter().filter(|r| self.matches(r, &[]));
+        last_by(these.copied(), |r| {
+            let run = apart.then(|| r.run.clone());
+            (run, r.seed, r.repeat)
+        })
     }
 }
 

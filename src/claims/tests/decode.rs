@@ -30,7 +30,7 @@ fn records(noise: f64, time: f64, state: f64) -> Vec<Record> {
 }
 
 #[test]
-fn supported() {
+fn a_cost_that_grows_with_the_context_supports() {
     let verdict = judged("decode-cost", &records(0.02, 0.6, 1.0), 0.1);
     assert_eq!(verdict.answer, Answer::Supported);
     assert_eq!(verdict.evidence.len(), 10);
@@ -44,13 +44,13 @@ fn supported() {
 }
 
 #[test]
-fn refuted() {
+fn costs_that_do_not_grow_refute() {
     let verdict = judged("decode-cost", &records(0.02, 0.0, 0.0), 0.1);
     assert_eq!(verdict.answer, Answer::Refuted);
 }
 
 #[test]
-fn conditional_in_state_and_not_in_time() {
+fn growth_in_state_and_not_in_time_is_a_condition() {
     let verdict = judged("decode-cost", &records(0.02, 0.0, 1.0), 0.1);
     assert_eq!(verdict.answer, Answer::Conditional);
     assert_eq!(
@@ -60,7 +60,7 @@ fn conditional_in_state_and_not_in_time() {
 }
 
 #[test]
-fn inconclusive_where_noise_hides_the_slope() {
+fn noise_that_hides_the_slope_decides_nothing() {
     let mut noisy = records(0.3, 0.1, 1.0);
     noisy.retain(|r| r.metric != "state_bytes");
     let verdict = judged("decode-cost", &noisy, 0.1);

@@ -8,7 +8,7 @@ use crate::record::Record;
 const DELAYS: [usize; 4] = [20, 50, 100, 200];
 
 #[test]
-fn distance_copy_supported_with_ties_at_short_delays() {
+fn a_lead_at_long_delays_supports_distance_copy_whatever_short_ones_say() {
     let accuracy = |run: &Trained| match (run.model, run.positions, run.gates) {
         ("transformer", Some("rotary"), _) => 1.0,
         ("transformer", _, _) => 0.6,
@@ -42,7 +42,7 @@ fn distance_copy_supported_with_ties_at_short_delays() {
 }
 
 #[test]
-fn distance_copy_refuted() {
+fn equal_accuracies_refute_distance_copy() {
     let verdict = judged(
         "distance-copy",
         &trained("distance-copy", &DELAYS, &[64], 3, 0.003, |_| 0.9),
@@ -57,7 +57,7 @@ fn distance_copy_refuted() {
 }
 
 #[test]
-fn distance_copy_conditional_beyond_a_delay() {
+fn a_lead_beyond_one_delay_is_a_condition_of_distance_copy() {
     let accuracy = |run: &Trained| match run.model {
         "transformer" => 1.0,
         _ if run.at <= 100 => 1.0,

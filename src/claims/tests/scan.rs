@@ -28,7 +28,7 @@ fn records(noise: f64, own_loop: f64, scan: impl Fn(&str, usize) -> f64) -> Vec<
 }
 
 #[test]
-fn supported() {
+fn a_scan_ahead_of_both_rivals_everywhere_supports() {
     let verdict = judged("scan", &records(0.01, 1.5, |_, _| 3.0), 1.1);
     assert_eq!(verdict.answer, Answer::Supported);
     // Two cells, two rivals, two modes, three lengths; two loops at the longest.
@@ -50,7 +50,7 @@ fn supported() {
 }
 
 #[test]
-fn refuted() {
+fn a_scan_ahead_of_neither_rival_refutes() {
     let verdict = judged("scan", &records(0.01, 1.2, |_, _| 0.8), 1.1);
     assert_eq!(verdict.answer, Answer::Refuted);
     assert!(verdict.sentence.starts_with(
@@ -60,7 +60,7 @@ fn refuted() {
 }
 
 #[test]
-fn conditional_says_against_whom_and_where() {
+fn a_condition_says_against_whom_and_where() {
     let scan = |task: &str, length: usize| match (task, length) {
         ("forward", 4096) => 4.0,
         _ => 1.8,
@@ -86,7 +86,7 @@ fn conditional_says_against_whom_and_where() {
 }
 
 #[test]
-fn inconclusive_names_the_repeats_it_takes() {
+fn an_open_verdict_names_the_repeats_it_takes() {
     let verdict = judged("scan", &records(0.15, 1.0, |_, _| 1.13), 1.1);
     assert_eq!(verdict.answer, Answer::Inconclusive);
     assert!(verdict.more_seeds.unwrap() > 2);

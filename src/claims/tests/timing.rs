@@ -23,7 +23,7 @@ pub(super) fn speed(
 }
 
 #[test]
-fn speed_long_supported() {
+fn a_lead_at_every_length_supports_speed_long() {
     let records = timed(
         "speed-long",
         &MODES,
@@ -47,7 +47,7 @@ fn speed_long_supported() {
 }
 
 #[test]
-fn speed_long_refuted() {
+fn no_lead_at_any_length_refutes_speed_long() {
     let records = timed(
         "speed-long",
         &MODES,
