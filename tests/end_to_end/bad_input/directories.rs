@@ -1,6 +1,7 @@
 //! Output directories: of another run, not writable, full, in use, or not results at all.
 
-use crate::common::*;
+use crate::common::{file, path, place, text};
+use crate::program::{TINY, copy_of_checkpoint, fails, refuses, seqduel, words};
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};

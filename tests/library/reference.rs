@@ -1,12 +1,10 @@
-//! Every model against an independent reference in f64: logits, loss, and the gradient of every
-//! parameter against central differences of the reference's loss.
+//! Every model against the independent [`crate::formulas`] in f64: logits, loss, and the gradient of
+//! every parameter against central differences of the formulas' loss.
 
-#[path = "common/formulas.rs"]
-mod formulas;
-
-use formulas::Formulas;
+use crate::formulas::{Formulas, WITHOUT, WRITTEN};
+use crate::options::every;
 use kernels::{Activation, Slot, Tape};
-use seqduel::models::{self, Model, ModelConfig, Shape};
+use seqduel::models::{self, MODELS, Model, ModelConfig, Positions, Shape};
 
 const VOCAB: usize = 7;
 /// Largest difference of a logit, as a share of the largest logit: f32 keeps 6e-8 of each of the
@@ -21,12 +19,19 @@ const STEP: f64 = 1e-5;
 /// Entries of each tensor whose derivative is checked, or all if there are fewer.
 const ENTRIES: usize = 40;
 
-fn config(model: &str, width: usize, layers: usize, heads: usize, positions: &str) -> ModelConfig {
-    serde_json::from_value(serde_json::json!({
-        "model": model, "vocab": VOCAB, "width": width, "layers": layers, "heads": heads,
-        "seq-len": 60, "positions": positions, "forget-bias": 1.0,
-    }))
-    .expect("these are all the keys without a default")
+fn config(
+    model: &str,
+    width: usize,
+    layers: usize,
+    heads: usize,
+    positions: Positions,
+) -> ModelConfig {
+    ModelConfig {
+        heads,
+        positions,
+        forget_bias: 1.0,
+        ..ModelConfig::new(model, VOCAB, width, layers, 60)
+    }
 }
 
 /// Reproducible values in −1…1 (SplitMix64).
@@ -120,8 +125,8 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
         let mut slope = |entry| (at(entry, STEP) - at(entry, -STEP)) / (2.0 * STEP);
         let slopes: Vec<f64> = entries.iter().map(|&entry| slope(entry)).collect();
         let largest = slopes.iter().fold(0.0f64, |m, s| m.max(s.abs()));
-        // Before the first token's successor there is no state to multiply, and the attention of
-        // one token has no choice: those gradients are 0 on both sides.
+        // Some gradients are 0 on both sides: the first token has no state to multiply, and attention
+        // over one token has no choice.
         let allowed = GRADIENTS * largest.max(1e-3);
         for (&entry, slope) in entries.iter().zip(&slopes) {
             let found = f64::from(found[entry]);
@@ -135,8 +140,22 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
 }
 
 #[test]
-fn recurrent_models() {
-    for model in ["elman", "lstm", "gru"] {
+fn every_model_has_a_formula_or_a_reason_to_have_none() {
+    for row in MODELS {
+        let written = WRITTEN.contains(&row.name);
+        let left_out = WITHOUT.iter().any(|(name, _)| *name == row.name);
+        assert!(
+            written != left_out,
+            "the model `{}` has to stand in exactly one list of tests/library/formulas.rs: WRITTEN, \
+             with its formula in f64, or WITHOUT, with the reason",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn recurrent_models_follow_their_formulas() {
+    for model in WRITTEN.into_iter().filter(|name| *name != "transformer") {
         for (width, layers, batch, seq_len) in [
             (1, 1, 1, 1),
             (5, 2, 3, 7),
@@ -144,14 +163,15 @@ fn recurrent_models() {
             (17, 1, 5, 13),
             (33, 2, 2, 3),
         ] {
-            compare(&config(model, width, layers, 1, "none"), batch, seq_len);
+            let config = config(model, width, layers, 1, Positions::None);
+            compare(&config, batch, seq_len);
         }
     }
 }
 
 #[test]
-fn transformers_of_every_position_scheme() {
-    for positions in ["learned", "sinusoidal", "rotary", "none"] {
+fn transformers_of_every_position_scheme_follow_their_formulas() {
+    for positions in every() {
         for (width, heads, layers, batch, seq_len) in [
             (6, 1, 1, 1, 1),
             (18, 3, 2, 2, 7),
@@ -162,8 +182,8 @@ fn transformers_of_every_position_scheme() {
             compare(&config, batch, seq_len);
         }
     }
-    // Heads of an odd width, which cannot turn.
-    for positions in ["learned", "sinusoidal"] {
+    // Heads of an odd width have no pairs of values to turn.
+    for positions in every().into_iter().filter(|p| *p != Positions::Rotary) {
         compare(&config("transformer", 15, 2, 3, positions), 2, 9);
         compare(&config("transformer", 5, 1, 5, positions), 1, 4);
     }

@@ -1,12 +1,11 @@
 //! What a user can get wrong: one clear message, the right exit code, and nothing harmed.
 
-mod common;
-#[path = "bad_input/directories.rs"]
+mod checkpoints;
 mod directories;
-#[path = "bad_input/suites.rs"]
 mod suites;
 
-use common::*;
+use crate::common::{file, path, scratch, text};
+use crate::program::{TINY, checkpoint, fails, refuses, seqduel, words};
 use std::fs;
 
 /// Trains on `corpus` into a new directory, which must not come into being.
@@ -40,7 +39,7 @@ fn corpora_that_cannot_be_used() {
     corpus_is_refused(&short, &["too short", "seq-len = 16"]);
 }
 
-/// No package manager to ask, and a network whose every door is shut.
+/// Takes away the package manager, and sends every connection to a port where nobody listens.
 fn no_network(command: &mut assert_cmd::Command) {
     command
         .env("CARGO", "no-such-program")
@@ -229,56 +228,6 @@ fn impossible_threads_and_jobs() {
         refuses(&format!("doctor {flag} 1000000"), 2, &[flag, "cores"]);
         refuses(&format!("doctor {flag} two"), 2, &["two"]);
     }
-}
-
-#[test]
-fn checkpoints_that_cannot_be_opened() {
-    let opens = |checkpoint: &str, phrases: &[&str]| {
-        for command in ["eval", "generate --prompt the", "predict --prompt the"] {
-            refuses(&format!("{command} {checkpoint}"), 2, phrases);
-        }
-    };
-    opens(&path("nowhere"), &["nowhere"]);
-
-    let truncated = copy_of_checkpoint("truncated").join("checkpoint.safetensors");
-    let whole = fs::read(&truncated).expect("readable");
-    for length in [0, 4, 100, whole.len() / 2, whole.len() - 1] {
-        fs::write(&truncated, &whole[..length]).expect("writable");
-        opens(
-            &truncated.display().to_string(),
-            &["checkpoint.safetensors"],
-        );
-    }
-    let text = file("text.safetensors", "not a checkpoint at all");
-    opens(&text, &["text.safetensors"]);
-    // One tensor of two values, by another program: a safetensors file, but not ours.
-    let header = br#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
-    let mut foreign = (header.len() as u64).to_le_bytes().to_vec();
-    foreign.extend_from_slice(header);
-    foreign.extend_from_slice(&[0; 8]);
-    opens(
-        &file("foreign.safetensors", foreign),
-        &["foreign.safetensors", "seqduel train"],
-    );
-
-    // The tokenizer of another text.
-    let other = file("digits.txt", "0123456789 ".repeat(300));
-    let out = path("digits");
-    seqduel(&words(&format!(
-        "train {TINY} --corpus {other} --out {out}"
-    )))
-    .assert()
-    .success();
-    let mismatched = copy_of_checkpoint("mismatched");
-    fs::copy(
-        place("digits").join("tokenizer.json"),
-        mismatched.join("tokenizer.json"),
-    )
-    .expect("both are there");
-    opens(
-        &mismatched.display().to_string(),
-        &["tokenizer.json", "vocab"],
-    );
 }
 
 #[test]

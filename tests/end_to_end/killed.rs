@@ -1,8 +1,9 @@
 //! `seqduel train`, killed or interrupted at several moments, ends as if it had never been.
 
+use crate::common::{path, place, text};
 #[cfg(unix)]
-use crate::common::interrupt;
-use crate::common::{path, place, seqduel, start, text, words};
+use crate::program::interrupt;
+use crate::program::{seqduel, start, words};
 use safetensors::tensor::SafeTensors;
 use seqduel::train::checkpoint;
 use std::fs;

@@ -2,11 +2,10 @@
 //! variant that an experiment can name.
 //!
 //! A difference means that a trained number changed. Where that is meant, make the files again with
-//! `SEQDUEL_GOLDEN=write cargo test --release --test golden` and review their diff.
+//! `SEQDUEL_GOLDEN=write cargo test --release golden` and review their diff.
 
-mod common;
-
-use common::{path, seqduel, text, words};
+use crate::common::{path, text};
+use crate::program::{seqduel, words};
 use kernels::simd::{Level, available};
 use seqduel::record::metrics;
 use std::fmt::Write as _;

@@ -1,7 +1,8 @@
 //! Experiments: unknown names, impossible values, unusable text.
 
 use super::no_network;
-use crate::common::*;
+use crate::common::{file, path, place, text};
+use crate::program::{refuses, seqduel, words};
 use std::fs;
 
 #[test]

@@ -1,7 +1,6 @@
 //! Checkpoint files that are damaged, foreign, or of another run.
 
 use super::{config, go_on, new_directory, session, settings, task};
-use crate::common::{fails, path, refuses, seqduel, words};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use seqduel::models;
 use seqduel::train::{self, CheckpointError, TrainError, TrainSettings, checkpoint};
@@ -170,60 +169,4 @@ fn another_run_is_refused_with_the_keys_that_differ() {
         ..settings()
     };
     session("gru", task, &same, Some(&directory), go_on);
-}
-
-#[test]
-fn the_command_refuses_what_it_cannot_go_on_from() {
-    let out = path("command");
-    let train = |corpus: &str| {
-        words(&format!(
-            "train --model lstm --width 16 --layers 1 --seq-len 16 --batch 4 --steps 20 --quiet \
-             --corpus {corpus} --out {out}"
-        ))
-    };
-    let corpus = crate::common::file("command.txt", "the cat sat on the mat. ".repeat(60));
-    seqduel(&train(&corpus)).assert().success();
-    let state = || {
-        ["checkpoint.safetensors", "tokenizer.json", "config.toml"]
-            .map(|name| fs::read(Path::new(&out).join(name)).expect("written"))
-    };
-    let before = state();
-
-    // The corpus has other characters now, then the old ones in another order.
-    fs::write(&corpus, "THE CAT SAT ON THE MAT. ".repeat(60)).expect("writable");
-    fails(
-        &mut seqduel(&train(&corpus)),
-        2,
-        &["another text", "tokenizer.json", "another directory"],
-    );
-    assert_eq!(before, state(), "nothing was changed");
-    fs::write(&corpus, "the mat sat on the cat. ".repeat(60)).expect("writable");
-    fails(
-        &mut seqduel(&train(&corpus)),
-        2,
-        &["the data", "another output directory"],
-    );
-    assert_eq!(before, state(), "nothing was changed");
-
-    let file = Path::new(&out).join("checkpoint.safetensors");
-    fs::write(&file, &before[0][..before[0].len() / 2]).expect("writable");
-    fs::write(&corpus, "the cat sat on the mat. ".repeat(60)).expect("writable");
-    fails(
-        &mut seqduel(&train(&corpus)),
-        1,
-        &["checkpoint.safetensors", "truncated", "delete it"],
-    );
-    // The remedy works.
-    refuses(&format!("eval {out}"), 2, &["truncated", "delete it"]);
-    fs::remove_file(&file).expect("it is there");
-    seqduel(&train(&corpus)).assert().success();
-    let tensors = |bytes: &[u8]| {
-        let tensors = SafeTensors::deserialize(bytes).expect("safetensors");
-        let mut all: Vec<_> = (tensors.iter())
-            .map(|(name, view)| (name.to_string(), view.data().to_vec()))
-            .collect();
-        all.sort();
-        all
-    };
-    assert_eq!(tensors(&before[0]), tensors(&state()[0]));
 }

@@ -1,9 +1,7 @@
 //! The committed results are what the rules of this tree make of the committed records: verdicts,
 //! published numbers, plots and page.
 
-mod common;
-
-use common::place;
+use crate::common::place;
 use seqduel::claims::{self, published};
 use seqduel::report::{self, PLOTS, REPORT};
 use seqduel::results::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
@@ -45,7 +43,7 @@ fn published_comparisons_follow_from_their_records() {
     let directory = committed("published");
     let manifest = output::read_manifest(&directory).expect("a manifest");
     let records = output::read_results(&directory).expect("records");
-    let expected = include_str!("../experiments/published/expected.toml");
+    let expected = include_str!("../../experiments/published/expected.toml");
     let expected =
         published::parse("expected.toml", expected).expect("the expected values are well formed");
     let skipped = manifest.skipped.iter();

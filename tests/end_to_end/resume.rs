@@ -1,13 +1,12 @@
 //! A suite that is killed at any moment and started again ends with the results of one that was
 //! never disturbed.
 
-mod common;
-#[path = "resume/damaged.rs"]
 mod damaged;
 
+use crate::common::{file, path, place, text};
 #[cfg(unix)]
-use common::interrupt;
-use common::{file, path, place, seqduel, start, text, words};
+use crate::program::interrupt;
+use crate::program::{seqduel, start, words};
 use seqduel::record::metrics;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! A directory with damaged files: what is broken is made again, the rest is kept.
 
 use super::{files, finish, line, rows, whole};
-use crate::common::{fails, path, place, seqduel};
+use crate::common::{path, place};
+use crate::program::{fails, seqduel};
 use std::fs;
 use std::path::{Path, PathBuf};
 
