@@ -16,7 +16,7 @@ pub fn scratch() -> &'static Path {
     })
 }
 
-/// A path of that name in the scratch directory, below a folder named after the calling source file:
+/// A path of that name in the scratch directory, in a folder named after the calling source file:
 /// tests in different files may use the same names.
 #[track_caller]
 pub fn place(name: &str) -> PathBuf {

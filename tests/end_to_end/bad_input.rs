@@ -1,4 +1,5 @@
-//! What a user can get wrong: one clear message, the right exit code, and nothing harmed.
+//! What a user can get wrong is refused with one clear message and the right exit code, and harms
+//! no file.
 
 mod checkpoints;
 mod directories;
@@ -8,7 +9,7 @@ use crate::common::{file, path, scratch, text};
 use crate::program::{TINY, checkpoint, fails, refuses, seqduel, words};
 use std::fs;
 
-/// Trains on `corpus` into a new directory, which must not come into being.
+/// Trains on `corpus` into a new directory: must fail, and not make the directory.
 #[track_caller]
 fn corpus_is_refused(corpus: &str, phrases: &[&str]) {
     let out = path(&format!("refused-{}", corpus.replace(['/', '.'], "-")));
@@ -22,7 +23,7 @@ fn corpus_is_refused(corpus: &str, phrases: &[&str]) {
 }
 
 #[test]
-fn corpora_that_cannot_be_used() {
+fn corpora_that_cannot_be_used_are_refused() {
     corpus_is_refused("nowhere.txt", &["nowhere.txt", "kjv"]);
     let directory = scratch().display().to_string();
     corpus_is_refused(&directory, &["is a directory"]);
@@ -51,7 +52,7 @@ fn no_network(command: &mut assert_cmd::Command) {
 }
 
 #[test]
-fn a_named_corpus_without_network_or_cache() {
+fn a_named_corpus_without_network_or_cache_is_refused() {
     let out = path("no-network");
     let mut command = seqduel(&words(&format!("train {TINY} --corpus kjv --out {out}")));
     no_network(&mut command);
@@ -67,7 +68,7 @@ fn a_named_corpus_without_network_or_cache() {
 }
 
 #[test]
-fn unknown_names() {
+fn unknown_names_are_refused() {
     let out = path("unknown-names");
     let train = format!("train --out {out} --steps 1 --quiet");
     refuses(
@@ -118,7 +119,7 @@ fn unknown_names() {
 }
 
 #[test]
-fn sizes_that_make_no_model() {
+fn sizes_that_make_no_model_are_refused() {
     let sizes = ["width", "layers", "heads", "seq-len", "batch", "vocab"];
     for mode in ["train-step", "forward", "decode"] {
         for key in sizes {
@@ -169,7 +170,7 @@ fn sizes_that_make_no_model() {
         "--final-lr-ratio 2",
         "--checkpoint-every 0",
     ] {
-        // The key as in a file, or the flag as typed.
+        // The message names the key of a configuration file, or the flag.
         let key = flag.split(' ').next().expect("a flag");
         let key = match key {
             "--lr" => "learning-rate",
@@ -222,7 +223,7 @@ fn sizes_that_make_no_model() {
 }
 
 #[test]
-fn impossible_threads_and_jobs() {
+fn impossible_threads_and_jobs_are_refused() {
     for flag in ["--threads", "--jobs"] {
         refuses(&format!("doctor {flag} 0"), 2, &[flag, "at least 1"]);
         refuses(&format!("doctor {flag} 1000000"), 2, &[flag, "cores"]);
@@ -231,7 +232,7 @@ fn impossible_threads_and_jobs() {
 }
 
 #[test]
-fn prompts_outside_the_vocabulary() {
+fn prompts_outside_the_vocabulary_are_refused() {
     for command in ["generate", "predict"] {
         let line = format!("{command} {} --prompt", checkpoint());
         for (prompt, phrase) in [("thé", "'é'"), ("", "--prompt")] {
@@ -261,7 +262,7 @@ fn prompts_outside_the_vocabulary() {
 }
 
 #[test]
-fn impossible_sampling_and_evaluation() {
+fn impossible_sampling_and_evaluation_are_refused() {
     let trained = checkpoint();
     for (flag, phrases) in [
         ("--temperature -1", ["--temperature", "-1"]),

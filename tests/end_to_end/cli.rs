@@ -64,7 +64,7 @@ fn usage_errors_end_with_2_on_stderr() {
 }
 
 #[test]
-fn completions_for_every_shell() {
+fn completions_exist_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let output = seqduel(&["completions", shell])
             .assert()
@@ -76,10 +76,10 @@ fn completions_for_every_shell() {
     }
 }
 
-/// A reader that has seen enough is no error; a stdout that takes nothing is one.
+/// The reader of a pipe may stop reading early; a stdout that cannot be written is an error.
 #[cfg(target_os = "linux")]
 #[test]
-fn stdout_closed_or_full() {
+fn a_closed_stdout_is_no_error_and_a_full_one_is() {
     let program = assert_cmd::cargo::cargo_bin("seqduel");
     let mut child = std::process::Command::new(&program)
         .args(["completions", "bash"])

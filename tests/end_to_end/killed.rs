@@ -1,4 +1,5 @@
-//! `seqduel train`, killed or interrupted at several moments, ends as if it had never been.
+//! `seqduel train`, killed or interrupted and started again, ends with the same bits as if it had
+//! not been.
 
 use crate::common::{path, place, text};
 #[cfg(unix)]
@@ -20,7 +21,7 @@ fn line(out: &str) -> Vec<String> {
     ))
 }
 
-/// Step of the checkpoint in a directory, which is whole at any moment.
+/// Step of the checkpoint in a directory, 0 without one. It can be read at any moment.
 fn step(directory: &Path) -> usize {
     match directory.join(checkpoint::FILE).exists() {
         true => {

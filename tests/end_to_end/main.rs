@@ -1,5 +1,5 @@
-//! The program end to end: what it prints and writes, its exit codes, and the bits it trains. Each test
-//! starts `seqduel` as a user does.
+//! The program end to end: what it prints and writes, its exit codes, and the bits it trains. Each
+//! test starts `seqduel` as a user does.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -46,7 +46,7 @@ pub fn start(line: &[String]) -> Child {
         .expect("the program starts")
 }
 
-/// Interrupts as Ctrl-C does, demands exit code 1, and returns what stands on stderr.
+/// Interrupts as Ctrl-C does, demands exit code 1, and returns what was written to stderr.
 #[cfg(unix)]
 #[track_caller]
 pub fn interrupt(child: Child) -> String {
@@ -60,7 +60,7 @@ pub fn interrupt(child: Child) -> String {
     error
 }
 
-/// Flags of a training run that takes a fraction of a second.
+/// Flags of a training run of an LSTM that takes a fraction of a second.
 pub const TINY: &str = "--model lstm --width 16 --layers 1 --seq-len 16 --batch 4 --steps 20 \
                         --validate-every 10 --quiet";
 

@@ -14,7 +14,7 @@ const STEP: f64 = 1e-5;
 #[test]
 fn input_gradients_are_those_of_the_formulas() {
     let mut cases = Vec::new();
-    for model in WRITTEN {
+    for &model in WRITTEN {
         let positions = match model {
             "transformer" => every(),
             _ => vec![Positions::None],
@@ -58,7 +58,7 @@ fn input_gradients_are_those_of_the_formulas() {
                 squares += ((loss(STEP) - loss(-STEP)) / (2.0 * STEP)).powi(2);
             }
             let (got, want) = (flow.input[T - 1 - t].expect("within range"), squares.sqrt());
-            // 1e-10 is what differences in f64 leave of the smallest gradients.
+            // 1e-10 is about the error of the differences in f64.
             let label = format!(
                 "{} {positions:?} {layers}, t = {t}: {got:e}, {want:e}",
                 config.model

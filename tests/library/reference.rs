@@ -1,5 +1,5 @@
-//! Every model against the independent [`crate::formulas`] in f64: logits, loss, and the gradient of
-//! every parameter against central differences of the formulas' loss.
+//! Every model against the independent [`crate::formulas`] in f64: logits, loss, and the gradient
+//! of every parameter against central differences of the formulas' loss.
 
 use crate::formulas::{Formulas, WITHOUT, WRITTEN};
 use crate::options::every;
@@ -46,7 +46,8 @@ fn noise(seed: u64) -> impl Iterator<Item = f64> {
     })
 }
 
-/// A model whose every value matters: initial biases of 0 and norms of 1 would hide mistakes.
+/// A model with random values in every parameter: the biases of 0 and norms of 1 that a model
+/// starts with would hide mistakes.
 fn built(config: &ModelConfig) -> Box<dyn Model> {
     let mut model = models::build(config, 0).expect("possible sizes");
     for (i, parameter) in model.parameters_mut().into_iter().enumerate() {
@@ -125,8 +126,8 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
         let mut slope = |entry| (at(entry, STEP) - at(entry, -STEP)) / (2.0 * STEP);
         let slopes: Vec<f64> = entries.iter().map(|&entry| slope(entry)).collect();
         let largest = slopes.iter().fold(0.0f64, |m, s| m.max(s.abs()));
-        // Some gradients are 0 on both sides: the first token has no state to multiply, and attention
-        // over one token has no choice.
+        // Some gradients are 0 on both sides: the first token has no state to multiply, and
+        // attention over one token has no choice.
         let allowed = GRADIENTS * largest.max(1e-3);
         for (&entry, slope) in entries.iter().zip(&slopes) {
             let found = f64::from(found[entry]);
@@ -146,8 +147,8 @@ fn every_model_has_a_formula_or_a_reason_to_have_none() {
         let left_out = WITHOUT.iter().any(|(name, _)| *name == row.name);
         assert!(
             written != left_out,
-            "the model `{}` has to stand in exactly one list of tests/library/formulas.rs: WRITTEN, \
-             with its formula in f64, or WITHOUT, with the reason",
+            "tests/library/formulas.rs has to name the model `{}` in one of two lists: WRITTEN, with \
+             its formula in f64, or WITHOUT, with the reason",
             row.name
         );
     }
@@ -155,7 +156,7 @@ fn every_model_has_a_formula_or_a_reason_to_have_none() {
 
 #[test]
 fn recurrent_models_follow_their_formulas() {
-    for model in WRITTEN.into_iter().filter(|name| *name != "transformer") {
+    for model in WRITTEN.iter().filter(|name| **name != "transformer") {
         for (width, layers, batch, seq_len) in [
             (1, 1, 1, 1),
             (5, 2, 3, 7),
@@ -176,7 +177,7 @@ fn transformers_of_every_position_scheme_follow_their_formulas() {
             (6, 1, 1, 1, 1),
             (18, 3, 2, 2, 7),
             (10, 1, 3, 3, 5),
-            (14, 7, 1, 1, 53), // more rows than attention takes at a time
+            (14, 7, 1, 1, 53), // more rows than attention handles in one block
         ] {
             let config = config("transformer", width, layers, heads, positions);
             compare(&config, batch, seq_len);

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn checkpoints_that_cannot_be_opened() {
+fn checkpoints_that_cannot_be_opened_are_refused() {
     let opens = |checkpoint: &str, phrases: &[&str]| {
         for command in ["eval", "generate --prompt the", "predict --prompt the"] {
             refuses(&format!("{command} {checkpoint}"), 2, phrases);
@@ -26,7 +26,7 @@ fn checkpoints_that_cannot_be_opened() {
     }
     let text = file("text.safetensors", "not a checkpoint at all");
     opens(&text, &["text.safetensors"]);
-    // One tensor of two values, by another program: a safetensors file, but not ours.
+    // A valid safetensors file of another program: one tensor of two values.
     let header = br#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
     let mut foreign = (header.len() as u64).to_le_bytes().to_vec();
     foreign.extend_from_slice(header);
@@ -73,7 +73,7 @@ fn the_command_refuses_what_it_cannot_go_on_from() {
     };
     let before = state();
 
-    // The corpus has other characters now, then the old ones in another order.
+    // The corpus gets other characters, then the first ones in another order.
     fs::write(&corpus, "THE CAT SAT ON THE MAT. ".repeat(60)).expect("writable");
     fails(
         &mut seqduel(&train(&corpus)),
@@ -97,7 +97,7 @@ fn the_command_refuses_what_it_cannot_go_on_from() {
         1,
         &["checkpoint.safetensors", "truncated", "delete it"],
     );
-    // The remedy works.
+    // Deleting the file, as the message advises, helps.
     refuses(&format!("eval {out}"), 2, &["truncated", "delete it"]);
     fs::remove_file(&file).expect("it is there");
     seqduel(&train(&corpus)).assert().success();

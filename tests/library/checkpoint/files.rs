@@ -17,7 +17,7 @@ fn finished(name: &str) -> (PathBuf, PathBuf) {
     (directory, file)
 }
 
-/// A GRU with a checkpoint written while training goes on, by the contents of its file.
+/// The contents of the checkpoint file of a GRU whose training was interrupted.
 fn unfinished(name: &str) -> Vec<u8> {
     let directory = new_directory(name);
     session("gru", task, &settings(), Some(&directory), |_| {
@@ -36,7 +36,7 @@ fn opening(file: &Path) -> String {
     error
 }
 
-/// Goes on in `directory` as `settings` say, which must fail, and with the file left as it was.
+/// Resumes training in `directory` with `settings`: this must fail and leave the file as it was.
 fn resuming(directory: &Path, settings: &TrainSettings) -> CheckpointError {
     let file = directory.join(checkpoint::FILE);
     let before = fs::read(&file).expect("there is a file");
@@ -74,12 +74,13 @@ fn truncated_anywhere_is_refused_and_kept() {
             "{error}"
         );
     }
-    // Longer than it says is damage as well.
+    // Bytes after the end are damage as well.
     fs::write(&file, [&whole[..], b"more"].concat()).expect("writable");
     assert!(opening(&file).contains("train again"));
 }
 
-/// Writes the tensors of `bytes` again, each as `change` says, with the same metadata or none.
+/// The checkpoint `bytes` with `change` applied to the name, shape and type of every tensor (`None`
+/// leaves the tensor out), with the same metadata or without.
 fn rewritten(
     bytes: &[u8],
     with_metadata: bool,
@@ -109,7 +110,7 @@ fn tensors_that_do_not_fit_are_named() {
         resuming(&directory, &settings());
     };
     let same = |name: &str, shape, dtype| Some((name.to_string(), shape, dtype));
-    // The rewriting itself does no harm.
+    // Rewriting without a change gives a valid checkpoint.
     fs::write(&file, rewritten(&whole, true, same)).expect("writable");
     checkpoint::load(&file).expect("nothing was changed");
 
@@ -162,7 +163,7 @@ fn another_run_is_refused_with_the_keys_that_differ() {
     ] {
         assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
     }
-    // Neither threads nor checkpoints change a result: with others it goes on (here: is finished).
+    // Threads and checkpoint intervals do not change results, so a run may go on with others.
     let same = TrainSettings {
         threads: 2,
         checkpoint_every: None,

@@ -1,4 +1,4 @@
-//! Gradients against the loss, and the operations that are counted.
+//! Gradients against differences of the loss, and stated costs against counted ones.
 
 use super::{configs, label, of_numbers, tokens};
 use kernels::{Input, Slot, Tape, cost, values};
@@ -37,7 +37,7 @@ fn gradients_point_where_the_loss_rises() {
             .iter()
             .map(|p| Slot::of(&p.tensor).take(&mut gradients))
             .collect();
-        // Along each parameter's own gradient g, the slope of the loss is |g|.
+        // Moving a parameter along its gradient g changes the loss with slope |g|.
         for (i, gradient) in all.iter().enumerate() {
             let norm = gradient.iter().map(|g| (g * g) as f64).sum::<f64>().sqrt();
             let name = model.parameters()[i].name.clone();
@@ -46,7 +46,7 @@ fn gradients_point_where_the_loss_rises() {
             if norm == 0.0 {
                 continue;
             }
-            // Short against the scale of the weights, long enough to outweigh the rounding of the loss.
+            // Short against the weights, long enough to outweigh the rounding of the loss.
             let reach = 2e-3;
             let mut at = |sign: f64| {
                 let moved: Vec<f32> = start
