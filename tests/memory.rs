@@ -25,7 +25,7 @@ fn a_thousand_steps_grow_nothing() {
                     heads: 4,
                     ..ModelConfig::new(row.name, 50, 32, 2, 64)
                 },
-                // Activations of 128 KiB and more: the blocks that are kept.
+                // Activations of 128 KiB and more, which are blocks that the allocator keeps.
                 shape: Shape {
                     batch: 16,
                     seq_len: 64,
@@ -45,7 +45,7 @@ fn a_thousand_steps_grow_nothing() {
             for _ in 0..1000 {
                 prepared.step();
             }
-            // A few hundred bytes may come and go with the threads' queues.
+            // The queues of the threads may take and return a few hundred bytes.
             assert!(
                 memory::live() <= live + 4096,
                 "{name}: {live} to {}",

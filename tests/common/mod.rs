@@ -1,88 +1,39 @@
-//! What the end-to-end tests share: the program, a text, and one small trained checkpoint.
-#![allow(dead_code)] // Each test file uses its own part.
+//! Files of the tests: where they may be written, and a small text.
 
-use assert_cmd::Command;
+use std::panic::Location;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 
-/// The program, with an empty corpus cache and without backtraces.
-pub fn seqduel<S: AsRef<str>>(arguments: &[S]) -> Command {
-    let mut command = Command::cargo_bin("seqduel").expect("the binary is built with the tests");
-    command
-        .args(arguments.iter().map(AsRef::as_ref))
-        .env("SEQDUEL_CACHE", scratch().join("no-cache"))
-        .env_remove("SEQDUEL_LOG")
-        .env_remove("RUST_BACKTRACE");
-    command
-}
-
-/// Splits a command line at its spaces.
-pub fn words(line: &str) -> Vec<String> {
-    line.split_whitespace().map(String::from).collect()
-}
-
-/// The program with its results as JSON.
-pub fn in_json(line: &str) -> Command {
-    let mut arguments = words(line);
-    arguments.extend(words("--format json --quiet"));
-    seqduel(&arguments)
-}
-
-/// Runs, demands success, and parses what it prints to stdout.
-#[track_caller]
-pub fn json_of(command: &mut Command) -> serde_json::Value {
-    let assert = command.assert().success();
-    serde_json::from_slice(&assert.get_output().stdout).expect("stdout is one JSON value")
-}
-
-/// Starts the program and leaves it running.
-pub fn start(line: &[String]) -> Child {
-    std::process::Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
-        .args(line)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts")
-}
-
-/// Interrupts as Ctrl-C does, demands exit code 1, and returns what stands on stderr.
-#[cfg(unix)]
-#[track_caller]
-pub fn interrupt(child: Child) -> String {
-    let signal = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(signal.expect("kill is there").success());
-    let output = child.wait_with_output().expect("it ends");
-    let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{error}");
-    error
-}
-
-/// A directory for this test program's files, empty at its start.
+/// A directory for the files of this test binary, empty when it starts.
 pub fn scratch() -> &'static Path {
     static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
     SCRATCH.get_or_init(|| {
-        let program = env!("CARGO_CRATE_NAME");
-        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(program);
+        let binary = env!("CARGO_CRATE_NAME");
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(binary);
         let _ = std::fs::remove_dir_all(&directory);
         std::fs::create_dir_all(&directory).expect("the target directory can be written");
         directory
     })
 }
 
-/// A path of that name in the scratch directory.
+/// A path of that name in the scratch directory, in a folder named after the calling source file:
+/// tests in different files may use the same names.
+#[track_caller]
 pub fn place(name: &str) -> PathBuf {
-    scratch().join(name)
+    let caller = Path::new(Location::caller().file()).file_stem();
+    let folder = scratch().join(caller.expect("a source file has a name"));
+    std::fs::create_dir_all(&folder).expect("the scratch directory can be written");
+    folder.join(name)
 }
 
 /// The same as text, for a command line.
+#[track_caller]
 pub fn path(name: &str) -> String {
     place(name).display().to_string()
 }
 
 /// Writes a file in the scratch directory and returns its path.
+#[track_caller]
 pub fn file(name: &str, bytes: impl AsRef<[u8]>) -> String {
     std::fs::write(place(name), bytes).expect("the scratch directory can be written");
     path(name)
@@ -95,62 +46,4 @@ pub fn text() -> &'static str {
         let sentences = (0..150).map(|i| format!("the {i}th cat sat on mat {}.\n", i * i % 97));
         file("text.txt", sentences.collect::<String>())
     })
-}
-
-/// Flags of a training run that takes a fraction of a second.
-pub const TINY: &str = "--model lstm --width 16 --layers 1 --seq-len 16 --batch 4 --steps 20 \
-                        --validate-every 10 --quiet";
-
-/// The output directory of one tiny model trained on [`text`]; not to be written to.
-pub fn checkpoint() -> &'static str {
-    static CHECKPOINT: OnceLock<String> = OnceLock::new();
-    CHECKPOINT.get_or_init(|| {
-        let out = path("trained");
-        let mut command = words(&format!("train {TINY}"));
-        command.extend([
-            "--corpus".into(),
-            text().into(),
-            "--out".into(),
-            out.clone(),
-        ]);
-        seqduel(&command).assert().success();
-        out
-    })
-}
-
-/// A copy of the trained directory, to be damaged.
-pub fn copy_of_checkpoint(name: &str) -> PathBuf {
-    let to = place(name);
-    std::fs::create_dir_all(&to).expect("the scratch directory can be written");
-    for entry in std::fs::read_dir(checkpoint()).expect("it was just made") {
-        let entry = entry.expect("readable");
-        std::fs::copy(entry.path(), to.join(entry.file_name())).expect("both are readable");
-    }
-    to
-}
-
-/// Runs, and demands this exit code, nothing on stdout, and one message on stderr that holds every
-/// one of these phrases.
-#[track_caller]
-pub fn fails(command: &mut Command, code: i32, phrases: &[&str]) {
-    let output = command.output().expect("the program starts");
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "exit code; stderr: {error}"
-    );
-    assert!(output.stdout.is_empty(), "stdout: {:?}", output.stdout);
-    assert!(!error.contains("panicked"), "{error}");
-    let messages = error.lines().filter(|l| l.starts_with("error")).count();
-    assert_eq!(messages, 1, "one message: {error}");
-    for phrase in phrases {
-        assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
-    }
-}
-
-/// [`fails`] for a command line whose arguments hold no spaces.
-#[track_caller]
-pub fn refuses(line: &str, code: i32, phrases: &[&str]) {
-    fails(&mut seqduel(&words(line)), code, phrases);
 }

@@ -1,8 +1,7 @@
 //! Directories that earlier versions wrote are still read, and their training goes on.
 
-mod common;
-
-use common::{in_json, json_of, place, seqduel, words};
+use crate::common::place;
+use crate::program::{in_json, json_of, seqduel, words};
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,8 +1,12 @@
-//! What a model answers: step by step, without the future, by either scan, of tokens or numbers.
+//! What a model answers: the same step by step as at once, nothing of the future, the same by every
+//! scan, and the same behind another input and head.
 
-use super::{POSITIONS, config, configs, label, of_numbers, tokens};
+use super::{config, configs, label, of_numbers, tokens};
+use crate::options::every;
 use kernels::{Input, Slot, Tape, values};
-use seqduel::models::{self, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape};
+use seqduel::models::{
+    self, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape,
+};
 
 #[test]
 fn steps_give_the_logits_of_the_whole_sequence() {
@@ -38,7 +42,7 @@ fn steps_give_the_logits_of_the_whole_sequence() {
 
 #[test]
 fn only_learned_positions_end() {
-    for positions in POSITIONS {
+    for positions in every() {
         let model = models::build(
             &ModelConfig {
                 positions,
@@ -59,7 +63,7 @@ fn only_learned_positions_end() {
             _ => assert_eq!(past, Ok(())),
         }
     }
-    // Longer sequences than configured, all at once.
+    // Fixed positions also reach past `seq_len` when a whole sequence is read at once.
     let sinusoidal = ModelConfig {
         positions: Positions::Sinusoidal,
         ..config("transformer")
@@ -102,15 +106,15 @@ fn no_token_sees_a_later_one() {
 }
 
 #[test]
-fn both_scans_give_the_same_logits_and_gradients() {
-    for name in ["mingru", "minlstm"] {
+fn every_scan_gives_the_same_logits_and_gradients() {
+    for row in MODELS.iter().filter(|row| row.options.contains(&"scan")) {
         let run = |scan: Scan| {
             let config = ModelConfig {
                 scan,
-                ..config(name)
+                ..config(row.name)
             };
             let model = models::build(&config, 5).unwrap();
-            // Several chunks.
+            // Long enough for several chunks of the parallel scan.
             let (batch, seq_len) = (2, 300);
             let all = tokens(batch * seq_len + 1, 11);
             let (inputs, targets) = (&all[..batch * seq_len], &all[1..]);
@@ -122,11 +126,14 @@ fn both_scans_give_the_same_logits_and_gradients() {
             out.extend(model.parameters().iter().map(of));
             out
         };
-        let (one, other) = (run(Scan::Sequential), run(Scan::Parallel));
-        for (one, other) in one.iter().zip(&other) {
-            let largest = one.iter().fold(0.0f32, |m, x| m.max(x.abs()));
-            let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
-            assert!(apart.fold(0.0, f32::max) <= 1e-4 * largest, "{name}");
+        let sequential = run(Scan::Sequential);
+        for scan in every().into_iter().filter(|scan| *scan != Scan::Sequential) {
+            for (one, other) in sequential.iter().zip(&run(scan)) {
+                let largest = one.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+                let apart = one.iter().zip(other).map(|(a, b)| (a - b).abs());
+                let apart = apart.fold(0.0, f32::max);
+                assert!(apart <= 1e-4 * largest, "{} {scan:?}", row.name);
+            }
         }
     }
 }
@@ -159,7 +166,8 @@ fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
             apart.iter().all(|((name, _), _)| name.starts_with("head.")),
             "{apart:?}"
         );
-        // A token is a row of numbers with one 1: the same answers, whole or step by step.
+        // A token is the same input as a row of numbers with a single 1: the answers agree, for the
+        // whole sequence and step by step.
         let shape = Shape {
             batch: 2,
             seq_len: 5,

@@ -1,12 +1,11 @@
-//! The same seeds give the same bits as when the golden files were made, in every model and every
+//! The same seeds give the same bits as when the golden files were made, for every model and every
 //! variant that an experiment can name.
 //!
 //! A difference means that a trained number changed. Where that is meant, make the files again with
-//! `SEQDUEL_GOLDEN=write cargo test --release --test golden` and review their diff.
+//! `SEQDUEL_GOLDEN=write cargo test --release golden` and review their diff.
 
-mod common;
-
-use common::{path, seqduel, text, words};
+use crate::common::{path, text};
+use crate::program::{seqduel, words};
 use kernels::simd::{Level, available};
 use seqduel::record::metrics;
 use std::fmt::Write as _;
@@ -14,7 +13,7 @@ use std::path::Path;
 
 const SUITE: [&str; 3] = ["tokens", "numbers", "text"];
 
-/// Run, metric, abscissa and value of every record that no clock moves, as written.
+/// Run, metric, x and value of every record that is no timing, as written in results.csv.
 fn bits(directory: &str) -> String {
     let file = Path::new(directory).join("results.csv");
     let mut reader = csv::Reader::from_path(file).expect("results.csv was just written");
@@ -34,7 +33,7 @@ fn bits(directory: &str) -> String {
     lines
 }
 
-/// Trains the suite at a level and compares with that level's file.
+/// Runs the experiments at a level and compares with the golden file of that level.
 fn same_bits(level: Level) {
     let level = level.name();
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
@@ -68,7 +67,7 @@ fn avx2_gives_the_golden_bits() {
     }
 }
 
-/// Elsewhere the portable level may round a multiply-add once, and gives other bits.
+/// On other machines the portable level may use fused multiply-adds, which round once: other bits.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn portable_gives_the_golden_bits() {

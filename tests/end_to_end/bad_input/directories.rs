@@ -1,6 +1,7 @@
 //! Output directories: of another run, not writable, full, in use, or not results at all.
 
-use crate::common::*;
+use crate::common::{file, path, place, text};
+use crate::program::{TINY, copy_of_checkpoint, fails, refuses, seqduel, words};
 use std::fs;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ fn directories_of_another_run_stay_as_they_are() {
 }
 
 #[test]
-fn output_directories_that_cannot_be_written() {
+fn output_directories_that_cannot_be_written_are_refused() {
     let occupied = file("occupied", "a file, not a directory");
     let text = text();
     for out in [occupied.clone(), format!("{occupied}/below")] {
@@ -43,17 +44,17 @@ fn output_directories_that_cannot_be_written() {
     assert_eq!(left, "a file, not a directory");
 }
 
-/// A file system without room, by way of a limit on the size of files: every write past it fails.
+/// A full disk, imitated by a limit on the size of files: every write past it fails.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_harms_nothing() {
-    // At most so many blocks of 512 bytes in a file.
+    // `blocks` of 512 bytes is the most that a file may have.
     let full = |blocks: usize, line: &str| {
         let program = assert_cmd::cargo::cargo_bin("seqduel");
         let mut command = assert_cmd::Command::new("sh");
         command
             .arg("-c")
-            // The signal is ignored, so that the write reports the error.
+            // The signal is ignored, so that the write fails instead.
             .arg(format!(
                 "trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\""
             ))
@@ -63,12 +64,12 @@ fn a_full_disk_harms_nothing() {
         command
     };
     let text = text();
-    // A new directory: fails, and the next attempt with room succeeds.
+    // In a new directory training fails, and succeeds once there is room.
     let out = path("full");
     let train = format!("train {TINY} --corpus {text} --out {out}");
     fails(&mut full(1, &train), 1, &["full", "checkpoint"]);
     seqduel(&words(&train)).assert().success();
-    // A finished one stays as it was, whatever cannot be written.
+    // A finished run stays as it was, whatever cannot be written.
     let whole = fs::read(place("full").join("checkpoint.safetensors")).expect("written");
     fails(&mut full(0, &train), 1, &["full"]);
     let still = fs::read(place("full").join("checkpoint.safetensors")).expect("there");
@@ -80,8 +81,8 @@ fn a_full_disk_harms_nothing() {
     fails(&mut full(4, &reproduce), 1, &["full-suite", "again"]);
 }
 
-/// Starts the program, waits until it has made `file`, runs the same command line a second time,
-/// which must leave at once with these phrases, and sees the first one still at work.
+/// Starts the program and waits until it has made `file`. The same command line started a second
+/// time must fail with these phrases, while the first process goes on.
 #[track_caller]
 fn second_process_is_refused(line: &str, file: &str, phrases: &[&str]) {
     let mut first = std::process::Command::new(assert_cmd::cargo::cargo_bin("seqduel"))
@@ -104,7 +105,7 @@ fn second_process_is_refused(line: &str, file: &str, phrases: &[&str]) {
 }
 
 #[test]
-fn two_processes_on_one_output_directory() {
+fn a_second_process_on_an_output_directory_is_refused() {
     let out = path("shared");
     let endless = TINY.replace("--steps 20", "--steps 1000000");
     second_process_is_refused(
@@ -121,7 +122,7 @@ fn two_processes_on_one_output_directory() {
 }
 
 #[test]
-fn directories_that_hold_no_results() {
+fn directories_that_hold_no_results_are_refused() {
     let empty = path("no-results");
     fs::create_dir_all(&empty).expect("writable");
     for directory in [path("not-there"), empty] {

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders in the order of the table.
+/// The folders, in the order of the table in `src/lib.rs`.
 fn layers() -> Vec<String> {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"));
     let lib = lib.expect("src/lib.rs is there");
@@ -50,7 +50,7 @@ fn named(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// The members of a group that has just been opened.
+/// The members of a group in braces, given what stands after the opening brace.
 fn members(group: &str) -> Vec<&str> {
     let (mut depth, mut from, mut all) = (1, 0, Vec::new());
     for (i, c) in group.char_indices() {

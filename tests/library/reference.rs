@@ -1,12 +1,10 @@
-//! Every model against an independent reference in f64: logits, loss, and the gradient of every
-//! parameter against central differences of the reference's loss.
+//! Every model against the independent [`crate::formulas`] in f64: logits, loss, and the gradient
+//! of every parameter against central differences of the formulas' loss.
 
-#[path = "common/formulas.rs"]
-mod formulas;
-
-use formulas::Formulas;
+use crate::formulas::{Formulas, WITHOUT, WRITTEN};
+use crate::options::every;
 use kernels::{Activation, Slot, Tape};
-use seqduel::models::{self, Model, ModelConfig, Shape};
+use seqduel::models::{self, MODELS, Model, ModelConfig, Positions, Shape};
 
 const VOCAB: usize = 7;
 /// Largest difference of a logit, as a share of the largest logit: f32 keeps 6e-8 of each of the
@@ -21,12 +19,19 @@ const STEP: f64 = 1e-5;
 /// Entries of each tensor whose derivative is checked, or all if there are fewer.
 const ENTRIES: usize = 40;
 
-fn config(model: &str, width: usize, layers: usize, heads: usize, positions: &str) -> ModelConfig {
-    serde_json::from_value(serde_json::json!({
-        "model": model, "vocab": VOCAB, "width": width, "layers": layers, "heads": heads,
-        "seq-len": 60, "positions": positions, "forget-bias": 1.0,
-    }))
-    .expect("these are all the keys without a default")
+fn config(
+    model: &str,
+    width: usize,
+    layers: usize,
+    heads: usize,
+    positions: Positions,
+) -> ModelConfig {
+    ModelConfig {
+        heads,
+        positions,
+        forget_bias: 1.0,
+        ..ModelConfig::new(model, VOCAB, width, layers, 60)
+    }
 }
 
 /// Reproducible values in −1…1 (SplitMix64).
@@ -41,7 +46,8 @@ fn noise(seed: u64) -> impl Iterator<Item = f64> {
     })
 }
 
-/// A model whose every value matters: initial biases of 0 and norms of 1 would hide mistakes.
+/// A model with random values in every parameter: the biases of 0 and norms of 1 that a model
+/// starts with would hide mistakes.
 fn built(config: &ModelConfig) -> Box<dyn Model> {
     let mut model = models::build(config, 0).expect("possible sizes");
     for (i, parameter) in model.parameters_mut().into_iter().enumerate() {
@@ -120,8 +126,8 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
         let mut slope = |entry| (at(entry, STEP) - at(entry, -STEP)) / (2.0 * STEP);
         let slopes: Vec<f64> = entries.iter().map(|&entry| slope(entry)).collect();
         let largest = slopes.iter().fold(0.0f64, |m, s| m.max(s.abs()));
-        // Before the first token's successor there is no state to multiply, and the attention of
-        // one token has no choice: those gradients are 0 on both sides.
+        // Some gradients are 0 on both sides: the first token has no state to multiply, and
+        // attention over one token has no choice.
         let allowed = GRADIENTS * largest.max(1e-3);
         for (&entry, slope) in entries.iter().zip(&slopes) {
             let found = f64::from(found[entry]);
@@ -135,8 +141,22 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
 }
 
 #[test]
-fn recurrent_models() {
-    for model in ["elman", "lstm", "gru"] {
+fn every_model_has_a_formula_or_a_reason_to_have_none() {
+    for row in MODELS {
+        let written = WRITTEN.contains(&row.name);
+        let left_out = WITHOUT.iter().any(|(name, _)| *name == row.name);
+        assert!(
+            written != left_out,
+            "tests/library/formulas.rs has to name the model `{}` in one of two lists: WRITTEN, with \
+             its formula in f64, or WITHOUT, with the reason",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn recurrent_models_follow_their_formulas() {
+    for model in WRITTEN.iter().filter(|name| **name != "transformer") {
         for (width, layers, batch, seq_len) in [
             (1, 1, 1, 1),
             (5, 2, 3, 7),
@@ -144,26 +164,27 @@ fn recurrent_models() {
             (17, 1, 5, 13),
             (33, 2, 2, 3),
         ] {
-            compare(&config(model, width, layers, 1, "none"), batch, seq_len);
+            let config = config(model, width, layers, 1, Positions::None);
+            compare(&config, batch, seq_len);
         }
     }
 }
 
 #[test]
-fn transformers_of_every_position_scheme() {
-    for positions in ["learned", "sinusoidal", "rotary", "none"] {
+fn transformers_of_every_position_scheme_follow_their_formulas() {
+    for positions in every() {
         for (width, heads, layers, batch, seq_len) in [
             (6, 1, 1, 1, 1),
             (18, 3, 2, 2, 7),
             (10, 1, 3, 3, 5),
-            (14, 7, 1, 1, 53), // more rows than attention takes at a time
+            (14, 7, 1, 1, 53), // more rows than attention handles in one block
         ] {
             let config = config("transformer", width, layers, heads, positions);
             compare(&config, batch, seq_len);
         }
     }
-    // Heads of an odd width, which cannot turn.
-    for positions in ["learned", "sinusoidal"] {
+    // Heads of an odd width have no pairs of values to turn.
+    for positions in every().into_iter().filter(|p| *p != Positions::Rotary) {
         compare(&config("transformer", 15, 2, 3, positions), 2, 9);
         compare(&config("transformer", 5, 1, 5, positions), 1, 4);
     }

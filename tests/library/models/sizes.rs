@@ -7,7 +7,7 @@ use seqduel::models::{
 
 #[test]
 fn parameter_counts_are_those_of_the_pytorch_models() {
-    let expected = [
+    for (name, count) in [
         ("elman", 312_416),
         ("lstm", 1_101_920),
         ("gru", 838_752),
@@ -15,8 +15,7 @@ fn parameter_counts_are_those_of_the_pytorch_models() {
         ("mingru", 312_416),
         ("minlstm", 444_000),
         ("transformer", 1_662_048),
-    ];
-    for (name, count) in expected {
+    ] {
         let config = ModelConfig {
             vocab: 96,
             width: 256,
@@ -26,19 +25,15 @@ fn parameter_counts_are_those_of_the_pytorch_models() {
         };
         assert_eq!(parameter_count(&config).unwrap(), count, "{name}");
     }
-    for row in MODELS {
-        assert!(expected.iter().any(|(name, _)| *name == row.name));
-    }
-    // The closed form agrees with what is built.
+}
+
+#[test]
+fn the_closed_form_counts_what_is_built() {
     for config in configs().into_iter().chain(of_numbers()) {
         let built = models::build(&config, 0).unwrap();
         let total: usize = built.parameters().iter().map(|p| p.len()).sum();
-        assert_eq!(
-            parameter_count(&config).unwrap(),
-            total,
-            "{}",
-            label(&config)
-        );
+        let counted = parameter_count(&config).unwrap();
+        assert_eq!(counted, total, "{}", label(&config));
     }
 }
 

@@ -1,25 +1,18 @@
-//! Training that is stopped and resumed, on any number of threads, gives the same bits; and what a
-//! checkpoint file looks like.
+//! Training that is stopped and resumed, on any number of threads, gives the same bits.
 
-mod common;
-#[path = "checkpoint/files.rs"]
 mod files;
-#[path = "checkpoint/killed.rs"]
-mod killed;
+mod state_dict;
 
-use common::{place, text};
-use safetensors::tensor::{Dtype, SafeTensors};
+use crate::common::{place, text};
 use seqduel::data::tasks::{TaskSettings, TaskSource};
 use seqduel::data::text::{TextSettings, TextSource};
 use seqduel::data::{Source, Split};
-use seqduel::models::{self, ModelConfig};
+use seqduel::models::{self, MODELS, ModelConfig};
 use seqduel::train::{self, Budget, Evaluation, Point, Progress, Stop, TrainSettings, checkpoint};
-use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-const MODELS: [&str; 4] = ["elman", "lstm", "gru", "transformer"];
 const SEED: u64 = 5;
 const STEPS: usize = 23;
 
@@ -44,11 +37,11 @@ type MakeSource = fn() -> Box<dyn Source>;
 const SOURCES: [(&str, MakeSource); 2] = [("task", task), ("text", words)];
 
 fn config(model: &str, source: &dyn Source) -> ModelConfig {
-    serde_json::from_value(serde_json::json!({
-        "model": model, "vocab": source.vocab(), "width": 48, "layers": 2, "heads": 3,
-        "seq-len": source.seq_len(), "positions": "learned", "forget-bias": 1.0,
-    }))
-    .expect("these are all the keys without a default")
+    ModelConfig {
+        heads: 3,
+        forget_bias: 1.0,
+        ..ModelConfig::new(model, source.vocab(), 48, 2, source.seq_len())
+    }
 }
 
 fn settings() -> TrainSettings {
@@ -86,7 +79,7 @@ fn session(
     mut watch: impl FnMut(usize) -> ControlFlow<()> + Send,
 ) -> Trained {
     let mut source = source();
-    // Built with a seed of its own in every session: all that counts has to be restored.
+    // Each session starts from other initial values, so everything has to come from the checkpoint.
     let seed = settings.seed + directory.map_or(0, |d| d.join(checkpoint::FILE).exists() as u64);
     let mut model = models::build(&config(name, &*source), seed).expect("a model");
     let mut steps = Vec::new();
@@ -138,15 +131,15 @@ fn same_end(what: &str, resumed: &Trained, whole: &Trained, done: usize) {
 
 #[test]
 fn resumed_training_gives_the_bits_of_uninterrupted_training() {
-    for model in MODELS {
+    for model in MODELS.iter().map(|row| row.name) {
         for (kind, source) in SOURCES {
             let what = format!("{model} on {kind}");
             let whole = session(model, source, &settings(), None, go_on);
             assert_eq!(whole.steps.len(), STEPS, "{what}");
             assert_eq!(whole.curve.len(), 5, "{what}: 5, 10, 15, 20, 23");
 
-            // Stopped by its observer after step 10, while a killed process' checkpoint of step 8
-            // is put aside: both go on, on another number of threads.
+            // One session is stopped by its observer after step 10. The checkpoint of step 8, which
+            // a killed process would have left, is put aside. Both go on with two threads.
             let stopped = new_directory(&format!("stopped-{model}-{kind}"));
             let killed = new_directory(&format!("killed-{model}-{kind}"));
             let first = session(model, source, &settings(), Some(&stopped), |step| {
@@ -167,7 +160,7 @@ fn resumed_training_gives_the_bits_of_uninterrupted_training() {
             same_end(&format!("{what}, stopped"), &resumed, &whole, 10);
             let resumed = session(model, source, &two, Some(&killed), go_on);
             same_end(&format!("{what}, killed"), &resumed, &whole, 8);
-            // What is finished stays as it is.
+            // A finished run stays as it is.
             let again = session(model, source, &settings(), Some(&stopped), go_on);
             same_end(&format!("{what}, finished"), &again, &whole, STEPS);
         }
@@ -176,9 +169,9 @@ fn resumed_training_gives_the_bits_of_uninterrupted_training() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits_twice_in_a_row() {
-    for model in MODELS {
+    for model in MODELS.iter().map(|row| row.name) {
         for (kind, source) in SOURCES {
-            // Long rows and many of them, so that there is work to share out.
+            // Many long sequences, so that there is work for several threads.
             let on = |threads: usize| {
                 let settings = TrainSettings {
                     batch: 64,
@@ -206,95 +199,4 @@ fn another_seed_gives_other_bits() {
     let second = session("gru", task, &other, None, go_on);
     assert_ne!(first.steps, second.steps);
     assert_ne!(first.parameters, second.parameters);
-}
-
-/// Names and shapes of `torch.nn` modules of these sizes.
-fn state_dict(model: &str, vocab: usize, seq_len: usize) -> BTreeMap<String, Vec<usize>> {
-    let d = 48;
-    let mut names = BTreeMap::new();
-    let mut add = |name: String, shape: &[usize]| names.insert(name, shape.to_vec());
-    add("embedding.weight".into(), &[vocab, d]);
-    add("head.weight".into(), &[vocab, d]);
-    add("head.bias".into(), &[vocab]);
-    let gates = match model {
-        "elman" => 1,
-        "gru" => 3,
-        _ => 4,
-    };
-    for k in 0..2 {
-        if model == "transformer" {
-            let linears = [
-                ("attention.qkv", 3 * d, d),
-                ("attention.out", d, d),
-                ("mlp.fc1", 4 * d, d),
-                ("mlp.fc2", d, 4 * d),
-            ];
-            for (name, rows, columns) in linears {
-                add(format!("blocks.{k}.{name}.weight"), &[rows, columns]);
-                add(format!("blocks.{k}.{name}.bias"), &[rows]);
-            }
-            for name in ["norm1", "norm2"] {
-                add(format!("blocks.{k}.{name}.weight"), &[d]);
-                add(format!("blocks.{k}.{name}.bias"), &[d]);
-            }
-        } else {
-            add(format!("rnn.weight_ih_l{k}"), &[gates * d, d]);
-            add(format!("rnn.weight_hh_l{k}"), &[gates * d, d]);
-            add(format!("rnn.bias_ih_l{k}"), &[gates * d]);
-            add(format!("rnn.bias_hh_l{k}"), &[gates * d]);
-        }
-    }
-    if model == "transformer" {
-        add("position.weight".into(), &[seq_len, d]);
-        add("norm.weight".into(), &[d]);
-        add("norm.bias".into(), &[d]);
-    }
-    names
-}
-
-#[test]
-fn a_checkpoint_is_a_pytorch_state_dict_in_safetensors() {
-    for model in MODELS {
-        let directory = new_directory(&format!("names-{model}"));
-        let file = directory.join(checkpoint::FILE);
-        let mut unfinished = Vec::new();
-        let trained = session(model, task, &settings(), Some(&directory), |step| {
-            if step == 4 {
-                unfinished = fs::read(&file).expect("step 4 was saved");
-            }
-            ControlFlow::Continue(())
-        });
-        let source = task();
-        let expected = state_dict(model, source.vocab(), source.seq_len());
-        let bytes = fs::read(&file).expect("the end was saved");
-        let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
-        let shapes: BTreeMap<String, Vec<usize>> = tensors
-            .iter()
-            .map(|(name, view)| (name.to_string(), view.shape().to_vec()))
-            .collect();
-        assert_eq!(shapes, expected, "{model}");
-        assert!(tensors.iter().all(|(_, view)| view.dtype() == Dtype::F32));
-
-        // Opening it gives the trained values back.
-        let (opened, metadata) = checkpoint::load(&directory).expect("a checkpoint");
-        let values: Vec<Vec<u32>> = (opened.parameters().iter())
-            .map(|p| p.values().into_iter().map(f32::to_bits).collect())
-            .collect();
-        assert_eq!(values, trained.parameters, "{model}");
-        assert_eq!(metadata.position.step, STEPS, "{model}");
-
-        // Before the end the optimiser's moments stand beside them, under names of their own.
-        let tensors = SafeTensors::deserialize(&unfinished).expect("safetensors");
-        for (name, shape) in &expected {
-            for name in [
-                name.clone(),
-                format!("optimizer.m.{name}"),
-                format!("optimizer.v.{name}"),
-            ] {
-                let view = tensors.tensor(&name).expect("every tensor has its moments");
-                assert_eq!(view.shape(), shape, "{model} {name}");
-            }
-        }
-        assert_eq!(tensors.len(), 3 * expected.len(), "{model}");
-    }
 }

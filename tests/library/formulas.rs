@@ -1,9 +1,15 @@
-//! The four models once more, in f64 and plain loops, from the papers' formulas and PyTorch's
+//! The models once more, in f64 and plain loops, from the papers' formulas and PyTorch's
 //! documentation of `nn.RNN`, `nn.LSTM`, `nn.GRU` and `nn.LayerNorm`. Nothing here uses the
-//! program's operations; only the configuration and the parameters' names are its own.
+//! program's operations; only the configuration and the parameters' names come from it.
 
 use seqduel::models::{Model, ModelConfig, Positions};
 use std::collections::BTreeMap;
+
+/// The models whose formulas are written down here.
+pub const WRITTEN: &[&str] = &["elman", "lstm", "gru", "mingru", "minlstm", "transformer"];
+
+/// Models without formulas here, each with the reason: nothing independent confirms their values.
+pub const WITHOUT: &[(&str, &str)] = &[];
 
 /// A model's parameters by name, row-major.
 pub struct Formulas {
@@ -14,6 +20,11 @@ pub struct Formulas {
 
 fn sigmoid(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
+}
+
+/// What makes a candidate of the state positive (Feng et al. 2024, appendix B).
+fn positive(x: f64) -> f64 {
+    if x >= 0.0 { x + 0.5 } else { sigmoid(x) }
 }
 
 /// The tanh form of Hendrycks & Gimpel 2016.
@@ -94,7 +105,10 @@ impl Formulas {
         let mut outputs = Vec::new();
         for row in x {
             let from_x = affine(row, get("weight_ih"), get("bias_ih"));
-            let from_h = affine(&h, get("weight_hh"), get("bias_hh"));
+            let from_h = match self.config.model.as_str() {
+                "mingru" | "minlstm" => vec![0.0; from_x.len()], // no gate looks at the state
+                _ => affine(&h, get("weight_hh"), get("bias_hh")),
+            };
             let both = |gate: usize, j: usize| from_x[gate * d + j] + from_h[gate * d + j];
             for j in 0..d {
                 h[j] = match self.config.model.as_str() {
@@ -109,6 +123,14 @@ impl Formulas {
                         let (r, z) = (sigmoid(both(0, j)), sigmoid(both(1, j)));
                         let n = (from_x[2 * d + j] + r * from_h[2 * d + j]).tanh();
                         (1.0 - z) * n + z * h[j]
+                    }
+                    "mingru" => {
+                        let z = sigmoid(both(0, j));
+                        (1.0 - z) * h[j] + z * positive(both(1, j))
+                    }
+                    "minlstm" => {
+                        let (f, i) = (sigmoid(both(0, j)), sigmoid(both(1, j)));
+                        (f * h[j] + i * positive(both(2, j))) / (f + i)
                     }
                     other => panic!("no formula of {other}"),
                 };
@@ -179,6 +201,10 @@ impl Formulas {
         let dh = d / heads;
         let mut out = vec![vec![0.0; d]; qkv.len()];
         for head in 0..heads {
+            let fall = match self.config.positions {
+                Positions::Alibi => slope(head, heads),
+                _ => 0.0,
+            };
             let part = |t: usize, which: usize| {
                 let values = &qkv[t][which * d + head * dh..][..dh];
                 match self.config.positions {
@@ -190,7 +216,7 @@ impl Formulas {
                 let q = part(i, 0);
                 let scores = (0..=i).map(|j| {
                     let dot: f64 = q.iter().zip(part(j, 1)).map(|(a, b)| a * b).sum();
-                    (dot / (dh as f64).sqrt()).exp()
+                    (dot / (dh as f64).sqrt() - fall * (i - j) as f64).exp()
                 });
                 let scores: Vec<f64> = scores.collect();
                 let total: f64 = scores.iter().sum();
@@ -203,6 +229,19 @@ impl Formulas {
         }
         out
     }
+}
+
+/// How fast the scores of a head fall with the distance (Press et al. 2022, section 3 and the
+/// authors' code): 2^(−8/H), 2^(−16/H), … of H heads; where H is no power of two, the slopes of the
+/// power of two below, then every second one of twice that power.
+fn slope(head: usize, heads: usize) -> f64 {
+    let below = (1..=heads).filter(|n| n.is_power_of_two()).max();
+    let below = below.expect("there is a head");
+    let exponent = match head < below {
+        true => (head + 1) as f64 / below as f64,
+        false => (2 * (head - below) + 1) as f64 / (2 * below) as f64,
+    };
+    (-8.0 * exponent).exp2()
 }
 
 /// Su et al. 2021 in the rotate-half arrangement: value e turns with value e + dh/2.

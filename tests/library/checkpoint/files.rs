@@ -1,7 +1,6 @@
 //! Checkpoint files that are damaged, foreign, or of another run.
 
 use super::{config, go_on, new_directory, session, settings, task};
-use crate::common::{fails, path, refuses, seqduel, words};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use seqduel::models;
 use seqduel::train::{self, CheckpointError, TrainError, TrainSettings, checkpoint};
@@ -18,7 +17,7 @@ fn finished(name: &str) -> (PathBuf, PathBuf) {
     (directory, file)
 }
 
-/// A GRU with a checkpoint written while training goes on, by the contents of its file.
+/// The contents of the checkpoint file of a GRU whose training was interrupted.
 fn unfinished(name: &str) -> Vec<u8> {
     let directory = new_directory(name);
     session("gru", task, &settings(), Some(&directory), |_| {
@@ -37,7 +36,7 @@ fn opening(file: &Path) -> String {
     error
 }
 
-/// Goes on in `directory` as `settings` say, which must fail, and with the file left as it was.
+/// Resumes training in `directory` with `settings`: this must fail and leave the file as it was.
 fn resuming(directory: &Path, settings: &TrainSettings) -> CheckpointError {
     let file = directory.join(checkpoint::FILE);
     let before = fs::read(&file).expect("there is a file");
@@ -75,12 +74,13 @@ fn truncated_anywhere_is_refused_and_kept() {
             "{error}"
         );
     }
-    // Longer than it says is damage as well.
+    // Bytes after the end are damage as well.
     fs::write(&file, [&whole[..], b"more"].concat()).expect("writable");
     assert!(opening(&file).contains("train again"));
 }
 
-/// Writes the tensors of `bytes` again, each as `change` says, with the same metadata or none.
+/// The checkpoint `bytes` with `change` applied to the name, shape and type of every tensor (`None`
+/// leaves the tensor out), with the same metadata or without.
 fn rewritten(
     bytes: &[u8],
     with_metadata: bool,
@@ -110,7 +110,7 @@ fn tensors_that_do_not_fit_are_named() {
         resuming(&directory, &settings());
     };
     let same = |name: &str, shape, dtype| Some((name.to_string(), shape, dtype));
-    // The rewriting itself does no harm.
+    // Rewriting without a change gives a valid checkpoint.
     fs::write(&file, rewritten(&whole, true, same)).expect("writable");
     checkpoint::load(&file).expect("nothing was changed");
 
@@ -163,67 +163,11 @@ fn another_run_is_refused_with_the_keys_that_differ() {
     ] {
         assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
     }
-    // Neither threads nor checkpoints change a result: with others it goes on (here: is finished).
+    // Threads and checkpoint intervals do not change results, so a run may go on with others.
     let same = TrainSettings {
         threads: 2,
         checkpoint_every: None,
         ..settings()
     };
     session("gru", task, &same, Some(&directory), go_on);
-}
-
-#[test]
-fn the_command_refuses_what_it_cannot_go_on_from() {
-    let out = path("command");
-    let train = |corpus: &str| {
-        words(&format!(
-            "train --model lstm --width 16 --layers 1 --seq-len 16 --batch 4 --steps 20 --quiet \
-             --corpus {corpus} --out {out}"
-        ))
-    };
-    let corpus = crate::common::file("command.txt", "the cat sat on the mat. ".repeat(60));
-    seqduel(&train(&corpus)).assert().success();
-    let state = || {
-        ["checkpoint.safetensors", "tokenizer.json", "config.toml"]
-            .map(|name| fs::read(Path::new(&out).join(name)).expect("written"))
-    };
-    let before = state();
-
-    // The corpus has other characters now, then the old ones in another order.
-    fs::write(&corpus, "THE CAT SAT ON THE MAT. ".repeat(60)).expect("writable");
-    fails(
-        &mut seqduel(&train(&corpus)),
-        2,
-        &["another text", "tokenizer.json", "another directory"],
-    );
-    assert_eq!(before, state(), "nothing was changed");
-    fs::write(&corpus, "the mat sat on the cat. ".repeat(60)).expect("writable");
-    fails(
-        &mut seqduel(&train(&corpus)),
-        2,
-        &["the data", "another output directory"],
-    );
-    assert_eq!(before, state(), "nothing was changed");
-
-    let file = Path::new(&out).join("checkpoint.safetensors");
-    fs::write(&file, &before[0][..before[0].len() / 2]).expect("writable");
-    fs::write(&corpus, "the cat sat on the mat. ".repeat(60)).expect("writable");
-    fails(
-        &mut seqduel(&train(&corpus)),
-        1,
-        &["checkpoint.safetensors", "truncated", "delete it"],
-    );
-    // The remedy works.
-    refuses(&format!("eval {out}"), 2, &["truncated", "delete it"]);
-    fs::remove_file(&file).expect("it is there");
-    seqduel(&train(&corpus)).assert().success();
-    let tensors = |bytes: &[u8]| {
-        let tensors = SafeTensors::deserialize(bytes).expect("safetensors");
-        let mut all: Vec<_> = (tensors.iter())
-            .map(|(name, view)| (name.to_string(), view.data().to_vec()))
-            .collect();
-        all.sort();
-        all
-    };
-    assert_eq!(tensors(&before[0]), tensors(&state()[0]));
 }

@@ -1,7 +1,8 @@
-//! A directory with damaged files: what is broken is made again, the rest is kept.
+//! A results directory with damaged files: what is damaged is made again, the rest is kept.
 
 use super::{files, finish, line, rows, whole};
-use crate::common::{fails, path, place, seqduel};
+use crate::common::{path, place};
+use crate::program::{fails, seqduel};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -21,7 +22,7 @@ fn cut(file: &Path, length: impl Fn(&[u8]) -> usize) {
     fs::write(file, &bytes[..length(&bytes)]).expect("writable");
 }
 
-/// Where the last line but one ends: the table is whole, a row is missing.
+/// Where the last line but one ends: cut here, the table is well formed but has a row too few.
 fn without_last_row(bytes: &[u8]) -> usize {
     let body = &bytes[..bytes.len() - 1];
     1 + body.iter().rposition(|&b| b == b'\n').expect("many rows")
@@ -54,17 +55,17 @@ fn damaged_runs_are_made_again_and_the_others_kept() {
         &run("small-copy-delay3-transformer-rotary-seed0").join("records.csv"),
         without_last_row,
     );
-    // A trial of the learning rates: the choice depends on it.
+    // A trial of a learning rate: which rate is chosen depends on it.
     cut(
         &run("small-copy-tune-gru-rate0.01-seed1000000").join("records.csv"),
         without_last_row,
     );
     fs::remove_file(run("small-words-lstm-seed0").join("records.csv")).expect("there");
-    // Killed while it trained, and the checkpoint lost its end.
+    // Killed during training, with a truncated checkpoint.
     let killed = run("small-words-elman-seed1");
     fs::remove_file(killed.join("status.json")).expect("there");
     cut(&killed.join("checkpoint.safetensors"), |b| b.len() / 2);
-    // Killed while it wrote.
+    // Killed while it wrote its status.
     let writing = run("small-words-baselines");
     fs::remove_file(writing.join("status.json")).expect("there");
     fs::write(writing.join("status.json.partial"), "{\"sta").expect("writable");
@@ -100,7 +101,7 @@ fn a_damaged_manifest_is_refused_and_its_remedy_works() {
     let bytes = |all: Vec<std::io::Result<Vec<u8>>>| -> Vec<Vec<u8>> {
         all.into_iter().map(|b| b.expect("readable")).collect()
     };
-    // All but the lock, which names the last process.
+    // All files but the lock, which names the last process.
     let same = bytes(before)
         .into_iter()
         .zip(bytes(after))

@@ -1,11 +1,12 @@
 //! Experiments: unknown names, impossible values, unusable text.
 
 use super::no_network;
-use crate::common::*;
+use crate::common::{file, path, place, text};
+use crate::program::{refuses, seqduel, words};
 use std::fs;
 
 #[test]
-fn unknown_experiments_keys_and_profiles() {
+fn unknown_experiments_keys_and_profiles_are_refused() {
     let out = path("unknown-suite");
     refuses(
         &format!("reproduce --claims nonsense --out {out}"),
@@ -47,7 +48,7 @@ fn unknown_experiments_keys_and_profiles() {
 }
 
 #[test]
-fn published_numbers_that_are_not_there() {
+fn published_numbers_that_are_not_there_are_refused() {
     let out = path("no-published");
     let command = format!("reproduce --published --out {out}");
     refuses(
@@ -74,7 +75,7 @@ fn published_numbers_that_are_not_there() {
     assert!(!fs::exists(&out).expect("can be asked"));
 }
 
-/// The row that needs a text says what to type; the one that needs none is measured.
+/// The row that needs a text says which command fetches it; the other row is measured.
 #[test]
 fn without_network_published_numbers_of_a_text_are_not_run() {
     let out = path("published-offline");
@@ -107,7 +108,7 @@ fn without_network_published_numbers_of_a_text_are_not_run() {
 }
 
 #[test]
-fn values_of_experiments_that_cannot_be_run() {
+fn values_of_experiments_that_cannot_be_run_are_refused() {
     let out = path("impossible-suite");
     let run = format!("run distance-copy --profile smoke --out {out}");
     for (set, phrases) in [
@@ -141,7 +142,7 @@ fn values_of_experiments_that_cannot_be_run() {
 }
 
 #[test]
-fn texts_that_experiments_cannot_use() {
+fn texts_that_experiments_cannot_use_are_refused() {
     let out = path("unusable-text");
     for (name, bytes, phrase) in [
         ("suite-empty.txt", Vec::new(), "is empty"),
@@ -185,7 +186,7 @@ fn without_network_the_experiments_that_need_no_text_still_run() {
     assert!(results.contains("distance-recall") && !results.contains("next-word"));
     assert!(place("offline").join("report.html").exists());
 
-    // With a text, the same command does what is left.
+    // With a text, the same command would run what is left.
     let line = format!(
         "run distance-recall next-word --profile smoke --set settings.steps=2 --set \
          settings.seconds=0.01 --quiet --corpus {} --dry-run --format json --out {out}",

@@ -1,8 +1,10 @@
-//! `seqduel train`, killed or interrupted at several moments, ends as if it had never been.
+//! `seqduel train`, killed or interrupted and started again, ends with the same bits as if it had
+//! not been.
 
+use crate::common::{path, place, text};
 #[cfg(unix)]
-use crate::common::interrupt;
-use crate::common::{path, place, seqduel, start, text, words};
+use crate::program::interrupt;
+use crate::program::{seqduel, start, words};
 use safetensors::tensor::SafeTensors;
 use seqduel::train::checkpoint;
 use std::fs;
@@ -19,7 +21,7 @@ fn line(out: &str) -> Vec<String> {
     ))
 }
 
-/// Step of the checkpoint in a directory, which is whole at any moment.
+/// Step of the checkpoint in a directory, 0 without one. It can be read at any moment.
 fn step(directory: &Path) -> usize {
     match directory.join(checkpoint::FILE).exists() {
         true => {

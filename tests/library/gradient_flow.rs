@@ -1,33 +1,34 @@
-//! The gradient flow of the real backward pass against formulas in f64 and plain loops: with a token
-//! of its own at every position, the gradient of an embedding's row is that of one position.
+//! The gradient flow of the real backward pass against the independent [`crate::formulas`] in f64.
+//! Every position has a token of its own, so the gradient of a row of the embedding is that of one
+//! position.
 
-#[path = "common/formulas.rs"]
-mod formulas;
-
-use formulas::Formulas;
+use crate::formulas::{Formulas, WRITTEN};
+use crate::options::every;
 use seqduel::data::Batch;
 use seqduel::measure::gradient_flow::gradient_flow;
-use seqduel::models::{self, ModelConfig};
+use seqduel::models::{self, ModelConfig, Positions};
 
 const T: usize = 19;
 const STEP: f64 = 1e-5;
 
 #[test]
 fn input_gradients_are_those_of_the_formulas() {
-    for (model, layers, positions) in [
-        ("elman", 1, "none"),
-        ("lstm", 2, "none"),
-        ("gru", 1, "none"),
-        ("transformer", 1, "none"),
-        ("transformer", 2, "learned"),
-        ("transformer", 2, "sinusoidal"),
-        ("transformer", 1, "rotary"),
-    ] {
-        let config: ModelConfig = serde_json::from_value(serde_json::json!({
-            "model": model, "vocab": T, "width": 12, "layers": layers, "heads": 2,
-            "seq-len": T, "positions": positions, "forget-bias": 1.0,
-        }))
-        .expect("these are all the keys without a default");
+    let mut cases = Vec::new();
+    for &model in WRITTEN {
+        let positions = match model {
+            "transformer" => every(),
+            _ => vec![Positions::None],
+        };
+        let both = positions.into_iter().flat_map(|p| [(1, p), (2, p)]);
+        cases.extend(both.map(|(layers, positions)| (model, layers, positions)));
+    }
+    for (model, layers, positions) in cases {
+        let config = ModelConfig {
+            heads: 2,
+            positions,
+            forget_bias: 1.0,
+            ..ModelConfig::new(model, T, 12, layers, T)
+        };
         let model = models::build(&config, 5).expect("possible sizes");
         let tokens: Vec<u32> = (0..T as u32).map(|t| t * 7 % T as u32).collect();
         let batch = Batch {
@@ -57,9 +58,9 @@ fn input_gradients_are_those_of_the_formulas() {
                 squares += ((loss(STEP) - loss(-STEP)) / (2.0 * STEP)).powi(2);
             }
             let (got, want) = (flow.input[T - 1 - t].expect("within range"), squares.sqrt());
-            // 1e-10 is what differences in f64 leave of the smallest gradients.
+            // 1e-10 is about the error of the differences in f64.
             let label = format!(
-                "{} {positions} {layers}, t = {t}: {got:e}, {want:e}",
+                "{} {positions:?} {layers}, t = {t}: {got:e}, {want:e}",
                 config.model
             );
             assert!((got - want).abs() < 2e-5 * want + 1e-10, "{label}");

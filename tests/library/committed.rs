@@ -1,9 +1,7 @@
-//! The committed results are what the rules of this tree make of the committed records: verdicts,
-//! published numbers, plots and page.
+//! Verdicts, comparisons with published numbers, plots and page under `results/` are exactly what
+//! the code makes of the committed records.
 
-mod common;
-
-use common::place;
+use crate::common::place;
 use seqduel::claims::{self, published};
 use seqduel::report::{self, PLOTS, REPORT};
 use seqduel::results::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
@@ -17,7 +15,7 @@ fn committed(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// The level of all verdicts.
+/// The significance level of all verdicts.
 const ALPHA: f64 = 0.05;
 
 fn verdicts_follow_from_records(name: &str) {
@@ -45,7 +43,7 @@ fn published_comparisons_follow_from_their_records() {
     let directory = committed("published");
     let manifest = output::read_manifest(&directory).expect("a manifest");
     let records = output::read_results(&directory).expect("records");
-    let expected = include_str!("../experiments/published/expected.toml");
+    let expected = include_str!("../../experiments/published/expected.toml");
     let expected =
         published::parse("expected.toml", expected).expect("the expected values are well formed");
     let skipped = manifest.skipped.iter();
@@ -69,8 +67,8 @@ fn published_comparisons_follow_from_their_records() {
     assert_eq!(again.len(), stored.len());
 }
 
-/// A page without blank lines and without what it says of `runs/`, which is not committed: the table
-/// of runs, and the note that they are missing.
+/// The lines of a page but for blank ones and those about `runs/`, which is not committed: the
+/// table of runs, and the note that they are missing.
 fn page_of_files(page: &str) -> Vec<&str> {
     let mut lines: Vec<&str> = Vec::new();
     let mut of_runs = false;
@@ -117,7 +115,7 @@ fn report_follows_from_files(name: &str) {
         .collect();
     assert!(vector.len() > 10, "{}", vector.len());
     for file in &vector {
-        // No `assert_eq`: a plot may have megabytes.
+        // Not `assert_eq`, which would print plots of several megabytes.
         assert!(
             read(&directory, file) == read(&again, file),
             "{} of {name}",

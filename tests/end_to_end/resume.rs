@@ -1,13 +1,12 @@
-//! A suite that is killed at any moment and started again ends with the results of one that was
-//! never disturbed.
+//! Experiments that are killed at any moment and started again end with the same results as if they
+//! had never been interrupted.
 
-mod common;
-#[path = "resume/damaged.rs"]
 mod damaged;
 
+use crate::common::{file, path, place, text};
 #[cfg(unix)]
-use common::interrupt;
-use common::{file, path, place, seqduel, start, text, words};
+use crate::program::interrupt;
+use crate::program::{seqduel, start, words};
 use seqduel::record::metrics;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +14,7 @@ use std::process::Child;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Tunes, trains and tests, with a checkpoint every few steps.
+/// An experiment that tunes, trains and tests, with a checkpoint every few steps.
 const COPY: &str = r#"
 id = "small-copy"
 claim = "distance-copy"
@@ -55,7 +54,7 @@ y_label = "accuracy"
 series = ["model"]
 "#;
 
-/// Text by equal tokens, with its baselines.
+/// An experiment on a text with an equal number of tokens for each model, and n-gram baselines.
 const WORDS: &str = r#"
 id = "small-words"
 claim = "next-word"
@@ -118,13 +117,13 @@ fn rows(directory: &Path) -> Vec<Vec<String>> {
         .collect()
 }
 
-/// Runs a command line to its end, which is good.
+/// Runs a command line to its end and demands success.
 #[track_caller]
 fn finish(line: &[String]) {
     seqduel(line).assert().success();
 }
 
-/// A directory that was never disturbed, and how long it took.
+/// The results of a run that was not interrupted, and how long it took.
 fn whole() -> &'static (PathBuf, Duration) {
     static WHOLE: OnceLock<(PathBuf, Duration)> = OnceLock::new();
     WHOLE.get_or_init(|| {
@@ -145,14 +144,15 @@ fn files(directory: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Kills; says whether the process was still at work.
+/// Kills a process, and says whether it was still running.
 fn kill(mut child: Child) -> bool {
     let _ = child.kill(); // it may just have ended
     let status = child.wait().expect("it ends");
     status.code().is_none()
 }
 
-/// Kills as soon as a file comes into being whose path within the directory `sign` accepts.
+/// Starts a command line and kills it as soon as there is a file in the directory whose path `sign`
+/// accepts.
 #[track_caller]
 fn kill_at(line: &[String], directory: &Path, sign: impl Fn(&str) -> bool) {
     let child = start(line);
@@ -184,7 +184,7 @@ fn undisturbed_runs_agree_and_hold_every_kind_of_row() {
     }
     finish(&line(&path("again")));
     assert_eq!(rows(&place("again")), expected);
-    // One after the other instead of side by side.
+    // One job at a time gives the same.
     let mut alone = line(&path("alone"));
     alone.extend(words("--jobs 1"));
     finish(&alone);
@@ -192,7 +192,7 @@ fn undisturbed_runs_agree_and_hold_every_kind_of_row() {
 }
 
 #[test]
-fn killed_at_every_stage() {
+fn killed_at_any_stage_it_ends_with_the_same_rows() {
     let expected = rows(&whole().0);
     type Sign = fn(&str) -> bool;
     let tuning = |file: &str| file.contains("-tune-");
@@ -235,10 +235,10 @@ fn killed_at_every_stage() {
 }
 
 #[test]
-fn killed_again_and_again_at_fixed_times() {
+fn killed_again_and_again_it_ends_with_the_same_rows() {
     let (undisturbed, took) = whole();
     let expected = rows(undisturbed);
-    // In one directory, a fifth of the whole at a time.
+    // In one directory, a fifth of the whole time each.
     let (out, directory) = (path("chain"), place("chain"));
     let mut killed = 0;
     for _ in 0..4 {
@@ -249,7 +249,7 @@ fn killed_again_and_again_at_fixed_times() {
     assert!(killed >= 2, "ended too early: killed {killed} times only");
     finish(&line(&out));
     assert_eq!(rows(&directory), expected);
-    // In directories of their own, at shares of the whole that follow no stage.
+    // In a directory each, at moments that do not depend on the stages.
     for share in [0.13, 0.37, 0.61, 0.83] {
         let name = format!("after-{share}");
         let child = start(&line(&path(&name)));
@@ -261,7 +261,7 @@ fn killed_again_and_again_at_fixed_times() {
 }
 
 #[test]
-fn a_built_in_experiment_killed_twice() {
+fn a_built_in_experiment_killed_twice_ends_with_the_same_rows() {
     let line = |out: &str| {
         words(&format!(
             "reproduce --profile smoke --claims distance-recall --quiet --out {}",

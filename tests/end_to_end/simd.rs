@@ -1,10 +1,10 @@
-//! Every level of vector instructions this CPU has, forced: the portable one is all that an older
-//! CPU gets from the same binary.
+//! Every level of vector instructions that this CPU has. The portable one is all that an older CPU
+//! gets from the same binary.
 
-mod common;
-
-use common::*;
+use crate::common::{path, text};
+use crate::program::{TINY, in_json, json_of};
 use kernels::simd::available;
+use seqduel::models::MODELS;
 use serde_json::Value;
 
 /// Runs at a level and parses what it prints to stdout.
@@ -14,8 +14,8 @@ fn json(level: &str, line: &str) -> Value {
 }
 
 #[test]
-fn every_level_trains_to_the_same_loss() {
-    for model in ["elman", "lstm", "gru", "mingru", "transformer"] {
+fn every_level_trains_every_model_to_the_same_loss() {
+    for model in MODELS.iter().map(|row| row.name) {
         let losses: Vec<_> = available()
             .iter()
             .map(|level| {

@@ -1,15 +1,15 @@
-//! What a user can get wrong: one clear message, the right exit code, and nothing harmed.
+//! What a user can get wrong is refused with one clear message and the right exit code, and harms
+//! no file.
 
-mod common;
-#[path = "bad_input/directories.rs"]
+mod checkpoints;
 mod directories;
-#[path = "bad_input/suites.rs"]
 mod suites;
 
-use common::*;
+use crate::common::{file, path, scratch, text};
+use crate::program::{TINY, checkpoint, fails, refuses, seqduel, words};
 use std::fs;
 
-/// Trains on `corpus` into a new directory, which must not come into being.
+/// Trains on `corpus` into a new directory: must fail, and not make the directory.
 #[track_caller]
 fn corpus_is_refused(corpus: &str, phrases: &[&str]) {
     let out = path(&format!("refused-{}", corpus.replace(['/', '.'], "-")));
@@ -23,7 +23,7 @@ fn corpus_is_refused(corpus: &str, phrases: &[&str]) {
 }
 
 #[test]
-fn corpora_that_cannot_be_used() {
+fn corpora_that_cannot_be_used_are_refused() {
     corpus_is_refused("nowhere.txt", &["nowhere.txt", "kjv"]);
     let directory = scratch().display().to_string();
     corpus_is_refused(&directory, &["is a directory"]);
@@ -40,7 +40,7 @@ fn corpora_that_cannot_be_used() {
     corpus_is_refused(&short, &["too short", "seq-len = 16"]);
 }
 
-/// No package manager to ask, and a network whose every door is shut.
+/// Takes away the package manager, and sends every connection to a port where nobody listens.
 fn no_network(command: &mut assert_cmd::Command) {
     command
         .env("CARGO", "no-such-program")
@@ -52,7 +52,7 @@ fn no_network(command: &mut assert_cmd::Command) {
 }
 
 #[test]
-fn a_named_corpus_without_network_or_cache() {
+fn a_named_corpus_without_network_or_cache_is_refused() {
     let out = path("no-network");
     let mut command = seqduel(&words(&format!("train {TINY} --corpus kjv --out {out}")));
     no_network(&mut command);
@@ -68,7 +68,7 @@ fn a_named_corpus_without_network_or_cache() {
 }
 
 #[test]
-fn unknown_names() {
+fn unknown_names_are_refused() {
     let out = path("unknown-names");
     let train = format!("train --out {out} --steps 1 --quiet");
     refuses(
@@ -119,7 +119,7 @@ fn unknown_names() {
 }
 
 #[test]
-fn sizes_that_make_no_model() {
+fn sizes_that_make_no_model_are_refused() {
     let sizes = ["width", "layers", "heads", "seq-len", "batch", "vocab"];
     for mode in ["train-step", "forward", "decode"] {
         for key in sizes {
@@ -170,7 +170,7 @@ fn sizes_that_make_no_model() {
         "--final-lr-ratio 2",
         "--checkpoint-every 0",
     ] {
-        // The key as in a file, or the flag as typed.
+        // The message names the key of a configuration file, or the flag.
         let key = flag.split(' ').next().expect("a flag");
         let key = match key {
             "--lr" => "learning-rate",
@@ -223,7 +223,7 @@ fn sizes_that_make_no_model() {
 }
 
 #[test]
-fn impossible_threads_and_jobs() {
+fn impossible_threads_and_jobs_are_refused() {
     for flag in ["--threads", "--jobs"] {
         refuses(&format!("doctor {flag} 0"), 2, &[flag, "at least 1"]);
         refuses(&format!("doctor {flag} 1000000"), 2, &[flag, "cores"]);
@@ -232,57 +232,7 @@ fn impossible_threads_and_jobs() {
 }
 
 #[test]
-fn checkpoints_that_cannot_be_opened() {
-    let opens = |checkpoint: &str, phrases: &[&str]| {
-        for command in ["eval", "generate --prompt the", "predict --prompt the"] {
-            refuses(&format!("{command} {checkpoint}"), 2, phrases);
-        }
-    };
-    opens(&path("nowhere"), &["nowhere"]);
-
-    let truncated = copy_of_checkpoint("truncated").join("checkpoint.safetensors");
-    let whole = fs::read(&truncated).expect("readable");
-    for length in [0, 4, 100, whole.len() / 2, whole.len() - 1] {
-        fs::write(&truncated, &whole[..length]).expect("writable");
-        opens(
-            &truncated.display().to_string(),
-            &["checkpoint.safetensors"],
-        );
-    }
-    let text = file("text.safetensors", "not a checkpoint at all");
-    opens(&text, &["text.safetensors"]);
-    // One tensor of two values, by another program: a safetensors file, but not ours.
-    let header = br#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#;
-    let mut foreign = (header.len() as u64).to_le_bytes().to_vec();
-    foreign.extend_from_slice(header);
-    foreign.extend_from_slice(&[0; 8]);
-    opens(
-        &file("foreign.safetensors", foreign),
-        &["foreign.safetensors", "seqduel train"],
-    );
-
-    // The tokenizer of another text.
-    let other = file("digits.txt", "0123456789 ".repeat(300));
-    let out = path("digits");
-    seqduel(&words(&format!(
-        "train {TINY} --corpus {other} --out {out}"
-    )))
-    .assert()
-    .success();
-    let mismatched = copy_of_checkpoint("mismatched");
-    fs::copy(
-        place("digits").join("tokenizer.json"),
-        mismatched.join("tokenizer.json"),
-    )
-    .expect("both are there");
-    opens(
-        &mismatched.display().to_string(),
-        &["tokenizer.json", "vocab"],
-    );
-}
-
-#[test]
-fn prompts_outside_the_vocabulary() {
+fn prompts_outside_the_vocabulary_are_refused() {
     for command in ["generate", "predict"] {
         let line = format!("{command} {} --prompt", checkpoint());
         for (prompt, phrase) in [("thé", "'é'"), ("", "--prompt")] {
@@ -312,7 +262,7 @@ fn prompts_outside_the_vocabulary() {
 }
 
 #[test]
-fn impossible_sampling_and_evaluation() {
+fn impossible_sampling_and_evaluation_are_refused() {
     let trained = checkpoint();
     for (flag, phrases) in [
         ("--temperature -1", ["--temperature", "-1"]),

@@ -1,0 +1,71 @@
+//! Every model through its public interface: sizes, errors, causality, decoding, gradients, costs.
+
+mod behaviour;
+mod gradients;
+mod initial;
+mod sizes;
+
+use crate::options::every;
+use seqduel::models::{MODELS, ModelConfig, ModelRow, Output, Positions, Scan};
+
+fn config(model: &str) -> ModelConfig {
+    ModelConfig {
+        heads: 3,
+        forget_bias: 1.0,
+        ..ModelConfig::new(model, 11, 24, 2, 13)
+    }
+}
+
+/// Every model with every value of the options it has, at sizes that vectors fit and do not fit.
+fn configs() -> Vec<ModelConfig> {
+    MODELS.iter().flat_map(configs_of).collect()
+}
+
+fn configs_of(row: &ModelRow) -> Vec<ModelConfig> {
+    // A model whose width has to suit its heads attends, and has a choice of positions.
+    let attends = (row.width_step)(&config(row.name)) > 1;
+    let (sizes, positions): (&[(usize, usize)], _) = match attends {
+        true => (&[(24, 3), (18, 3), (10, 1)], every::<Positions>()),
+        false => (&[(24, 3), (7, 3)], vec![Positions::Learned]),
+    };
+    let scans = match row.options.contains(&"scan") {
+        true => every::<Scan>(),
+        false => vec![Scan::default()],
+    };
+    let mut all = Vec::new();
+    for &(width, heads) in sizes {
+        for &positions in &positions {
+            all.extend(scans.iter().map(|&scan| ModelConfig {
+                width,
+                heads,
+                positions,
+                scan,
+                ..config(row.name)
+            }));
+        }
+    }
+    all
+}
+
+fn tokens(n: usize, vocab: u32) -> Vec<u32> {
+    (0..n as u32)
+        .map(|i| (i * i * 7 + 3 * i + 1) % vocab)
+        .collect()
+}
+
+fn label(c: &ModelConfig) -> String {
+    format!(
+        "{} width {} {:?} {:?}",
+        c.model, c.width, c.positions, c.scan
+    )
+}
+
+/// Every model reading three numbers at a position and answering with one.
+fn of_numbers() -> Vec<ModelConfig> {
+    let all = MODELS.iter().map(|row| ModelConfig {
+        vocab: 3,
+        output: Output::Number,
+        ..config(row.name)
+    });
+    all.collect()
+}
