@@ -310,4 +310,53 @@ mod tests {
         let lines = markdown(&[piped]);
         assert!(lines.contains("copy \\| say") && lines.ends_with("| **differs** |\n"));
     }
+
+    #[test]
+    fn every_format_is_written_to_the_byte() {
+        let mut differs = row("b", Outcome::Differs);
+        differs.task = "copy | say, \"twice\"".into();
+        let rows = [
+            row("a", Outcome::Agrees),
+            differs,
+            row("d", Outcome::NotRun),
+        ];
+        let look = Look {
+            width: None,
+            color: true,
+        };
+        insta::assert_snapshot!(terminal(&rows, look), @r#"
+        ┌─────┬───────────────┬───────────┬────────┬───────────┬─────────┐
+        │ row ┆ source        ┆ published ┆ ours   ┆ tolerance ┆ result  │
+        ╞═════╪═══════════════╪═══════════╪════════╪═══════════╪═════════╡
+        │ a   ┆ Somebody 2020 ┆ 0.02      ┆ 0.0201 ┆ ± 0.001   ┆ agrees  │
+        │ b   ┆ Somebody 2020 ┆ 0.02      ┆ 0.0201 ┆ ± 0.001   ┆ differs │
+        │ d   ┆ Somebody 2020 ┆ 0.02      ┆        ┆ ± 0.001   ┆ not run │
+        └─────┴───────────────┴───────────┴────────┴───────────┴─────────┘
+        b: the floor moved
+        d: no text
+        "#);
+        insta::assert_snapshot!(markdown(&rows), @r#"
+        | source | task | settings | published | ours | tolerance | result |
+        | --- | --- | --- | --- | --- | --- | --- |
+        | Somebody 2020 | copy | LSTM | 0.02 | 0.0201 | ± 0.001 | **agrees** |
+        | Somebody 2020 | copy \| say, "twice" | LSTM | 0.02 | 0.0201 | ± 0.001 | **differs** |
+        | Somebody 2020 | copy | LSTM | 0.02 |  | ± 0.001 | **not run** |
+        "#);
+    }
+
+    #[test]
+    fn the_committed_table_follows_from_the_committed_comparisons() {
+        let compared: Vec<Compared> =
+            serde_json::from_str(include_str!("../../results/published/published.json")).unwrap();
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(HEADER).unwrap();
+        for row in rows(&compared) {
+            writer.write_record(row).unwrap();
+        }
+        let written = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+        assert_eq!(
+            written,
+            include_str!("../../results/published/published.csv")
+        );
+    }
 }

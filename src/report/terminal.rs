@@ -267,4 +267,29 @@ mod tests {
         assert!(markdown.contains("| next-word | **inconclusive** | The gap"));
         assert!(markdown.contains("so \\| far"));
     }
+
+    #[test]
+    fn csv_and_markdown_are_written_to_the_byte() {
+        insta::assert_snapshot!(verdict_csv(&verdicts()), @r#"
+        claim,answer,sentence,flips,more_seeds
+        speed-long,conditional,"At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",,
+        next-word,inconclusive,"The gap of 0.02 bits is within its interval, ""so | far"". About 4 more seeds would decide it.",,4
+        "#);
+        insta::assert_snapshot!(verdict_markdown(&verdicts()), @r#"
+        | claim | answer | because |
+        | --- | --- | --- |
+        | speed-long | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. |
+        | next-word | **inconclusive** | The gap of 0.02 bits is within its interval, "so \| far". About 4 more seeds would decide it. |
+        "#);
+        assert_eq!(verdict_csv(&[]), "claim,answer,sentence,flips,more_seeds\n");
+        assert_eq!(
+            verdict_markdown(&[]),
+            "| claim | answer | because |\n| --- | --- | --- |\n"
+        );
+        let look = Look {
+            width: None,
+            color: true,
+        };
+        assert_eq!(verdict_table(&[], look), "no verdicts yet\n");
+    }
 }
