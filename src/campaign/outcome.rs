@@ -5,7 +5,8 @@ use crate::claims::{self, Verdict};
 use crate::experiment::schema::Experiment;
 use crate::record::Record;
 use crate::report::published as table;
-use crate::report::terminal;
+use crate::report::sheet::Format;
+use crate::report::verdicts::verdict_line;
 use crate::results::directory::Directory;
 use crate::results::output::{MANIFEST, Manifest, PUBLISHED, PUBLISHED_CSV, VERDICTS};
 use crate::runs::progress::Progress;
@@ -76,8 +77,8 @@ impl<'a> Outcome<'a> {
             published = beside_published(expected, &self.manifest, &records);
             let (json, csv) = (Path::new(PUBLISHED), Path::new(PUBLISHED_CSV));
             self.directory.write_json(json, &published)?;
-            self.directory
-                .write_csv(csv, &table::HEADER, &table::rows(&published))?;
+            let sheet = table::sheet(&published, Format::Csv);
+            self.directory.write_csv(csv, &sheet.header, &sheet.rows)?;
         }
         crate::report::build(self.directory.path())
             .context("the results are complete, but the report is not")?;
@@ -102,7 +103,7 @@ impl<'a> Outcome<'a> {
             }
         };
         if let Some(verdict) = verdicts.iter().find(|verdict| verdict.claim == claim) {
-            progress.say(&terminal::verdict_line(verdict));
+            progress.say(&verdict_line(verdict));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::{Format, Shared, output, usage};
 use crate::report::axis::significant;
 use crate::report::compare::{Change, compare};
-use crate::report::{source::Source, terminal};
+use crate::report::{source::Source, verdicts};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -49,21 +49,14 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     ];
     let mut rows: Vec<Vec<String>> = found.changes.iter().map(row).collect();
     for change in &found.verdicts {
-        let word = |answer: Option<_>| answer.map_or("not judged", terminal::answer).to_string();
-        let verdict = if change.before == change.after {
-            "same"
-        } else {
-            "changed"
+        let word = |answer: Option<_>| answer.map_or("not judged", verdicts::answer);
+        let verdict = match change.before == change.after {
+            true => "same",
+            false => "changed",
         };
-        let mut cells = vec![change.claim.clone(), "verdict".into(), String::new()];
-        cells.extend([
-            word(change.before),
-            word(change.after),
-            String::new(),
-            String::new(),
-            verdict.into(),
-        ]);
-        rows.push(cells);
+        let (before, after) = (word(change.before), word(change.after));
+        let cells = [&change.claim, "verdict", "", before, after, "", "", verdict];
+        rows.push(cells.map(str::to_owned).to_vec());
     }
     output::print_rows(shared.format, &header, &rows, &found)?;
     Ok(ExitCode::SUCCESS)

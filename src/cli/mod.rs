@@ -4,7 +4,7 @@
 //! run failed or a check did not hold), 2 (usage or configuration).
 
 use crate::measure::machine::cores;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
 mod compare;
@@ -27,6 +27,7 @@ mod setup;
 mod train;
 mod work_span;
 
+pub use crate::report::sheet::Format;
 pub use error::{UsageError, usage};
 
 /// Recurrence against attention, measured on your own machine.
@@ -79,20 +80,6 @@ pub struct Shared {
     /// No progress, only warnings
     #[arg(long, global = true, help_heading = "Shared options")]
     pub quiet: bool,
-}
-
-/// How results are printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
-pub enum Format {
-    /// For the terminal.
-    #[default]
-    Table,
-    /// One JSON value.
-    Json,
-    /// Comma-separated, with a header.
-    Csv,
-    /// A Markdown table.
-    Markdown,
 }
 
 impl Shared {

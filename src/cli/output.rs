@@ -1,6 +1,6 @@
 //! Writing results to stdout: text, JSON, and tables in the four formats.
 
-use super::Format;
+use crate::report::sheet::{Format, Look, Sheet};
 use anyhow::Context;
 use serde::Serialize;
 use std::io::Write;
@@ -10,14 +10,9 @@ use std::io::Write;
 pub fn print(text: impl AsRef<str>) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let text = text.as_ref();
+    let end = if text.ends_with('\n') { "" } else { "\n" };
     out.write_all(text.as_bytes())
-        .and_then(|()| {
-            if text.ends_with('\n') {
-                Ok(())
-            } else {
-                out.write_all(b"\n")
-            }
-        })
+        .and_then(|()| out.write_all(end.as_bytes()))
         .and_then(|()| out.flush())
         .context("cannot write to standard output")
 }
@@ -34,23 +29,20 @@ pub fn print_rows(
     rows: &[Vec<String>],
     value: &impl Serialize,
 ) -> anyhow::Result<()> {
-    match format {
-        Format::Json => print_json(value),
-        Format::Table => print(table(header, rows, comfy_table::presets::NOTHING)),
-        Format::Markdown => print(table(header, rows, comfy_table::presets::ASCII_MARKDOWN)),
-        Format::Csv => {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            writer.write_record(header)?;
-            for row in rows {
-                writer.write_record(row)?;
-            }
-            print(String::from_utf8_lossy(&writer.into_inner()?))
-        }
-    }
+    let sheet = Sheet {
+        header: header.to_vec(),
+        rows: rows.to_vec(),
+        frame: None,
+    };
+    print_sheet(format, &sheet, value)
 }
 
-fn table(header: &[&str], rows: &[Vec<String>], preset: &str) -> String {
-    let mut table = comfy_table::Table::new();
-    table.load_preset(preset).set_header(header).add_rows(rows);
-    table.trim_fmt()
+/// Writes a sheet as a table, CSV or Markdown, and `value` where JSON is asked for.
+pub fn print_sheet(format: Format, sheet: &Sheet, value: &impl Serialize) -> anyhow::Result<()> {
+    match format {
+        Format::Json => print_json(value),
+        Format::Table => print(sheet.table(Look::stdout())),
+        Format::Markdown => print(sheet.markdown()),
+        Format::Csv => print(sheet.csv()?),
+    }
 }

@@ -1,7 +1,7 @@
 //! `seqduel report`: rebuilds plots and page of an output directory.
 
-use super::{Format, Shared, output, usage};
-use crate::report::{self, REPORT, source::Source, terminal};
+use super::{Shared, output, usage};
+use crate::report::{self, REPORT, source::Source, verdicts};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,24 +21,18 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     let page = args.directory.join(REPORT);
     if !shared.quiet {
-        eprintln!(
-            "{} {}",
-            if shared.dry_run {
-                "would write"
-            } else {
-                "wrote"
-            },
-            page.display()
-        );
+        let wrote = if shared.dry_run {
+            "would write"
+        } else {
+            "wrote"
+        };
+        eprintln!("{wrote} {}", page.display());
     }
-    match shared.format {
-        Format::Table => output::print(terminal::verdict_table(
-            &source.verdicts,
-            terminal::Look::stdout(),
-        ))?,
-        Format::Json => output::print_json(&source.verdicts)?,
-        Format::Csv => output::print(terminal::verdict_csv(&source.verdicts))?,
-        Format::Markdown => output::print(terminal::verdict_markdown(&source.verdicts))?,
-    }
+    let verdicts = &source.verdicts;
+    output::print_sheet(
+        shared.format,
+        &verdicts::sheet(verdicts, shared.format),
+        verdicts,
+    )?;
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use crate::data::corpus::CORPORA;
 use crate::experiment::embedded;
 use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
-use crate::report::{published as table, terminal};
+use crate::report::{published, verdicts};
 use crate::runs::progress::duration;
 use crate::runs::texts::Texts;
 use std::path::{Path, PathBuf};
@@ -194,7 +194,6 @@ fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCo
 }
 
 fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<ExitCode> {
-    use super::Format;
     if summary.interrupted {
         eprintln!(
             "interrupted; finished runs are kept in {}: run the same command again to go on",
@@ -202,28 +201,10 @@ fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<E
         );
         return Ok(ExitCode::FAILURE);
     }
-    let published = &summary.published;
-    match shared.format {
-        Format::Json if suite.expected.is_some() => output::print_json(published)?,
-        Format::Markdown if suite.expected.is_some() => output::print(table::markdown(published))?,
-        Format::Csv if suite.expected.is_some() => output::print_rows(
-            shared.format,
-            &table::HEADER,
-            &table::rows(published),
-            published,
-        )?,
-        Format::Table if suite.expected.is_some() => {
-            output::print(table::terminal(published, terminal::Look::stdout()))?
-        }
-        Format::Json => output::print_json(&summary.verdicts)?,
-        Format::Csv => output::print(terminal::verdict_csv(&summary.verdicts))?,
-        Format::Markdown => output::print(terminal::verdict_markdown(&summary.verdicts))?,
-        Format::Table => {
-            output::print(terminal::verdict_table(
-                &summary.verdicts,
-                terminal::Look::stdout(),
-            ))?;
-        }
+    let (format, verdicts, published) = (shared.format, &summary.verdicts, &summary.published);
+    match suite.expected {
+        Some(_) => output::print_sheet(format, &published::sheet(published, format), published)?,
+        None => output::print_sheet(format, &verdicts::sheet(verdicts, format), verdicts)?,
     }
     for (run, reason) in &summary.failed {
         eprintln!("failed: {run}: {reason}");

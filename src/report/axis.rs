@@ -22,23 +22,13 @@ impl Axis {
         at: &[f64],
         most: usize,
     ) -> Self {
-        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
-        for v in values.into_iter().filter(|v| shows(scale, *v)) {
-            low = low.min(v);
-            high = high.max(v);
-        }
-        match range {
-            Some([a, b]) => (low, high) = (a, b),
-            None if low > high => {
-                (low, high) = if scale == Scale::Linear {
-                    (0.0, 1.0)
-                } else {
-                    (1.0, 10.0)
-                }
-            }
-            None if at.is_empty() => (low, high) = widen(scale, low, high),
-            None => (low, high) = breathe(scale, low, high),
-        }
+        let (low, high) = match (range, extent(scale, values)) {
+            (Some([low, high]), _) => (low, high),
+            (None, None) if scale == Scale::Linear => (0.0, 1.0),
+            (None, None) => (1.0, 10.0),
+            (None, Some((low, high))) if at.is_empty() => widen(scale, low, high),
+            (None, Some((low, high))) => breathe(scale, low, high),
+        };
         let mut axis = Self {
             scale,
             low,
@@ -53,6 +43,11 @@ impl Axis {
     pub fn position(&self, value: f64) -> f64 {
         let t = |v: f64| forward(self.scale, v);
         (t(value) - t(self.low)) / (t(self.high) - t(self.low))
+    }
+
+    /// Place of a value; at the nearer end if it lies beyond.
+    pub fn clamped(&self, value: f64) -> f64 {
+        self.position(value).clamp(0.0, 1.0)
     }
 
     /// Whether the scale has a place for the value.
@@ -73,40 +68,29 @@ impl Axis {
     fn choose_ticks(&self, at: &[f64], most: usize) -> Vec<(f64, String)> {
         let inside = |v: &f64| (-1e-9..=1.0 + 1e-9).contains(&self.position(*v));
         if !at.is_empty() && at.len() <= most {
-            return at
-                .iter()
-                .filter(|v| self.shows(**v) && inside(v))
-                .map(|v| (*v, exact(*v)))
-                .collect();
+            let shown = at.iter().filter(|v| self.shows(**v) && inside(v));
+            return shown.map(|v| (*v, exact(*v))).collect();
         }
-        let values: Vec<f64> = match self.scale {
+        let values = match self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, most),
-            Scale::Log2 => {
-                let (a, b) = (
-                    self.low.log2().ceil() as i32,
-                    self.high.log2().floor() as i32,
-                );
-                let step = (usize::try_from(b - a).unwrap_or(0) / most.max(1) + 1) as i32;
-                (a..=b)
-                    .filter(|e| (e - a) % step == 0)
-                    .map(|e| 2f64.powi(e))
-                    .collect()
-            }
+            Scale::Log2 => log2_ticks(self.low, self.high, most),
             Scale::Log10 => log10_ticks(self.low, self.high, most),
         };
-        let label = |v: f64| {
-            if self.scale == Scale::Log2 {
-                exact(v)
-            } else {
-                short(v)
-            }
+        let label = match self.scale {
+            Scale::Log2 => exact,
+            Scale::Linear | Scale::Log10 => short,
         };
-        values
-            .into_iter()
-            .filter(inside)
-            .map(|v| (v, label(v)))
-            .collect()
+        let shown = values.into_iter().filter(inside);
+        shown.map(|v| (v, label(v))).collect()
     }
+}
+
+/// The least and the greatest of the values that the scale has a place for.
+pub fn extent(scale: Scale, values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
+    let shown = values.into_iter().filter(|v| shows(scale, *v));
+    shown
+        .map(|v| (v, v))
+        .reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 fn shows(scale: Scale, value: f64) -> bool {
@@ -157,14 +141,18 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
         .map(|m| m * magnitude)
         .find(|step| *step >= rough * 0.999)
         .unwrap_or(rough);
-    let (first, last) = (
-        (low / step).ceil() as i64,
-        (high / step + 1e-9).floor() as i64,
-    );
+    let first = (low / step).ceil() as i64;
+    let last = (high / step + 1e-9).floor() as i64;
     // Rounded, so that 3 × 0.1 is not 0.30000000000000004.
-    (first..=last)
-        .map(|i| (i as f64 * step * 1e9).round() / 1e9)
-        .collect()
+    let round = |i: i64| (i as f64 * step * 1e9).round() / 1e9;
+    (first..=last).map(round).collect()
+}
+
+/// Powers of two, every so many of them that there are about `most`.
+fn log2_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+    let (a, b) = (low.log2().ceil() as i32, high.log2().floor() as i32);
+    let step = usize::try_from(b - a).unwrap_or(0) / most.max(1) + 1;
+    (a..=b).step_by(step).map(|e| 2f64.powi(e)).collect()
 }
 
 /// Powers of ten; with 2 and 5 between where there are few.
@@ -213,10 +201,9 @@ pub fn short(value: f64) -> String {
 /// A number with three significant digits, for tables and sentences: `0.0123`, `1.23`, `12,300`.
 pub fn significant(value: f64) -> String {
     if !value.is_finite() {
-        return if value.is_nan() {
-            "\u{2013}".into()
-        } else {
-            format!("{value}")
+        return match value.is_nan() {
+            true => "\u{2013}".into(),
+            false => value.to_string(),
         };
     }
     let size = value.abs();

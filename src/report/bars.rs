@@ -1,167 +1,128 @@
-//! Lays bars out: one a series, with interval, single values, floors and baselines.
+//! Draws bars: one a series, with interval, single values, floors and baselines.
 
 use super::axis::{Axis, significant};
-use super::chart::{Frame, LABEL, MARGIN, Page, TICK};
-use super::figure::{Figure, Floor, Panel, Series};
-use super::font::text_width;
-use super::marks;
+use super::canvas::{Canvas, Frame, LABEL, MARGIN, TICK};
+use super::figure::{Figure, Series};
+use super::font::{text_width, widest};
 use super::palette::DOTTED;
-use super::scene::{Anchor, Ink, Shape};
+use super::scene::{Anchor, Ink, Point};
 use crate::experiment::schema::Scale;
 
+/// From one bar to the next.
+const PITCH: f64 = 34.0;
+/// From the name of one floor to the next.
+const LINE: f64 = 18.0;
+
 /// Horizontal bars, one a series, so that names have room.
-pub(super) fn draw(page: &mut Page, figure: &Figure) {
-    let labels = figure
-        .panels
-        .iter()
-        .flat_map(|p| &p.series)
-        .map(|s| s.label.as_str());
-    let gutter = labels
-        .map(|l| text_width(l, LABEL, false))
-        .fold(0.0, f64::max)
-        + 12.0;
-    let values: Vec<f64> = figure.panels.iter().flat_map(bar_values).collect();
-    let low_end = figure.y_scale == Scale::Linear && figure.y_range.is_none();
-    let all = values.iter().copied().chain(low_end.then_some(0.0));
-    let frame_width = page.width - 2.0 * MARGIN - gutter - 58.0;
-    let most = (frame_width / 80.0) as usize;
-    let axis = Axis::fit(figure.y_scale, all, figure.y_range, &[], most.clamp(3, 8));
-    let floors: Vec<&Floor> = figure.panels.iter().flat_map(|p| &p.floors).collect();
+pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
+    let gutter = widest(figure.series().map(|s| &s.label), LABEL) + 12.0;
+    let (left, width) = (MARGIN + gutter, canvas.width - 2.0 * MARGIN - gutter - 58.0);
+    let axis = axis(figure, width);
     for panel in &figure.panels {
         if let Some(title) = &panel.title {
-            page.y += 10.0;
-            page.text((MARGIN, page.y), title, LABEL, Ink::Text, Anchor::Start);
-            page.y += 8.0;
+            canvas.y += 10.0;
+            canvas.label((MARGIN, canvas.y), title, Anchor::Start);
+            canvas.y += 8.0;
         }
         // Names of floors in rows of their own above the bars, each from its line on.
-        let height = 34.0 * panel.series.len().max(1) as f64;
-        let names = 18.0 * panel.floors.len() as f64;
-        let (left, top) = (MARGIN + gutter, page.y + names + 4.0);
+        let names = LINE * panel.floors.len() as f64;
         let frame = Frame {
             left,
-            top,
-            width: frame_width,
-            height,
+            top: canvas.y + names + 4.0,
+            width,
+            height: PITCH * panel.series.len().max(1) as f64,
         };
         for (value, label) in &axis.ticks {
             let (place, base) = frame.at(axis.position(*value), 0.0);
-            page.line(vec![(place, top), (place, base)], Ink::Grid, 1.0, &[]);
-            page.text(
-                (place, base + 12.0),
-                label,
-                TICK,
-                Ink::Muted,
-                Anchor::Middle,
-            );
+            canvas.line([(place, frame.top), (place, base)], Ink::Grid, 1.0);
+            canvas.tick((place, base + 12.0), label, Anchor::Middle);
         }
         for (row, floor) in panel.floors.iter().enumerate() {
-            let (place, base) = frame.at(axis.position(floor.points[0].1).clamp(0.0, 1.0), 0.0);
-            let level = page.y + 18.0 * row as f64 + 8.0;
-            page.line(vec![(place, level), (place, base)], Ink::Muted, 1.6, DOTTED);
-            let fits = place + 8.0 + text_width(&floor.label, TICK, false) < page.width - MARGIN;
-            let (shift, anchor) = if fits {
-                (6.0, Anchor::Start)
-            } else {
-                (-6.0, Anchor::End)
-            };
-            page.text(
-                (place + shift, level),
-                &floor.label,
-                TICK,
+            let (place, base) = frame.at(axis.clamped(floor.points[0].1), 0.0);
+            let level = canvas.y + LINE * row as f64 + 8.0;
+            canvas.stroke(
+                [(place, level), (place, base)],
                 Ink::Muted,
-                anchor,
+                1.0,
+                1.6,
+                DOTTED,
             );
+            let end = place + 8.0 + text_width(&floor.label, TICK, false);
+            let (at, anchor) = match end < canvas.width - MARGIN {
+                true => (place + 6.0, Anchor::Start),
+                false => (place - 6.0, Anchor::End),
+            };
+            canvas.tick((at, level), &floor.label, anchor);
         }
         for (row, series) in panel.series.iter().enumerate() {
-            let middle = top + 34.0 * (row as f64 + 0.5);
-            page.text(
-                (left - 10.0, middle),
-                &series.label,
-                LABEL,
-                Ink::Text,
-                Anchor::End,
-            );
-            bar(page, figure, series, &frame, &axis, middle);
+            let middle = frame.top + PITCH * (row as f64 + 0.5);
+            canvas.label((left - 10.0, middle), &series.label, Anchor::End);
+            // A share of ones has nothing to show between its samples.
+            let single = figure.metric != "solved";
+            bar(canvas, series, single, &frame, &axis, middle);
         }
-        page.y = top + height + 26.0;
+        canvas.y = frame.top + frame.height + 26.0;
     }
-    if floors.is_empty() && figure.panels.is_empty() {
-        page.y += 40.0;
-    }
-    page.label_below(MARGIN + gutter + frame_width / 2.0, &figure.y_label);
+    canvas.label_below(left + width / 2.0, &figure.y_label);
 }
 
-fn bar(page: &mut Page, figure: &Figure, series: &Series, frame: &Frame, axis: &Axis, middle: f64) {
+/// The axis that all bars share.
+fn axis(figure: &Figure, width: f64) -> Axis {
+    let points = figure.series().flat_map(|s| &s.points);
+    let measured = points.flat_map(|p| {
+        let high = p.interval.iter().map(|i| i.high.min(1.5 * p.value));
+        p.sample.iter().copied().chain(high)
+    });
+    let floors = figure.floors().flat_map(|f| f.points.iter().map(|p| p.1));
+    let zero = figure.y_scale == Scale::Linear && figure.y_range.is_none();
+    let values = measured.chain(floors).chain(zero.then_some(0.0));
+    let most = (width / 80.0) as usize;
+    Axis::fit(
+        figure.y_scale,
+        values,
+        figure.y_range,
+        &[],
+        most.clamp(3, 8),
+    )
+}
+
+/// One bar, with the single values behind it if they are to be shown.
+fn bar(canvas: &mut Canvas, series: &Series, single: bool, frame: &Frame, axis: &Axis, y: f64) {
     let Some(point) = series.points.first() else {
         return;
     };
     let place = |v: f64| {
-        let position = if axis.shows(v) { axis.position(v) } else { 0.0 };
-        frame.at(position.clamp(0.0, 1.0), 0.0).0
+        let position = if axis.shows(v) { axis.clamped(v) } else { 0.0 };
+        frame.at(position, 0.0).0
     };
-    let (start, end) = (place(axis.low().max(0.0)), place(point.value));
-    let corners = [(start, -9.0), (end, -9.0), (end, 9.0), (start, 9.0)];
-    let points = corners.map(|(x, dy)| (x, middle + dy)).to_vec();
-    let ink = Ink::Series(series.style.color);
-    page.shapes.push(Shape::Area {
-        points,
-        ink,
-        alpha: if series.style.hollow { 0.45 } else { 0.85 },
-    });
-    let mut reach = end;
+    let (start, mut end) = (place(axis.low().max(0.0)), place(point.value));
+    let alpha = if series.style.hollow { 0.45 } else { 0.85 };
+    canvas.area(rectangle(start, end, y, 9.0), series.style.ink(), alpha);
     if let Some(interval) = &point.interval {
-        let (low, high) = (place(interval.low), place(interval.high));
-        page.line(vec![(low, middle), (high, middle)], Ink::Text, 1.6, &[]);
-        for x in [low, high] {
-            page.line(
-                vec![(x, middle - 4.0), (x, middle + 4.0)],
-                Ink::Text,
-                1.6,
-                &[],
-            );
+        let ends = [interval.low, interval.high].map(place);
+        canvas.line(ends.map(|x| (x, y)), Ink::Text, 1.6);
+        for x in ends {
+            canvas.line([(x, y - 4.0), (x, y + 4.0)], Ink::Text, 1.6);
         }
-        reach = high.max(end);
+        end = end.max(ends[1]);
     }
-    // A share of ones has nothing to show between its samples.
-    let single = figure.metric != "solved" && point.sample.len() > 1;
-    for value in point.sample.iter().filter(|_| single) {
-        marks::disc(
-            &mut page.shapes,
-            (place(*value), middle + 6.0),
-            2.0,
-            Ink::Text,
-            0.45,
-        );
-        reach = reach.max(place(*value));
+    for value in point
+        .sample
+        .iter()
+        .filter(|_| single && point.sample.len() > 1)
+    {
+        let x = place(*value);
+        canvas.disc((x, y + 6.0), 2.0, Ink::Text, 0.45);
+        end = end.max(x);
     }
-    let (left, text) = (reach + 8.0, significant(point.value));
+    let (left, text) = (end + 8.0, significant(point.value));
     let right = left + text_width(&text, TICK, false);
-    let corners = [
-        (left - 2.0, -7.0),
-        (right, -7.0),
-        (right, 7.0),
-        (left - 2.0, 7.0),
-    ];
-    page.shapes.push(Shape::Area {
-        points: corners.map(|(x, dy)| (x, middle + dy)).to_vec(),
-        ink: Ink::Surface,
-        alpha: 0.9,
-    });
-    page.text((left, middle), &text, TICK, Ink::Text, Anchor::Start);
+    canvas.area(rectangle(left - 2.0, right, y, 7.0), Ink::Surface, 0.9);
+    canvas.text((left, y), &text, TICK, Ink::Text, Anchor::Start);
 }
 
-fn bar_values(panel: &Panel) -> impl Iterator<Item = f64> {
-    let points = panel.series.iter().flat_map(|s| &s.points);
-    let measured = points.flat_map(|p| {
-        p.sample
-            .iter()
-            .copied()
-            .chain(p.interval.iter().map(|i| i.high.min(1.5 * p.value)))
-    });
-    measured.chain(
-        panel
-            .floors
-            .iter()
-            .flat_map(|f| f.points.iter().map(|p| p.1)),
-    )
+/// Corners of a rectangle that reaches `half` above and below `y`.
+fn rectangle(left: f64, right: f64, y: f64, half: f64) -> [Point; 4] {
+    let (top, bottom) = (y - half, y + half);
+    [(left, top), (right, top), (right, bottom), (left, bottom)]
 }

@@ -1,11 +1,13 @@
 //! Two output directories side by side: what changed, by how much, and what else was different.
 
-use super::figure::{LEVEL, estimate};
+use super::collect::{LEVEL, estimate};
 use super::palette;
 use super::source::Source;
-use crate::claims::Answer;
+use crate::claims::{Answer, Verdict};
+use crate::experiment::schema::Experiment;
 use crate::record::Record;
 use crate::record::metrics::{METRICS, Metric, find};
+use crate::results::output::Manifest;
 use crate::stats::bootstrap::{Resampling, Statistic, difference, ratio};
 use crate::stats::{Interval, median};
 use anyhow::bail;
@@ -83,7 +85,7 @@ pub fn compare(before: &Source, after: &Source, metrics: &[String]) -> anyhow::R
     let [old, new] = [before, after].map(|source| samples(source, &metrics, &factors));
     let both = old
         .iter()
-        .filter_map(|(key, a)| new.get(key).map(|b| (key, a, b)));
+        .filter_map(|(key, a)| Some((key, a, new.get(key)?)));
     Ok(Comparison {
         changes: both
             .map(|(key, a, b)| change(&factors, key, a, b))
@@ -99,17 +101,11 @@ fn chosen<'a>(
     named: &'a [String],
 ) -> anyhow::Result<BTreeSet<&'a str>> {
     if named.is_empty() {
-        let experiments = before
-            .manifest
-            .experiments
-            .iter()
-            .chain(&after.manifest.experiments);
-        let drawn = experiments
-            .flat_map(|e| &e.plots)
-            .map(|plot| plot.metric.as_str());
-        return Ok(drawn
-            .filter(|name| find(name).is_some_and(|m| m.x.is_none()))
-            .collect());
+        let experiments = [before, after].map(|source| &source.manifest.experiments);
+        let plots = experiments.into_iter().flatten().flat_map(|e| &e.plots);
+        let drawn = plots.map(|plot| plot.metric.as_str());
+        let values = drawn.filter(|name| find(name).is_some_and(|m| m.x.is_none()));
+        return Ok(values.collect());
     }
     for name in named {
         match find(name) {
@@ -118,11 +114,8 @@ fn chosen<'a>(
             }
             Some(_) => {}
             None => {
-                let known: Vec<_> = METRICS
-                    .iter()
-                    .filter(|m| m.x.is_none())
-                    .map(|m| m.name)
-                    .collect();
+                let values = METRICS.iter().filter(|m| m.x.is_none());
+                let known: Vec<_> = values.map(|m| m.name).collect();
                 bail!(
                     "no metric is called `{name}`; metrics are {}",
                     known.join(", ")
@@ -147,12 +140,10 @@ fn factors(before: &Source, after: &Source) -> Vec<&'static str> {
 
 fn samples(source: &Source, metrics: &BTreeSet<&str>, factors: &[&str]) -> BTreeMap<Key, Vec<f64>> {
     let mut samples: BTreeMap<Key, Vec<f64>> = BTreeMap::new();
-    for record in source
-        .records
-        .iter()
-        .filter(|r| metrics.contains(r.metric.as_str()))
-    {
-        if let Some(value) = record.value {
+    for record in &source.records {
+        if let Some(value) = record.value
+            && metrics.contains(record.metric.as_str())
+        {
             let values = factors.iter().map(|column| record.get(column)).collect();
             let key = (record.experiment.clone(), record.metric.clone(), values);
             samples.entry(key).or_default().push(value);
@@ -163,37 +154,22 @@ fn samples(source: &Source, metrics: &BTreeSet<&str>, factors: &[&str]) -> BTree
 
 fn change(factors: &[&str], (experiment, metric, values): &Key, a: &[f64], b: &[f64]) -> Change {
     let row = find(metric);
-    let timing = row.is_some_and(|m| m.timing);
-    let (before, after) = (
-        estimate(metric, 0.0, a.to_vec()).value,
-        estimate(metric, 0.0, b.to_vec()).value,
-    );
+    let [before, after] = [a, b].map(|sample| estimate(metric, 0.0, sample.to_vec()).value);
     let again = Resampling::default();
     // Outcomes that are 0 or 1 are compared by their share of ones, everything else by the median.
-    let statistic = if metric == "solved" {
-        Statistic::Mean
-    } else {
-        Statistic::Median
+    let statistic = match metric.as_str() {
+        "solved" => Statistic::Mean,
+        _ => Statistic::Median,
     };
-    let (kind, change, interval, none) = if timing {
-        (
-            "ratio",
-            median(b) / median(a),
-            ratio(statistic, b, a, LEVEL, again).ok(),
-            1.0,
-        )
+    let (kind, change, interval, none) = if row.is_some_and(|m| m.timing) {
+        let interval = ratio(statistic, b, a, LEVEL, again);
+        ("ratio", median(b) / median(a), interval.ok(), 1.0)
     } else {
-        (
-            "difference",
-            after - before,
-            difference(statistic, b, a, LEVEL, again).ok(),
-            0.0,
-        )
+        let interval = difference(statistic, b, a, LEVEL, again);
+        ("difference", after - before, interval.ok(), 0.0)
     };
-    let labels = factors
-        .iter()
-        .zip(values)
-        .filter_map(|(column, value)| palette::factor_label(column, value));
+    let labels = factors.iter().zip(values);
+    let labels = labels.filter_map(|(column, value)| palette::factor_label(column, value));
     Change {
         experiment: experiment.clone(),
         what: labels.collect::<Vec<_>>().join(", "),
@@ -210,81 +186,67 @@ fn change(factors: &[&str], (experiment, metric, values): &Key, a: &[f64], b: &[
 
 fn verdicts(before: &Source, after: &Source) -> Vec<VerdictChange> {
     let answer = |source: &Source, claim: &str| {
-        source
-            .verdicts
-            .iter()
-            .find(|v| v.claim == claim)
-            .map(|v| v.answer)
+        let verdict = source.verdicts.iter().find(|v| v.claim == claim);
+        verdict.map(|v| v.answer)
     };
-    let mut claims: Vec<&str> = Vec::new();
-    for verdict in before.verdicts.iter().chain(&after.verdicts) {
-        if !claims.contains(&verdict.claim.as_str()) {
-            claims.push(&verdict.claim);
+    let mut changes: Vec<VerdictChange> = Vec::new();
+    for Verdict { claim, .. } in before.verdicts.iter().chain(&after.verdicts) {
+        if !changes.iter().any(|change| change.claim == *claim) {
+            changes.push(VerdictChange {
+                claim: claim.clone(),
+                before: answer(before, claim),
+                after: answer(after, claim),
+            });
         }
     }
-    let change = |claim: &str| VerdictChange {
-        claim: claim.into(),
-        before: answer(before, claim),
-        after: answer(after, claim),
-    };
-    claims.into_iter().map(change).collect()
+    changes
 }
 
 /// Machine, settings and experiments that are not the same.
 fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
     let (a, b) = (&before.manifest, &after.manifest);
     let mut found = Vec::new();
-    let mut differ = |name: &str, a: String, b: String| {
+    let mut differ = |name: &str, of: &dyn Fn(&Manifest) -> String| {
+        let (a, b) = (of(a), of(b));
         if a != b {
             found.push(format!("{name}: {a} / {b}"));
         }
     };
-    differ("profile", a.profile.clone(), b.profile.clone());
-    differ("seed", a.seed.to_string(), b.seed.to_string());
-    differ("threads", a.threads.to_string(), b.threads.to_string());
-    differ("version", a.version.clone(), b.version.clone());
-    let corpus = |m: &crate::results::output::Manifest| match &m.corpus {
-        Some(corpus) => format!(
-            "{} ({}\u{2026})",
-            corpus.name,
-            corpus.sha256.chars().take(12).collect::<String>()
-        ),
+    differ("profile", &|m| m.profile.clone());
+    differ("seed", &|m| m.seed.to_string());
+    differ("threads", &|m| m.threads.to_string());
+    differ("version", &|m| m.version.clone());
+    differ("corpus", &|m| match &m.corpus {
+        Some(corpus) => {
+            let start: String = corpus.sha256.chars().take(12).collect();
+            format!("{} ({start}\u{2026})", corpus.name)
+        }
         None => "none".into(),
-    };
-    differ("corpus", corpus(a), corpus(b));
-    let facts = |m: &crate::results::output::Manifest| super::inventory::facts(&m.machine);
-    let (old, new) = (facts(a), facts(b));
-    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    });
+    let facts = |m: &Manifest| super::inventory::facts(&m.machine);
+    let names: BTreeSet<String> = facts(a).into_keys().chain(facts(b).into_keys()).collect();
     for name in names {
-        let value = |facts: &BTreeMap<String, String>| {
-            facts.get(name).cloned().unwrap_or_else(|| "unknown".into())
-        };
-        differ(&format!("machine, {name}"), value(&old), value(&new));
+        differ(&format!("machine, {name}"), &|m| {
+            facts(m).remove(&name).unwrap_or_else(|| "unknown".into())
+        });
     }
+    let settings = |experiment: &Experiment| {
+        let mut experiment = experiment.clone();
+        experiment.plots.clear();
+        toml::to_string(&experiment)
+    };
     for experiment in &a.experiments {
-        match b.experiments.iter().find(|e| e.id == experiment.id) {
-            None => found.push(format!("experiment {} is only in the first", experiment.id)),
-            Some(other) => {
-                let strip = |e: &crate::experiment::schema::Experiment| {
-                    let mut e = e.clone();
-                    e.plots.clear();
-                    toml::to_string(&e)
-                };
-                if strip(experiment)? != strip(other)? {
-                    found.push(format!("experiment {} has other settings", experiment.id));
-                }
+        let id = &experiment.id;
+        match b.experiments.iter().find(|e| e.id == *id) {
+            None => found.push(format!("experiment {id} is only in the first")),
+            Some(other) if settings(experiment)? != settings(other)? => {
+                found.push(format!("experiment {id} has other settings"));
             }
+            Some(_) => {}
         }
     }
-    for experiment in b
-        .experiments
-        .iter()
-        .filter(|e| a.experiments.iter().all(|other| other.id != e.id))
-    {
-        found.push(format!(
-            "experiment {} is only in the second",
-            experiment.id
-        ));
-    }
+    let new = b.experiments.iter();
+    let new = new.filter(|e| a.experiments.iter().all(|other| other.id != e.id));
+    found.extend(new.map(|e| format!("experiment {} is only in the second", e.id)));
     Ok(found)
 }

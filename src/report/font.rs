@@ -45,6 +45,12 @@ pub fn text_width(text: &str, size: f64, bold: bool) -> f64 {
     f64::from(set(text, size).1) * WIDER * if bold { 1.08 } else { 1.0 }
 }
 
+/// Width of the widest of some texts.
+pub fn widest<'a>(texts: impl Iterator<Item = &'a String>, size: f64) -> f64 {
+    let widths = texts.map(|text| text_width(text, size, false));
+    widths.fold(0.0, f64::max)
+}
+
 /// Breaks text into lines of at most `width` CSS pixels.
 pub fn wrap(text: &str, size: f64, bold: bool, width: f64) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -80,12 +86,7 @@ impl Image<'_> {
         bold: bool,
     ) {
         let (letters, length) = set(text, size);
-        let left = at.0 as f32
-            - match anchor {
-                Anchor::Start => 0.0,
-                Anchor::Middle => length / 2.0,
-                Anchor::End => length,
-            };
+        let left = at.0 as f32 - anchor.share() as f32 * length;
         let baseline = (at.1 + 0.26 * size) as f32;
         let strokes = if bold { &[0.0, BOLD][..] } else { &[0.0] };
         for (id, x) in letters {
@@ -102,10 +103,8 @@ impl Image<'_> {
         };
         let corner = outline.px_bounds().min;
         outline.draw(|dx, dy, cover| {
-            let (x, y) = (
-                corner.x as i64 + i64::from(dx),
-                corner.y as i64 + i64::from(dy),
-            );
+            let x = corner.x as i64 + i64::from(dx);
+            let y = corner.y as i64 + i64::from(dy);
             if !(0..self.width as i64).contains(&x) || y < 0 {
                 return;
             }

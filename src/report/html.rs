@@ -4,13 +4,11 @@ mod sentences;
 
 use super::chart::{NARROW, WIDE, draw};
 use super::figure::Figure;
-use super::inventory;
-use super::published;
 use super::source::Source;
-use super::tables::{self, Table};
-use super::terminal;
+use super::table::{Table, with_interval};
+use super::{inventory, published, tables, verdicts};
 use crate::claims::published::CLAIM;
-use crate::claims::{self, Verdict};
+use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
 use crate::record::metrics;
 use askama::Template;
@@ -19,55 +17,56 @@ use sentences::{method, more, notes, rerun, run_summary, subtitle};
 /// The whole page.
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page {
+struct Page<'a> {
     title: String,
     subtitle: String,
     style: &'static str,
     script: &'static str,
     notes: Vec<String>,
-    command: String,
+    command: &'a str,
     published: Table,
     published_summary: String,
     /// Whether no experiment judges a claim.
     only_published: bool,
-    claims: Vec<Section>,
+    sections: Vec<Section<'a>>,
     machine: Table,
     run_summary: String,
     runs: Table,
 }
 
-/// One claim.
-struct Section {
-    id: String,
+/// One experiment.
+struct Section<'a> {
+    experiment: &'a Experiment,
+    claim: Option<&'static Claim>,
     /// Whether it judges a claim; else it reproduces published numbers.
     judged: bool,
-    claim: String,
-    title: String,
-    question: String,
+    id: &'a str,
     answer: &'static str,
     lead: String,
     rest: String,
-    flips: Option<String>,
+    flips: Option<&'a str>,
     more: Option<String>,
-    plots: Vec<Plot>,
+    plots: Vec<Plot<'a>>,
     explanation: Option<Explanation>,
     evidence: Table,
     method: Vec<String>,
     models: Table,
     throughput: Table,
     tuning: Table,
-    expected: Option<&'static str>,
-    why: &'static str,
-    references: &'static [&'static str],
     command: String,
     configuration: String,
 }
 
+impl Section<'_> {
+    /// What is claimed.
+    fn claimed(&self) -> &str {
+        self.claim.map_or(&self.experiment.title, |c| c.claim)
+    }
+}
+
 /// One plot: the same drawing for wide and narrow screens; empty without records.
-struct Plot {
-    file: String,
-    title: String,
-    metric: String,
+struct Plot<'a> {
+    figure: &'a Figure,
     meaning: Option<&'static str>,
     wide: String,
     narrow: String,
@@ -77,10 +76,8 @@ struct Plot {
 /// Writes the page. `figures` holds, per experiment of the manifest, its plots.
 pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> {
     let manifest = &source.manifest;
-    let claims = manifest
-        .experiments
-        .iter()
-        .zip(figures)
+    let experiments = manifest.experiments.iter().zip(figures);
+    let sections = experiments
         .map(|(experiment, figures)| section(source, experiment, figures))
         .collect::<anyhow::Result<Vec<_>>>()?;
     let page = Page {
@@ -89,14 +86,14 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
         style: include_str!("../../templates/report.css"),
         script: include_str!("../../templates/report.js"),
         notes: notes(source),
-        command: manifest.command.clone(),
+        command: &manifest.command,
         published: published::table(&source.published),
         published_summary: published::summary(&source.published),
-        only_published: !claims.is_empty() && claims.iter().all(|claim| !claim.judged),
-        claims,
+        only_published: !sections.is_empty() && sections.iter().all(|section| !section.judged),
+        sections,
         machine: inventory::machine(manifest),
         run_summary: run_summary(source),
-        runs: inventory::runs(source)?,
+        runs: inventory::runs(source),
     };
     Ok(page.render()?)
 }
@@ -108,7 +105,7 @@ fn explained(explanation: &Explanation, verdict: Option<&Verdict>) -> Explanatio
     for paragraph in &mut filled.paragraphs {
         for e in evidence {
             let label = format!("{{{}}}", e.label);
-            let effect = tables::with_interval(e.effect.estimate, Some(&e.effect));
+            let effect = with_interval(e.effect.estimate, Some(&e.effect));
             *paragraph = paragraph.replace(&label, &effect.text);
         }
         while let (Some(start), Some(end)) = (paragraph.find('{'), paragraph.find('}')) {
@@ -121,85 +118,65 @@ fn explained(explanation: &Explanation, verdict: Option<&Verdict>) -> Explanatio
     filled
 }
 
-fn section(
-    source: &Source,
-    experiment: &Experiment,
-    figures: &[Figure],
-) -> anyhow::Result<Section> {
+fn section<'a>(
+    source: &'a Source,
+    experiment: &'a Experiment,
+    figures: &'a [Figure],
+) -> anyhow::Result<Section<'a>> {
     let claim = claims::find(&experiment.claim);
     let verdict = source.verdicts.iter().find(|v| v.claim == experiment.claim);
-    let skipped = source
-        .manifest
-        .skipped
-        .iter()
-        .find(|s| s.experiment == experiment.id);
-    let sentence = match (verdict, skipped) {
-        (Some(verdict), _) => verdict.sentence.clone(),
-        (None, Some(skipped)) => format!("Not run: {}.", skipped.reason),
-        (None, None) => "Not judged yet.".into(),
-    };
+    let skipped = source.skipped(experiment);
     let judged = experiment.claim != CLAIM;
     let mine = published::of(&source.published, experiment);
-    let sentence = if judged || mine.is_empty() {
-        sentence
-    } else {
-        published::summary(&mine)
+    let (answer, sentence) = match (verdict, skipped) {
+        (Some(verdict), _) => (verdicts::answer(verdict.answer), verdict.sentence.clone()),
+        (None, Some(skipped)) => ("not run", format!("Not run: {}.", skipped.reason)),
+        (None, None) => ("pending", "Not judged yet.".into()),
     };
-    let (lead, rest) = terminal::lead(&sentence);
-    let plots = experiment.plots.iter().zip(figures).map(|(spec, figure)| {
-        let empty = !figure.shows_something();
-        let svg = |width, class| {
-            if empty {
-                Ok(String::new())
-            } else {
-                draw(figure, width).inline_svg(class)
-            }
+    let (answer, sentence) = match (judged, mine.is_empty()) {
+        (true, _) => (answer, sentence),
+        (false, true) => (published::answer(&mine), sentence),
+        (false, false) => (published::answer(&mine), published::summary(&mine)),
+    };
+    let (lead, rest) = verdicts::lead(&sentence);
+    let plots = figures.iter().map(|figure| {
+        let svg = |width, class| match figure.shows_something() {
+            true => draw(figure, width).inline_svg(class),
+            false => Ok(String::new()),
         };
         Ok(Plot {
-            file: figure.file.clone(),
-            title: figure.title.clone(),
-            metric: spec.metric.clone(),
-            meaning: metrics::find(&spec.metric).map(|m| m.meaning),
+            figure,
+            meaning: metrics::find(&figure.metric).map(|m| m.meaning),
             wide: svg(WIDE, "wide")?,
             narrow: svg(NARROW, "narrow")?,
             numbers: tables::numbers(figure),
         })
     });
+    let explanation = experiment.explanation.as_ref();
     Ok(Section {
-        id: match judged {
-            true => experiment.claim.clone(),
-            false => experiment.id.clone(),
-        },
+        experiment,
+        claim,
         judged,
-        claim: claim.map_or_else(|| experiment.title.clone(), |c| c.claim.to_string()),
-        title: experiment.title.clone(),
-        question: experiment.question.clone(),
-        answer: match (verdict, skipped) {
-            (Some(verdict), _) => terminal::answer(verdict.answer),
-            _ if !judged => published::answer(&mine),
-            (None, Some(_)) => "not run",
-            (None, None) => "pending",
+        id: if judged {
+            &experiment.claim
+        } else {
+            &experiment.id
         },
+        answer,
         lead: lead.into(),
         rest: rest.into(),
-        flips: verdict.and_then(|v| v.flips.clone()),
+        flips: verdict.and_then(|v| v.flips.as_deref()),
         more: verdict.and_then(|v| more(v, claim)),
         plots: plots.collect::<anyhow::Result<_>>()?,
-        explanation: experiment
-            .explanation
-            .as_ref()
-            .map(|e| explained(e, verdict)),
+        explanation: explanation.map(|e| explained(e, verdict)),
         evidence: match judged {
             true => tables::evidence(verdict),
             false => published::details(&mine),
         },
         method: method(source, experiment),
-        models: tables::models(source, experiment)?,
-        throughput: tables::throughput(source, experiment)?,
-        tuning: tables::tuning(source, experiment)?,
-        expected: claim.map(|c| c.expected),
-        why: claim.map_or("", |c| c.why),
-        references: claim.map_or(&[], |c| c.references),
+        models: tables::models(source, experiment),
+        throughput: tables::throughput(source, experiment),
+        tuning: tables::tuning(source, experiment),
         command: rerun(source, experiment),
         configuration: toml::to_string(experiment)?,
     })

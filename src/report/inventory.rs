@@ -3,7 +3,7 @@
 use super::axis::{significant, thousands};
 use super::palette;
 use super::source::Source;
-use super::tables::{Cell, Table, number, text};
+use super::table::{Cell, Table, number, text};
 use crate::results::output::{Manifest, RunEntry, State};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -85,7 +85,7 @@ fn plain_number(value: f64) -> String {
 type Known<'a> = (BTreeSet<&'a str>, BTreeSet<u64>, &'a str);
 
 /// Every run with how it ended.
-pub fn runs(source: &Source) -> anyhow::Result<Table> {
+pub fn runs(source: &Source) -> Table {
     let mut known: BTreeMap<&str, Known> = BTreeMap::new();
     for record in &source.records {
         let entry = known
@@ -95,7 +95,9 @@ pub fn runs(source: &Source) -> anyhow::Result<Table> {
         entry.1.extend(record.seed);
     }
     let rows = source.runs.iter();
-    Ok(Table {
+    let rows = rows.map(|run| row(run, known.remove(run.id.as_str()).unwrap_or_default()));
+    let rows = rows.collect();
+    Table {
         header: vec![
             "run",
             "experiment",
@@ -105,11 +107,9 @@ pub fn runs(source: &Source) -> anyhow::Result<Table> {
             "seconds",
             "reason",
         ],
-        rows: rows
-            .map(|run| row(run, known.remove(run.id.as_str()).unwrap_or_default()))
-            .collect(),
+        rows,
         sortable: true,
-    })
+    }
 }
 
 /// A run as a row; one that left no records is known by its configuration alone.

@@ -1,93 +1,64 @@
 //! Axes that all panels of a figure share, and labels pushed apart.
 
-use super::axis::Axis;
+use super::axis::{Axis, extent};
 use super::figure::Figure;
 use crate::experiment::schema::{PlotKind, Scale};
 
 /// The ordinate of all panels: it shows every value, floor, and as much of the intervals as fits.
 pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {
-    let panels = || figure.panels.iter();
-    let samples = panels().flat_map(|p| &p.series).flat_map(|s| {
-        let runs = s.runs.iter().flatten().map(|p| p.1);
-        s.points
-            .iter()
-            .flat_map(|p| p.sample.iter().copied())
-            .chain(runs)
-    });
-    let floors = panels()
-        .flat_map(|p| &p.floors)
-        .flat_map(|f| f.points.iter().map(|p| p.1));
-    let marks = panels()
-        .flat_map(|p| &p.series)
-        .flat_map(|s| s.marks.iter().flatten().map(|m| m.1));
-    let mut values: Vec<f64> = samples.chain(floors).chain(marks).collect();
+    let scale = figure.y_scale;
+    let points = || figure.series().flat_map(|s| &s.points);
+    let samples = points().flat_map(|p| p.sample.iter().copied());
+    let drawn = figure.series().flat_map(|s| s.runs.iter().chain(&s.marks));
+    let floors = figure.floors().map(|floor| &floor.points);
+    let single = drawn.chain(floors).flatten().map(|p| p.1);
+    let mut values: Vec<f64> = samples.chain(single).collect();
     // Intervals count as far as they do not squeeze the measurements: from three values they may
     // reach far, and are then cut at the frame.
-    let shown = values
-        .iter()
-        .copied()
-        .filter(|v| v.is_finite() && (figure.y_scale == Scale::Linear || *v > 0.0));
-    let (low, high) = shown.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
-        (l.min(v), h.max(v))
-    });
-    let reach = match figure.y_scale {
-        Scale::Linear => (low - 0.15 * (high - low), high + 0.15 * (high - low)),
-        _ => (
-            low * (low / high).powf(0.15),
-            high * (high / low).powf(0.15),
-        ),
-    };
-    let points = panels().flat_map(|p| &p.series).flat_map(|s| &s.points);
-    let bounds: Vec<f64> = points
-        .filter_map(|p| p.interval)
-        .flat_map(|i| [i.low, i.high])
-        .collect();
-    if low <= high {
-        values.extend(bounds.into_iter().map(|v| {
-            v.clamp(reach.0, reach.1)
-                .max(if low >= 0.0 { 0.0 } else { reach.0 })
-        }));
+    if let Some((low, high)) = extent(scale, values.iter().copied()) {
+        let (least, most) = match scale {
+            Scale::Linear => (low - 0.15 * (high - low), high + 0.15 * (high - low)),
+            Scale::Log2 | Scale::Log10 => (
+                low * (low / high).powf(0.15),
+                high * (high / low).powf(0.15),
+            ),
+        };
+        let floor = if low >= 0.0 { 0.0 } else { least };
+        let intervals = points().filter_map(|p| p.interval);
+        let bounds = intervals.flat_map(|i| [i.low, i.high]);
+        values.extend(bounds.map(|v| v.clamp(least, most).max(floor)));
     }
-    Axis::fit(
-        figure.y_scale,
-        values,
-        figure.y_range,
-        &[],
-        (height / 40.0) as usize,
-    )
+    Axis::fit(scale, values, figure.y_range, &[], (height / 40.0) as usize)
 }
 
 /// The abscissa of all panels.
 pub(super) fn x_axis(figure: &Figure, width: f64) -> Axis {
-    let series = figure.panels.iter().flat_map(|p| &p.series);
-    let points = series.flat_map(|s| {
-        s.points
-            .iter()
-            .map(|p| p.x)
-            .chain(s.runs.iter().flatten().map(|p| p.0))
-            .chain(s.marks.iter().flatten().map(|m| m.0))
+    let points = figure.series().flat_map(|s| {
+        let drawn = s.runs.iter().chain(&s.marks).flatten().map(|p| p.0);
+        s.points.iter().map(|p| p.x).chain(drawn)
     });
     let mut values: Vec<f64> = points.collect();
     values.sort_by(f64::total_cmp);
-    let most = (width / 55.0) as usize;
+    let (scale, most) = (figure.x_scale, ((width / 55.0) as usize).max(3));
     if figure.kind == PlotKind::Lines {
         values.dedup();
-        return Axis::fit(figure.x_scale, values.clone(), None, &values, most.max(3));
+        return Axis::fit(scale, values.clone(), None, &values, most);
     }
-    let range = values
-        .first()
-        .zip(values.last())
-        .filter(|(a, b)| a < b && figure.x_scale == Scale::Linear);
-    let range = range.map(|(a, b)| [if *a < 0.1 * b { 0.0 } else { *a }, *b]);
-    Axis::fit(figure.x_scale, values, range, &[], most.max(3))
+    let ends = values.first().zip(values.last());
+    let range = ends
+        .filter(|(a, b)| a < b && scale == Scale::Linear)
+        .map(|(a, b)| [if *a < 0.1 * b { 0.0 } else { *a }, *b]);
+    Axis::fit(scale, values, range, &[], most)
 }
 
 /// Moves places apart to at least `gap`, within bounds, keeping their order (top to bottom).
-pub(super) fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64> {
-    let mut places = wanted.to_vec();
+pub(super) fn spread(mut places: Vec<f64>, gap: f64, top: f64, bottom: f64) -> Vec<f64> {
+    let Some(end) = places.len().checked_sub(1) else {
+        return places;
+    };
     for _ in 0..200 {
         let mut moved = false;
-        for i in 1..places.len() {
+        for i in 1..=end {
             let overlap = gap - (places[i] - places[i - 1]);
             if overlap > 0.01 {
                 places[i - 1] -= overlap / 2.0;
@@ -95,14 +66,11 @@ pub(super) fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64
                 moved = true;
             }
         }
-        let (first, last) = (
-            places.first().copied().unwrap_or(top),
-            places.last().copied().unwrap_or(top),
-        );
-        let shift = if first < top {
-            top - first
-        } else if last > bottom {
-            (bottom - last).max(top - first)
+        let (above, below) = (top - places[0], places[end] - bottom);
+        let shift = if above > 0.0 {
+            above
+        } else if below > 0.0 {
+            (-below).max(above)
         } else {
             0.0
         };
@@ -112,7 +80,7 @@ pub(super) fn spread(wanted: &[f64], gap: f64, top: f64, bottom: f64) -> Vec<f64
         }
     }
     // What relaxation left too close is stacked.
-    for i in 1..places.len() {
+    for i in 1..=end {
         places[i] = places[i].max(places[i - 1] + gap);
     }
     places

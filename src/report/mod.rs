@@ -1,34 +1,41 @@
 //! Plots, the HTML report and terminal tables, rebuilt from the files of an output directory alone;
 //! never from a model.
 //!
-//! [`source`] reads the files, [`figure`] collects what each `[[plot]]` of an experiment shows,
-//! [`chart`] lays it out as a [`scene`], which is painted as SVG and PNG; [`html`] fills the page.
+//! [`source`] reads the files, [`collect`] makes a [`figure`] of what each `[[plot]]` of an experiment
+//! shows, [`chart`] draws it on a [`canvas`] as a [`scene`], which is painted as SVG and PNG; [`html`]
+//! fills the page. [`sheet`] prints rows for the commands.
 
 pub mod axis;
 mod bars;
-mod caption;
+pub mod canvas;
 pub mod chart;
+pub mod collect;
 pub mod compare;
 pub mod figure;
 #[cfg(test)]
 mod fixture;
-mod floors;
 pub mod font;
 pub mod html;
 pub mod inventory;
 mod layout;
+mod legend;
+mod lines;
 mod marks;
 pub mod palette;
 pub mod published;
-pub mod roofline;
+mod roofline;
 pub mod scene;
+pub mod sheet;
 pub mod source;
+pub mod table;
 pub mod tables;
-pub mod terminal;
 #[cfg(test)]
 mod tests;
+pub mod verdicts;
 
+use crate::experiment::schema::Experiment;
 use crate::files;
+use crate::results::output;
 use anyhow::Context;
 use figure::Figure;
 use source::Source;
@@ -66,31 +73,35 @@ pub fn plots(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// As [`build`], but nothing is written.
 pub fn planned(source: &Source, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let figures = figures(source, dir)?;
-    let shown = figures
-        .iter()
-        .flatten()
-        .filter(|figure| figure.shows_something());
-    let paths = shown
-        .flat_map(|f| ["svg", "png"].map(|end| dir.join(PLOTS).join(format!("{}.{end}", f.file))));
-    Ok(paths.collect())
+    Ok(shown(&figures)
+        .flat_map(|figure| paths(dir, figure))
+        .collect())
 }
 
 /// The figures of each experiment of the manifest, in its order.
 fn figures(source: &Source, dir: &Path) -> anyhow::Result<Vec<Vec<Figure>>> {
-    let of_experiment = |experiment: &crate::experiment::schema::Experiment| {
-        let figures = experiment
-            .plots
-            .iter()
-            .map(|spec| figure::collect(spec, experiment, source));
-        figures.collect::<anyhow::Result<Vec<_>>>()
+    let of_experiment = |experiment: &Experiment| {
+        let plots = experiment.plots.iter();
+        plots
+            .map(|spec| collect::collect(spec, experiment, source))
+            .collect()
     };
-    let all = source
-        .manifest
-        .experiments
+    let experiments = source.manifest.experiments.iter();
+    let all: anyhow::Result<_> = experiments.map(of_experiment).collect();
+    all.with_context(|| dir.join(output::MANIFEST).display().to_string())
+}
+
+/// The figures that have something to show.
+fn shown(figures: &[Vec<Figure>]) -> impl Iterator<Item = &Figure> {
+    figures
         .iter()
-        .map(of_experiment)
-        .collect::<anyhow::Result<_>>();
-    all.with_context(|| format!("{}", dir.join(crate::results::output::MANIFEST).display()))
+        .flatten()
+        .filter(|figure| figure.shows_something())
+}
+
+/// The SVG and the PNG of a figure.
+fn paths(dir: &Path, figure: &Figure) -> [PathBuf; 2] {
+    ["svg", "png"].map(|end| dir.join(PLOTS).join(format!("{}.{end}", figure.file)))
 }
 
 /// Writes every figure that shows something.
@@ -100,17 +111,12 @@ fn write_plots(dir: &Path, figures: &[Vec<Figure>]) -> anyhow::Result<Vec<PathBu
         .with_context(|| format!("cannot make the directory {}", folder.display()))?;
     files::sweep(&folder);
     let mut written = Vec::new();
-    for figure in figures
-        .iter()
-        .flatten()
-        .filter(|figure| figure.shows_something())
-    {
+    for figure in shown(figures) {
         let scene = chart::draw(figure, chart::WIDE);
-        for (extension, bytes) in [("svg", scene.svg()?.into_bytes()), ("png", scene.png()?)] {
-            let path = folder.join(format!("{}.{extension}", figure.file));
-            files::write(&path, &bytes)?;
-            written.push(path);
-        }
+        let [svg, png] = paths(dir, figure);
+        files::write(&svg, scene.svg()?.as_bytes())?;
+        files::write(&png, &scene.png()?)?;
+        written.extend([svg, png]);
     }
     Ok(written)
 }

@@ -1,101 +1,79 @@
-//! Published numbers beside ours: for the terminal, as CSV and Markdown, and for the page.
+//! Published numbers beside ours: as commands print them, and for the page.
 
-use super::tables::{Cell, Table, text};
-use super::terminal::Look;
+use super::sheet::{Format, Frame, Sheet};
+use super::table::{Cell, Column, Table, text};
 use crate::claims::published::{Compared, Outcome};
 use crate::experiment::schema::Experiment;
-use comfy_table::{ContentArrangement, presets};
 
-/// Columns of a table that goes to a file or a pipe.
-const UNKNOWN_WIDTH: u16 = 130;
+/// The field of a row.
+type Field = fn(&Compared) -> String;
+const SOURCE: Field = |r| r.source.clone();
+const TASK: Field = |r| r.task.clone();
+const SETTINGS: Field = |r| r.settings.clone();
+const PUBLISHED: Field = |r| r.published.clone();
+const OURS: Field = Compared::ours_in_words;
+const TOLERANCE: Field = |r| r.tolerance.clone();
+const RESULT: Field = |r| r.outcome.name().to_owned();
 
-/// Header of the table of published numbers as CSV.
-pub const HEADER: [&str; 13] = [
-    "id",
-    "source",
-    "task",
-    "settings",
-    "published",
-    "ours",
-    "low",
-    "high",
-    "n",
-    "tolerance",
-    "result",
-    "reason",
-    "experiment",
-];
-
-/// Published numbers beside ours as rows under [`HEADER`].
-pub fn rows(compared: &[Compared]) -> Vec<Vec<String>> {
-    let number = |v: Option<f64>| v.map_or(String::new(), |v| v.to_string());
-    let row = |r: &Compared| {
-        vec![
-            r.id.clone(),
-            r.source.clone(),
-            r.task.clone(),
-            r.settings.clone(),
-            r.published.clone(),
-            number(r.ours),
-            number(r.interval.map(|i| i.low)),
-            number(r.interval.map(|i| i.high)),
-            r.n.to_string(),
-            r.tolerance.clone(),
-            r.outcome.name().to_owned(),
-            r.reason.clone(),
-            r.experiment.clone(),
-        ]
+/// Published numbers beside ours. In the table for the terminal, why a row did not run and what was
+/// found about it stand below.
+pub fn sheet(rows: &[Compared], format: Format) -> Sheet<'static> {
+    let columns: &[(&str, Field)] = match format {
+        Format::Csv | Format::Json => &[
+            ("id", |r| r.id.clone()),
+            ("source", SOURCE),
+            ("task", TASK),
+            ("settings", SETTINGS),
+            ("published", PUBLISHED),
+            ("ours", |r| or_blank(r.ours)),
+            ("low", |r| or_blank(r.interval.map(|i| i.low))),
+            ("high", |r| or_blank(r.interval.map(|i| i.high))),
+            ("n", |r| r.n.to_string()),
+            ("tolerance", TOLERANCE),
+            ("result", RESULT),
+            ("reason", |r| r.reason.clone()),
+            ("experiment", |r| r.experiment.clone()),
+        ],
+        Format::Table => &[
+            ("row", |r| r.id.clone()),
+            ("source", SOURCE),
+            ("published", PUBLISHED),
+            ("ours", OURS),
+            ("tolerance", TOLERANCE),
+            ("result", RESULT),
+        ],
+        Format::Markdown => &[
+            ("source", SOURCE),
+            ("task", TASK),
+            ("settings", SETTINGS),
+            ("published", PUBLISHED),
+            ("ours", OURS),
+            ("tolerance", TOLERANCE),
+            ("result", RESULT),
+        ],
     };
-    compared.iter().map(row).collect()
-}
-
-/// Published numbers beside ours for the terminal; why a row did not run stands below the table.
-pub fn terminal(rows: &[Compared], look: Look) -> String {
-    let mut table = comfy_table::Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(["row", "source", "published", "ours", "tolerance", "result"])
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(look.width.unwrap_or(UNKNOWN_WIDTH).max(80));
-    for row in rows {
-        table.add_row([
-            row.id.as_str(),
-            &row.source,
-            &row.published,
-            &row.ours_in_words(),
-            &row.tolerance,
-            row.outcome.name(),
-        ]);
-    }
-    let table = table.to_string();
-    let lines = table.lines().map(|line| line.trim_end().to_owned() + "\n");
-    let noted = rows.iter().flat_map(|row| {
-        let notes = [&row.reason, &row.finding];
-        let said = notes.into_iter().filter(|note| !note.is_empty());
+    let notes = rows.iter().flat_map(|row| {
+        let said = [&row.reason, &row.finding]
+            .into_iter()
+            .filter(|note| !note.is_empty());
         said.map(|note| format!("{}: {note}\n", row.id))
     });
-    lines.chain(noted).collect()
+    Sheet {
+        frame: Some(Frame {
+            answer: columns.len() - 1,
+            colors: &[],
+            least: Vec::new(),
+            width: 130,
+            narrowest: 80,
+            nothing: "no rows yet",
+            notes: notes.collect(),
+        }),
+        ..Sheet::of(rows, columns)
+    }
 }
 
-/// The same as Markdown.
-pub fn markdown(rows: &[Compared]) -> String {
-    let mut out = String::from(
-        "| source | task | settings | published | ours | tolerance | result |\n\
-         | --- | --- | --- | --- | --- | --- | --- |\n",
-    );
-    for row in rows {
-        let cells = [
-            &row.source,
-            &row.task,
-            &row.settings,
-            &row.published,
-            &row.ours_in_words(),
-            &row.tolerance,
-        ];
-        let cells = cells.map(|cell| cell.replace('|', "\\|").replace('\n', " "));
-        out += &format!("| {} | **{}** |\n", cells.join(" | "), row.outcome.name());
-    }
-    out
+fn or_blank(value: Option<f64>) -> String {
+    value.map_or(String::new(), |value| value.to_string())
 }
 
 /// The rows of one experiment.
@@ -106,70 +84,47 @@ pub fn of(rows: &[Compared], experiment: &Experiment) -> Vec<Compared> {
 
 /// All rows in one table.
 pub fn table(rows: &[Compared]) -> Table {
-    Table {
-        header: vec![
-            "source",
-            "task",
-            "settings",
-            "published",
-            "ours",
-            "tolerance",
-            "n",
-            "",
+    let n = |r: &Compared| match r.n {
+        0 => text(""),
+        n => text(n.to_string()),
+    };
+    Table::of(
+        rows,
+        &[
+            ("source", &|r| text(&r.source)),
+            ("task", &|r| text(&r.task)),
+            ("settings", &|r| text(&r.settings)),
+            ("published", &|r| text(&r.published)),
+            ("ours", &ours),
+            ("tolerance", &|r| text(&r.tolerance)),
+            ("n", &n),
+            ("", &|r| text(r.outcome.name())),
         ],
-        rows: rows.iter().map(line).collect(),
-        sortable: true,
-    }
-}
-
-fn line(row: &Compared) -> Vec<Cell> {
-    vec![
-        text(&row.source),
-        text(&row.task),
-        text(&row.settings),
-        text(&row.published),
-        ours(row),
-        text(&row.tolerance),
-        text(match row.n {
-            0 => String::new(),
-            n => n.to_string(),
-        }),
-        outcome(row),
-    ]
+    )
 }
 
 /// The rows of one experiment with what stands behind them.
 pub fn details(rows: &[Compared]) -> Table {
-    let line = |row: &Compared| {
-        vec![
-            text(&row.settings),
-            text(&row.task),
-            text(&row.source),
-            text(&row.published),
-            ours(row),
-            text(format!("{}: {}", row.tolerance, row.why)),
-            text(&row.scaled),
-            outcome(row),
-            text(match row.outcome {
-                Outcome::NotRun => &row.reason,
-                _ => &row.finding,
-            }),
-        ]
+    let remarks = |r: &Compared| match r.outcome {
+        Outcome::NotRun => text(&r.reason),
+        _ => text(&r.finding),
     };
+    let columns: [Column<Compared>; 9] = [
+        ("settings", &|r| text(&r.settings)),
+        ("task", &|r| text(&r.task)),
+        ("source", &|r| text(&r.source)),
+        ("published", &|r| text(&r.published)),
+        ("ours", &ours),
+        ("tolerance and its reason", &|r| {
+            text(format!("{}: {}", r.tolerance, r.why))
+        }),
+        ("how ours differs from the original", &|r| text(&r.scaled)),
+        ("", &|r| text(r.outcome.name())),
+        ("remarks", &remarks),
+    ];
     Table {
-        header: vec![
-            "settings",
-            "task",
-            "source",
-            "published",
-            "ours",
-            "tolerance and its reason",
-            "how ours differs from the original",
-            "",
-            "remarks",
-        ],
-        rows: rows.iter().map(line).collect(),
         sortable: false,
+        ..Table::of(rows, &columns)
     }
 }
 
@@ -179,10 +134,6 @@ fn ours(row: &Compared) -> Cell {
         key: row.ours.map(|ours| ours.to_string()),
         ..text(row.ours_in_words())
     }
-}
-
-fn outcome(row: &Compared) -> Cell {
-    text(row.outcome.name())
 }
 
 /// `12 of 14 agree, 1 differs, 1 was not run.`
@@ -218,6 +169,15 @@ pub fn answer(rows: &[Compared]) -> &'static str {
 mod tests {
     use super::*;
     use crate::claims::published::Statistic;
+    use crate::report::sheet::Look;
+
+    fn terminal(rows: &[Compared], look: Look) -> String {
+        sheet(rows, Format::Table).table(look)
+    }
+
+    fn markdown(rows: &[Compared]) -> String {
+        sheet(rows, Format::Markdown).markdown()
+    }
 
     fn row(id: &str, outcome: Outcome) -> Compared {
         Compared {
@@ -303,11 +263,57 @@ mod tests {
     fn csv_and_markdown_keep_their_columns() {
         let mut piped = row("a", Outcome::Differs);
         piped.task = "copy | say".into();
-        let all = rows(std::slice::from_ref(&piped));
-        assert_eq!(all[0].len(), HEADER.len());
+        let Sheet {
+            header, rows: all, ..
+        } = sheet(std::slice::from_ref(&piped), Format::Csv);
+        assert_eq!(all[0].len(), header.len());
         assert_eq!(all[0][5], "0.0201");
         assert_eq!(all[0][10], "differs");
         let lines = markdown(&[piped]);
         assert!(lines.contains("copy \\| say") && lines.ends_with("| **differs** |\n"));
+    }
+
+    #[test]
+    fn every_format_is_written_to_the_byte() {
+        let mut differs = row("b", Outcome::Differs);
+        differs.task = "copy | say, \"twice\"".into();
+        let rows = [
+            row("a", Outcome::Agrees),
+            differs,
+            row("d", Outcome::NotRun),
+        ];
+        let look = Look {
+            width: None,
+            color: true,
+        };
+        insta::assert_snapshot!(terminal(&rows, look), @r#"
+        ┌─────┬───────────────┬───────────┬────────┬───────────┬─────────┐
+        │ row ┆ source        ┆ published ┆ ours   ┆ tolerance ┆ result  │
+        ╞═════╪═══════════════╪═══════════╪════════╪═══════════╪═════════╡
+        │ a   ┆ Somebody 2020 ┆ 0.02      ┆ 0.0201 ┆ ± 0.001   ┆ agrees  │
+        │ b   ┆ Somebody 2020 ┆ 0.02      ┆ 0.0201 ┆ ± 0.001   ┆ differs │
+        │ d   ┆ Somebody 2020 ┆ 0.02      ┆        ┆ ± 0.001   ┆ not run │
+        └─────┴───────────────┴───────────┴────────┴───────────┴─────────┘
+        b: the floor moved
+        d: no text
+        "#);
+        insta::assert_snapshot!(markdown(&rows), @r#"
+        | source | task | settings | published | ours | tolerance | result |
+        | --- | --- | --- | --- | --- | --- | --- |
+        | Somebody 2020 | copy | LSTM | 0.02 | 0.0201 | ± 0.001 | **agrees** |
+        | Somebody 2020 | copy \| say, "twice" | LSTM | 0.02 | 0.0201 | ± 0.001 | **differs** |
+        | Somebody 2020 | copy | LSTM | 0.02 |  | ± 0.001 | **not run** |
+        "#);
+    }
+
+    #[test]
+    fn the_committed_table_follows_from_the_committed_comparisons() {
+        let compared: Vec<Compared> =
+            serde_json::from_str(include_str!("../../results/published/published.json")).unwrap();
+        let written = sheet(&compared, Format::Csv).csv().unwrap();
+        assert_eq!(
+            written,
+            include_str!("../../results/published/published.csv")
+        );
     }
 }

@@ -67,6 +67,17 @@ pub enum Anchor {
     End,
 }
 
+impl Anchor {
+    /// The share of a text's width that lies left of its place.
+    pub fn share(self) -> f64 {
+        match self {
+            Anchor::Start => 0.0,
+            Anchor::Middle => 0.5,
+            Anchor::End => 1.0,
+        }
+    }
+}
+
 /// One shape.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Shape {
@@ -93,20 +104,24 @@ pub enum Shape {
         alpha: f64,
     },
     /// A line of text.
-    Text {
-        /// Its place.
-        at: Point,
-        /// What it says.
-        text: String,
-        /// Font size.
-        size: f64,
-        /// Colour.
-        ink: Ink,
-        /// Which end stands at the place.
-        anchor: Anchor,
-        /// Whether bold.
-        bold: bool,
-    },
+    Text(Label),
+}
+
+/// A line of text in a drawing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Label {
+    /// Its place.
+    pub at: Point,
+    /// What it says.
+    pub text: String,
+    /// Font size.
+    pub size: f64,
+    /// Colour.
+    pub ink: Ink,
+    /// Which end stands at the place.
+    pub anchor: Anchor,
+    /// Whether bold.
+    pub bold: bool,
 }
 
 /// A drawing.
@@ -183,30 +198,20 @@ impl Scene {
         let mut large = vec![255; w as usize * h as usize * 3];
         {
             let area = BitMapBackend::with_buffer(&mut large, (w, h)).into_drawing_area();
-            let marks = self
-                .shapes
-                .iter()
-                .filter(|s| !matches!(s, Shape::Text { .. }));
+            let marks = self.shapes.iter().filter(|s| !matches!(s, Shape::Text(_)));
             paint_all(&area, true, marks).map_err(|e| anyhow!("{e}"))?;
             area.present().map_err(|e| anyhow!("{e}"))?;
         }
         // plotters sets bitmap letters without their side bearings, which tears words apart.
+        let mut image = font::Image {
+            rgb: &mut large,
+            width: w as usize,
+        };
         for shape in &self.shapes {
-            if let Shape::Text {
-                at,
-                text,
-                size,
-                ink,
-                anchor,
-                bold,
-            } = shape
-            {
-                let place = (at.0 * SCALE, at.1 * SCALE);
-                let mut image = font::Image {
-                    rgb: &mut large,
-                    width: w as usize,
-                };
-                image.write(text, place, size * SCALE, ink.rgb(), *anchor, *bold);
+            if let Shape::Text(label) = shape {
+                let at = (label.at.0 * SCALE, label.at.1 * SCALE);
+                let (size, rgb) = (label.size * SCALE, label.ink.rgb());
+                image.write(&label.text, at, size, rgb, label.anchor, label.bold);
             }
         }
         let factor = SCALE as usize / PNG_SCALE;
@@ -265,29 +270,21 @@ fn paint<DB: DrawingBackend>(
             let corners: Vec<_> = points.iter().map(place).collect();
             area.draw(&Polygon::new(corners, color(ink, *alpha)))?;
         }
-        Shape::Text {
-            at,
-            text,
-            size,
-            ink,
-            anchor,
-            bold,
-        } => {
-            let weight = if *bold {
-                FontStyle::Bold
-            } else {
-                FontStyle::Normal
+        Shape::Text(label) => {
+            let weight = match label.bold {
+                true => FontStyle::Bold,
+                false => FontStyle::Normal,
             };
-            let horizontal = match anchor {
+            let horizontal = match label.anchor {
                 Anchor::Start => HPos::Left,
                 Anchor::Middle => HPos::Center,
                 Anchor::End => HPos::Right,
             };
-            let color = color(ink, 1.0);
-            let style = TextStyle::from((FAMILY, size * FONT_SCALE * SCALE, weight).into_font())
+            let (size, color) = (label.size * FONT_SCALE * SCALE, color(&label.ink, 1.0));
+            let style = TextStyle::from((FAMILY, size, weight).into_font())
                 .color(&color)
                 .pos(Pos::new(horizontal, VPos::Center));
-            area.draw(&Text::new(text.as_str(), place(at), style))?;
+            area.draw(&Text::new(label.text.as_str(), place(&label.at), style))?;
         }
     }
     Ok(())
@@ -337,12 +334,11 @@ fn shrink(rgb: &[u8], (w, h): (usize, usize), factor: usize) -> (Vec<u8>, (usize
     for y in 0..small_h {
         for x in 0..small_w {
             for channel in 0..3 {
-                let mut sum = 0;
-                for sub in 0..factor * factor {
+                let pixels = (0..factor * factor).map(|sub| {
                     let (row, column) = (y * factor + sub / factor, x * factor + sub % factor);
-                    sum += usize::from(rgb[(row * w + column) * 3 + channel]);
-                }
-                out.push((sum / (factor * factor)) as u8);
+                    usize::from(rgb[(row * w + column) * 3 + channel])
+                });
+                out.push((pixels.sum::<usize>() / (factor * factor)) as u8);
             }
         }
     }

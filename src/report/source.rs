@@ -2,11 +2,11 @@
 
 use crate::claims::Verdict;
 use crate::claims::published::Compared;
-use crate::record::ColumnValue;
-use crate::record::Record;
+use crate::experiment::schema::Experiment;
+use crate::record::{ColumnValue, Record};
 use crate::results::output::{
-    Manifest, OutputError, RESULTS, RUNS, RunEntry, VERDICTS, read_manifest, read_published,
-    read_results, read_runs, read_verdicts,
+    Manifest, OutputError, RESULTS, RUNS, RunEntry, Skipped, VERDICTS, read_manifest,
+    read_published, read_results, read_runs, read_verdicts,
 };
 use anyhow::bail;
 use std::collections::BTreeMap;
@@ -71,17 +71,17 @@ impl Source {
         })
     }
 
+    /// Why an experiment could not run, if it could not.
+    pub fn skipped(&self, experiment: &Experiment) -> Option<&Skipped> {
+        let mut skipped = self.manifest.skipped.iter();
+        skipped.find(|s| s.experiment == experiment.id)
+    }
+
     /// The records of one experiment with one metric, and a value.
-    pub fn measured<'a>(
-        &'a self,
-        experiment: &'a str,
-        metric: &'a str,
-    ) -> impl Iterator<Item = &'a Record> {
+    pub fn measured(&self, experiment: &str, metric: &str) -> impl Iterator<Item = Row> {
         let named = move |r: &&Record| r.experiment == experiment && r.metric == metric;
-        self.records
-            .iter()
-            .filter(named)
-            .filter(|r| r.value.is_some())
+        let measured = self.records.iter().filter(named);
+        measured.filter(|r| r.value.is_some()).map(Row::of)
     }
 }
 
@@ -96,18 +96,35 @@ fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
 
 /// A record by column names, as `results.csv` spells them; empty where there is no value.
 #[derive(Debug, Clone)]
-pub struct Row(BTreeMap<&'static str, String>);
+pub struct Row {
+    fields: BTreeMap<&'static str, String>,
+    /// What was measured; NaN if there is no value.
+    pub value: f64,
+}
 
 impl Row {
     /// The columns of a record.
     pub fn of(record: &Record) -> Self {
         let columns = Record::columns().into_iter();
-        Self(columns.map(|column| (column, record.get(column))).collect())
+        Self {
+            fields: columns.map(|column| (column, record.get(column))).collect(),
+            value: record.value.unwrap_or(f64::NAN),
+        }
     }
 
     /// The field in a column, empty if there is none.
     pub fn get(&self, column: &str) -> &str {
-        self.0.get(column).map_or("", String::as_str)
+        self.fields.get(column).map_or("", String::as_str)
+    }
+
+    /// The number in a column, if there is one.
+    pub fn number(&self, column: &str) -> Option<f64> {
+        self.get(column).parse().ok()
+    }
+
+    /// The fields in several columns.
+    pub fn key<'a>(&self, columns: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+        columns.into_iter().map(|c| self.get(c).into()).collect()
     }
 
     /// Whether all these columns have these values. With `lenient`, an empty field matches: a

@@ -1,11 +1,12 @@
 //! The report as a whole, built from the fixture.
 
+mod roofline;
+
 use super::font::text_width;
-use super::scene::{Anchor, Scene, Shape};
+use super::scene::{Anchor, Label, Scene, Shape};
 use super::source::Source;
 use super::*;
 use crate::report::fixture;
-use crate::results::output;
 use std::fs;
 use tempfile::TempDir;
 
@@ -40,14 +41,14 @@ fn scenes() -> Vec<(String, Scene)> {
 /// Left, top, right, bottom of every text.
 fn boxes(scene: &Scene) -> Vec<(f64, f64, f64, f64, &str)> {
     let texts = scene.shapes.iter().filter_map(|shape| match shape {
-        Shape::Text {
+        Shape::Text(Label {
             at,
             text,
             size,
             anchor,
             bold,
             ..
-        } => {
+        }) => {
             let width = text_width(text, *size, *bold);
             let left = match anchor {
                 Anchor::Start => at.0,
@@ -168,7 +169,7 @@ fn the_page_holds_every_verdict_and_loads_nothing() {
     assert_eq!(source.verdicts.len(), 5);
     for verdict in &source.verdicts {
         assert!(html.contains(&format!("id=\"{}\"", verdict.claim)));
-        let (lead, rest) = terminal::lead(&verdict.sentence);
+        let (lead, rest) = verdicts::lead(&verdict.sentence);
         for part in [lead, rest] {
             assert!(html.contains(&scene::escape(part)), "{part}");
         }

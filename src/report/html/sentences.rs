@@ -45,18 +45,18 @@ pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
             ));
         }
     }
-    if experiment.claim == CLAIM {
-        sentences.push("Models have equal parameter counts as far as whole widths allow.".into());
-        return sentences;
-    }
+    let equal = "Models have equal parameter counts as far as whole widths allow.";
     let size = match experiment.settings.equal.as_deref() {
         Some("width") => "Models have equal width, and what parameters that takes.",
-        _ => "Models have equal parameter counts as far as whole widths allow.",
+        _ => equal,
     };
-    sentences.push(format!(
-        "{size} The margin that the effect must exceed was fixed before the run: {}.",
-        exact(experiment.margin)
-    ));
+    sentences.push(match experiment.claim == CLAIM {
+        true => equal.into(),
+        false => format!(
+            "{size} The margin that the effect must exceed was fixed before the run: {}.",
+            exact(experiment.margin)
+        ),
+    });
     sentences
 }
 
@@ -73,10 +73,8 @@ pub(super) fn rerun(source: &Source, experiment: &Experiment) -> String {
     if manifest.seed != 0 {
         command += &format!(" --seed {}", manifest.seed);
     }
-    if let Some(corpus) = manifest
-        .corpus
-        .as_ref()
-        .filter(|_| manifest.command.contains("--corpus"))
+    if let Some(corpus) = &manifest.corpus
+        && manifest.command.contains("--corpus")
     {
         command += &format!(" --corpus {}", corpus.name);
     }
@@ -85,11 +83,8 @@ pub(super) fn rerun(source: &Source, experiment: &Experiment) -> String {
 
 pub(super) fn subtitle(source: &Source) -> String {
     let manifest = &source.manifest;
-    let cpu = manifest
-        .machine
-        .get("cpu")
-        .and_then(|v| v.as_str())
-        .unwrap_or("unknown CPU");
+    let cpu = manifest.machine.get("cpu").and_then(|v| v.as_str());
+    let cpu = cpu.unwrap_or("unknown CPU");
     format!(
         "{} profile, started {}, {} of work on {cpu} with {} threads, seqduel {}",
         manifest.profile,
@@ -118,35 +113,19 @@ pub(super) fn notes(source: &Source) -> Vec<String> {
         ));
     }
     for experiment in &source.manifest.experiments {
-        let skipped = source
-            .manifest
-            .skipped
-            .iter()
-            .any(|s| s.experiment == experiment.id);
-        if !skipped && !source.records.iter().any(|r| r.experiment == experiment.id) {
+        let measured = source.records.iter().any(|r| r.experiment == experiment.id);
+        if !measured && source.skipped(experiment).is_none() {
             notes.push(format!("{} has no measurements yet", experiment.id));
         }
     }
-    let unfinished = source
-        .runs
-        .iter()
-        .filter(|run| run.status.is_none())
-        .count();
+    let unfinished = runs_in(source, None);
     if unfinished > 0 {
         notes.push(format!(
             "{} started and not finished",
             count(unfinished, "run was", "runs were")
         ));
     }
-    let failed = source
-        .runs
-        .iter()
-        .filter(|run| {
-            run.status
-                .as_ref()
-                .is_some_and(|s| s.state == State::Failed)
-        })
-        .count();
+    let failed = runs_in(source, Some(State::Failed));
     if failed > 0 {
         notes.push(format!(
             "{} failed; the reasons stand in the table of runs",
@@ -156,23 +135,25 @@ pub(super) fn notes(source: &Source) -> Vec<String> {
     notes
 }
 
+/// How many runs ended so; `None` of those that did not end.
+fn runs_in(source: &Source, state: Option<State>) -> usize {
+    let ends = source
+        .runs
+        .iter()
+        .map(|r| r.status.as_ref().map(|s| s.state));
+    ends.filter(|end| *end == state).count()
+}
+
 fn count(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
 pub(super) fn run_summary(source: &Source) -> String {
-    let state = |state| {
-        source
-            .runs
-            .iter()
-            .filter(|r| r.status.as_ref().map(|s| s.state) == state)
-            .count()
-    };
     format!(
         "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/.",
         count(source.runs.len(), "run", "runs"),
-        state(Some(State::Done)),
-        state(Some(State::Failed)),
-        state(None)
+        runs_in(source, Some(State::Done)),
+        runs_in(source, Some(State::Failed)),
+        runs_in(source, None)
     )
 }

@@ -1,37 +1,15 @@
-//! Tables for the terminal.
+//! Verdicts in words: a table of them for every format, and one on a line.
 
+use super::sheet::{Format, Frame, Sheet};
 use crate::claims::{Answer, Verdict};
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
-use std::io::IsTerminal;
 
-/// How a table is to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Look {
-    /// Columns of the terminal, where there is one.
-    pub width: Option<u16>,
-    /// Whether to colour.
-    pub color: bool,
-}
-
-impl Look {
-    /// For standard output as it is now: its width, and colour only on a terminal without `NO_COLOR`.
-    pub fn stdout() -> Self {
-        let terminal = std::io::stdout().is_terminal();
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-        Self {
-            width: terminal_size::terminal_size()
-                .filter(|_| terminal)
-                .map(|(width, _)| width.0),
-            color: terminal && !plain,
-        }
-    }
-}
-
-/// Columns of a verdict table that goes to a file or a pipe.
-const UNKNOWN_WIDTH: u16 = 100;
-
-/// Header of the verdict table in every format.
-pub const HEADER: [&str; 5] = ["claim", "answer", "sentence", "flips", "more_seeds"];
+/// ANSI codes of the answers: green, red, yellow, grey.
+const COLORS: [(&str, &str); 4] = [
+    ("supported", "32"),
+    ("refuted", "31"),
+    ("conditional", "33"),
+    ("inconclusive", "90"),
+];
 
 /// The word for an answer.
 pub fn answer(answer: Answer) -> &'static str {
@@ -43,40 +21,44 @@ pub fn answer(answer: Answer) -> &'static str {
     }
 }
 
-/// The verdict table: claim, answer, sentence; one row a verdict.
-pub fn verdict_table(verdicts: &[Verdict], look: Look) -> String {
-    if verdicts.is_empty() {
-        return "no verdicts yet\n".into();
+/// The verdicts: what fits a table of three columns; as CSV everything.
+pub fn sheet(verdicts: &[Verdict], format: Format) -> Sheet<'static> {
+    let claim = |v: &Verdict| v.claim.clone();
+    let answer = |v: &Verdict| answer(v.answer).to_owned();
+    if format == Format::Csv {
+        return Sheet::of(
+            verdicts,
+            &[
+                ("claim", claim),
+                ("answer", answer),
+                ("sentence", |v| v.sentence.clone()),
+                ("flips", |v| v.flips.clone().unwrap_or_default()),
+                ("more_seeds", |v| {
+                    v.more_seeds.map_or(String::new(), |n| n.to_string())
+                }),
+            ],
+        );
     }
-    let mut table = Table::new();
-    table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
-        .set_header(["claim", "answer", "because"]);
-    for verdict in verdicts {
-        table.add_row([
-            verdict.claim.as_str(),
-            answer(verdict.answer),
-            &sentence(verdict),
-        ]);
+    let longest = verdicts.iter().map(|v| v.claim.len()).max().unwrap_or(0);
+    Sheet {
+        frame: Some(Frame {
+            answer: 1,
+            colors: &COLORS,
+            least: vec![longest.min(24) as u16 + 2, 14],
+            width: 100,
+            narrowest: 60,
+            nothing: "no verdicts yet",
+            notes: String::new(),
+        }),
+        ..Sheet::of(
+            verdicts,
+            &[("claim", claim), ("answer", answer), ("because", sentence)],
+        )
     }
-    // Narrower than this a table cannot be read; the terminal may then wrap it.
-    let width = look.width.unwrap_or(UNKNOWN_WIDTH).max(60);
-    table
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(width);
-    let ids = verdicts.iter().map(|v| v.claim.len()).max().unwrap_or(0);
-    let lower = |n: u16| ColumnConstraint::LowerBoundary(Width::Fixed(n + 2));
-    table.set_constraints([lower(ids.min(24) as u16), lower(12)]);
-    let text = table.to_string();
-    let lines = text.lines().map(|line| match look.color {
-        true => colored(line),
-        false => line.trim_end().to_string(),
-    });
-    lines.map(|line| line + "\n").collect()
 }
 
 /// Splits what a table has room for from the rest of a verdict: its first sentence, or its first two
-/// where the first is but a heading for the second.
+/// where the first only announces the second.
 pub fn lead(sentence: &str) -> (&str, &str) {
     let ends = sentence.match_indices(". ").map(|(at, _)| at + 1);
     let next = |at: usize| sentence[at..].trim_start().chars().next();
@@ -104,73 +86,22 @@ pub fn verdict_line(verdict: &Verdict) -> String {
     )
 }
 
-/// Colours the answer, the second cell of the line; the width seen stays the same.
-fn colored(line: &str) -> String {
-    let cells: Vec<String> = line
-        .split('┆')
-        .enumerate()
-        .map(|(index, cell)| {
-            let code = match cell.trim() {
-                "supported" => "32",
-                "refuted" => "31",
-                "conditional" => "33",
-                "inconclusive" => "90",
-                _ => return cell.to_string(),
-            };
-            if index == 1 {
-                format!("\u{1b}[1;{code}m{cell}\u{1b}[0m")
-            } else {
-                cell.to_string()
-            }
-        })
-        .collect();
-    cells.join("┆")
-}
-
-/// The verdicts as rows under [`HEADER`].
-pub fn verdict_rows(verdicts: &[Verdict]) -> Vec<Vec<String>> {
-    let row = |v: &Verdict| {
-        vec![
-            v.claim.clone(),
-            answer(v.answer).to_string(),
-            v.sentence.clone(),
-            v.flips.clone().unwrap_or_default(),
-            v.more_seeds.map_or(String::new(), |n| n.to_string()),
-        ]
-    };
-    verdicts.iter().map(row).collect()
-}
-
-/// The verdict table as CSV under [`HEADER`].
-pub fn verdict_csv(verdicts: &[Verdict]) -> String {
-    let quote = |field: &String| match field.contains([',', '"', '\n']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.clone(),
-    };
-    let line = |row: Vec<String>| row.iter().map(quote).collect::<Vec<_>>().join(",") + "\n";
-    let rows = verdict_rows(verdicts).into_iter().map(line);
-    std::iter::once(HEADER.join(",") + "\n")
-        .chain(rows)
-        .collect()
-}
-
-/// The verdict table as Markdown.
-pub fn verdict_markdown(verdicts: &[Verdict]) -> String {
-    let mut out = String::from("| claim | answer | because |\n| --- | --- | --- |\n");
-    for verdict in verdicts {
-        let sentence = sentence(verdict).replace('|', "\\|").replace('\n', " ");
-        out += &format!(
-            "| {} | **{}** | {sentence} |\n",
-            verdict.claim,
-            answer(verdict.answer)
-        );
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::sheet::Look;
+
+    fn verdict_table(verdicts: &[Verdict], look: Look) -> String {
+        sheet(verdicts, Format::Table).table(look)
+    }
+
+    fn verdict_csv(verdicts: &[Verdict]) -> String {
+        sheet(verdicts, Format::Csv).csv().unwrap()
+    }
+
+    fn verdict_markdown(verdicts: &[Verdict]) -> String {
+        sheet(verdicts, Format::Markdown).markdown()
+    }
 
     fn verdicts() -> Vec<Verdict> {
         let verdict = |claim: &str, answer, sentence: &str| Verdict {
@@ -266,5 +197,30 @@ mod tests {
         let markdown = verdict_markdown(&verdicts());
         assert!(markdown.contains("| next-word | **inconclusive** | The gap"));
         assert!(markdown.contains("so \\| far"));
+    }
+
+    #[test]
+    fn csv_and_markdown_are_written_to_the_byte() {
+        insta::assert_snapshot!(verdict_csv(&verdicts()), @r#"
+        claim,answer,sentence,flips,more_seeds
+        speed-long,conditional,"At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",,
+        next-word,inconclusive,"The gap of 0.02 bits is within its interval, ""so | far"". About 4 more seeds would decide it.",,4
+        "#);
+        insta::assert_snapshot!(verdict_markdown(&verdicts()), @r#"
+        | claim | answer | because |
+        | --- | --- | --- |
+        | speed-long | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. |
+        | next-word | **inconclusive** | The gap of 0.02 bits is within its interval, "so \| far". About 4 more seeds would decide it. |
+        "#);
+        assert_eq!(verdict_csv(&[]), "claim,answer,sentence,flips,more_seeds\n");
+        assert_eq!(
+            verdict_markdown(&[]),
+            "| claim | answer | because |\n| --- | --- | --- |\n"
+        );
+        let look = Look {
+            width: None,
+            color: true,
+        };
+        assert_eq!(verdict_table(&[], look), "no verdicts yet\n");
     }
 }

@@ -1,12 +1,16 @@
-use super::super::chart::{self, WIDE};
-use super::super::fixture;
-use super::super::palette;
-use super::super::scene::{Ink, Shape};
-use super::*;
+//! The roofline plot of a few records whose places are known.
+
 use crate::record::Record;
+use crate::report::chart::{self, WIDE};
+use crate::report::collect::roofline::{places, roofs as roofs_of};
+use crate::report::figure::{Figure, Operation, Panel, Roofs, Series};
+use crate::report::scene::{Ink, Label, Shape};
+use crate::report::source::Row;
+use crate::report::tables::numbers;
+use crate::report::{fixture, palette};
 
 /// Rows of one run: 2 GFLOP on 1 GB in a step of 0.1 s under 100 GFLOP/s, 10 and 40 GB/s.
-fn rows() -> Vec<(Row, f64)> {
+fn rows() -> Vec<Row> {
     let row = |metric: &str, operation: &str, x: Option<f64>, value: f64| {
         let record = Record {
             run: "r".into(),
@@ -15,9 +19,10 @@ fn rows() -> Vec<(Row, f64)> {
             operation: (!operation.is_empty()).then(|| operation.into()),
             metric: metric.into(),
             x,
+            value: Some(value),
             ..Record::default()
         };
-        (Row::of(&record), value)
+        Row::of(&record)
     };
     let mut rows = vec![
         row("flops_per_step", "", None, 2e9),
@@ -52,7 +57,7 @@ fn near(a: f64, b: f64) -> bool {
 fn marks_lie_where_the_records_say() {
     let rows = rows();
     let rows: Vec<_> = rows.iter().collect();
-    let roofs = Roofs::of(&rows).unwrap();
+    let roofs = roofs_of(&rows).unwrap();
     let known = Roofs {
         compute: 100.0,
         memory: 10.0,
@@ -84,9 +89,9 @@ fn marks_lie_where_the_records_say() {
 #[test]
 fn records_without_bytes_or_roofs_show_nothing_and_break_nothing() {
     let mut rows = rows();
-    rows.retain(|(row, _)| !["bytes_per_step", "peak_flops"].contains(&row.get("metric")));
+    rows.retain(|row| !["bytes_per_step", "peak_flops"].contains(&row.get("metric")));
     let rows: Vec<_> = rows.iter().collect();
-    assert_eq!(Roofs::of(&rows), None);
+    assert_eq!(roofs_of(&rows), None);
     let (steps, operations) = places(&rows, None);
     assert!(steps.is_empty());
     assert!(operations.iter().all(|o| o.share_of_roof.is_none()));
@@ -96,7 +101,7 @@ fn records_without_bytes_or_roofs_show_nothing_and_break_nothing() {
 fn figure() -> Figure {
     let rows = rows();
     let rows: Vec<_> = rows.iter().collect();
-    let roofs = Roofs::of(&rows);
+    let roofs = roofs_of(&rows);
     let (points, operations) = places(&rows, roofs);
     let experiment = &fixture::experiments()[0];
     let spec = experiment.plots.last().unwrap();
@@ -116,7 +121,7 @@ fn figure() -> Figure {
     Figure {
         file: spec.file.clone(),
         title: spec.title.clone(),
-        caption: caption(&panels),
+        caption: String::new(),
         metric: spec.metric.clone(),
         kind: spec.kind,
         x_label: spec.x_label.clone(),
@@ -138,7 +143,7 @@ fn roofs_meet_at_their_ridges_and_operations_are_named() {
     for shape in &scene.shapes {
         match shape {
             Shape::Path { points, width, .. } if *width == 1.8 => lines.push(points.clone()),
-            Shape::Text { text, .. } => texts.push(text.as_str()),
+            Shape::Text(Label { text, .. }) => texts.push(text.as_str()),
             Shape::Area {
                 points,
                 ink: Ink::Series(_),

@@ -1,0 +1,88 @@
+//! The series of a panel: one a model or variant, with its style, estimates and marks.
+
+use super::estimates::{estimates, medians, medians_by_x, runs};
+use super::roofline;
+use crate::experiment::schema::{PlotKind, PlotSpec};
+use crate::models::{OptionRow, Values};
+use crate::report::figure::Series;
+use crate::report::palette;
+use crate::report::source::Row;
+use std::collections::BTreeMap;
+
+/// The series of the rows of one panel, in order of models and variants. `marked` are the records of
+/// each of the specification's marks, in all panels; `inside` says which belong to this one.
+pub(super) fn series(
+    spec: &PlotSpec,
+    rows: &[&Row],
+    longest: usize,
+    marked: &[Vec<Row>],
+    inside: &dyn Fn(&Row) -> bool,
+) -> Vec<Series> {
+    let key = |row: &Row| row.key(spec.series.iter().map(String::as_str));
+    let mut groups: BTreeMap<Vec<String>, Vec<&Row>> = BTreeMap::new();
+    for row in rows {
+        groups.entry(key(row)).or_default().push(row);
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(key, rows)| (palette::rank(rows[0].get("model")), variant(spec, key)));
+    let roofs = roofline::roofs(rows);
+    let mut previous = ("", 0);
+    let mut all = Vec::new();
+    for (fields, rows) in groups {
+        let model = rows[0].get("model");
+        let order = match previous {
+            (same, order) if same == model => order + 1,
+            _ => 0,
+        };
+        previous = (model, order);
+        let labels = spec.series.iter().zip(&fields);
+        let label: Vec<_> = labels
+            .filter_map(|(column, value)| palette::factor_label(column, value))
+            .collect();
+        let (points, runs, operations) = match spec.kind {
+            PlotKind::Roofline => {
+                let (steps, operations) = roofline::places(&rows, roofs);
+                (steps, Vec::new(), operations)
+            }
+            PlotKind::Curves => {
+                let runs = runs(&rows, longest);
+                (medians(&runs), runs, Vec::new())
+            }
+            _ => (estimates(spec, &rows), Vec::new(), Vec::new()),
+        };
+        // Where the marks of one metric stand: the median at each abscissa.
+        let marks = |rows: &Vec<Row>| {
+            let mine = rows.iter().filter(|row| inside(row) && key(row) == fields);
+            medians_by_x(
+                mine.filter_map(|row| Some((row.number("x")?, row.value)))
+                    .collect(),
+            )
+        };
+        if spec.kind != PlotKind::Roofline || !points.is_empty() {
+            all.push(Series {
+                label: match label.is_empty() {
+                    true => palette::name(model).into(),
+                    false => label.join(", "),
+                },
+                style: palette::style(model, variant(spec, &fields).unwrap_or(order)),
+                points,
+                runs,
+                operations,
+                marks: marked.iter().map(marks).collect(),
+            });
+        }
+    }
+    all
+}
+
+/// The same variant has the same dash in every plot; `None` if the series differ in something else.
+fn variant(spec: &PlotSpec, key: &[String]) -> Option<usize> {
+    let known = |(column, value): (&String, &String)| match (column.as_str(), value) {
+        ("model", _) => Some(0),
+        (column, value) => match OptionRow::find(column)?.values {
+            Values::Names(names) => Some(names.iter().position(|n| n == value).unwrap_or(0)),
+            _ => None,
+        },
+    };
+    spec.series.iter().zip(key).map(known).sum()
+}

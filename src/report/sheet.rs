@@ -1,0 +1,159 @@
+//! Rows under a header as commands print them: a table for the terminal, CSV or Markdown.
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use std::io::IsTerminal;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Format {
+    /// For the terminal.
+    #[default]
+    Table,
+    /// One JSON value.
+    Json,
+    /// Comma-separated, with a header.
+    Csv,
+    /// A Markdown table.
+    Markdown,
+}
+
+/// What a table can use of the place it is printed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Columns of the terminal, where there is one.
+    pub width: Option<u16>,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+impl Look {
+    /// For standard output as it is now: its width, and colour only on a terminal without `NO_COLOR`.
+    pub fn stdout() -> Self {
+        let terminal = std::io::stdout().is_terminal();
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+        let size = terminal_size::terminal_size().filter(|_| terminal);
+        Self {
+            width: size.map(|(width, _)| width.0),
+            color: terminal && !plain,
+        }
+    }
+}
+
+/// Rows of text under a header.
+#[derive(Debug, Clone)]
+pub struct Sheet<'a> {
+    /// Column names.
+    pub header: Vec<&'a str>,
+    /// Fields, as many in each row as there are column names.
+    pub rows: Vec<Vec<String>>,
+    /// The looks of rows with sentences in them; short fields need none.
+    pub frame: Option<Frame>,
+}
+
+/// Looks of a table whose cells are wrapped to fit.
+#[derive(Debug, Clone)]
+pub struct Frame {
+    /// The column with the answer: coloured on a terminal, bold in Markdown.
+    pub answer: usize,
+    /// Which answers have a colour, and its ANSI code.
+    pub colors: &'static [(&'static str, &'static str)],
+    /// Least widths of the first columns.
+    pub least: Vec<u16>,
+    /// Width of a table that goes to a file or a pipe.
+    pub width: u16,
+    /// Narrower than this a table cannot be read; the terminal may then wrap it.
+    pub narrowest: u16,
+    /// What is said in place of a table without rows.
+    pub nothing: &'static str,
+    /// What stands below the table.
+    pub notes: String,
+}
+
+impl<'a> Sheet<'a> {
+    /// A row for each thing, from its columns: a name and the field of each thing.
+    pub fn of<T>(things: &[T], columns: &[(&'a str, fn(&T) -> String)]) -> Self {
+        let row = |thing: &T| columns.iter().map(|(_, field)| field(thing)).collect();
+        Self {
+            header: columns.iter().map(|(name, _)| *name).collect(),
+            rows: things.iter().map(row).collect(),
+            frame: None,
+        }
+    }
+
+    /// The rows as CSV.
+    ///
+    /// # Errors
+    /// If a row has not as many fields as there are column names.
+    pub fn csv(&self) -> anyhow::Result<String> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        writer.write_record(&self.header)?;
+        for row in &self.rows {
+            writer.write_record(row)?;
+        }
+        Ok(String::from_utf8(writer.into_inner()?)?)
+    }
+
+    /// The rows as a Markdown table, in columns where they are short.
+    pub fn markdown(&self) -> String {
+        let Some(frame) = &self.frame else {
+            return self.laid_out(presets::ASCII_MARKDOWN).trim_fmt();
+        };
+        let mut out = format!("| {} |\n", self.header.join(" | "));
+        out += &format!("| {} |\n", vec!["---"; self.header.len()].join(" | "));
+        for row in &self.rows {
+            let cell = |(column, field): (usize, &String)| {
+                let field = field.replace('|', "\\|").replace('\n', " ");
+                match column == frame.answer {
+                    true => format!("**{field}**"),
+                    false => field,
+                }
+            };
+            let cells: Vec<String> = row.iter().enumerate().map(cell).collect();
+            out += &format!("| {} |\n", cells.join(" | "));
+        }
+        out
+    }
+
+    /// The rows as a table for the terminal.
+    pub fn table(&self, look: Look) -> String {
+        let Some(frame) = &self.frame else {
+            return self.laid_out(presets::NOTHING).trim_fmt();
+        };
+        if self.rows.is_empty() {
+            return frame.nothing.to_owned() + "\n";
+        }
+        let width = look.width.unwrap_or(frame.width).max(frame.narrowest);
+        let least = frame.least.iter();
+        let mut table = self.laid_out(presets::UTF8_FULL_CONDENSED);
+        table
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width)
+            .set_constraints(least.map(|n| ColumnConstraint::LowerBoundary(Width::Fixed(*n))));
+        let text = table.to_string();
+        let lines = text.lines().map(|line| match look.color {
+            true => frame.colored(line) + "\n",
+            false => line.to_owned() + "\n",
+        });
+        lines.chain([frame.notes.clone()]).collect()
+    }
+
+    fn laid_out(&self, preset: &str) -> Table {
+        let mut table = Table::new();
+        table.load_preset(preset).set_header(&self.header);
+        table.add_rows(&self.rows);
+        table
+    }
+}
+
+impl Frame {
+    /// Colours the answer in a line of the table; the width seen stays the same.
+    fn colored(&self, line: &str) -> String {
+        let mut cells: Vec<String> = line.split('┆').map(str::to_owned).collect();
+        if let Some(cell) = cells.get_mut(self.answer)
+            && let Some((_, code)) = self.colors.iter().find(|(word, _)| *word == cell.trim())
+        {
+            *cell = format!("\u{1b}[1;{code}m{cell}\u{1b}[0m");
+        }
+        cells.join("┆")
+    }
+}

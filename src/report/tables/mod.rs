@@ -1,0 +1,31 @@
+//! The tables of the report.
+
+mod figures;
+mod records;
+
+pub use figures::numbers;
+pub use records::{models, throughput, tuning};
+
+use super::table::{Table, number_in_full, text, with_interval};
+use super::verdicts;
+use crate::claims::Verdict;
+
+/// The comparisons a verdict rests on.
+pub fn evidence(verdict: Option<&Verdict>) -> Table {
+    Table::of(
+        verdict.map_or(&[][..], |v| &v.evidence),
+        &[
+            ("comparison", &|e| text(&e.label)),
+            ("effect [interval]", &|e| {
+                with_interval(e.effect.estimate, Some(&e.effect))
+            }),
+            ("unit", &|e| text(&e.unit)),
+            ("margin", &|e| number_in_full(e.margin)),
+            ("n", &|e| text(e.effect.n.to_string())),
+            ("answer", &|e| text(verdicts::answer(e.answer))),
+            ("", &|e| {
+                text(if e.deciding { "" } else { "beside the verdict" })
+            }),
+        ],
+    )
+}
