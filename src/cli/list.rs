@@ -1,11 +1,12 @@
-//! `seqduel list`: what there is to name in other commands.
+//! `seqduel list`: the names that other commands take.
 
 use super::{Shared, output, usage};
 use crate::claims::CLAIMS;
-use crate::data::corpus::{self, CORPORA};
-use crate::data::tasks::TASKS;
+use crate::data::corpus::{self, CORPORA, Corpus};
+use crate::data::tasks::{TASKS, TaskRow};
 use crate::experiment::embedded;
 use crate::models::MODELS;
+use crate::report::sheet::Sheet;
 use anyhow::anyhow;
 use clap::ValueEnum;
 use std::collections::BTreeMap;
@@ -54,83 +55,76 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         let files = embedded::export(directory)?;
-        let files: Vec<String> = files
-            .iter()
-            .map(|file| file.display().to_string())
-            .collect();
-        output::print(files.join("\n"))?;
+        let files = files.iter().map(|file| file.display().to_string());
+        output::print(files.collect::<Vec<_>>().join("\n"))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let (header, rows) = match args.what {
-        What::Models => (vec!["model", "what it is"], models()),
-        What::Tasks => (vec!["task", "what it is", "parameters"], tasks()),
-        What::Experiments => (vec!["experiment", "claim", "question"], experiments()?),
-        What::Claims => (vec!["claim", "experiment", "what it says"], claims()),
-        What::Corpora => (vec!["corpus", "cached", "what it is", "licence"], corpora()),
+    let sheet = match args.what {
+        What::Models => Sheet::of(
+            MODELS,
+            &[
+                ("model", |row| row.name.into()),
+                ("what it is", |row| row.describes.into()),
+            ],
+        ),
+        What::Tasks => Sheet::of(
+            TASKS,
+            &[
+                ("task", |row| row.name.into()),
+                ("what it is", |row| row.describes.into()),
+                ("parameters", parameters),
+            ],
+        ),
+        What::Experiments => Sheet::of(
+            &embedded::all().map_err(usage)?,
+            &[
+                ("experiment", |loaded| loaded.experiment.id.clone()),
+                ("claim", |loaded| loaded.experiment.claim.clone()),
+                ("question", |loaded| loaded.experiment.question.clone()),
+            ],
+        ),
+        What::Claims => Sheet::of(
+            CLAIMS,
+            &[
+                ("claim", |row| row.id.into()),
+                ("experiment", |row| row.experiment.into()),
+                ("what it says", |row| row.claim.into()),
+            ],
+        ),
+        What::Corpora => Sheet::of(
+            CORPORA,
+            &[
+                ("corpus", |row| row.name.into()),
+                ("cached", cached),
+                ("what it is", |row| row.describes.into()),
+                ("licence", |row| row.licence.into()),
+            ],
+        ),
     };
-    let value: Vec<BTreeMap<&str, &str>> = rows
-        .iter()
-        .map(|row| {
-            header
-                .iter()
-                .copied()
-                .zip(row.iter().map(String::as_str))
-                .collect()
-        })
-        .collect();
-    output::print_rows(shared.format, &header, &rows, &value)?;
+    let object = |row: &Vec<String>| -> BTreeMap<&str, String> {
+        sheet
+            .header
+            .iter()
+            .copied()
+            .zip(row.iter().cloned())
+            .collect()
+    };
+    let value: Vec<_> = sheet.rows.iter().map(object).collect();
+    output::print_sheet(shared.format, &sheet, &value)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn models() -> Vec<Vec<String>> {
-    MODELS
-        .iter()
-        .map(|row| vec![row.name.into(), row.describes.into()])
-        .collect()
+/// The parameters of a task with their defaults.
+fn parameters(task: &TaskRow) -> String {
+    let parameters = task.parameters.iter();
+    let defaults = parameters.map(|p| format!("{}={}", p.name, p.default));
+    defaults.collect::<Vec<_>>().join(" ")
 }
 
-fn tasks() -> Vec<Vec<String>> {
-    TASKS
-        .iter()
-        .map(|row| {
-            let parameters = row
-                .parameters
-                .iter()
-                .map(|p| format!("{}={}", p.name, p.default));
-            let parameters = parameters.collect::<Vec<_>>().join(" ");
-            vec![row.name.into(), row.describes.into(), parameters]
-        })
-        .collect()
-}
-
-fn experiments() -> anyhow::Result<Vec<Vec<String>>> {
-    let all = embedded::all().map_err(usage)?;
-    let row = |e: crate::experiment::schema::Experiment| vec![e.id, e.claim, e.question];
-    Ok(all
-        .into_iter()
-        .map(|loaded| row(loaded.experiment))
-        .collect())
-}
-
-fn claims() -> Vec<Vec<String>> {
-    let row = |c: &crate::claims::Claim| vec![c.id.into(), c.experiment.into(), c.claim.into()];
-    CLAIMS.iter().map(row).collect()
-}
-
-fn corpora() -> Vec<Vec<String>> {
-    CORPORA
-        .iter()
-        .map(|row| {
-            let cached = match corpus::path(row.name) {
-                Ok((_, true)) => "yes",
-                Ok((_, false)) | Err(_) => "no",
-            };
-            vec![
-                row.name.into(),
-                cached.into(),
-                row.describes.into(),
-                row.licence.into(),
-            ]
-        })
-        .collect()
+/// Whether the text of a corpus is already on this machine.
+fn cached(row: &Corpus) -> String {
+    match corpus::path(row.name) {
+        Ok((_, true)) => "yes".into(),
+        Ok((_, false)) | Err(_) => "no".into(),
+    }
 }

@@ -10,7 +10,7 @@ use crate::data::corpus::CORPORA;
 use crate::experiment::embedded;
 use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
-use crate::report::{published, verdicts};
+use crate::report::{published, sheet::Sheet, verdicts};
 use crate::runs::progress::duration;
 use crate::runs::texts::Texts;
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub struct Args {
     pub out: Option<PathBuf>,
 }
 
-/// Runs the experiments, or goes on where they were interrupted.
+/// Runs the experiments, or continues where they were interrupted.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let load = |name: &String| match embedded::find(name) {
         Some(built_in) if !Path::new(name).exists() => built_in,
@@ -119,12 +119,7 @@ impl Job {
         if shared.dry_run {
             return dry_run(&suite, &plan, shared);
         }
-        for skipped in &plan.skipped {
-            eprintln!(
-                "{} cannot run: {}\n  {}",
-                skipped.experiment, skipped.reason, skipped.remedy
-            );
-        }
+        say_skipped(&plan);
         let summary = runner::run(&suite, plan, &texts).map_err(mark_usage)?;
         report(&suite, &summary, shared)
     }
@@ -137,8 +132,7 @@ fn mark_usage(error: anyhow::Error) -> anyhow::Error {
     if configuration { usage(error) } else { error }
 }
 
-/// The command line as typed, without the directory the program lies in and with file names only:
-/// it is published with the results.
+/// The command line as typed, but without directories, since it is published with the results.
 fn command() -> String {
     let arguments = std::env::args().skip(1).map(|argument| {
         let path = Path::new(&argument);
@@ -157,36 +151,36 @@ fn command() -> String {
         .join(" ")
 }
 
-fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let value = plan::listing(suite, plan);
-    let rows: Vec<Vec<String>> = value
-        .iter()
-        .map(|row| {
-            vec![
-                row.run.into(),
-                row.what.into(),
-                if row.done { "done" } else { "" }.into(),
-                format!("{:.1}", row.estimated_seconds),
-            ]
-        })
-        .collect();
-    output::print_rows(
-        shared.format,
-        &["run", "what", "state", "seconds (estimated)"],
-        &rows,
-        &value,
-    )?;
+/// Says which experiments cannot run, and why.
+fn say_skipped(plan: &Plan) {
     for skipped in &plan.skipped {
         eprintln!(
             "{} cannot run: {}\n  {}",
             skipped.experiment, skipped.reason, skipped.remedy
         );
     }
+}
+
+fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let value = plan::listing(suite, plan);
+    let sheet = Sheet::of(
+        &value,
+        &[
+            ("run", |row| row.run.into()),
+            ("what", |row| row.what.into()),
+            ("state", |row| if row.done { "done" } else { "" }.into()),
+            ("seconds (estimated)", |row| {
+                format!("{:.1}", row.estimated_seconds)
+            }),
+        ],
+    );
+    output::print_sheet(shared.format, &sheet, &value)?;
+    say_skipped(plan);
     let left = value.iter().filter(|row| !row.done).count();
     let seconds = plan::wall_seconds(suite, plan);
     eprintln!(
         "{left} of {} runs to do, about {}, into {}",
-        rows.len(),
+        value.len(),
         duration(seconds),
         suite.out.display()
     );

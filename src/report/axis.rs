@@ -1,4 +1,4 @@
-//! Scales, ticks and how numbers are printed on them.
+//! Scales, their ticks, and how numbers are printed.
 
 use crate::experiment::schema::Scale;
 
@@ -39,18 +39,18 @@ impl Axis {
         axis
     }
 
-    /// Place of a value: 0 at the low end, 1 at the high end, outside beyond.
+    /// Place of a value: 0 at the low end, 1 at the high end; values outside get places outside.
     pub fn position(&self, value: f64) -> f64 {
         let t = |v: f64| forward(self.scale, v);
         (t(value) - t(self.low)) / (t(self.high) - t(self.low))
     }
 
-    /// Place of a value; at the nearer end if it lies beyond.
+    /// Place of a value; a value outside is put at the nearer end.
     pub fn clamped(&self, value: f64) -> f64 {
         self.position(value).clamp(0.0, 1.0)
     }
 
-    /// Whether the scale has a place for the value.
+    /// Whether the scale can show the value: a logarithmic one shows positive values only.
     pub fn shows(&self, value: f64) -> bool {
         shows(self.scale, value)
     }
@@ -85,7 +85,7 @@ impl Axis {
     }
 }
 
-/// The least and the greatest of the values that the scale has a place for.
+/// The least and the greatest of the values that the scale can show.
 pub fn extent(scale: Scale, values: impl IntoIterator<Item = f64>) -> Option<(f64, f64)> {
     let shown = values.into_iter().filter(|v| shows(scale, *v));
     shown
@@ -113,7 +113,7 @@ fn backward(scale: Scale, value: f64) -> f64 {
     }
 }
 
-/// Room around measured values. A linear axis starts at zero where that costs little of it.
+/// Ends of an axis of measured values. A linear axis starts at zero if that wastes little room.
 fn widen(scale: Scale, low: f64, high: f64) -> (f64, f64) {
     if scale == Scale::Linear && low >= 0.0 && low <= 0.25 * high {
         return (0.0, if high > 0.0 { high * 1.06 } else { 1.0 });
@@ -121,7 +121,7 @@ fn widen(scale: Scale, low: f64, high: f64) -> (f64, f64) {
     breathe(scale, low, high)
 }
 
-/// A little room at both ends, so that marks do not lie on the frame.
+/// Ends with a little room on both sides, so that marks do not lie on the frame.
 fn breathe(scale: Scale, low: f64, high: f64) -> (f64, f64) {
     let (a, b) = (forward(scale, low), forward(scale, high));
     let room = match b - a {
@@ -148,14 +148,14 @@ fn linear_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     (first..=last).map(round).collect()
 }
 
-/// Powers of two, every so many of them that there are about `most`.
+/// Powers of two, some left out if there are more than about `most`.
 fn log2_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let (a, b) = (low.log2().ceil() as i32, high.log2().floor() as i32);
     let step = usize::try_from(b - a).unwrap_or(0) / most.max(1) + 1;
     (a..=b).step_by(step).map(|e| 2f64.powi(e)).collect()
 }
 
-/// Powers of ten; with 2 and 5 between where there are few.
+/// Powers of ten; with 2 and 5 times them where there are few.
 fn log10_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     let (a, b) = (low.log10().floor() as i32, high.log10().ceil() as i32);
     let build = |factors: &[f64]| -> Vec<f64> {
@@ -183,7 +183,7 @@ pub fn exact(value: f64) -> String {
     trim(format!("{value:.6}"))
 }
 
-/// A number as short as a tick wants it: `0.05`, `200`, `20k`, `1.5M`.
+/// A number as short as it should be at a tick: `0.05`, `200`, `20k`, `1.5M`.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     for (unit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {

@@ -1,19 +1,19 @@
-//! Draws bars: one a series, with interval, single values, floors and baselines.
+//! Draws bars: one per series, with interval, single values, floors and baselines.
 
 use super::axis::{Axis, significant};
 use super::canvas::{Canvas, Frame, LABEL, MARGIN, TICK};
 use super::figure::{Figure, Series};
 use super::font::{text_width, widest};
 use super::palette::DOTTED;
-use super::scene::{Anchor, Ink, Point};
+use super::shape::{Anchor, Ink, Point};
 use crate::experiment::schema::Scale;
 
-/// From one bar to the next.
+/// Pixels from one bar to the next.
 const PITCH: f64 = 34.0;
-/// From the name of one floor to the next.
+/// Pixels from the name of one floor to the next.
 const LINE: f64 = 18.0;
 
-/// Horizontal bars, one a series, so that names have room.
+/// Draws horizontal bars, so that the names have room.
 pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
     let gutter = widest(figure.series().map(|s| &s.label), LABEL) + 12.0;
     let (left, width) = (MARGIN + gutter, canvas.width - 2.0 * MARGIN - gutter - 58.0);
@@ -24,7 +24,7 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
             canvas.label((MARGIN, canvas.y), title, Anchor::Start);
             canvas.y += 8.0;
         }
-        // Names of floors in rows of their own above the bars, each from its line on.
+        // The name of each floor stands in a row of its own above the bars, beside the floor's line.
         let names = LINE * panel.floors.len() as f64;
         let frame = Frame {
             left,
@@ -57,7 +57,7 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
         for (row, series) in panel.series.iter().enumerate() {
             let middle = frame.top + PITCH * (row as f64 + 0.5);
             canvas.label((left - 10.0, middle), &series.label, Anchor::End);
-            // A share of ones has nothing to show between its samples.
+            // The single values of a share are all 0 or 1: they would show nothing.
             let single = figure.metric != "solved";
             bar(canvas, series, single, &frame, &axis, middle);
         }

@@ -1,8 +1,8 @@
-//! What plots are drawn on: a page that grows downwards, and the place of one panel in it.
+//! What plots are drawn on: a canvas that grows downwards, and the frame of each panel in it.
 
 use super::axis::Axis;
 use super::font::{text_width, wrap};
-use super::scene::{Anchor, Ink, Label, Point, Shape};
+use super::shape::{Anchor, Ink, Label, Point, Shape};
 
 /// Width of a plot for slides, pages and screens, in CSS pixels.
 pub const WIDE: f64 = 960.0;
@@ -15,7 +15,7 @@ pub(super) const LABEL: f64 = 13.0;
 /// Font size of ticks and of names among the marks.
 pub(super) const TICK: f64 = 12.0;
 
-/// A rectangle of the drawing: the place of the marks of one panel.
+/// A rectangle of the drawing, in which the marks of one panel lie.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
     /// Left edge.
@@ -29,7 +29,7 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Place of a pair of axis positions.
+    /// Where a pair of positions (0 to 1 along each axis) lies in the drawing.
     pub fn at(&self, x: f64, y: f64) -> Point {
         (
             self.left + x * self.width,
@@ -46,7 +46,7 @@ pub(super) struct Plane<'a> {
 }
 
 impl Plane<'_> {
-    /// Place of a pair of values; what lies beyond the axes is drawn on the edge of the frame.
+    /// Where a pair of values lies in the drawing; values outside the axes are put on the edge.
     pub(super) fn place(&self, (x, y): Point) -> Point {
         self.frame.at(self.x.clamped(x), self.y.clamped(y))
     }
@@ -132,7 +132,7 @@ impl Canvas {
         }
     }
 
-    /// Draws things side by side, of these widths and this far apart, in as many rows as it takes.
+    /// Draws things, each with its width, side by side with a gap between, in as many rows as needed.
     pub(super) fn in_rows<T>(
         &mut self,
         things: impl IntoIterator<Item = (T, f64)>,
@@ -162,7 +162,7 @@ impl Canvas {
             self.tick((left - 7.0, level), label, Anchor::End);
         }
         self.line([(frame.left, base), (right, base)], Ink::Muted, 1.0);
-        // From the far end, whose label matters most; labels without room are left out.
+        // From the right, where the label matters most; labels that would overlap are left out.
         let mut free = f64::INFINITY;
         for (value, label) in x.ticks.iter().rev() {
             let (place, _) = frame.at(x.position(*value), 0.0);
@@ -175,7 +175,7 @@ impl Canvas {
         }
     }
 
-    /// Label of the axis below, centred on it as far as it stays in the picture.
+    /// Label below an axis, centred on it as far as it stays in the picture.
     pub(super) fn label_below(&mut self, center: f64, label: &str) {
         self.y += 4.0;
         for line in wrap(label, LABEL, false, self.width - 2.0 * MARGIN) {

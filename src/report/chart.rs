@@ -2,7 +2,8 @@
 
 use super::canvas::{Canvas, MARGIN};
 use super::figure::Figure;
-use super::scene::{Ink, Scene};
+use super::scene::Scene;
+use super::shape::Ink;
 use super::{bars, lines, roofline};
 use crate::experiment::schema::PlotKind;
 

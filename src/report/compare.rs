@@ -1,4 +1,4 @@
-//! Two output directories side by side: what changed, by how much, and what else was different.
+//! Two output directories side by side: what changed, by how much, and which settings differ.
 
 use super::collect::{LEVEL, estimate};
 use super::palette;
@@ -56,9 +56,9 @@ pub struct Change {
     pub kind: &'static str,
     /// The ratio or difference.
     pub change: f64,
-    /// Its 95 % interval; none from single values.
+    /// Its 95 % interval; `None` if there is one value on each side.
     pub interval: Option<Interval>,
-    /// Whether the interval leaves out "no change"; unknown without an interval.
+    /// Whether the interval leaves out "no change"; `None` without an interval.
     pub differs: Option<bool>,
 }
 
@@ -202,7 +202,7 @@ fn verdicts(before: &Source, after: &Source) -> Vec<VerdictChange> {
     changes
 }
 
-/// Machine, settings and experiments that are not the same.
+/// Differences of machine, settings and experiments.
 fn differences(before: &Source, after: &Source) -> anyhow::Result<Vec<String>> {
     let (a, b) = (&before.manifest, &after.manifest);
     let mut found = Vec::new();

@@ -13,23 +13,23 @@ pub struct Figure {
     pub title: String,
     /// n, interval, settings.
     pub caption: String,
-    /// Metric on the ordinate.
+    /// Metric on the y axis.
     pub metric: String,
     /// How the records become marks.
     pub kind: PlotKind,
-    /// Label of the abscissa.
+    /// Label of the x axis.
     pub x_label: String,
-    /// Label of the ordinate.
+    /// Label of the y axis.
     pub y_label: String,
-    /// Scale of the abscissa.
+    /// Scale of the x axis.
     pub x_scale: Scale,
-    /// Scale of the ordinate.
+    /// Scale of the y axis.
     pub y_scale: Scale,
-    /// Fixed ends of the ordinate.
+    /// Fixed ends of the y axis.
     pub y_range: Option<[f64; 2]>,
     /// What the single marks are, in order.
     pub mark_labels: Vec<String>,
-    /// Small multiples.
+    /// The panels (small multiples).
     pub panels: Vec<Panel>,
 }
 
@@ -50,7 +50,7 @@ impl Figure {
     }
 }
 
-/// One of the small multiples.
+/// One of the panels, which share their axes.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
     /// Value of the facet.
@@ -76,12 +76,12 @@ pub struct Series {
     pub runs: Vec<Vec<(f64, f64)>>,
     /// Operations of a step, of a roofline plot.
     pub operations: Vec<Operation>,
-    /// Places of the specification's marks, one list a mark.
+    /// Places of the specification's marks, one list per mark.
     pub marks: Vec<Vec<(f64, f64)>>,
 }
 
 impl Series {
-    /// Where the operations lie that have a place in a roofline plot.
+    /// The places of the operations in a roofline plot, as far as they have one.
     pub fn placed(&self) -> impl Iterator<Item = &Estimate> {
         self.operations.iter().filter_map(|o| o.place.as_ref())
     }
@@ -90,11 +90,11 @@ impl Series {
 /// An estimate at one x.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Estimate {
-    /// Abscissa; 0 for bars.
+    /// Place on the x axis; 0 for bars.
     pub x: f64,
     /// Median, or share of ones.
     pub value: f64,
-    /// Its interval; none from a single value.
+    /// Its interval; `None` if there is only one value.
     pub interval: Option<Interval>,
     /// The values behind it.
     pub sample: Vec<f64>,
@@ -105,7 +105,7 @@ pub struct Estimate {
 pub struct Floor {
     /// What it is.
     pub label: String,
-    /// Its height at each x; one height for all x if there is one.
+    /// Its height at each x; a single point if the height is the same everywhere.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -117,14 +117,14 @@ pub const NAMED: f64 = 0.08;
 pub struct Operation {
     /// Its name.
     pub name: String,
-    /// FLOP/byte and GFLOP/s; none of what counts no FLOPs.
+    /// FLOP/byte and GFLOP/s; `None` if its FLOPs are not counted.
     pub place: Option<Estimate>,
     /// Its share of the time of all operations of the step.
     pub share_of_time: f64,
-    /// GB/s: bytes read and written once each, over its time.
+    /// GB/s: bytes read and written, each counted once, divided by its time.
     pub gigabytes_per_second: f64,
-    /// The least time that its bytes and FLOPs take from main memory, over its time; above 1 where
-    /// data stay in cache. None without roofs.
+    /// The least time that its FLOPs and its bytes from main memory can take, divided by the time
+    /// it took; above 1 where data stay in cache. `None` without roofs.
     pub share_of_roof: Option<f64>,
 }
 

@@ -1,18 +1,18 @@
 //! The embedded font: how wide text is, and text in bitmaps.
 
-use super::scene::{Anchor, Point};
+use super::shape::{Anchor, Point, Rgb};
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 use std::sync::OnceLock;
 
 /// Viewers set the text of an SVG in their own sans-serif font, which may be wider by this much.
 const WIDER: f64 = 1.15;
-/// How far bold letters are drawn twice, in ems: the embedded font has one weight.
+/// Bold letters are drawn twice, this many ems apart: the embedded font has one weight.
 const BOLD: f64 = 0.035;
 
 fn font() -> &'static FontRef<'static> {
     static FONT: OnceLock<FontRef<'static>> = OnceLock::new();
     FONT.get_or_init(|| {
-        // A constant of a library: it parses on every machine or on none.
+        // A constant of a library: whether it parses does not depend on the machine.
         FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT)
             .expect("the embedded font parses")
     })
@@ -81,7 +81,7 @@ impl Image<'_> {
         text: &str,
         at: Point,
         size: f64,
-        rgb: (u8, u8, u8),
+        rgb: Rgb,
         anchor: Anchor,
         bold: bool,
     ) {
@@ -97,7 +97,7 @@ impl Image<'_> {
         }
     }
 
-    fn letter(&mut self, glyph: ab_glyph::Glyph, (r, g, b): (u8, u8, u8)) {
+    fn letter(&mut self, glyph: ab_glyph::Glyph, (r, g, b): Rgb) {
         let Some(outline) = font().outline_glyph(glyph) else {
             return;
         };

@@ -26,7 +26,7 @@ struct Page<'a> {
     command: &'a str,
     published: Table,
     published_summary: String,
-    /// Whether no experiment judges a claim.
+    /// Whether all experiments only reproduce published numbers.
     only_published: bool,
     sections: Vec<Section<'a>>,
     machine: Table,
@@ -58,7 +58,7 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
-    /// What is claimed.
+    /// The claim in a sentence.
     fn claimed(&self) -> &str {
         self.claim.map_or(&self.experiment.title, |c| c.claim)
     }
@@ -73,7 +73,7 @@ struct Plot<'a> {
     numbers: Table,
 }
 
-/// Writes the page. `figures` holds, per experiment of the manifest, its plots.
+/// Writes the page. `figures` holds the plots of each experiment of the manifest.
 pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> {
     let manifest = &source.manifest;
     let experiments = manifest.experiments.iter().zip(figures);

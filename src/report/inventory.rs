@@ -1,4 +1,4 @@
-//! Tables of what there was: machine, settings, runs.
+//! Tables of the machine, the settings and the runs.
 
 use super::axis::{significant, thousands};
 use super::palette;
@@ -81,7 +81,7 @@ fn plain_number(value: f64) -> String {
     }
 }
 
-/// What the records of a run say of it: models, seeds, experiment.
+/// What the records of a run tell about it: models, seeds, experiment.
 type Known<'a> = (BTreeSet<&'a str>, BTreeSet<u64>, &'a str);
 
 /// Every run with how it ended.
@@ -112,7 +112,7 @@ pub fn runs(source: &Source) -> Table {
     }
 }
 
-/// A run as a row; one that left no records is known by its configuration alone.
+/// A run as a row. A run without records is described from its configuration.
 fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
     let or_configured = |known: Vec<String>, key: &str| match known.is_empty() {
         true => from_config(run, key),
@@ -143,8 +143,8 @@ fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
     ]
 }
 
-/// What the configuration of a run says of itself: every value of a key at any depth, as a run that
-/// times several models names them all.
+/// Every value of a key in the configuration of a run, at any depth: a run that times several models
+/// names each of them.
 fn from_config(run: &RunEntry, key: &str) -> Vec<String> {
     fn collect(value: &toml::Value, key: &str, found: &mut Vec<String>) {
         match value {

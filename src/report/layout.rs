@@ -4,7 +4,7 @@ use super::axis::{Axis, extent};
 use super::figure::Figure;
 use crate::experiment::schema::{PlotKind, Scale};
 
-/// The ordinate of all panels: it shows every value, floor, and as much of the intervals as fits.
+/// The y axis of all panels: it shows every value and floor, and as much of the intervals as fits.
 pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {
     let scale = figure.y_scale;
     let points = || figure.series().flat_map(|s| &s.points);
@@ -13,8 +13,8 @@ pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {
     let floors = figure.floors().map(|floor| &floor.points);
     let single = drawn.chain(floors).flatten().map(|p| p.1);
     let mut values: Vec<f64> = samples.chain(single).collect();
-    // Intervals count as far as they do not squeeze the measurements: from three values they may
-    // reach far, and are then cut at the frame.
+    // Intervals of few values may reach far. They widen the axis by 15 % at most, so that they do
+    // not squeeze the measurements; the rest is cut at the frame.
     if let Some((low, high)) = extent(scale, values.iter().copied()) {
         let (least, most) = match scale {
             Scale::Linear => (low - 0.15 * (high - low), high + 0.15 * (high - low)),
@@ -31,7 +31,7 @@ pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {
     Axis::fit(scale, values, figure.y_range, &[], (height / 40.0) as usize)
 }
 
-/// The abscissa of all panels.
+/// The x axis of all panels.
 pub(super) fn x_axis(figure: &Figure, width: f64) -> Axis {
     let points = figure.series().flat_map(|s| {
         let drawn = s.runs.iter().chain(&s.marks).flatten().map(|p| p.0);
@@ -79,7 +79,7 @@ pub(super) fn spread(mut places: Vec<f64>, gap: f64, top: f64, bottom: f64) -> V
             break;
         }
     }
-    // What relaxation left too close is stacked.
+    // Places that are still too close are moved down.
     for i in 1..=end {
         places[i] = places[i].max(places[i - 1] + gap);
     }

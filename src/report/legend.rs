@@ -6,7 +6,7 @@ use super::figure::Figure;
 use super::font::text_width;
 use super::layout::{spread, y_axis};
 use super::palette::{DOTTED, Style};
-use super::scene::{Anchor, Ink, Point};
+use super::shape::{Anchor, Ink, Point};
 
 /// Width of a sample of a line, with the space after it.
 pub(super) const SAMPLE: f64 = 42.0;
@@ -17,11 +17,11 @@ enum Sample {
     Line(Style),
     /// The dotted line of a floor or baseline.
     Floor,
-    /// The single mark of this number.
+    /// The single mark with this index.
     Mark(usize),
 }
 
-/// A name, and what it is the name of.
+/// A name with its sample.
 pub(super) struct Entry {
     pub(super) label: String,
     sample: Sample,
@@ -29,7 +29,7 @@ pub(super) struct Entry {
     end: f64,
 }
 
-/// Every series and floor once, in order of the first panel that has it, then the single marks.
+/// Every series and floor once, in the order in which the panels have them, then the single marks.
 pub(super) fn entries(figure: &Figure) -> Vec<Entry> {
     let y = y_axis(figure, 340.0);
     let series = figure.series().map(|series| {

@@ -7,10 +7,10 @@ use super::font::widest;
 use super::layout::{x_axis, y_axis};
 use super::legend::{self, SAMPLE};
 use super::palette::DOTTED;
-use super::scene::{Anchor, Ink, Point};
+use super::shape::{Anchor, Ink, Point};
 use crate::experiment::schema::PlotKind;
 
-/// Between panels side by side.
+/// Pixels between panels side by side.
 const GAP: f64 = 26.0;
 /// Pixels between the markers of a curve.
 const MARKER_GAP: f64 = 90.0;
@@ -101,13 +101,13 @@ fn draw_panel(canvas: &mut Canvas, kind: PlotKind, panel: &Panel, plane: &Plane)
     }
 }
 
-/// Places of the points that the ordinate can show.
+/// Where the points lie that the y axis can show.
 fn shown(points: impl Iterator<Item = Point>, plane: &Plane) -> Vec<Point> {
     let shown = points.filter(|p| plane.y.shows(p.1));
     shown.map(|p| plane.place(p)).collect()
 }
 
-/// Single runs, faint; only if there are several, or the median would lie on its own run.
+/// Single runs, faint. One run alone is its own median, which is drawn anyway.
 fn runs(canvas: &mut Canvas, series: &Series, plane: &Plane) {
     for run in series.runs.iter().filter(|_| series.runs.len() > 1) {
         let points = shown(run.iter().copied(), plane);
@@ -118,7 +118,7 @@ fn runs(canvas: &mut Canvas, series: &Series, plane: &Plane) {
 /// A band through the intervals, and the single values, faint.
 fn intervals(canvas: &mut Canvas, series: &Series, plane: &Plane) {
     let (ink, y) = (series.style.ink(), plane.y);
-    // On a logarithmic scale a bound at or below zero lies under the frame.
+    // A logarithmic scale cannot show a bound at or below zero: it is put at the low end.
     let bound = |v: f64| if y.shows(v) { v } else { y.low() };
     let known = series.points.iter().filter_map(|p| {
         let ends = p.interval.map(|i| [i.low, i.high])?;
@@ -150,7 +150,7 @@ fn estimates(canvas: &mut Canvas, kind: PlotKind, series: &Series, plane: &Plane
         }
         return;
     }
-    // On a curve a few markers tell the series apart without colour; the last stands at its end.
+    // A few markers tell curves apart without colour; the last one marks the end.
     let mut free = f64::INFINITY;
     for at in points.into_iter().rev() {
         if at.0 <= free {

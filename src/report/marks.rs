@@ -2,7 +2,7 @@
 
 use super::canvas::Canvas;
 use super::palette::{Marker, Style};
-use super::scene::{Ink, Point};
+use super::shape::{Ink, Point};
 use std::f64::consts::TAU;
 
 impl Style {
@@ -13,7 +13,7 @@ impl Style {
 }
 
 impl Canvas {
-    /// A marker with a rim of the surface's colour, so that crossing lines stay apart.
+    /// A marker with a rim of the background's colour, which sets it off from lines below it.
     pub(super) fn marker(&mut self, at: Point, style: &Style, radius: f64, alpha: f64) {
         let mut fill = |radius: f64, ink: Ink| {
             self.area(outline(style.marker, at, radius), ink, alpha);
@@ -30,8 +30,8 @@ impl Canvas {
         self.area(outline(Marker::Circle, at, radius), ink, alpha);
     }
 
-    /// A single mark: the first of a specification a disc with a dark rim, the second a cross, so
-    /// that neither is taken for a point of the line.
+    /// A single mark. The first of a specification is a disc with a dark rim, the second a cross, so
+    /// that neither looks like a point of the line.
     pub(super) fn single(&mut self, which: usize, (x, y): Point, ink: Ink) {
         if which.is_multiple_of(2) {
             self.disc((x, y), 5.6, Ink::Text, 1.0);
@@ -46,7 +46,7 @@ impl Canvas {
     }
 }
 
-/// Corners of a marker of equal visual weight.
+/// Corners of a marker; sizes are such that all markers look equally heavy.
 fn outline(marker: Marker, (x, y): Point, r: f64) -> Vec<Point> {
     let polygon = |corners: usize, turn: f64, r: f64| {
         let angle = move |i: usize| TAU * (i as f64 / corners as f64 + turn);

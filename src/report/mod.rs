@@ -25,6 +25,7 @@ pub mod palette;
 pub mod published;
 mod roofline;
 pub mod scene;
+pub mod shape;
 pub mod sheet;
 pub mod source;
 pub mod table;
@@ -49,8 +50,8 @@ pub const REPORT: &str = "report.html";
 /// Writes `plots/*.svg`, `plots/*.png` and `report.html` of an output directory from its files.
 ///
 /// # Errors
-/// If the manifest or the results cannot be read, or a file cannot be written. What is merely
-/// missing (failed runs, experiments without records, no verdicts) is said on the page instead.
+/// If the manifest or the results cannot be read, or a file cannot be written. What is only missing
+/// (failed runs, experiments without records, verdicts) is no error: the page says so.
 pub fn build(dir: &Path) -> anyhow::Result<()> {
     let source = Source::open(dir)?;
     let figures = figures(&source, dir)?;

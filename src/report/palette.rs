@@ -5,7 +5,7 @@ use crate::models::OptionRow;
 /// The looks of one series.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Style {
-    /// Index in [`super::scene::SERIES`]: by model.
+    /// Index in [`super::shape::SERIES`]: by model.
     pub color: usize,
     /// By model, so that the plots can be read without colour.
     pub marker: Marker,
@@ -96,8 +96,7 @@ pub fn style(model: &str, variant: usize) -> Style {
     }
 }
 
-/// A factor's value as it stands in a legend, `None` where it says nothing (`default` gates, as
-/// against those named).
+/// A factor's value as a legend prints it; `None` if it need not be named (such as `default` gates).
 pub fn factor_label(column: &str, value: &str) -> Option<String> {
     match (column, value) {
         (_, "") | (_, "default") => None,

@@ -5,7 +5,7 @@ use super::table::{Cell, Column, Table, text};
 use crate::claims::published::{Compared, Outcome};
 use crate::experiment::schema::Experiment;
 
-/// The field of a row.
+/// What a column prints of a row.
 type Field = fn(&Compared) -> String;
 const SOURCE: Field = |r| r.source.clone();
 const TASK: Field = |r| r.task.clone();
@@ -15,8 +15,8 @@ const OURS: Field = Compared::ours_in_words;
 const TOLERANCE: Field = |r| r.tolerance.clone();
 const RESULT: Field = |r| r.outcome.name().to_owned();
 
-/// Published numbers beside ours. In the table for the terminal, why a row did not run and what was
-/// found about it stand below.
+/// Published numbers beside ours. Below the table for the terminal stands why a row did not run, or
+/// what explains its difference.
 pub fn sheet(rows: &[Compared], format: Format) -> Sheet<'static> {
     let columns: &[(&str, Field)] = match format {
         Format::Csv | Format::Json => &[
@@ -103,7 +103,7 @@ pub fn table(rows: &[Compared]) -> Table {
     )
 }
 
-/// The rows of one experiment with what stands behind them.
+/// The rows of one experiment with the reasons behind them.
 pub fn details(rows: &[Compared]) -> Table {
     let remarks = |r: &Compared| match r.outcome {
         Outcome::NotRun => text(&r.reason),

@@ -4,7 +4,7 @@ use super::axis::{Axis, significant};
 use super::canvas::{Canvas, Frame, LABEL, MARGIN, Plane, TICK};
 use super::figure::{Figure, NAMED, Panel, Roofs, Series};
 use super::font::{text_width, widest};
-use super::scene::{Anchor, Ink, Point};
+use super::shape::{Anchor, Ink, Point};
 use crate::experiment::schema::Scale;
 
 /// Radius of the mark of a whole step, and of an operation.
@@ -76,7 +76,8 @@ fn places(figure: &Figure) -> impl Iterator<Item = Point> {
 }
 
 fn x_axis(figure: &Figure, width: f64) -> Axis {
-    // The ridge of the main memory's roof, where its kink tells the two limits apart.
+    // The axis includes the ridge of the main memory's roof, where memory and arithmetic limit
+    // alike, so that both limits can be seen.
     let roofs = figure.panels.iter().filter_map(|panel| panel.roofs);
     let ridges = roofs.map(|r| r.compute / r.memory);
     let values = places(figure).map(|p| p.0).chain(ridges);
@@ -116,7 +117,7 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, plane: &Plane) {
             }
         }
     }
-    // Large below small, and translucent: steps lie close to their operations and to each other.
+    // Large marks below small ones, and translucent: steps lie close to their operations.
     for series in &panel.series {
         for step in &series.points {
             let at = plane.place((step.x, step.value));
@@ -135,7 +136,7 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, plane: &Plane) {
     name_operations(canvas, &mut taken, &panel.series, plane);
 }
 
-/// The roofs, and where the ends of their lines inside the axes are drawn.
+/// The roofs, and the ends of their lines in the drawing.
 struct Lines {
     roofs: Roofs,
     compute: [Point; 2],
@@ -219,7 +220,7 @@ fn overlap(a: &Rectangle, b: &Rectangle) -> bool {
     a.0 < b.2 && b.0 < a.2 && a.1 < b.3 && b.1 < a.3
 }
 
-/// What already stands in a frame.
+/// What is already drawn in a frame.
 struct Taken {
     frame: Rectangle,
     drawn: Vec<Rectangle>,

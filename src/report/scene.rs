@@ -1,128 +1,10 @@
 //! A drawing as a list of shapes, painted by plotters to SVG and PNG alike.
-//!
-//! Shapes carry coordinates in CSS pixels. The list is plain data, so that tests can ask it whether
-//! labels overlap or leave the picture.
 
 use super::font;
-use anyhow::{Context, anyhow};
-use plotters::coord::Shift;
+use super::shape::{Anchor, Ink, Point, SERIES, Shape};
+use anyhow::Context;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-/// A place in CSS pixels, origin at the top left.
-pub type Point = (f64, f64);
-
-/// A colour by its role, so that the inline SVG can follow the page's colour scheme.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Ink {
-    /// Titles and series labels.
-    Text,
-    /// Ticks, captions, floors.
-    Muted,
-    /// Grid lines.
-    Grid,
-    /// What the picture lies on.
-    Surface,
-    /// One of the series colours: index in [`SERIES`].
-    Series(usize),
-}
-
-/// Okabe and Ito 2008, distinguishable with every common colour blindness: name of the CSS variable
-/// and colour. Yellow is left out, being too light for lines on white; grey is for baselines.
-pub const SERIES: [(&str, (u8, u8, u8)); 7] = [
-    ("--orange", (0xE6, 0x9F, 0x00)),
-    ("--blue", (0x00, 0x72, 0xB2)),
-    ("--green", (0x00, 0x9E, 0x73)),
-    ("--vermillion", (0xD5, 0x5E, 0x00)),
-    ("--sky", (0x56, 0xB4, 0xE9)),
-    ("--purple", (0xCC, 0x79, 0xA7)),
-    ("--grey", (0x80, 0x80, 0x80)),
-];
-
-const TEXT: (u8, u8, u8) = (0x1A, 0x1C, 0x1E);
-const MUTED: (u8, u8, u8) = (0x5A, 0x60, 0x66);
-const GRID: (u8, u8, u8) = (0xE2, 0xE4, 0xE7);
-const SURFACE: (u8, u8, u8) = (0xFF, 0xFF, 0xFF);
-
-impl Ink {
-    fn rgb(self) -> (u8, u8, u8) {
-        match self {
-            Ink::Text => TEXT,
-            Ink::Muted => MUTED,
-            Ink::Grid => GRID,
-            Ink::Surface => SURFACE,
-            Ink::Series(index) => SERIES[index % SERIES.len()].1,
-        }
-    }
-}
-
-/// Which end of a text stands at its place; vertically it is always the middle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Anchor {
-    /// The left end.
-    Start,
-    /// The middle.
-    Middle,
-    /// The right end.
-    End,
-}
-
-impl Anchor {
-    /// The share of a text's width that lies left of its place.
-    pub fn share(self) -> f64 {
-        match self {
-            Anchor::Start => 0.0,
-            Anchor::Middle => 0.5,
-            Anchor::End => 1.0,
-        }
-    }
-}
-
-/// One shape.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Shape {
-    /// A polyline.
-    Path {
-        /// Its corners.
-        points: Vec<Point>,
-        /// Colour.
-        ink: Ink,
-        /// Opacity, 0 to 1.
-        alpha: f64,
-        /// Width of the stroke.
-        width: f64,
-        /// Lengths of dashes and gaps in turn; empty for a solid line.
-        dash: &'static [f64],
-    },
-    /// A filled polygon.
-    Area {
-        /// Its corners.
-        points: Vec<Point>,
-        /// Colour.
-        ink: Ink,
-        /// Opacity, 0 to 1.
-        alpha: f64,
-    },
-    /// A line of text.
-    Text(Label),
-}
-
-/// A line of text in a drawing.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Label {
-    /// Its place.
-    pub at: Point,
-    /// What it says.
-    pub text: String,
-    /// Font size.
-    pub size: f64,
-    /// Colour.
-    pub ink: Ink,
-    /// Which end stands at the place.
-    pub anchor: Anchor,
-    /// Whether bold.
-    pub bold: bool,
-}
 
 /// A drawing.
 #[derive(Debug, Clone, PartialEq)]
@@ -137,7 +19,7 @@ pub struct Scene {
     pub shapes: Vec<Shape>,
 }
 
-/// Backends take whole numbers: the scene is painted this much larger, and scaled down again.
+/// plotters takes whole numbers only: the scene is painted this much larger and scaled down again.
 const SCALE: f64 = 4.0;
 /// plotters divides font sizes by this before it writes them.
 const FONT_SCALE: f64 = 1.24;
@@ -158,33 +40,25 @@ impl Scene {
     /// The picture as an element of a page: transparent, with the page's colours.
     pub fn inline_svg(&self, class: &str) -> anyhow::Result<String> {
         let mut body = self.svg_body(false)?;
-        let mut replace = |rgb: (u8, u8, u8), css: &str| {
-            let hex = format!("\"#{:02X}{:02X}{:02X}\"", rgb.0, rgb.1, rgb.2);
-            body = body.replace(&hex, &format!("\"{css}\""));
-        };
-        replace(TEXT, "currentColor");
-        replace(MUTED, "var(--muted)");
-        replace(GRID, "var(--grid)");
-        replace(SURFACE, "var(--surface)");
-        for (name, rgb) in SERIES {
-            replace(rgb, &format!("var({name})"));
+        let roles = [Ink::Text, Ink::Muted, Ink::Grid, Ink::Surface];
+        let series = (0..SERIES.len()).map(Ink::Series);
+        for ink in roles.into_iter().chain(series) {
+            let (r, g, b) = ink.rgb();
+            let fixed = format!("\"#{r:02X}{g:02X}{b:02X}\"");
+            body = body.replace(&fixed, &format!("\"{}\"", ink.css()));
         }
         Ok(format!("<svg class=\"{class}\" {body}"))
     }
 
-    /// From the view box on. plotters writes the opening tag itself; it is replaced by one whose
-    /// view box undoes [`SCALE`], with a description for screen readers.
+    /// The SVG from its view box on. The opening tag that plotters writes is replaced by one whose
+    /// view box undoes [`SCALE`], and which has a description for screen readers.
     fn svg_body(&self, background: bool) -> anyhow::Result<String> {
         let mut text = String::new();
-        {
-            let area = SVGBackend::with_string(&mut text, self.size()).into_drawing_area();
-            paint_all(&area, background, self.shapes.iter()).map_err(|e| anyhow!("{e}"))?;
-            area.present().map_err(|e| anyhow!("{e}"))?;
-        }
-        let (_, shapes) = text
-            .split_once('>')
-            .context("plotters wrote no svg element")?;
         let (w, h) = self.size();
+        let backend = SVGBackend::with_string(&mut text, (w, h));
+        paint(backend, background, self.shapes.iter())?;
+        let parts = text.split_once('>');
+        let (_, shapes) = parts.context("plotters wrote no svg element")?;
         Ok(format!(
             "viewBox=\"0 0 {w} {h}\" role=\"img\"><title>{}</title>{}",
             escape(&self.description),
@@ -196,13 +70,9 @@ impl Scene {
     pub fn png(&self) -> anyhow::Result<Vec<u8>> {
         let (w, h) = self.size();
         let mut large = vec![255; w as usize * h as usize * 3];
-        {
-            let area = BitMapBackend::with_buffer(&mut large, (w, h)).into_drawing_area();
-            let marks = self.shapes.iter().filter(|s| !matches!(s, Shape::Text(_)));
-            paint_all(&area, true, marks).map_err(|e| anyhow!("{e}"))?;
-            area.present().map_err(|e| anyhow!("{e}"))?;
-        }
-        // plotters sets bitmap letters without their side bearings, which tears words apart.
+        let marks = self.shapes.iter().filter(|s| !matches!(s, Shape::Text(_)));
+        paint(BitMapBackend::with_buffer(&mut large, (w, h)), true, marks)?;
+        // plotters places letters in bitmaps without their side bearings, which leaves gaps in words.
         let mut image = font::Image {
             rgb: &mut large,
             width: w as usize,
@@ -231,62 +101,63 @@ impl Scene {
     }
 }
 
-fn paint_all<'a, DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
+/// Paints shapes, on white if there is to be a background.
+fn paint<'a, DB: DrawingBackend>(
+    backend: DB,
     background: bool,
-    mut shapes: impl Iterator<Item = &'a Shape>,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
+    shapes: impl Iterator<Item = &'a Shape>,
+) -> anyhow::Result<()>
+where
+    DB::ErrorType: 'static,
+{
+    let area = backend.into_drawing_area();
     if background {
         area.fill(&WHITE)?;
     }
-    shapes.try_for_each(|shape| paint(area, shape))
-}
-
-fn paint<DB: DrawingBackend>(
-    area: &DrawingArea<DB, Shift>,
-    shape: &Shape,
-) -> Result<(), DrawingAreaErrorKind<DB::ErrorType>> {
     let color = |ink: &Ink, alpha: f64| {
         let (r, g, b) = ink.rgb();
         RGBColor(r, g, b).mix(alpha)
     };
     let place = |p: &Point| ((p.0 * SCALE).round() as i32, (p.1 * SCALE).round() as i32);
-    match shape {
-        Shape::Path {
-            points,
-            ink,
-            alpha,
-            width,
-            dash,
-        } => {
-            let stroke = (width * SCALE).round().max(1.0) as u32;
-            let style = ShapeStyle::from(color(ink, *alpha)).stroke_width(stroke);
-            for piece in dashes(points, dash) {
-                let corners: Vec<_> = piece.iter().map(place).collect();
-                area.draw(&PathElement::new(corners, style))?;
+    for shape in shapes {
+        match shape {
+            Shape::Path {
+                points,
+                ink,
+                alpha,
+                width,
+                dash,
+            } => {
+                let stroke = (width * SCALE).round().max(1.0) as u32;
+                let style = ShapeStyle::from(color(ink, *alpha)).stroke_width(stroke);
+                for piece in dashes(points, dash) {
+                    let corners: Vec<_> = piece.iter().map(place).collect();
+                    area.draw(&PathElement::new(corners, style))?;
+                }
+            }
+            Shape::Area { points, ink, alpha } => {
+                let corners: Vec<_> = points.iter().map(place).collect();
+                area.draw(&Polygon::new(corners, color(ink, *alpha)))?;
+            }
+            Shape::Text(label) => {
+                let weight = match label.bold {
+                    true => FontStyle::Bold,
+                    false => FontStyle::Normal,
+                };
+                let horizontal = match label.anchor {
+                    Anchor::Start => HPos::Left,
+                    Anchor::Middle => HPos::Center,
+                    Anchor::End => HPos::Right,
+                };
+                let (size, color) = (label.size * FONT_SCALE * SCALE, color(&label.ink, 1.0));
+                let style = TextStyle::from((FAMILY, size, weight).into_font())
+                    .color(&color)
+                    .pos(Pos::new(horizontal, VPos::Center));
+                area.draw(&Text::new(label.text.as_str(), place(&label.at), style))?;
             }
         }
-        Shape::Area { points, ink, alpha } => {
-            let corners: Vec<_> = points.iter().map(place).collect();
-            area.draw(&Polygon::new(corners, color(ink, *alpha)))?;
-        }
-        Shape::Text(label) => {
-            let weight = match label.bold {
-                true => FontStyle::Bold,
-                false => FontStyle::Normal,
-            };
-            let horizontal = match label.anchor {
-                Anchor::Start => HPos::Left,
-                Anchor::Middle => HPos::Center,
-                Anchor::End => HPos::Right,
-            };
-            let (size, color) = (label.size * FONT_SCALE * SCALE, color(&label.ink, 1.0));
-            let style = TextStyle::from((FAMILY, size, weight).into_font())
-                .color(&color)
-                .pos(Pos::new(horizontal, VPos::Center));
-            area.draw(&Text::new(label.text.as_str(), place(&label.at), style))?;
-        }
     }
+    area.present()?;
     Ok(())
 }
 
@@ -303,10 +174,8 @@ fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
         let mut done = 0.0;
         while length - done > left {
             done += left;
-            let corner = (
-                pair[0].0 + dx * done / length,
-                pair[0].1 + dy * done / length,
-            );
+            let along = |start: f64, run: f64| start + run * done / length;
+            let corner = (along(pair[0].0, dx), along(pair[0].1, dy));
             if index % 2 == 0 {
                 piece.push(corner);
                 pieces.push(std::mem::take(&mut piece));

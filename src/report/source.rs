@@ -1,4 +1,4 @@
-//! What the report is made of: the files of one output directory.
+//! What the report is made from: the files of one output directory.
 
 use crate::claims::Verdict;
 use crate::claims::published::Compared;
@@ -34,7 +34,7 @@ impl Source {
     /// Reads an output directory.
     ///
     /// # Errors
-    /// If it is none, or a file is there but malformed. Files that come late in a run
+    /// If there is no such directory, or a file in it is malformed. Files that come late in a run
     /// (`results.csv`, `verdicts.json`) may be missing; `missing` then says so.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
@@ -85,7 +85,7 @@ impl Source {
     }
 }
 
-/// `None` if the file does not exist; any other trouble is an error.
+/// `None` if the file does not exist; anything else that goes wrong is an error.
 fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
     match read {
         Ok(value) => Ok(Some(value)),
@@ -127,8 +127,8 @@ impl Row {
         columns.into_iter().map(|c| self.get(c).into()).collect()
     }
 
-    /// Whether all these columns have these values. With `lenient`, an empty field matches: a
-    /// baseline has no training budget, so it stands beside every one.
+    /// Whether all these columns have these values. With `lenient`, an empty field matches too: a
+    /// baseline has no training budget, so it is shown beside models of every budget.
     pub fn matches(&self, filter: &BTreeMap<String, ColumnValue>, lenient: bool) -> bool {
         filter.iter().all(|(column, wanted)| {
             let field = self.get(column);
@@ -137,7 +137,7 @@ impl Row {
     }
 }
 
-/// Orders fields as numbers where both are, else as text.
+/// Orders two fields as numbers if both are numbers, else as text.
 pub fn compare_fields(a: &str, b: &str) -> std::cmp::Ordering {
     match (a.parse::<f64>(), b.parse::<f64>()) {
         (Ok(x), Ok(y)) => x.total_cmp(&y),

@@ -6,7 +6,7 @@ use crate::stats::Interval;
 /// A table of the page.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Table {
-    /// Column names; none for a list of facts.
+    /// Column names; empty for a list of facts.
     pub header: Vec<&'static str>,
     /// Rows.
     pub rows: Vec<Vec<Cell>>,
@@ -14,7 +14,7 @@ pub struct Table {
     pub sortable: bool,
 }
 
-/// The name of a column, and its cell for each thing listed.
+/// The name of a column, and its cell in the row of each thing.
 pub type Column<'a, T> = (&'static str, &'a dyn Fn(&T) -> Cell);
 
 impl Table {
@@ -34,7 +34,7 @@ impl Table {
 pub struct Cell {
     /// What is printed.
     pub text: String,
-    /// Its CSS class, or none.
+    /// Its CSS class, or empty.
     pub class: &'static str,
     /// What it is sorted by, if not its text.
     pub key: Option<String>,

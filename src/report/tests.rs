@@ -3,7 +3,8 @@
 mod roofline;
 
 use super::font::text_width;
-use super::scene::{Anchor, Label, Scene, Shape};
+use super::scene::Scene;
+use super::shape::{Anchor, Label, Shape};
 use super::source::Source;
 use super::*;
 use crate::report::fixture;

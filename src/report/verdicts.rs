@@ -1,4 +1,4 @@
-//! Verdicts in words: a table of them for every format, and one on a line.
+//! Verdicts in words: a table of them in every format, or one on a line.
 
 use super::sheet::{Format, Frame, Sheet};
 use crate::claims::{Answer, Verdict};
@@ -21,7 +21,7 @@ pub fn answer(answer: Answer) -> &'static str {
     }
 }
 
-/// The verdicts: what fits a table of three columns; as CSV everything.
+/// The verdicts as a table of three columns, or in full as CSV.
 pub fn sheet(verdicts: &[Verdict], format: Format) -> Sheet<'static> {
     let claim = |v: &Verdict| v.claim.clone();
     let answer = |v: &Verdict| answer(v.answer).to_owned();
@@ -67,7 +67,7 @@ pub fn lead(sentence: &str) -> (&str, &str) {
     sentence.split_at(end)
 }
 
-/// What the table says: the lead, and of an open case what would decide it.
+/// What the table says: the lead and, of an open case, what would decide it.
 fn sentence(verdict: &Verdict) -> String {
     let (lead, rest) = lead(&verdict.sentence);
     match rest.rfind(" About ") {
@@ -76,7 +76,7 @@ fn sentence(verdict: &Verdict) -> String {
     }
 }
 
-/// One verdict on one line, as it is said while others are still to come.
+/// One verdict on one line, printed while other experiments still run.
 pub fn verdict_line(verdict: &Verdict) -> String {
     format!(
         "{} so far {}: {}",

@@ -8,7 +8,7 @@ use crate::report::palette;
 use crate::report::source::Row;
 use std::collections::BTreeSet;
 
-/// n, interval and what was the same for all marks.
+/// n, interval, and the settings that were the same for all marks.
 pub(super) fn caption(
     spec: &PlotSpec,
     kind: Kind,

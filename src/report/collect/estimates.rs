@@ -1,4 +1,4 @@
-//! Estimates with intervals at each abscissa, and the curves of single runs.
+//! Estimates with intervals at each x, and the curves of single runs.
 
 use crate::experiment::schema::{PlotKind, PlotSpec};
 use crate::report::figure::Estimate;
@@ -12,7 +12,8 @@ pub const LEVEL: f64 = 0.95;
 pub(super) const MOST_POINTS: usize = 200;
 
 /// The values at each x, x rising.
-pub(super) fn by_x(mut points: Vec<(f64, f64)>) -> Vec<(f64, Vec<f64>)> {
+fn by_x(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, Vec<f64>)> {
+    let mut points: Vec<_> = points.into_iter().collect();
     points.sort_by(|a, b| a.0.total_cmp(&b.0));
     let groups = points.chunk_by(|a, b| a.0 == b.0);
     groups
@@ -21,25 +22,25 @@ pub(super) fn by_x(mut points: Vec<(f64, f64)>) -> Vec<(f64, Vec<f64>)> {
 }
 
 /// The median at each x.
-pub(super) fn medians_by_x(points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
+pub(super) fn medians_by_x(points: impl IntoIterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
     let groups = by_x(points).into_iter();
     groups.map(|(x, sample)| (x, median(&sample))).collect()
 }
 
-/// One estimate a value of x (of all values, for bars).
+/// One estimate per value of x; for bars one of all values.
 pub(super) fn estimates(spec: &PlotSpec, rows: &[&Row]) -> Vec<Estimate> {
     let x = |row: &Row| match spec.kind {
         PlotKind::Bars => Some(0.0),
         _ => row.number(&spec.x),
     };
     let points = rows.iter().filter_map(|row| Some((x(row)?, row.value)));
-    let groups = by_x(points.collect()).into_iter();
+    let groups = by_x(points).into_iter();
     groups
         .map(|(x, sample)| estimate(&spec.metric, x, sample))
         .collect()
 }
 
-/// Median with interval; for outcomes that are 0 or 1 their share with Wilson's interval.
+/// The median with its interval; of outcomes that are 0 or 1 the share of ones with Wilson's interval.
 pub fn estimate(metric: &str, x: f64, sample: Vec<f64>) -> Estimate {
     let (value, interval) = if metric == "solved" {
         let ones = sample.iter().filter(|v| **v > 0.5).count();
@@ -95,7 +96,7 @@ pub(super) fn runs(rows: &[&Row], longest: usize) -> Vec<Vec<(f64, f64)>> {
 
 /// The median over runs at each x that at least half of them reach.
 pub(super) fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
-    let groups = by_x(runs.iter().flatten().copied().collect()).into_iter();
+    let groups = by_x(runs.iter().flatten().copied()).into_iter();
     groups
         .filter(|(_, sample)| sample.len() * 2 >= runs.len())
         .map(|(x, sample)| Estimate {

@@ -1,4 +1,4 @@
-//! Trivial floors and baselines: what a plot's models are to be measured against.
+//! Trivial floors and baselines, which a plot's models are compared with.
 
 use super::estimates::medians_by_x;
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec};
@@ -28,7 +28,7 @@ pub(super) fn floors(
             _ => 0.0,
         };
         let rows = rows(metric);
-        let mut points = medians_by_x(rows.iter().map(|row| (x(row), row.value)).collect());
+        let mut points = medians_by_x(rows.iter().map(|row| (x(row), row.value)));
         let mut label = "trivial floor".to_owned();
         if let Some((_, level)) = points.first().copied()
             && points.iter().all(|p| p.1 == level)
@@ -47,8 +47,8 @@ pub(super) fn floors(
             let sample: Vec<f64> = mine.map(|row| row.value).collect();
             (!sample.is_empty()).then(|| median(&sample))
         };
-        // A baseline is tested once, after no training: beside a validation curve or a loss by
-        // position stands its figure on the test set.
+        // A baseline does not train step by step and is tested once: a plot of a validation curve or of
+        // the loss by position shows its result on the test set.
         let whole = || level("test_bits_per_character").filter(|_| spec.metric.contains("bits"));
         let found = level(&spec.metric).map(|level| (level, ""));
         let found = found.or_else(|| Some((whole()?, " (whole test set)")));

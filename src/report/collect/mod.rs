@@ -1,4 +1,4 @@
-//! From a plot's specification and the records to what the plot shows.
+//! Collects what a plot shows from its specification and the records.
 
 mod caption;
 mod estimates;
@@ -109,8 +109,8 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The values of the facet's columns that occur together, one entry a panel: names in the order of
-/// the sweep, numbers rising. A single empty entry without a facet.
+/// The values of the facet's columns that occur together, one entry per panel: names in the order of
+/// the sweep, numbers rising. Without a facet there is one empty entry.
 fn facet_values(columns: &[String], experiment: &Experiment, rows: &[Row]) -> Vec<Vec<String>> {
     if columns.is_empty() {
         return vec![Vec::new()];

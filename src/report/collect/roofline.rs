@@ -20,7 +20,7 @@ pub(super) const METRICS: [&str; 8] = [
     "copy_bytes_per_second",
 ];
 
-/// The limits that the records of a panel show: the best rates, as no other is a limit.
+/// The limits in the records of a panel: the best rates measured, since only they are limits.
 pub(in crate::report) fn roofs(rows: &[&Row]) -> Option<Roofs> {
     let of = |metric: &'static str| rows.iter().filter(move |row| row.get("metric") == metric);
     let best = |rates: &mut dyn Iterator<Item = f64>| rates.fold(0.0, f64::max) / 1e9;
@@ -39,7 +39,7 @@ pub(in crate::report) fn roofs(rows: &[&Row]) -> Option<Roofs> {
     })
 }
 
-/// Where each whole step lies, and its operations, from the records of one series.
+/// The place of each whole step, and its operations, from the records of one series.
 pub(in crate::report) fn places(
     rows: &[&Row],
     roofs: Option<Roofs>,

@@ -1,4 +1,4 @@
-//! The series of a panel: one a model or variant, with its style, estimates and marks.
+//! The series of a panel: one per model or variant, with its style, estimates and marks.
 
 use super::estimates::{estimates, medians, medians_by_x, runs};
 use super::roofline;
@@ -50,13 +50,10 @@ pub(super) fn series(
             }
             _ => (estimates(spec, &rows), Vec::new(), Vec::new()),
         };
-        // Where the marks of one metric stand: the median at each abscissa.
+        // Where the marks of one metric stand: the median at each x.
         let marks = |rows: &Vec<Row>| {
             let mine = rows.iter().filter(|row| inside(row) && key(row) == fields);
-            medians_by_x(
-                mine.filter_map(|row| Some((row.number("x")?, row.value)))
-                    .collect(),
-            )
+            medians_by_x(mine.filter_map(|row| Some((row.number("x")?, row.value))))
         };
         if spec.kind != PlotKind::Roofline || !points.is_empty() {
             all.push(Series {
@@ -75,7 +72,8 @@ pub(super) fn series(
     all
 }
 
-/// The same variant has the same dash in every plot; `None` if the series differ in something else.
+/// The number of a variant, so that it has the same dash in every plot; `None` if the series differ
+/// in a column without numbered variants.
 fn variant(spec: &PlotSpec, key: &[String]) -> Option<usize> {
     let known = |(column, value): (&String, &String)| match (column.as_str(), value) {
         ("model", _) => Some(0),

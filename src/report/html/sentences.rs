@@ -1,4 +1,4 @@
-//! What the page says in sentences: the method, the run, and what is not as it should be.
+//! The sentences of the page: the method, the run, and what is missing or failed.
 
 use crate::claims::published::CLAIM;
 use crate::claims::{Claim, Verdict};
@@ -60,7 +60,7 @@ pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
     sentences
 }
 
-/// The command that makes one claim again.
+/// The command that runs the experiment of one claim again.
 pub(super) fn rerun(source: &Source, experiment: &Experiment) -> String {
     let manifest = &source.manifest;
     if manifest.suite != "claims" {
@@ -103,7 +103,7 @@ fn duration(seconds: f64) -> String {
     }
 }
 
-/// What is not as it should be.
+/// What is missing or failed.
 pub(super) fn notes(source: &Source) -> Vec<String> {
     let mut notes = source.missing.clone();
     for skipped in &source.manifest.skipped {
@@ -135,7 +135,7 @@ pub(super) fn notes(source: &Source) -> Vec<String> {
     notes
 }
 
-/// How many runs ended so; `None` of those that did not end.
+/// How many runs are in this state; `None` stands for runs that did not finish.
 fn runs_in(source: &Source, state: Option<State>) -> usize {
     let ends = source
         .runs

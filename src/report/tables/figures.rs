@@ -4,7 +4,7 @@ use crate::experiment::schema::PlotKind;
 use crate::report::figure::{Estimate, Figure, Panel};
 use crate::report::table::{Cell, Table, number, number_in_full, text, with_interval};
 
-/// The estimates a plot shows; of curves the last one of each.
+/// The estimates a plot shows; of each curve only the last one.
 pub fn numbers(figure: &Figure) -> Table {
     let x = match figure.kind {
         PlotKind::Roofline => return roofline(figure),
@@ -63,7 +63,7 @@ fn roofline(figure: &Figure) -> Table {
     let percent = |share: Option<f64>| share.map_or(blank(), |share| number(100.0 * share));
     let mut rows = Vec::new();
     for panel in &figure.panels {
-        // GB/s, share of the operations' time and share of the roof stand beside the place.
+        // `beside` holds GB/s, share of the operations' time and share of the roof.
         let mut add = |label: &str, what: &str, place: Option<&Estimate>, beside: [Cell; 3]| {
             let [x, speed, n] = match place {
                 Some(at) => [

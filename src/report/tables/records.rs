@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Records with equal fields in the columns that group them.
 struct Group<'a> {
-    /// The first, by column.
+    /// The first record, by column.
     row: Row,
     records: Vec<&'a Record>,
 }
@@ -45,8 +45,8 @@ impl Group<'_> {
     }
 }
 
-/// The records of an experiment that `counts` lets through, grouped by the values of some columns, in
-/// order of models, then of the columns.
+/// The records of an experiment for which `counts` holds, grouped by the values of some columns and
+/// sorted by model, then by these columns.
 fn grouped<'a>(
     source: &'a Source,
     experiment: &Experiment,
@@ -149,9 +149,9 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> Table {
 struct Tried {
     label: String,
     rate: f64,
-    /// Of every run; none of those that diverged.
+    /// The loss of every run; `None` if it diverged.
     losses: Vec<Option<f64>>,
-    /// Whether the runs that count used it.
+    /// Whether the runs of the experiment used it.
     used: bool,
 }
 
@@ -178,7 +178,7 @@ impl Tried {
     }
 }
 
-/// Learning rates tried, and which one the runs that count used.
+/// Learning rates tried, and which one the runs of the experiment used.
 pub fn tuning(source: &Source, experiment: &Experiment) -> Table {
     let choices: Vec<&str> = OptionRow::choices().collect();
     let variant = [&["model"], &choices[..]].concat();
@@ -192,16 +192,16 @@ pub fn tuning(source: &Source, experiment: &Experiment) -> Table {
         .into_iter()
         .map(|group| {
             let rate = group.row.number("learning_rate").unwrap_or(f64::NAN);
-            let same = |other: &&Group| {
-                let rates = other.row.number("learning_rate");
+            let same = |other: &Group| {
+                let other_rate = other.row.number("learning_rate");
                 variant.iter().all(|c| other.get(c) == group.get(c))
-                    && rates.is_some_and(|used| (used - rate).abs() <= 1e-9 * rate.abs())
+                    && other_rate.is_some_and(|other| (other - rate).abs() <= 1e-9 * rate.abs())
             };
             Tried {
                 label: group.label(&named),
                 rate,
                 losses: group.records.iter().map(|r| r.value).collect(),
-                used: used.iter().any(|other| same(&other)),
+                used: used.iter().any(same),
             }
         })
         .collect();

@@ -4,7 +4,7 @@ use crate::record::Record;
 use crate::report::chart::{self, WIDE};
 use crate::report::collect::roofline::{places, roofs as roofs_of};
 use crate::report::figure::{Figure, Operation, Panel, Roofs, Series};
-use crate::report::scene::{Ink, Label, Shape};
+use crate::report::shape::{Ink, Label, Shape};
 use crate::report::source::Row;
 use crate::report::tables::numbers;
 use crate::report::{fixture, palette};
