@@ -3,7 +3,7 @@
 //! position.
 
 use crate::formulas::{Formulas, WRITTEN};
-use crate::options::every;
+use crate::models::every;
 use seqduel::data::Batch;
 use seqduel::measure::gradient_flow::gradient_flow;
 use seqduel::models::{self, ModelConfig, Positions};

@@ -3,7 +3,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod formulas;
-mod options;
 
 mod checkpoint;
 mod committed;

@@ -5,8 +5,19 @@ mod gradients;
 mod initial;
 mod sizes;
 
-use crate::options::every;
 use seqduel::models::{MODELS, ModelConfig, ModelRow, Output, Positions, Scan};
+use serde::de::DeserializeOwned;
+
+/// Every value of an option, in order, taken from its type: serde lists the names when it is given
+/// an unknown one.
+pub fn every<T: DeserializeOwned>() -> Vec<T> {
+    let unknown = serde_json::from_str::<T>(r#""no such value""#).err();
+    let message = unknown.expect("no option is called this").to_string();
+    let quoted = message.split('`').skip(3).step_by(2); // the first quoted word is the unknown one
+    quoted
+        .map(|name| serde_json::from_value(name.into()).expect("a name that serde listed"))
+        .collect()
+}
 
 fn config(model: &str) -> ModelConfig {
     ModelConfig {
@@ -68,4 +79,13 @@ fn of_numbers() -> Vec<ModelConfig> {
         ..config(row.name)
     });
     all.collect()
+}
+
+#[test]
+fn every_value_of_an_option_is_found() {
+    use Positions::{Alibi, Learned, None, Rotary, Sinusoidal};
+    let known = [None, Learned, Sinusoidal, Rotary, Alibi];
+    let positions = every::<Positions>();
+    assert!(known.iter().all(|scheme| positions.contains(scheme)));
+    assert_eq!(every::<Scan>(), [Scan::Sequential, Scan::Parallel]);
 }

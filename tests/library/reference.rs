@@ -2,7 +2,7 @@
 //! of every parameter against central differences of the formulas' loss.
 
 use crate::formulas::{Formulas, WITHOUT, WRITTEN};
-use crate::options::every;
+use crate::models::every;
 use kernels::{Activation, Slot, Tape};
 use seqduel::models::{self, MODELS, Model, ModelConfig, Positions, Shape};
 

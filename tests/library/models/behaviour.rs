@@ -1,8 +1,7 @@
 //! What a model answers: the same step by step as at once, nothing of the future, the same by every
 //! scan, and the same behind another input and head.
 
-use super::{config, configs, label, of_numbers, tokens};
-use crate::options::every;
+use super::{config, configs, every, label, of_numbers, tokens};
 use kernels::{Input, Slot, Tape, values};
 use seqduel::models::{
     self, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape,
