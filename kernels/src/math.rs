@@ -118,7 +118,7 @@ mod tests {
                     Function::Gelu => super::gelu(s, x),
                     Function::GeluDerivative => super::gelu_derivative(s, x),
                 };
-                s.write(chunk, y);
+                s.write_at(chunk, 0, y);
             }
         }
     }

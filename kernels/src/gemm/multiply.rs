@@ -68,22 +68,6 @@ pub(super) struct Multiply<'a, T> {
     store: &'a T,
 }
 
-/// Rows `rows` of A (m, k) times packed B, on this thread; panels are counted in
-/// `TILE_VECTORS` vectors of columns, and all are computed.
-pub fn multiply<T: Store>(a: View, b: &Packed, rows: Range<usize>, store: &T) {
-    a.check(rows.end, b.k);
-    dispatch_at(
-        b.level,
-        Multiply {
-            a,
-            b,
-            rows,
-            panels: 0..b.panels(),
-            store,
-        },
-    );
-}
-
 impl<T: Store> Kernel for Multiply<'_, T> {
     type Output = ();
     #[inline(always)]

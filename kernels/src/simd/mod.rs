@@ -1,11 +1,12 @@
 //! Vectors of `f32` at the widest level the CPU has, chosen at run time.
 //!
-//! An inner loop is a [`Kernel`]: a struct with its arguments whose `run` is generic over [`Simd`]
-//! and `#[inline(always)]`. [`dispatch`] calls it inside a function compiled for the CPU's features,
-//! so everything inlined into it becomes vector code. Closures do not inherit those features: an
-//! inner loop must not hide in one.
-//!
 //! `SEQDUEL_SIMD=portable|avx2|avx512` forces a level, if the CPU has it.
+
+// An inner loop is a `Kernel`: a struct with its arguments whose `run` is generic over `Simd` and
+// `#[inline(always)]`. `dispatch` calls it inside a function compiled for the CPU's features, so
+// everything inlined into it becomes vector code. Closures do not inherit those features: an inner
+// loop must not hide in one. None of this is public: code that is generic over the level would be
+// compiled again in every crate that calls it.
 
 mod portable;
 #[cfg(target_arch = "x86_64")]
@@ -96,7 +97,7 @@ pub fn with_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
 }
 
 /// An inner loop with its arguments.
-pub trait Kernel {
+pub(crate) trait Kernel {
     /// What it returns.
     type Output;
     /// The loop. Must be `#[inline(always)]`, as must all it calls.
@@ -104,12 +105,12 @@ pub trait Kernel {
 }
 
 /// Runs the kernel at this thread's [`level`].
-pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     dispatch_at(level(), kernel)
 }
 
 /// Runs the kernel at `level`, which must be one that [`level`] or [`available`] gave.
-pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
+pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     assert!(available().contains(&level), "no {level:?} on this CPU");
     match level {
         Level::Portable => kernel.run(Portable(())),
@@ -125,7 +126,7 @@ pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
 }
 
 /// One level's vector operations. A value of the type is proof that the CPU has it.
-pub trait Simd: Copy + Send + Sync + 'static {
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// A vector of [`Simd::LANES`] floats.
     type F32: Copy;
     /// One truth value a lane.
@@ -237,13 +238,6 @@ pub trait Simd: Copy + Send + Sync + 'static {
         // SAFETY: the slice holds LANES floats, just checked.
         unsafe { self.load(values.as_ptr()) }
     }
-    /// [`Simd::store`] to the start of a slice. Panics if it is too short.
-    #[inline(always)]
-    fn write(self, values: &mut [f32], v: Self::F32) {
-        assert!(values.len() >= Self::LANES);
-        // SAFETY: the slice holds LANES floats, just checked.
-        unsafe { self.store(values.as_mut_ptr(), v) }
-    }
 }
 
 #[cfg(test)]
@@ -259,7 +253,7 @@ mod tests {
             let v = s.read(&input);
             let read = |v: S::F32| {
                 let mut out = vec![0.0; S::LANES];
-                s.write(&mut out, v);
+                s.write_at(&mut out, 0, v);
                 out
             };
             let expect = |v: S::F32, f: &dyn Fn(f32) -> f32| {
