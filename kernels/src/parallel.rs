@@ -125,13 +125,18 @@ pub fn threads() -> usize {
 /// alike, a thread mostly reads what it has written itself, from its own cache. Cores need not have
 /// one in common: reading what another core wrote can be several times as slow.
 pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
+    share_out(count, &work);
+}
+
+/// [`for_each`], compiled once for all its callers.
+fn share_out(count: usize, work: &(dyn Fn(usize) + Sync)) {
     if count <= 1 {
         (0..count).for_each(work);
         return;
     }
     let context = CONTEXT.take();
     if context.threads == 0 {
-        return with_threads(threads(), || for_each(count, work));
+        return with_threads(threads(), || share_out(count, work));
     }
     let threads = context.threads;
     let Some(team) = &context.team else {

@@ -113,13 +113,13 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     assert!(available().contains(&level), "no {level:?} on this CPU");
     match level {
-        Level::Portable => kernel.run(Portable(())),
+        Level::Portable => Portable.call(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level is available, just checked.
-        Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+        Level::Avx2 => unsafe { x86::Avx2::assume() }.call(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level is available, just checked.
-        Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+        Level::Avx512 => unsafe { x86::Avx512::assume() }.call(kernel),
         #[cfg(not(target_arch = "x86_64"))]
         _ => unreachable!("not available on this architecture"),
     }
@@ -141,6 +141,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Which level this is.
     const LEVEL: Level;
 
+    /// Runs the kernel as a function of its own, compiled once for all who call it at this level:
+    /// a call costs about a nanosecond, a copy in every caller seconds of compiling.
+    fn call<K: Kernel>(self, kernel: K) -> K::Output;
+
     /// All lanes `x`.
     fn splat(self, x: f32) -> Self::F32;
     /// Reads LANES floats.
@@ -159,6 +163,32 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `p` is valid for `n` writes.
     unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::F32);
+    /// [`Simd::load_first`], by a plain load where `n` is LANES.
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn get(self, p: *const f32, n: usize) -> Self::F32 {
+        // SAFETY: by contract.
+        unsafe {
+            match n == Self::LANES {
+                true => self.load(p),
+                false => self.load_first(p, n),
+            }
+        }
+    }
+    /// [`Simd::store_first`], by a plain store where `n` is LANES.
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn put(self, p: *mut f32, n: usize, v: Self::F32) {
+        // SAFETY: by contract.
+        unsafe {
+            match n == Self::LANES {
+                true => self.store(p, v),
+                false => self.store_first(p, n, v),
+            }
+        }
+    }
     /// a + b
     fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// a − b
@@ -210,26 +240,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn read_at(self, values: &[f32], i: usize) -> Self::F32 {
         let rest = &values[i..];
         // SAFETY: reads no more than the rest of the slice.
-        unsafe {
-            if rest.len() >= Self::LANES {
-                self.load(rest.as_ptr())
-            } else {
-                self.load_first(rest.as_ptr(), rest.len())
-            }
-        }
+        unsafe { self.get(rest.as_ptr(), rest.len().min(Self::LANES)) }
     }
     /// Writes the lanes from element `i` of a slice on, up to its end. Panics if `i` is past it.
     #[inline(always)]
     fn write_at(self, values: &mut [f32], i: usize, v: Self::F32) {
         let rest = &mut values[i..];
         // SAFETY: writes no more than the rest of the slice.
-        unsafe {
-            if rest.len() >= Self::LANES {
-                self.store(rest.as_mut_ptr(), v)
-            } else {
-                self.store_first(rest.as_mut_ptr(), rest.len(), v)
-            }
-        }
+        unsafe { self.put(rest.as_mut_ptr(), rest.len().min(Self::LANES), v) }
     }
     /// [`Simd::load`] from the start of a slice. Panics if it is too short.
     #[inline(always)]

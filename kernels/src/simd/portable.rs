@@ -1,10 +1,10 @@
 //! Plain arithmetic on eight floats at a time.
 
-use super::{Level, Simd};
+use super::{Kernel, Level, Simd};
 
 /// Eight lanes of plain arithmetic that the compiler vectorises for the target's baseline.
 #[derive(Debug, Clone, Copy)]
-pub struct Portable(pub(super) ());
+pub struct Portable;
 
 /// The vector of [`Portable`].
 #[derive(Debug, Clone, Copy)]
@@ -53,6 +53,11 @@ impl Simd for Portable {
     const TILE_ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 4 };
     const TILE_VECTORS: usize = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
     const LEVEL: Level = Level::Portable;
+
+    #[inline(never)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 
     #[inline(always)]
     fn splat(self, x: f32) -> Lanes {
