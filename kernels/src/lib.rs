@@ -1,8 +1,10 @@
-//! Differentiable operations on dfdx tensors, one file each.
+#![doc = include_str!("../README.md")]
+//!
+//! ## Conventions
 //!
 //! Shapes: B sequences in a batch, T tokens in a sequence, D width of the input, H hidden size or
 //! heads (each file says), V vocabulary. An activation is a (B·T, D) matrix whose row b·T + t is
-//! token t of sequence b.
+//! token t of sequence b. One file holds one operation, with its formula, its derivative and its cost.
 
 mod adamw;
 mod attention;

@@ -24,6 +24,6 @@ impl Cell for Elman {
     }
 
     fn step(packed: &ElmanCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], scratch);
+        packed.step(x, &mut states[0], &mut [], scratch);
     }
 }
