@@ -5,7 +5,7 @@
 
 use super::cost::{self, Cost, Phase, depth};
 use super::parallel::{self, Shared};
-use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::simd::{Kernel, Simd, dispatch, dispatch_at, level, with_level};
 
 /// One step's constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +28,7 @@ pub struct AdamwStep {
 
 /// Values that a thread updates at a time: few, so that each thread updates about the rows whose
 /// gradient it summed and which it packs for the next step.
-pub(super) const PIECE: usize = 1 << 12;
+const PIECE: usize = 1 << 12;
 /// Fewer values than this are updated on one thread.
 pub(super) const PARALLEL_FROM: usize = 1 << 15;
 /// Values whose squares are summed together first.
@@ -50,28 +50,8 @@ pub fn adamw_update(
         m.len(),
         v.len()
     );
-    let level = level();
-    let (weights, m, v) = (Shared::new(weights), Shared::new(m), Shared::new(v));
-    parallel::for_each_if(n >= PARALLEL_FROM, n.div_ceil(PIECE), |i| {
-        let range = parallel::piece(n, PIECE, i);
-        // SAFETY: pieces do not overlap and lie within all four slices.
-        let (w, m, v) = unsafe {
-            (
-                weights.slice(range.clone()),
-                m.slice(range.clone()),
-                v.slice(range.clone()),
-            )
-        };
-        dispatch_at(
-            level,
-            Update {
-                w,
-                g: &gradient[range],
-                m,
-                v,
-                step,
-            },
-        );
+    in_pieces([weights, m, v], gradient, |[w, m, v], g| {
+        dispatch(Update { w, g, m, v, step });
     });
     // Reads four values and writes three.
     cost::report(|| Cost {
@@ -84,6 +64,23 @@ pub fn adamw_update(
             span: 10.0,
         }],
         ..Cost::default()
+    });
+}
+
+/// Calls `update` with the pieces of `values` and of the gradient, all equally long, on all threads
+/// where that pays; the level of this thread is the level there.
+pub(super) fn in_pieces<const N: usize>(
+    values: [&mut [f32]; N],
+    gradient: &[f32],
+    update: impl Fn([&mut [f32]; N], &[f32]) + Sync,
+) {
+    let (n, level) = (gradient.len(), level());
+    let values = values.map(Shared::new);
+    parallel::for_each_if(n >= PARALLEL_FROM, n.div_ceil(PIECE), |i| {
+        let range = parallel::piece(n, PIECE, i);
+        // SAFETY: pieces do not overlap and lie within all slices.
+        let own = values.map(|values| unsafe { values.slice(range.clone()) });
+        with_level(level, || update(own, &gradient[range]));
     });
 }
 

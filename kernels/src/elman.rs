@@ -8,7 +8,8 @@ use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper}
 use super::simd::Simd;
 use super::{Activation, math};
 
-struct Elman;
+/// The cell.
+pub struct Elman;
 
 impl Cell for Elman {
     const NAME: &'static str = "elman";
@@ -53,20 +54,7 @@ pub fn elman(x: Activation, weights: RecurrentWeights, batch: usize, seq_len: us
 }
 
 /// One step at a time, for decoding.
-pub struct ElmanCell(Stepper<Elman>);
-
-impl ElmanCell {
-    /// Copies and packs the weights.
-    pub fn new(weights: RecurrentWeights) -> Self {
-        ElmanCell(Stepper::new(weights))
-    }
-
-    /// Consumes one token of each of B sequences, x (B, D), and updates the hidden states (B, H);
-    /// `scratch` is working memory to be kept between steps. Panics if lengths disagree.
-    pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
-        self.0.step(x, h, &mut [], scratch);
-    }
-}
+pub type ElmanCell = Stepper<Elman>;
 
 #[cfg(test)]
 mod tests {

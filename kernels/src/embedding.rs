@@ -11,8 +11,9 @@ mod tests;
 
 use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{View, gemm};
+use super::math::Add;
 use super::parallel::{self, Shared, filled};
-use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::simd::{dispatch_at, level};
 use super::watch::{self, Watchable};
 use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
@@ -252,17 +253,4 @@ fn by_token(tokens: &[u32], vocab: usize) -> (Vec<usize>, Vec<usize>) {
         next[t as usize] += 1;
     }
     (starts, places)
-}
-
-/// The first += the second, of equal lengths.
-struct Add<'a>(&'a mut [f32], &'a [f32]);
-
-impl Kernel for Add<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for j in (0..self.0.len()).step_by(S::LANES) {
-            s.write_at(self.0, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
-        }
-    }
 }

@@ -78,7 +78,7 @@ impl Slot {
 
     /// Takes what has arrived, to be given back to [`Slot::put`]; `None` if nothing has and there
     /// are no zeros either.
-    pub fn arrived(&self, gradients: &mut Gradients) -> Option<Vec<f32>> {
+    pub(super) fn arrived(&self, gradients: &mut Gradients) -> Option<Vec<f32>> {
         match &self.arrivals {
             Some(arrivals) => arrivals.take(),
             None => Some(std::mem::take((self.dfdx)(gradients))),
@@ -107,7 +107,7 @@ impl Slot {
     }
 
     /// Begins to send: see [`Incoming`], which goes back to [`Slot::close`].
-    pub fn open(&self, gradients: &mut Gradients) -> Incoming {
+    pub(crate) fn open(&self, gradients: &mut Gradients) -> Incoming {
         let arrived = self.arrived(gradients);
         Incoming {
             is_first: arrived.is_none(),
@@ -119,7 +119,7 @@ impl Slot {
     ///
     /// # Safety
     /// If it was the first, every element has been written.
-    pub unsafe fn close(&self, gradients: &mut Gradients, mut incoming: Incoming) {
+    pub(crate) unsafe fn close(&self, gradients: &mut Gradients, mut incoming: Incoming) {
         // SAFETY: the capacity is there, and the elements are written by contract.
         unsafe { incoming.buffer.set_len(self.len) };
         self.put(gradients, incoming.buffer);
@@ -127,7 +127,7 @@ impl Slot {
 }
 
 /// A gradient that an operation is sending: to be written if it is the first, else added to.
-pub struct Incoming {
+pub(crate) struct Incoming {
     /// Whether the elements have no value yet.
     pub is_first: bool,
     buffer: Vec<f32>,
@@ -141,7 +141,7 @@ impl Incoming {
 }
 
 /// An operation's output, as its backward pass sees it: where its own gradient is.
-pub struct Output {
+pub(crate) struct Output {
     values: Matrix,
     arrivals: Arrivals,
     dfdx: Box<Access>,

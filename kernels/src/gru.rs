@@ -12,7 +12,8 @@ use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper}
 use super::simd::Simd;
 use super::{Activation, math};
 
-struct Gru;
+/// The cell.
+pub struct Gru;
 
 impl Cell for Gru {
     const NAME: &'static str = "gru";
@@ -76,20 +77,7 @@ pub fn gru(x: Activation, weights: RecurrentWeights, batch: usize, seq_len: usiz
 }
 
 /// One step at a time, for decoding.
-pub struct GruCell(Stepper<Gru>);
-
-impl GruCell {
-    /// Copies and packs the weights.
-    pub fn new(weights: RecurrentWeights) -> Self {
-        GruCell(Stepper::new(weights))
-    }
-
-    /// Consumes one token of each of B sequences, x (B, D), and updates the hidden states (B, H);
-    /// `scratch` is working memory to be kept between steps. Panics if lengths disagree.
-    pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
-        self.0.step(x, h, &mut [], scratch);
-    }
-}
+pub type GruCell = Stepper<Gru>;
 
 #[cfg(test)]
 mod tests {

@@ -1,8 +1,10 @@
-//! Differentiable operations on dfdx tensors, one file each.
+#![doc = include_str!("../README.md")]
+//!
+//! ## Conventions
 //!
 //! Shapes: B sequences in a batch, T tokens in a sequence, D width of the input, H hidden size or
 //! heads (each file says), V vocabulary. An activation is a (B·T, D) matrix whose row b·T + t is
-//! token t of sequence b.
+//! token t of sequence b. One file holds one operation, with its formula, its derivative and its cost.
 
 mod adamw;
 mod attention;
@@ -17,9 +19,10 @@ mod gru;
 mod gru_stepwise;
 mod linear;
 mod lstm;
-pub mod math;
+mod math;
 mod norm;
 pub mod parallel;
+pub mod probe;
 mod recurrent;
 mod rmsprop;
 mod scan;
@@ -27,7 +30,7 @@ pub mod simd;
 mod squared_error;
 mod tape;
 #[cfg(test)]
-pub mod testing;
+mod testing;
 mod watch;
 
 pub use adamw::{AdamwStep, adamw_update, squared_norm};
@@ -35,7 +38,8 @@ pub use attention::{AttentionShape, attention};
 pub use cross_entropy::cross_entropy;
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions};
-pub use gradient::{Incoming, Output, Slot};
+use gradient::Output;
+pub use gradient::Slot;
 pub use gru::{GruCell, gru};
 pub use gru_stepwise::StepwiseGru;
 pub use linear::{Nonlinearity, linear};

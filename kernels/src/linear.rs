@@ -176,19 +176,15 @@ impl Store for Epilogue<'_> {
         let at = row * self.outputs + column;
         // SAFETY: the elements are this call's own by contract.
         unsafe {
-            let put = |p: Shared<f32>| p.pointer().add(at);
+            let to = |p: Shared<f32>| p.pointer().add(at);
             if let Some(kept) = self.z {
-                s.store_first(put(kept), n, z);
+                s.put(to(kept), n, z);
             }
             let y = match self.f {
                 Nonlinearity::Identity => z,
                 Nonlinearity::Gelu => math::gelu(s, z),
             };
-            if n == S::LANES {
-                s.store(put(self.y), y)
-            } else {
-                s.store_first(put(self.y), n, y)
-            }
+            s.put(to(self.y), n, y);
         }
     }
 }

@@ -11,7 +11,8 @@ use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper}
 use super::simd::Simd;
 use super::{Activation, math};
 
-struct Lstm;
+/// The cell.
+pub struct Lstm;
 
 impl Cell for Lstm {
     const NAME: &'static str = "lstm";
@@ -78,20 +79,7 @@ pub fn lstm(x: Activation, weights: RecurrentWeights, batch: usize, seq_len: usi
 }
 
 /// One step at a time, for decoding.
-pub struct LstmCell(Stepper<Lstm>);
-
-impl LstmCell {
-    /// Copies and packs the weights.
-    pub fn new(weights: RecurrentWeights) -> Self {
-        LstmCell(Stepper::new(weights))
-    }
-
-    /// Consumes one token of each of B sequences, x (B, D), and updates the hidden states and cells
-    /// (B, H); `scratch` is working memory to be kept between steps. Panics if lengths disagree.
-    pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Vec<f32>) {
-        self.0.step(x, h, c, scratch);
-    }
-}
+pub type LstmCell = Stepper<Lstm>;
 
 #[cfg(test)]
 mod tests {

@@ -4,7 +4,7 @@
 //! 1e-7 (results below 1.8e-38 become 0), sigmoid 2e-7, tanh 3e-7. GELU 4e-7 and its
 //! derivative 6e-7 of max(|x|, 1), about the argument's own rounding error. ±∞ give the limits, NaN gives NaN.
 
-use super::simd::Simd;
+use super::simd::{Kernel, Simd};
 
 /// √(2/π)
 const SQRT_2_OVER_PI: f32 = 0.797_884_56;
@@ -91,6 +91,19 @@ fn gelu_gate<S: Simd>(s: S, x: S::F32) -> S::F32 {
     sigmoid(s, s.mul(x, inner))
 }
 
+/// The first += the second, of equal lengths.
+pub struct Add<'a>(pub &'a mut [f32], pub &'a [f32]);
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for j in (0..self.0.len()).step_by(S::LANES) {
+            s.write_at(self.0, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::simd::{Kernel, Simd, available, dispatch_at};
@@ -118,7 +131,7 @@ mod tests {
                     Function::Gelu => super::gelu(s, x),
                     Function::GeluDerivative => super::gelu_derivative(s, x),
                 };
-                s.write(chunk, y);
+                s.write_at(chunk, 0, y);
             }
         }
     }

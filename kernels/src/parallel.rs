@@ -9,9 +9,10 @@ mod team;
 mod tests;
 mod trace;
 
-pub use scratch::{Scratch, scratch};
+pub(crate) use scratch::{Scratch, scratch};
 pub use team::SPIN;
-pub use trace::{Cut, Region, divisible, traced};
+pub(crate) use trace::divisible;
+pub use trace::{Cut, Region, traced};
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -124,13 +125,18 @@ pub fn threads() -> usize {
 /// alike, a thread mostly reads what it has written itself, from its own cache. Cores need not have
 /// one in common: reading what another core wrote can be several times as slow.
 pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
+    share_out(count, &work);
+}
+
+/// [`for_each`], compiled once for all its callers.
+fn share_out(count: usize, work: &(dyn Fn(usize) + Sync)) {
     if count <= 1 {
         (0..count).for_each(work);
         return;
     }
     let context = CONTEXT.take();
     if context.threads == 0 {
-        return with_threads(threads(), || for_each(count, work));
+        return with_threads(threads(), || share_out(count, work));
     }
     let threads = context.threads;
     let Some(team) = &context.team else {
@@ -165,7 +171,7 @@ pub fn for_each(count: usize, work: impl Fn(usize) + Sync) {
 
 /// [`for_each`], on this thread alone unless it is worth sharing out: small work is done before
 /// another core has fetched what it reads, and this core then has to fetch the result.
-pub fn for_each_if(is_worth: bool, count: usize, work: impl Fn(usize) + Sync) {
+pub(crate) fn for_each_if(is_worth: bool, count: usize, work: impl Fn(usize) + Sync) {
     match is_worth {
         true => for_each(count, work),
         false => (0..count).for_each(work),
@@ -228,7 +234,7 @@ pub fn piece(len: usize, piece: usize, i: usize) -> Range<usize> {
 }
 
 /// target += the parts, one after the other.
-pub fn add_in_order(target: &mut [f32], parts: impl IntoIterator<Item: AsRef<[f32]>>) {
+pub(crate) fn add_in_order(target: &mut [f32], parts: impl IntoIterator<Item: AsRef<[f32]>>) {
     for part in parts {
         for (t, p) in target.iter_mut().zip(part.as_ref()) {
             *t += p;
@@ -237,7 +243,7 @@ pub fn add_in_order(target: &mut [f32], parts: impl IntoIterator<Item: AsRef<[f3
 }
 
 /// A pointer that pieces of one operation share, each for a part of its own.
-pub struct Shared<T>(*mut T);
+pub(crate) struct Shared<T>(*mut T);
 
 impl<T> Clone for Shared<T> {
     fn clone(&self) -> Self {
@@ -275,7 +281,7 @@ impl<T> Shared<T> {
 /// A new vector of `len` floats that `write` fills, without zeroing it first.
 /// # Safety
 /// `write` writes every element and reads none that it has not written.
-pub unsafe fn filled(len: usize, write: impl FnOnce(Shared<f32>)) -> Vec<f32> {
+pub(crate) unsafe fn filled(len: usize, write: impl FnOnce(Shared<f32>)) -> Vec<f32> {
     let mut out = Vec::with_capacity(len);
     write(Shared(out.as_mut_ptr()));
     // SAFETY: the capacity is len, and every element is written by contract.

@@ -5,10 +5,9 @@
 //! The decay is decoupled as AdamW's is; PyTorch's RMSprop adds it to the gradient. Without decay
 //! the two are the same.
 
-use super::adamw::{PARALLEL_FROM, PIECE};
+use super::adamw::in_pieces;
 use super::cost::{self, Cost, Phase};
-use super::parallel::{self, Shared};
-use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::simd::{Kernel, Simd, dispatch};
 
 /// One step's constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,14 +33,8 @@ pub fn rmsprop_update(weights: &mut [f32], gradient: &[f32], v: &mut [f32], step
         gradient.len(),
         v.len()
     );
-    let level = level();
-    let (weights, v) = (Shared::new(weights), Shared::new(v));
-    parallel::for_each_if(n >= PARALLEL_FROM, n.div_ceil(PIECE), |i| {
-        let range = parallel::piece(n, PIECE, i);
-        // SAFETY: pieces do not overlap and lie within both slices.
-        let (w, v) = unsafe { (weights.slice(range.clone()), v.slice(range.clone())) };
-        let g = &gradient[range];
-        dispatch_at(level, Update { w, g, v, step });
+    in_pieces([weights, v], gradient, |[w, v], g| {
+        dispatch(Update { w, g, v, step });
     });
     // Reads three values and writes two.
     cost::report(|| Cost {
@@ -86,6 +79,7 @@ impl Kernel for Update<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::adamw::PARALLEL_FROM;
     use super::super::testing::*;
     use super::*;
 

@@ -3,9 +3,7 @@
 
 use super::clock::timed;
 use kernels::gemm::{View, gemm};
-use kernels::parallel;
-use kernels::simd::{self, Kernel, Simd};
-use kernels::with_threads;
+use kernels::{parallel, probe, with_threads};
 use serde::{Deserialize, Serialize};
 
 /// Limits of the machine with a number of threads.
@@ -93,86 +91,22 @@ fn best_rate(amount: f64, mut work: impl FnMut()) -> f64 {
     rates.fold(0.0, f64::max)
 }
 
-/// Independent chains: more than latency times throughput (4 cycles, 2 a cycle) of any CPU we
-/// know, and few enough for 16 registers.
-const CHAINS: usize = 12;
-/// Multiply-adds a chain does in one call.
-const DEPTH: usize = 20_000;
-
-struct Chains {
-    factor: f32,
-    addend: f32,
-}
-
-impl Kernel for Chains {
-    /// Floating-point operations done, and a number that depends on all of them.
-    type Output = (f64, f32);
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> (f64, f32) {
-        let (a, b) = (simd.splat(self.factor), simd.splat(self.addend));
-        let mut chains = [simd.splat(1.0); CHAINS];
-        // No more than the register tile holds: others would live in memory.
-        let count = CHAINS.min(S::TILE_ROWS * S::TILE_VECTORS);
-        for _ in 0..DEPTH {
-            for chain in &mut chains[..count] {
-                *chain = simd.fma(*chain, a, b);
-            }
-        }
-        let mut sum = 0.0;
-        for &chain in &chains[..count] {
-            sum += simd.sum(chain);
-        }
-        ((2 * count * DEPTH * S::LANES) as f64, sum)
-    }
-}
-
-/// One chain of multiply-adds, each of which waits for the one before.
-struct Chain(Chains);
-
-impl Kernel for Chain {
-    type Output = f32;
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) -> f32 {
-        let (a, b) = (simd.splat(self.0.factor), simd.splat(self.0.addend));
-        let mut chain = simd.splat(1.0);
-        for _ in 0..DEPTH {
-            chain = simd.fma(chain, a, b);
-        }
-        simd.sum(chain)
-    }
-}
-
 /// Seconds from the start of a floating-point operation until one that needs its result starts, on
 /// one thread; in about a tenth of a second.
 pub fn chain_seconds() -> f64 {
-    let level = simd::level();
-    let (factor, addend) = std::hint::black_box((0.999_f32, 0.001_f32));
-    let rate = best_rate(DEPTH as f64, || {
-        std::hint::black_box(simd::dispatch_at(level, Chain(Chains { factor, addend })));
-    });
-    1.0 / rate
+    let length = probe::dependent_multiply_adds() as f64;
+    1.0 / best_rate(length, || {
+        probe::dependent_multiply_adds();
+    })
 }
 
 /// FLOP/s of chains of fused multiply-adds on every thread of the current pool.
 fn fma_flops() -> f64 {
-    let threads = parallel::threads();
-    let level = simd::level();
-    // Hidden from the optimiser, so that nothing is computed beforehand.
-    let (factor, addend) = std::hint::black_box((0.999_f32, 0.001_f32));
-    let chains = || {
-        let (flops, sum) = simd::dispatch_at(level, Chains { factor, addend });
-        std::hint::black_box(sum);
-        flops
-    };
-    let flops = chains();
     // Several calls a thread in one region: starting threads is no part of the limit.
     const CALLS: usize = 8;
-    best_rate(flops * (threads * CALLS) as f64, || {
-        parallel::for_each(threads * CALLS, |_| {
-            chains();
-        });
+    let times = CALLS * parallel::threads();
+    best_rate(probe::multiply_adds(times), || {
+        probe::multiply_adds(times);
     })
 }
 
@@ -237,20 +171,5 @@ mod tests {
         );
         assert_eq!(roofline.attainable_flops(1.0, 0.0), roofline.fma_flops);
         assert!(roofline.attainable_flops(1.0, 1e6) < roofline.fma_flops);
-    }
-
-    #[test]
-    fn the_chains_compute_what_they_are_counted_for() {
-        for &level in simd::available() {
-            let (flops, sum) = simd::dispatch_at(
-                level,
-                Chains {
-                    factor: 1.0,
-                    addend: 0.0,
-                },
-            );
-            // Every lane of every chain keeps its 1.
-            assert_eq!(f64::from(sum) * (2 * DEPTH) as f64, flops);
-        }
     }
 }

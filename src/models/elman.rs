@@ -26,7 +26,7 @@ impl Cell for Elman {
     }
 
     fn step(packed: &ElmanCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], scratch);
+        packed.step(x, &mut states[0], &mut [], scratch);
     }
 
     /// A random orthogonal matrix times the radius. It is drawn from the start of the stream, layer

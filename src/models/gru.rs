@@ -26,7 +26,7 @@ impl Cell for Gru {
     }
 
     fn step(packed: &GruCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], scratch);
+        packed.step(x, &mut states[0], &mut [], scratch);
     }
 
     /// Chrono: z keeps the state here, so its bias is ln u (Tallec & Ollivier 2018, section 2).

@@ -91,19 +91,7 @@ fn send(level: Level, to: &mut [f32], x: &[f32], is_first: bool) {
     if is_first {
         to.copy_from_slice(x);
     } else {
-        dispatch_at(level, Add(to, x));
-    }
-}
-
-struct Add<'a>(&'a mut [f32], &'a [f32]);
-
-impl Kernel for Add<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for j in (0..self.0.len()).step_by(S::LANES) {
-            s.write_at(self.0, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
-        }
+        dispatch_at(level, math::Add(to, x));
     }
 }
 

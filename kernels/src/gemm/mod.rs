@@ -7,22 +7,22 @@
 //! cutting the rows or columns of C for threads changes no bit.
 //!
 //! Cost: 2mnk FLOPs; each of A, B and C moved once if B fits in cache; span 2k.
-//! Building blocks for operations with loops of their own: [`Packed`], [`tile`], [`multiply`].
 
 mod multiply;
 mod pack;
 mod tile;
 mod transpose;
 
-pub use multiply::{Plain, Store, multiply, multiply_parallel};
-pub use pack::{Packed, View};
-pub use tile::{Block, TileShape, tile, tile_shape};
-pub use transpose::transpose_padded;
+pub(crate) use multiply::{Plain, Store, multiply_parallel};
+pub(crate) use pack::Packed;
+pub use pack::View;
+pub(crate) use tile::{Block, TileShape, tile_shape};
+pub(crate) use transpose::transpose_padded;
 
 use super::parallel::{self, Shared};
 
 /// Largest k-block: 256 × 64 floats of B are 64 KiB.
-pub const K_BLOCK: usize = 256;
+pub(crate) const K_BLOCK: usize = 256;
 /// Rows of C that a thread takes at a time.
 const ROW_BLOCK: usize = 48;
 /// Floats of B packed at a time: 4 MiB.

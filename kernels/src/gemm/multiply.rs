@@ -3,7 +3,7 @@
 use super::super::parallel::{self, Shared, scratch};
 use super::super::simd::{Kernel, Simd, dispatch_at};
 use super::pack::{Packed, View, k_blocks};
-use super::tile::{tile, tile_shape};
+use super::tile::{Block, tile_shape};
 use super::{K_BLOCK, PARALLEL_FROM, ROW_BLOCK};
 use std::ops::Range;
 
@@ -40,21 +40,12 @@ impl Store for Plain {
         // SAFETY: the element is C's own by contract.
         unsafe {
             let p = self.c.pointer().add(row * self.stride + column);
-            if n == S::LANES {
-                let value = if self.accumulate {
-                    s.add(s.load(p), value)
-                } else {
-                    value
-                };
-                s.store(p, value);
+            let value = if self.accumulate {
+                s.add(s.get(p, n), value)
             } else {
-                let value = if self.accumulate {
-                    s.add(s.load_first(p, n), value)
-                } else {
-                    value
-                };
-                s.store_first(p, n, value);
-            }
+                value
+            };
+            s.put(p, n, value);
         }
     }
 }
@@ -66,22 +57,6 @@ pub(super) struct Multiply<'a, T> {
     rows: Range<usize>,
     panels: Range<usize>,
     store: &'a T,
-}
-
-/// Rows `rows` of A (m, k) times packed B, on this thread; panels are counted in
-/// `TILE_VECTORS` vectors of columns, and all are computed.
-pub fn multiply<T: Store>(a: View, b: &Packed, rows: Range<usize>, store: &T) {
-    a.check(rows.end, b.k);
-    dispatch_at(
-        b.level,
-        Multiply {
-            a,
-            b,
-            rows,
-            panels: 0..b.panels(),
-            store,
-        },
-    );
 }
 
 impl<T: Store> Kernel for Multiply<'_, T> {
@@ -112,16 +87,20 @@ impl<T: Store> Kernel for Multiply<'_, T> {
             }
             return;
         }
-        // Sums of the k-blocks before the last.
+        // The sums of all columns if there are several blocks of k, else of one panel at a time.
         let blocks = b.k.div_ceil(K_BLOCK);
-        let stride = columns.next_multiple_of(S::LANES);
-        let mut partial = (blocks > 1).then(|| scratch(rows.len() * stride));
+        let kept = if blocks > 1 {
+            columns
+        } else {
+            width.min(columns)
+        };
+        let stride = kept.next_multiple_of(S::LANES);
+        let mut sums = scratch(rows.len() * stride);
         // Walking along a row of such an A would touch a cache line an element: copy its columns, of
         // these rows alone.
         let height = rows.len().next_multiple_of(S::LANES);
         let mut copied = (a.column != 1).then(|| scratch(height * K_BLOCK));
         for block in k_blocks(b.k) {
-            let (is_first, is_last) = (block.start == 0, block.end == b.k);
             if let Some(columns) = &mut copied {
                 pack_columns(s, a, rows.clone(), block.clone(), columns, height);
             }
@@ -131,34 +110,42 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                 let values = &b.values[block.start * padded + block.len() * column..];
                 let vectors = count.div_ceil(S::LANES);
                 assert!(values.len() >= block.len() * vectors * S::LANES);
-                let mut row = rows.start;
-                while row < rows.end {
-                    let tile_rows = S::TILE_ROWS.min(rows.end - row);
+                let place = if blocks > 1 { column - first } else { 0 };
+                // So many rows that their sums are still in the first cache when they are stored.
+                for row in rows.clone().step_by(ROW_BLOCK) {
+                    let m = ROW_BLOCK.min(rows.end - row);
                     let (pointer, row_stride, column_stride) = match &copied {
                         Some(columns) => (columns[row - rows.start..].as_ptr(), 1, height),
                         None => (a.values[row * a.row + block.start..].as_ptr(), a.row, 1),
                     };
-                    let place = Place {
+                    let sums = &mut sums[(row - rows.start) * stride + place..];
+                    assert!(sums.len() >= (m - 1) * stride + vectors * S::LANES);
+                    let product = Block {
+                        m,
                         k: block.len(),
                         a: pointer,
-                        a_row: row_stride,
-                        a_column: column_stride,
+                        row: row_stride,
+                        column: column_stride,
                         panel: values.as_ptr(),
-                        partial: partial.as_mut().map_or(std::ptr::null_mut(), |p| {
-                            p[(row - rows.start) * stride + column - first..].as_mut_ptr()
-                        }),
-                        partial_row: stride,
-                        is_first,
-                        is_last,
-                        row,
-                        column,
-                        count,
-                        store,
+                        panel_row: vectors * S::LANES,
+                        vectors,
+                        c: sums.as_mut_ptr(),
+                        c_row: stride,
+                        accumulate: block.start > 0,
                     };
-                    // SAFETY: `check` and the assertion above cover what is read; `partial` holds
-                    // whole vectors for every row.
-                    unsafe { place.run_any(s, tile_rows, vectors) };
-                    row += tile_rows;
+                    // SAFETY: `check` and the assertions above cover what is read and written.
+                    unsafe { product.run(s) };
+                    if block.end < b.k {
+                        continue;
+                    }
+                    for i in 0..m {
+                        for j in (0..count).step_by(S::LANES) {
+                            let sum = s.read(&sums[i * stride + j..]);
+                            let n = S::LANES.min(count - j);
+                            // SAFETY: each element once, within the product.
+                            unsafe { store.store(s, row + i, column + j, n, sum) };
+                        }
+                    }
                 }
             }
         }
@@ -185,81 +172,6 @@ fn pack_columns<S: Simd>(
         } else {
             for (i, out) in out[..rows.len()].iter_mut().enumerate() {
                 *out = a.values[first + i * a.row];
-            }
-        }
-    }
-}
-
-/// One tile of C over one k-block.
-struct Place<'a, T> {
-    k: usize,
-    a: *const f32,
-    a_row: usize,
-    a_column: usize,
-    panel: *const f32,
-    partial: *mut f32,
-    partial_row: usize,
-    is_first: bool,
-    is_last: bool,
-    row: usize,
-    column: usize,
-    count: usize,
-    store: &'a T,
-}
-
-impl<T: Store> Place<'_, T> {
-    /// # Safety
-    /// `height` ≤ TILE_ROWS and `vectors` ≤ TILE_VECTORS describe readable parts of A and B.
-    #[inline(always)]
-    unsafe fn run_any<S: Simd>(&self, s: S, height: usize, vectors: usize) {
-        // SAFETY: by contract; arms a level cannot reach are constant-folded away.
-        unsafe {
-            match (height, vectors) {
-                (6, v) if S::TILE_ROWS >= 6 => self.run_wide::<S, 6>(s, v),
-                (5, v) if S::TILE_ROWS >= 5 => self.run_wide::<S, 5>(s, v),
-                (4, v) => self.run_wide::<S, 4>(s, v),
-                (3, v) => self.run_wide::<S, 3>(s, v),
-                (2, v) => self.run_wide::<S, 2>(s, v),
-                (_, v) => self.run_wide::<S, 1>(s, v),
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn run_wide<S: Simd, const R: usize>(&self, s: S, vectors: usize) {
-        // SAFETY: as above.
-        unsafe {
-            match vectors {
-                4 if S::TILE_VECTORS >= 4 => self.run::<S, R, 4>(s),
-                3 if S::TILE_VECTORS >= 3 => self.run::<S, R, 3>(s),
-                2 if S::TILE_VECTORS >= 2 => self.run::<S, R, 2>(s),
-                _ => self.run::<S, R, 1>(s),
-            }
-        }
-    }
-
-    #[inline(always)]
-    unsafe fn run<S: Simd, const R: usize, const V: usize>(&self, s: S) {
-        // SAFETY: as above; `partial` is null only where it is not used.
-        unsafe {
-            let sums = tile::<S, R, V>(s, self.k, self.a, self.a_row, self.a_column, self.panel);
-            for (i, sums) in sums.iter().enumerate() {
-                for (v, &sum) in sums.iter().enumerate() {
-                    let offset = v * S::LANES;
-                    let partial = self.partial.wrapping_add(i * self.partial_row + offset);
-                    let sum = if self.is_first {
-                        sum
-                    } else {
-                        s.add(s.load(partial), sum)
-                    };
-                    if self.is_last {
-                        let count = S::LANES.min(self.count - offset);
-                        self.store
-                            .store(s, self.row + i, self.column + offset, count, sum);
-                    } else {
-                        s.store(partial, sum);
-                    }
-                }
             }
         }
     }

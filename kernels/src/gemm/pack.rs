@@ -34,15 +34,6 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Rows whose starts are `row` floats apart, from the start of `values`.
-    pub fn strided(values: &'a [f32], row: usize) -> Self {
-        View {
-            values,
-            row,
-            column: 1,
-        }
-    }
-
     pub(super) fn check(&self, rows: usize, columns: usize) {
         if rows > 0 && columns > 0 {
             let last = (rows - 1) * self.row + (columns - 1) * self.column;
@@ -132,12 +123,7 @@ impl Packed {
         self.k
     }
 
-    /// Columns of B.
-    pub fn n(&self) -> usize {
-        self.n
-    }
-
-    /// The SIMD level it was packed for; [`multiply`] must run at the same.
+    /// The SIMD level it was packed for; products must run at the same.
     pub fn level(&self) -> Level {
         self.level
     }

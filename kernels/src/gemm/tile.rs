@@ -30,59 +30,6 @@ pub fn tile_shape(level: Level) -> TileShape {
     dispatch_at(level, Shape)
 }
 
-/// The register tile: R rows of A times one packed panel of V vectors over `k` steps.
-///
-/// Element (i, p) of A lies at `a + i * row + p * column`.
-/// # Safety
-/// Those elements and `k * V * LANES` floats at `panel` are readable.
-#[inline(always)]
-pub unsafe fn tile<S: Simd, const R: usize, const V: usize>(
-    s: S,
-    k: usize,
-    a: *const f32,
-    row: usize,
-    column: usize,
-    panel: *const f32,
-) -> [[S::F32; V]; R] {
-    // SAFETY: by contract.
-    unsafe { tile_of_wider::<S, R, V>(s, k, a, row, column, panel, V * S::LANES) }
-}
-
-/// [`tile`] of the first V vectors of a panel whose rows are `panel_row` floats apart.
-/// # Safety
-/// Those elements are readable.
-#[inline(always)]
-pub unsafe fn tile_of_wider<S: Simd, const R: usize, const V: usize>(
-    s: S,
-    k: usize,
-    a: *const f32,
-    row: usize,
-    column: usize,
-    panel: *const f32,
-    panel_row: usize,
-) -> [[S::F32; V]; R] {
-    let mut sums = [[s.zero(); V]; R];
-    // SAFETY: reads what the contract allows.
-    unsafe {
-        let (mut a, mut panel) = (a, panel);
-        for _ in 0..k {
-            let mut b = [s.zero(); V];
-            for (v, b) in b.iter_mut().enumerate() {
-                *b = s.load(panel.add(v * S::LANES));
-            }
-            for (i, sums) in sums.iter_mut().enumerate() {
-                let x = s.splat(*a.add(i * row));
-                for (sum, b) in sums.iter_mut().zip(b) {
-                    *sum = s.fma(x, b, *sum);
-                }
-            }
-            a = a.add(column);
-            panel = panel.add(panel_row);
-        }
-    }
-    sums
-}
-
 impl TileShape {
     /// Rows that a [`Block`] of so many vectors computes together at best.
     pub fn rows_of(self, vectors: usize) -> usize {
@@ -130,56 +77,69 @@ impl Block {
         dispatch_at(level, ContractHolds(self));
     }
 
+    /// [`Block::run_at`] from a kernel.
+    /// # Safety
+    /// As there.
     #[inline(always)]
-    unsafe fn rows<S: Simd, const R: usize, const V: usize>(&self, s: S, i: usize) {
+    pub unsafe fn run<S: Simd>(self, s: S) {
+        s.call(ContractHolds(self));
+    }
+
+    /// The register tile: R rows from row `i` on, V vectors. Returns R.
+    #[inline(always)]
+    unsafe fn rows<S: Simd, const R: usize, const V: usize>(&self, s: S, i: usize) -> usize {
+        let mut sums = [[s.zero(); V]; R];
         // SAFETY: by contract of `run_at`.
         unsafe {
-            let a = self.a.add(i * self.row);
-            let (k, panel) = (self.k, self.panel);
-            let sums =
-                tile_of_wider::<S, R, V>(s, k, a, self.row, self.column, panel, self.panel_row);
+            let (mut a, mut panel) = (self.a.add(i * self.row), self.panel);
+            for _ in 0..self.k {
+                let mut b = [s.zero(); V];
+                for (v, b) in b.iter_mut().enumerate() {
+                    *b = s.load(panel.add(v * S::LANES));
+                }
+                for (i, sums) in sums.iter_mut().enumerate() {
+                    let x = s.splat(*a.add(i * self.row));
+                    for (sum, b) in sums.iter_mut().zip(b) {
+                        *sum = s.fma(x, b, *sum);
+                    }
+                }
+                a = a.add(self.column);
+                panel = panel.add(self.panel_row);
+            }
             for (r, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
                     let c = self.c.add((i + r) * self.c_row + v * S::LANES);
-                    s.store(
-                        c,
-                        if self.accumulate {
-                            s.add(s.load(c), sum)
-                        } else {
-                            sum
-                        },
-                    );
+                    let sum = if self.accumulate {
+                        s.add(s.load(c), sum)
+                    } else {
+                        sum
+                    };
+                    s.store(c, sum);
                 }
             }
         }
+        R
     }
 
     #[inline(always)]
     unsafe fn any_height<S: Simd, const V: usize>(&self, s: S) {
         let mut i = 0;
-        // Half as wide a panel leaves registers for twice the rows: fewer reads of the panel, and
-        // more sums that do not wait for each other.
-        if S::TILE_ROWS >= 6 && 2 * V <= S::TILE_VECTORS && S::TILE_VECTORS >= 4 {
-            while self.m - i >= 12 {
-                // SAFETY: by contract of `run_at`.
-                unsafe { self.rows::<S, 12, V>(s, i) };
-                i += 12;
-            }
-        }
         while i < self.m {
-            let height = S::TILE_ROWS.min(self.m - i);
+            let left = self.m - i;
             // SAFETY: by contract of `run_at`.
             unsafe {
-                match height {
-                    6 if S::TILE_ROWS >= 6 => self.rows::<S, 6, V>(s, i),
-                    5 if S::TILE_ROWS >= 5 => self.rows::<S, 5, V>(s, i),
-                    4 => self.rows::<S, 4, V>(s, i),
-                    3 => self.rows::<S, 3, V>(s, i),
-                    2 => self.rows::<S, 2, V>(s, i),
+                // Half as wide a panel leaves registers for twice the rows: fewer reads of the
+                // panel, and more sums that do not wait for each other.
+                i += match left {
+                    12.. if const { S::TILE_ROWS >= 6 && S::TILE_VECTORS >= 4 && V <= 2 } => {
+                        self.rows::<S, 12, V>(s, i)
+                    }
+                    6.. if const { S::TILE_ROWS >= 6 } => self.rows::<S, 6, V>(s, i),
+                    4.. => self.rows::<S, 4, V>(s, i),
+                    2.. => self.rows::<S, 2, V>(s, i),
                     _ => self.rows::<S, 1, V>(s, i),
                 }
             }
-            i += height;
         }
     }
 }
@@ -190,12 +150,12 @@ impl Kernel for ContractHolds {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // SAFETY: only `run_at` makes one, whose caller vouches.
+        // SAFETY: only `run_at` and `run` make one, whose callers vouch.
         unsafe {
             match self.0.vectors {
-                4 if S::TILE_VECTORS >= 4 => self.0.any_height::<S, 4>(s),
-                3 if S::TILE_VECTORS >= 3 => self.0.any_height::<S, 3>(s),
-                2 if S::TILE_VECTORS >= 2 => self.0.any_height::<S, 2>(s),
+                4 if const { S::TILE_VECTORS >= 4 } => self.0.any_height::<S, 4>(s),
+                3 if const { S::TILE_VECTORS >= 4 } => self.0.any_height::<S, 3>(s),
+                2 if const { S::TILE_VECTORS >= 2 } => self.0.any_height::<S, 2>(s),
                 _ => self.0.any_height::<S, 1>(s),
             }
         }

@@ -41,7 +41,7 @@ pub fn traced<R>(work: impl FnOnce() -> R) -> (R, Vec<Region>) {
 }
 
 /// Runs the pieces of a region one after the other, timed if that is asked for.
-pub(super) fn run(count: usize, work: impl Fn(usize)) {
+pub(super) fn run(count: usize, work: &dyn Fn(usize)) {
     // Regions inside this one are part of its pieces.
     let Some(mut regions) = REGIONS.take() else {
         return (0..count).for_each(work);
@@ -51,7 +51,7 @@ pub(super) fn run(count: usize, work: impl Fn(usize)) {
     let start = Instant::now();
     let mut end = start;
     for first in (0..count).step_by(together) {
-        (first..(first + together).min(count)).for_each(&work);
+        (first..(first + together).min(count)).for_each(work);
         let now = Instant::now();
         pieces.push((now - end).as_secs_f64());
         end = now;

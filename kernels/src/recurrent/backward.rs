@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::pack::{BackwardWeights, panels};
 use super::partial::Partial;
-use super::product::{Rows, add_outer, long_rows, next_tile, panel_vectors, product, rows, tile};
+use super::product::{Outer, Rows, Sums, Tile, add_outer, product, tiles};
 use super::{Cell, Layout, Piece, Trace};
 use crate::parallel::Shared;
 use crate::simd::{self, Kernel, Simd};
@@ -111,13 +111,18 @@ impl<C: Cell> Kernel for Run<'_, C> {
             hidden_blocks,
             ..
         } = *self.layout;
+        let mut tile = Tile::new();
         for t in (0..self.steps).rev() {
             for (first, blocks) in panels(hidden_blocks, S::TILE_VECTORS) {
-                panel_vectors!(S, blocks, N => self.step_panel::<S, N>(s, first, t));
+                for (r, rows) in tiles(self.piece.rows, S::TILE_ROWS) {
+                    self.step(s, first, t, r, tile.sums(rows, blocks));
+                }
             }
         }
         for (first, blocks) in panels(input_blocks, S::TILE_VECTORS) {
-            panel_vectors!(S, blocks, N => self.input_panel::<S, N>(s, first));
+            for (row, rows) in tiles(self.steps * self.piece.rows, S::TILE_ROWS) {
+                self.input_gradient(s, first, row, tile.sums(rows, blocks));
+            }
         }
         self.weight_gradients(s);
     }
@@ -160,72 +165,39 @@ impl<C: Cell> Run<'_, C> {
         }
     }
 
-    /// Step t of all sequences, for the blocks from `first`.
+    /// Step t of the sequences from r0, for the blocks from `first`: as many as `sums` has rows and
+    /// vectors.
     #[inline(always)]
-    fn step_panel<S: Simd, const N: usize>(&self, s: S, first: usize, t: usize) {
-        for i in 0..self.piece.rows.div_ceil(S::TILE_ROWS) {
-            let (r, size) = tile(self.piece.rows, S::TILE_ROWS, i);
-            rows!(size, S::TILE_ROWS, R => self.step::<S, R, N>(s, first, t, r));
-        }
-    }
-
-    /// dx for the blocks from `first`.
-    #[inline(always)]
-    fn input_panel<S: Simd, const N: usize>(&self, s: S, first: usize) {
-        let rows = self.steps * self.piece.rows;
-        let mut row = 0;
-        while row < rows {
-            let size = next_tile(rows - row, S::TILE_ROWS);
-            long_rows!(size, S::TILE_ROWS, R => self.input_gradient::<S, R, N>(s, first, row));
-            row += size;
-        }
-    }
-
-    /// Step t of R sequences from r0, for the blocks from `first`.
-    #[inline(always)]
-    fn step<S: Simd, const R: usize, const N: usize>(
-        &self,
-        s: S,
-        first: usize,
-        t: usize,
-        r0: usize,
-    ) {
+    fn step<S: Simd>(&self, s: S, first: usize, t: usize, r0: usize, sums: Sums) {
         let (layout, rows) = (self.layout, self.piece.rows);
         let (row, stride, blocks) = (t * rows + r0, self.stride::<S>(), layout.hidden_blocks);
         // SAFETY: the buffers are as their types say; tiles cover rows and blocks that exist.
         unsafe {
             // a(t + 1) = … + W_hh h(t), so dh(t) = dy(t) + da(t + 1) W_hh + the direct part.
-            let mut acc = [[s.zero(); N]; R];
-            for r in 0..R {
-                for v in 0..N {
-                    let valid = (layout.hidden - (first + v) * S::LANES).min(S::LANES);
-                    let step = self.chunk * self.piece.chunk_steps + t;
-                    let at = ((r0 + r) * self.seq_len + step) * layout.hidden;
-                    let dy = self.dy.as_ptr().add(at + (first + v) * S::LANES);
-                    acc[r][v] = if valid == S::LANES {
-                        s.load(dy)
-                    } else {
-                        s.load_first(dy, valid)
-                    };
+            for r in 0..sums.rows {
+                let step = self.chunk * self.piece.chunk_steps + t;
+                let at = ((r0 + r) * self.seq_len + step) * layout.hidden;
+                for v in 0..sums.vectors {
+                    let unit = (first + v) * S::LANES;
+                    let valid = (layout.hidden - unit).min(S::LANES);
+                    let mut dh = s.get(self.dy.as_ptr().add(at + unit), valid);
                     if C::DIRECT {
-                        let dh = self.work.dh.at(((first + v) * rows + r0 + r) * S::LANES);
-                        acc[r][v] = s.add(acc[r][v], s.load(dh));
+                        let carried = ((first + v) * rows + r0 + r) * S::LANES;
+                        dh = s.add(dh, s.load(self.work.dh.at(carried)));
                     }
+                    s.store(sums.at::<S>(r, v), dh);
                 }
             }
             let later = self.gradients::<S>(C::GRADIENTS - C::GATES, row + rows);
             let depth = C::GATES * blocks * S::LANES;
-            let acc = product(
-                s,
-                acc,
-                later,
-                self.weights.hidden.at(first * S::LANES * depth),
-            );
+            let panel = self.weights.hidden.at(first * S::LANES * depth);
+            product(s, sums, sums, later, panel);
 
-            for v in 0..N {
+            for v in 0..sums.vectors {
                 let block = first + v;
-                let mut sums = [s.zero(); 4];
-                for r in 0..R {
+                let mut bias = [s.zero(); 4];
+                for r in 0..sums.rows {
+                    let dh = s.load(sums.at::<S>(r, v));
                     let before = (self.chunk * blocks + block) * stride + (row + r) * S::LANES;
                     let after = before + rows * S::LANES;
                     let at = (self.chunk * blocks + block) * self.chunk_rows() + row + r;
@@ -240,14 +212,14 @@ impl<C: Cell> Run<'_, C> {
                         s.zero()
                     };
                     if let Some(watched) = self.watched {
-                        self.watch(s, watched, (block, r0 + r, t), [acc[r][v], dc]);
+                        self.watch(s, watched, (block, r0 + r, t), [dh, dc]);
                     }
                     let d = C::backward(
                         s,
                         saved,
                         self.state(s, before),
                         self.state(s, after),
-                        acc[r][v],
+                        dh,
                         dc,
                     );
                     if C::HAS_C {
@@ -259,12 +231,12 @@ impl<C: Cell> Run<'_, C> {
                     for g in 0..C::GRADIENTS {
                         let to = (g * blocks + block) * stride + (row + r) * S::LANES;
                         s.store(self.work.dgates.at(to), d.dgates[g]);
-                        sums[g] = s.add(sums[g], d.dgates[g]);
+                        bias[g] = s.add(bias[g], d.dgates[g]);
                     }
                 }
                 for g in 0..C::GRADIENTS {
                     let to = self.partial.bias.at((g * blocks + block) * S::LANES);
-                    s.store(to, s.add(s.load(to), sums[g]));
+                    s.store(to, s.add(s.load(to), bias[g]));
                 }
             }
         }
@@ -293,40 +265,33 @@ impl<C: Cell> Run<'_, C> {
         }
     }
 
-    /// a = W_ih x + …, so dx = da W_ih.
+    /// a = W_ih x + …, so dx = da W_ih, of the chunk's rows from `row` and the blocks from `first`.
     #[inline(always)]
-    fn input_gradient<S: Simd, const R: usize, const N: usize>(
-        &self,
-        s: S,
-        first: usize,
-        row: usize,
-    ) {
+    fn input_gradient<S: Simd>(&self, s: S, first: usize, row: usize, sums: Sums) {
         let layout = self.layout;
+        let depth = C::GATES * layout.hidden_blocks * S::LANES;
         // SAFETY: as in `step`.
         unsafe {
-            let depth = C::GATES * layout.hidden_blocks * S::LANES;
+            for r in 0..sums.rows {
+                for v in 0..sums.vectors {
+                    s.store(sums.at::<S>(r, v), s.zero());
+                }
+            }
             let panel = self.weights.input.at(first * S::LANES * depth);
-            let acc = product(s, [[s.zero(); N]; R], self.gradients::<S>(0, row), panel);
-            for r in 0..R {
+            product(s, sums, sums, self.gradients::<S>(0, row), panel);
+            for r in 0..sums.rows {
                 let (t, sequence) = ((row + r) / self.piece.rows, (row + r) % self.piece.rows);
                 let step = self.chunk * self.piece.chunk_steps + t;
                 let to = (sequence * self.seq_len + step) * layout.input;
-                for v in 0..N {
-                    let valid = (layout.input - (first + v) * S::LANES).min(S::LANES);
-                    let to = self.dx.pointer().add(to + (first + v) * S::LANES);
-                    let before = if self.is_first {
-                        s.zero()
-                    } else if valid == S::LANES {
-                        s.load(to)
-                    } else {
-                        s.load_first(to, valid)
+                for v in 0..sums.vectors {
+                    let unit = (first + v) * S::LANES;
+                    let valid = (layout.input - unit).min(S::LANES);
+                    let to = self.dx.pointer().add(to + unit);
+                    let before = match self.is_first {
+                        true => s.zero(),
+                        false => s.get(to, valid),
                     };
-                    let sum = s.add(before, acc[r][v]);
-                    if valid == S::LANES {
-                        s.store(to, sum);
-                    } else {
-                        s.store_first(to, valid, sum);
-                    }
+                    s.put(to, valid, s.add(before, s.load(sums.at::<S>(r, v))));
                 }
             }
         }
@@ -340,33 +305,41 @@ impl<C: Cell> Run<'_, C> {
             hidden_blocks,
             ..
         } = *self.layout;
-        let rows = self.steps * self.piece.rows;
         let x_stride = self.chunk_rows() * S::LANES;
-        let x = (
-            self.trace.x.at(self.chunk * input_blocks * x_stride),
-            x_stride,
-            input_blocks,
-        );
+        let x = Rows {
+            start: self.trace.x.at(self.chunk * input_blocks * x_stride),
+            block_stride: x_stride,
+            blocks: input_blocks,
+        };
         // Row t of h is the state before step t.
         let stride = self.stride::<S>();
-        let h = (
-            self.trace.h.at(self.chunk * hidden_blocks * stride),
-            stride,
-            hidden_blocks,
-        );
-        for (position, (b, b_stride, b_blocks), sum) in [
+        let h = Rows {
+            start: self.trace.h.at(self.chunk * hidden_blocks * stride),
+            block_stride: stride,
+            blocks: hidden_blocks,
+        };
+        for (position, b, sum) in [
             (0, x, &self.partial.input),
             (C::GRADIENTS - C::GATES, h, &self.partial.hidden),
         ] {
             let da = self.gradients::<S>(position, 0);
-            let width = b_blocks * S::LANES;
-            for (first, blocks) in panels(b_blocks, S::TILE_VECTORS) {
+            let width = b.blocks * S::LANES;
+            for (first, blocks) in panels(b.blocks, S::TILE_VECTORS) {
                 for m in 0..da.blocks {
                     // SAFETY: as in `step`.
                     unsafe {
-                        let b = (b.cast_const().add(first * b_stride), b_stride, blocks);
-                        let sum = sum.at(m * S::LANES * width + first * S::LANES);
-                        add_outer(s, rows, da.start.add(m * da.block_stride), b, (sum, width));
+                        let outer = Outer {
+                            rows: self.steps * self.piece.rows,
+                            a: da.start.add(m * da.block_stride),
+                            b: Rows {
+                                start: b.start.add(first * b.block_stride),
+                                blocks,
+                                ..b
+                            },
+                            sum: sum.at((m * width + first) * S::LANES),
+                            sum_row: width,
+                        };
+                        add_outer(s, outer);
                     }
                 }
             }

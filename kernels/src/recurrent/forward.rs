@@ -2,9 +2,7 @@
 
 use super::buffer::Buffer;
 use super::pack::{ForwardWeights, forward_blocks, panels};
-use super::product::{
-    Rows, gate_vectors, long_rows, most_rows, next_tile, panel_vectors, product, rows, tile,
-};
+use super::product::{Rows, Sums, Tile, most_rows, product, tiles};
 use super::{Cell, Layout, Piece, Trace};
 use crate::simd::{self, Kernel, Simd};
 use std::marker::PhantomData;
@@ -195,122 +193,96 @@ impl<C: Cell> Kernel for Run<'_, C> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let wide = forward_blocks::<C>(S::TILE_VECTORS);
-        for (first, blocks) in self.panels(wide) {
-            // SAFETY: by contract of `run`.
-            gate_vectors!(S, C, blocks, N => unsafe { self.project::<S, N>(s, first) });
-        }
-        for t in 0..self.chunk.steps {
-            for (first, blocks) in self.panels(wide) {
-                // SAFETY: by contract of `run`.
-                gate_vectors!(S, C, blocks, N => unsafe { self.step_panel::<S, N>(s, first, t) });
+        let mut tile = Tile::new();
+        // SAFETY: by contract of `run_blocks`.
+        unsafe {
+            for panel in self.panels(wide) {
+                self.project(s, panel);
+            }
+            for t in 0..self.chunk.steps {
+                for panel in self.panels(wide) {
+                    for (r, rows) in tiles(self.chunk.rows, most_rows::<S>(panel.1 * C::GATES)) {
+                        let sums = tile.sums(rows, panel.1 * C::GATES);
+                        self.step(s, panel.0, t, r, sums);
+                    }
+                }
             }
         }
     }
 }
 
 impl<C: Cell> Run<'_, C> {
-    /// The panels of these blocks.
+    /// The panels of these blocks: (first block, blocks).
     #[inline(always)]
     fn panels(&self, wide: usize) -> impl Iterator<Item = (usize, usize)> {
         let own = self.blocks.clone();
         panels(self.layout.hidden_blocks, wide).filter(move |(first, _)| own.contains(first))
     }
 
-    /// projected = x W_ihᵀ + b for the panel of blocks from `first`.
+    /// projected = x W_ihᵀ + b for one panel.
     #[inline(always)]
-    unsafe fn project<S: Simd, const N: usize>(&self, s: S, first: usize) {
-        let rows = self.chunk.steps * self.chunk.rows;
-        let most = const { most_rows::<S>(N) };
-        let mut row = 0;
-        while row < rows {
-            let size = next_tile(rows - row, most);
-            // SAFETY: by contract of `run`.
-            long_rows!(size, most, R => unsafe { self.project_tile::<S, R, N>(s, first, row) });
-            row += size;
+    unsafe fn project<S: Simd>(&self, s: S, (first, blocks): (usize, usize)) {
+        let (layout, chunk, vectors) = (self.layout, self.chunk, blocks * C::GATES);
+        let depth = layout.input_blocks * S::LANES;
+        for (row, rows) in tiles(chunk.steps * chunk.rows, most_rows::<S>(vectors)) {
+            let sums = self.projected::<S>(first, row, (rows, vectors));
+            // SAFETY: by contract of `run_blocks`.
+            unsafe {
+                let bias = self.weights.bias.at(first * C::GATES * S::LANES);
+                for r in 0..rows {
+                    for v in 0..vectors {
+                        s.store(sums.at::<S>(r, v), s.load(bias.add(v * S::LANES)));
+                    }
+                }
+                let x = Rows {
+                    start: chunk.x.add(row * S::LANES),
+                    block_stride: chunk.block_stride,
+                    blocks: layout.input_blocks,
+                };
+                let panel = self.weights.input.at(first * C::GATES * S::LANES * depth);
+                product(s, sums, sums, x, panel);
+            }
         }
     }
 
+    /// The sums of so many rows and vectors that the projection of a panel has left.
     #[inline(always)]
-    unsafe fn project_tile<S: Simd, const R: usize, const N: usize>(
+    fn projected<S: Simd>(
         &self,
-        s: S,
         first: usize,
         row: usize,
-    ) {
-        let (layout, chunk) = (self.layout, self.chunk);
-        let depth = layout.input_blocks * S::LANES;
-        // SAFETY: by contract of `run`.
-        unsafe {
-            let bias = self.weights.bias.at(first * C::GATES * S::LANES);
-            let mut acc = [[s.zero(); N]; R];
-            for r in 0..R {
-                for v in 0..N {
-                    acc[r][v] = s.load(bias.add(v * S::LANES));
-                }
-            }
-            let x = Rows {
-                start: chunk.x.add(row * S::LANES),
-                block_stride: chunk.block_stride,
-                blocks: layout.input_blocks,
-            };
-            let panel = self.weights.input.at(first * C::GATES * S::LANES * depth);
-            let acc = product(s, acc, x, panel);
-            let to = self.projected::<S, N>(first, row);
-            for r in 0..R {
-                for v in 0..N {
-                    s.store(to.add((r * N + v) * S::LANES), acc[r][v]);
-                }
-            }
+        (rows, vectors): (usize, usize),
+    ) -> Sums {
+        let panel = first * C::GATES * self.chunk.block_stride;
+        Sums {
+            // SAFETY: by contract of `run_blocks`.
+            start: unsafe { self.chunk.projected.add(panel + row * vectors * S::LANES) },
+            row: vectors * S::LANES,
+            rows,
+            vectors,
         }
     }
 
+    /// Step t of the sequences from r0, as many as `sums` has rows, for the panel of blocks from
+    /// `first`.
     #[inline(always)]
-    unsafe fn projected<S: Simd, const N: usize>(&self, first: usize, row: usize) -> *mut f32 {
-        // SAFETY: by contract of `run`.
-        unsafe {
-            let panel = self
-                .chunk
-                .projected
-                .add(first * C::GATES * self.chunk.block_stride);
-            panel.add(row * N * S::LANES)
-        }
-    }
-
-    /// Step t of all sequences for the panel of blocks from `first`.
-    #[inline(always)]
-    unsafe fn step_panel<S: Simd, const N: usize>(&self, s: S, first: usize, t: usize) {
-        let most = const { most_rows::<S>(N) };
-        for i in 0..self.chunk.rows.div_ceil(most) {
-            let (r, size) = tile(self.chunk.rows, most, i);
-            // SAFETY: by contract of `run`.
-            rows!(size, most, R => unsafe { self.step::<S, R, N>(s, first, t, r) });
-        }
-    }
-
-    /// Step t of R sequences from r0 for the panel of blocks from `first`.
-    #[inline(always)]
-    unsafe fn step<S: Simd, const R: usize, const N: usize>(
-        &self,
-        s: S,
-        first: usize,
-        t: usize,
-        r0: usize,
-    ) {
+    unsafe fn step<S: Simd>(&self, s: S, first: usize, t: usize, r0: usize, sums: Sums) {
         let (layout, chunk) = (self.layout, self.chunk);
         let row = t * chunk.rows + r0;
-        // SAFETY: by contract of `run`.
+        let projected = self.projected::<S>(first, row, (sums.rows, sums.vectors));
+        // SAFETY: by contract of `run_blocks`.
         unsafe {
-            let from = self.projected::<S, N>(first, row);
-            let apart = self.weights.apart.at(first * S::LANES);
-            let mut acc = [[s.zero(); N]; R];
-            for r in 0..R {
-                for v in 0..N {
-                    acc[r][v] = if C::APART && v % C::GATES == C::GATES - 1 {
-                        s.load(apart.add(v / C::GATES * S::LANES))
-                    } else {
-                        s.load(from.add((r * N + v) * S::LANES))
-                    };
+            let mut from = projected;
+            if C::APART {
+                // The last gate starts from its other bias; what is projected joins it later.
+                for r in 0..sums.rows {
+                    for v in 0..sums.vectors - 1 {
+                        s.store(sums.at::<S>(r, v), s.load(projected.at::<S>(r, v)));
+                    }
+                    let apart = s.load(self.weights.apart.at(first * S::LANES));
+                    s.store(sums.at::<S>(r, sums.vectors - 1), apart);
                 }
+                from = sums;
             }
             // a = W_ih x + b + W_hh h: the state before step t lies at row t of h.
             let h = Rows {
@@ -320,17 +292,17 @@ impl<C: Cell> Run<'_, C> {
             };
             let depth = layout.hidden_blocks * S::LANES;
             let panel = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
-            let acc = product(s, acc, h, panel);
+            product(s, from, sums, h, panel);
 
-            for u in 0..N / C::GATES {
+            for u in 0..sums.vectors / C::GATES {
                 let block = first + u;
                 let valid = (layout.hidden - block * S::LANES).min(S::LANES);
-                for r in 0..R {
+                for r in 0..sums.rows {
                     let mut gates = [s.zero(); 4];
                     for g in 0..C::GATES {
-                        gates[g] = acc[r][u * C::GATES + g];
+                        gates[g] = s.load(sums.at::<S>(r, u * C::GATES + g));
                     }
-                    let input = from.add((r * N + u * C::GATES + C::GATES - 1) * S::LANES);
+                    let input = s.load(projected.at::<S>(r, (u + 1) * C::GATES - 1));
                     let before = block * chunk.state_stride + (row + r) * S::LANES;
                     let after = before + chunk.rows * S::LANES;
                     let c = if C::HAS_C {
@@ -339,7 +311,7 @@ impl<C: Cell> Run<'_, C> {
                         s.zero()
                     };
                     let h = s.load(chunk.h.add(before));
-                    let next = C::forward(s, gates, s.load(input), h, c);
+                    let next = C::forward(s, gates, input, h, c);
                     s.store(chunk.h.add(after), next.h);
                     if C::HAS_C {
                         s.store(chunk.c.add(after), next.c);
@@ -351,12 +323,7 @@ impl<C: Cell> Run<'_, C> {
                         }
                     }
                     let y = (r0 + r) * chunk.y_row + t * layout.hidden + block * S::LANES;
-                    let y = chunk.y.add(y);
-                    if valid == S::LANES {
-                        s.store(y, next.h);
-                    } else {
-                        s.store_first(y, valid, next.h);
-                    }
+                    s.put(chunk.y.add(y), valid, next.h);
                 }
             }
         }

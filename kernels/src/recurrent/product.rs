@@ -1,73 +1,7 @@
-//! The register tiles: a few rows times a panel of packed weights, and the weight gradient.
+//! The register tiles: a few rows times a panel of packed weights, and the weight gradient. The
+//! cells do not appear here: each tile is compiled once a SIMD level and called by all of them.
 
-use crate::simd::Simd;
-
-// The sizes of a tile must be constants for its accumulators to be registers. These macros turn a
-// size known at run time into one; arms a SIMD level or cell never takes compile to nothing.
-
-/// Calls with the rows of a tile, 1 to `most`: `rows!(size, most, R => f::<R>())`.
-macro_rules! rows {
-    ($size:expr, $most:expr, $name:ident => $body:expr) => {
-        match $size {
-            6 if $most >= 6 => {
-                const $name: usize = 6;
-                $body
-            }
-            5 if $most >= 5 => {
-                const $name: usize = 5;
-                $body
-            }
-            4 => {
-                const $name: usize = 4;
-                $body
-            }
-            3 => {
-                const $name: usize = 3;
-                $body
-            }
-            2 => {
-                const $name: usize = 2;
-                $body
-            }
-            _ => {
-                const $name: usize = 1;
-                $body
-            }
-        }
-    };
-}
-
-/// Calls with the vectors of a panel of `blocks` blocks: one, or as many as a tile has.
-macro_rules! panel_vectors {
-    ($simd:ident, $blocks:expr, $name:ident => $body:expr) => {
-        if $blocks == 1 {
-            const $name: usize = 1;
-            $body
-        } else if $simd::TILE_VECTORS == 2 {
-            const $name: usize = 2;
-            $body
-        } else {
-            const $name: usize = 4;
-            $body
-        }
-    };
-}
-
-/// Calls with the vectors of a forward panel: all gates of `blocks` blocks.
-macro_rules! gate_vectors {
-    ($simd:ident, $cell:ident, $blocks:expr, $name:ident => $body:expr) => {
-        if $cell::GATES == 4 {
-            const $name: usize = 4;
-            $body
-        } else if $cell::GATES == 3 {
-            const $name: usize = 3;
-            $body
-        } else {
-            panel_vectors!($simd, $blocks, $name => $body)
-        }
-    };
-}
-pub(super) use {gate_vectors, panel_vectors, rows};
+use crate::simd::{Kernel, Simd};
 
 /// Consecutive rows of a blocked matrix, as left operand.
 #[derive(Clone, Copy)]
@@ -96,178 +30,216 @@ pub const fn part(tile_vectors: usize, vectors: usize) -> usize {
 /// Most rows of a tile of `vectors` vectors.
 pub const fn most_rows<S: Simd>(vectors: usize) -> usize {
     if part(S::TILE_VECTORS, vectors) > S::TILE_VECTORS {
-        4
+        // Four would take every register, and compilers then keep a sum in memory.
+        3
     } else {
         S::TILE_ROWS
     }
 }
 
-/// Size of the next tile of `left` rows of a long product: the largest, then pairs, then single
-/// rows; a handful of odd rows does not deserve kernels of its own.
+/// Cuts `rows` into tiles of at most `most`, as equal as can be: (first row, rows) of each.
 #[inline(always)]
-pub fn next_tile(left: usize, most: usize) -> usize {
-    if left >= most { most } else { left.min(2) }
-}
-
-/// Calls with the rows of a tile of [`next_tile`].
-macro_rules! long_rows {
-    ($size:expr, $most:expr, $name:ident => $body:expr) => {
-        match $size {
-            1 => {
-                const $name: usize = 1;
-                $body
-            }
-            2 => {
-                const $name: usize = 2;
-                $body
-            }
-            _ if $most == 4 => {
-                const $name: usize = 4;
-                $body
-            }
-            _ => {
-                const $name: usize = 6;
-                $body
-            }
-        }
-    };
-}
-pub(super) use long_rows;
-
-/// Cuts `rows` into tiles of at most `most`, as equal as can be: first row and size of tile `i`.
-#[inline(always)]
-pub fn tile(rows: usize, most: usize, i: usize) -> (usize, usize) {
-    let tiles = rows.div_ceil(most);
+pub fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
+    let tiles = rows.div_ceil(most).max(1);
     let (size, longer) = (rows / tiles, rows % tiles);
-    (i * size + i.min(longer), size + (i < longer) as usize)
+    (0..tiles).map(move |i| (i * size + i.min(longer), size + (i < longer) as usize))
 }
 
-/// acc + rows · panel, for a panel (parts, k, vectors of a part, LANES).
+/// Sums of a tile, `rows` rows of `vectors` vectors, in memory: row r starts at `start + r * row`.
+#[derive(Clone, Copy)]
+pub struct Sums {
+    /// First vector of the first row.
+    pub start: *mut f32,
+    /// Floats from a row to the next.
+    pub row: usize,
+    /// At most [`most_rows`].
+    pub rows: usize,
+    /// Vectors of the panel.
+    pub vectors: usize,
+}
+
+impl Sums {
+    /// The address of a vector.
+    /// # Safety
+    /// The tile has it.
+    #[inline(always)]
+    pub unsafe fn at<S: Simd>(self, row: usize, vector: usize) -> *mut f32 {
+        // SAFETY: by contract.
+        unsafe { self.start.add(row * self.row + vector * S::LANES) }
+    }
+}
+
+/// Room for the sums of the largest tile of any level.
+#[repr(align(64))]
+pub struct Tile([f32; Tile::ROW * Tile::ROWS]);
+
+impl Tile {
+    const ROW: usize = 4 * 16;
+    const ROWS: usize = 6;
+
+    /// Contents are arbitrary.
+    pub fn new() -> Self {
+        Tile([0.0; Tile::ROW * Tile::ROWS])
+    }
+
+    /// A part of the room, for so many rows and vectors.
+    #[inline(always)]
+    pub fn sums(&mut self, rows: usize, vectors: usize) -> Sums {
+        debug_assert!(rows <= Tile::ROWS && vectors <= 4);
+        Sums {
+            start: self.0.as_mut_ptr(),
+            row: Tile::ROW,
+            rows,
+            vectors,
+        }
+    }
+}
+
+/// to ← from + a · panel, of equal rows and vectors, for a panel (parts, k, vectors of a part,
+/// LANES). The two may be the same.
 /// # Safety
-/// R rows lie at `a`, and the panel is as long as a's blocks · LANES ask.
+/// So many rows lie at `a`, and the panel is as long as a's blocks · LANES ask.
 #[inline(always)]
-pub unsafe fn product<S: Simd, const R: usize, const N: usize>(
-    s: S,
-    acc: [[S::F32; N]; R],
+pub unsafe fn product<S: Simd>(s: S, from: Sums, to: Sums, a: Rows, panel: *const f32) {
+    let product = Product { from, to, a, panel };
+    s.call(product);
+}
+
+struct Product {
+    from: Sums,
+    to: Sums,
     a: Rows,
     panel: *const f32,
-) -> [[S::F32; N]; R] {
-    // SAFETY: by contract.
-    unsafe {
-        match part(S::TILE_VECTORS, N) {
-            4 => in_parts::<S, R, N, 4>(s, acc, a, panel),
-            3 => in_parts::<S, R, N, 3>(s, acc, a, panel),
-            2 => in_parts::<S, R, N, 2>(s, acc, a, panel),
-            _ => in_parts::<S, R, N, 1>(s, acc, a, panel),
+}
+
+impl Kernel for Product {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        // The sizes of a tile must be constants for its sums to be registers.
+        match part(S::TILE_VECTORS, self.to.vectors) {
+            4 if const { S::TILE_VECTORS >= 4 } => self.any_height::<S, 4>(s),
+            3 if const { S::TILE_VECTORS >= 2 } => self.any_height::<S, 3>(s),
+            2 if const { S::TILE_VECTORS == 2 } => self.any_height::<S, 2>(s),
+            _ => self.any_height::<S, 1>(s),
         }
     }
 }
 
-#[inline(always)]
-unsafe fn in_parts<S: Simd, const R: usize, const N: usize, const P: usize>(
-    s: S,
-    mut acc: [[S::F32; N]; R],
-    a: Rows,
-    panel: *const f32,
-) -> [[S::F32; N]; R] {
-    for part in 0..N / P {
-        let first = part * P;
-        let mut sum = [[s.zero(); P]; R];
-        for r in 0..R {
-            for v in 0..P {
-                sum[r][v] = acc[r][first + v];
-            }
-        }
-        // SAFETY: by contract of `product`.
-        let sum =
-            unsafe { accumulate(s, sum, a, panel.add(first * a.blocks * S::LANES * S::LANES)) };
-        for r in 0..R {
-            for v in 0..P {
-                acc[r][first + v] = sum[r][v];
-            }
+impl Product {
+    #[inline(always)]
+    fn any_height<S: Simd, const P: usize>(&self, s: S) {
+        match self.to.rows {
+            6 if const { most_rows::<S>(P) >= 6 } => self.in_parts::<S, 6, P>(s),
+            5 if const { most_rows::<S>(P) >= 6 } => self.in_parts::<S, 5, P>(s),
+            4 if const { most_rows::<S>(P) >= 4 } => self.in_parts::<S, 4, P>(s),
+            3 => self.in_parts::<S, 3, P>(s),
+            2 => self.in_parts::<S, 2, P>(s),
+            _ => self.in_parts::<S, 1, P>(s),
         }
     }
-    acc
-}
 
-#[inline(always)]
-unsafe fn accumulate<S: Simd, const R: usize, const P: usize>(
-    s: S,
-    mut acc: [[S::F32; P]; R],
-    a: Rows,
-    panel: *const f32,
-) -> [[S::F32; P]; R] {
-    let mut weights = panel;
-    for block in 0..a.blocks {
-        // SAFETY: by contract of `product`.
-        unsafe {
-            let row = a.start.add(block * a.block_stride);
-            for k in 0..S::LANES {
-                let mut w = [s.zero(); P];
-                for v in 0..P {
-                    w[v] = s.load(weights.add(v * S::LANES));
-                }
+    #[inline(always)]
+    fn in_parts<S: Simd, const R: usize, const P: usize>(&self, s: S) {
+        let Product { from, to, a, panel } = *self;
+        // Hidden from the compiler, which would unroll the loop over a block to no avail.
+        let lanes = std::hint::black_box(S::LANES);
+        for first in (0..to.vectors).step_by(P) {
+            let mut sums = [[s.zero(); P]; R];
+            // SAFETY: by contract of `product`.
+            unsafe {
                 for r in 0..R {
-                    let x = s.splat(*row.add(r * S::LANES + k));
                     for v in 0..P {
-                        acc[r][v] = s.fma(x, w[v], acc[r][v]);
+                        sums[r][v] = s.load(from.at::<S>(r, first + v));
                     }
                 }
-                weights = weights.add(P * S::LANES);
+                let mut weights = panel.add(first * a.blocks * S::LANES * S::LANES);
+                for block in 0..a.blocks {
+                    let row = a.start.add(block * a.block_stride);
+                    for k in 0..lanes {
+                        let mut w = [s.zero(); P];
+                        for v in 0..P {
+                            w[v] = s.load(weights.add(v * S::LANES));
+                        }
+                        for r in 0..R {
+                            let x = s.splat(*row.add(r * S::LANES + k));
+                            for v in 0..P {
+                                sums[r][v] = s.fma(x, w[v], sums[r][v]);
+                            }
+                        }
+                        weights = weights.add(P * S::LANES);
+                    }
+                }
+                for r in 0..R {
+                    for v in 0..P {
+                        s.store(to.at::<S>(r, first + v), sums[r][v]);
+                    }
+                }
             }
         }
     }
-    acc
 }
 
-/// sum += aᵀ b over `rows` rows: `a` one block (rows, LANES), `b` `blocks` blocks `b_stride` floats
-/// apart, `sum` (LANES, `sum_stride`).
+/// sum += aᵀ b over `rows` rows.
+pub struct Outer {
+    /// Rows of both.
+    pub rows: usize,
+    /// One block (rows, LANES).
+    pub a: *const f32,
+    /// (blocks, rows, LANES), one block or as many as a tile has vectors.
+    pub b: Rows,
+    /// (LANES, `sum_row`).
+    pub sum: *mut f32,
+    /// Floats from a row of the sum to the next.
+    pub sum_row: usize,
+}
+
+/// [`Outer`], computed.
 /// # Safety
 /// Everything lies where that says.
 #[inline(always)]
-pub unsafe fn add_outer<S: Simd>(
-    s: S,
-    rows: usize,
-    a: *const f32,
-    (b, b_stride, blocks): (*const f32, usize, usize),
-    (sum, sum_stride): (*mut f32, usize),
-) {
-    for first in (0..S::LANES).step_by(4) {
-        // SAFETY: by contract.
-        unsafe {
-            let (a, sum) = (a.add(first), sum.add(first * sum_stride));
-            panel_vectors!(S, blocks, N => outer_tile::<S, N>(s, rows, a, (b, b_stride), (sum, sum_stride)));
+pub unsafe fn add_outer<S: Simd>(s: S, outer: Outer) {
+    s.call(outer);
+}
+
+impl Kernel for Outer {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        for first in (0..S::LANES).step_by(4) {
+            match self.b.blocks {
+                4 if const { S::TILE_VECTORS == 4 } => self.tile::<S, 4>(s, first),
+                2 if const { S::TILE_VECTORS == 2 } => self.tile::<S, 2>(s, first),
+                _ => self.tile::<S, 1>(s, first),
+            }
         }
     }
 }
 
-#[inline(always)]
-unsafe fn outer_tile<S: Simd, const N: usize>(
-    s: S,
-    rows: usize,
-    a: *const f32,
-    (b, b_stride): (*const f32, usize),
-    (sum, sum_stride): (*mut f32, usize),
-) {
-    let mut acc = [[s.zero(); N]; 4];
-    // SAFETY: by contract of `add_outer`.
-    unsafe {
-        for k in 0..rows {
-            let mut y = [s.zero(); N];
-            for v in 0..N {
-                y[v] = s.load(b.add(v * b_stride + k * S::LANES));
-            }
-            for m in 0..4 {
-                let x = s.splat(*a.add(k * S::LANES + m));
+impl Outer {
+    /// Four rows of the sum from `first` on.
+    #[inline(always)]
+    fn tile<S: Simd, const N: usize>(&self, s: S, first: usize) {
+        let mut acc = [[s.zero(); N]; 4];
+        // SAFETY: by contract of `add_outer`.
+        unsafe {
+            for k in 0..self.rows {
+                let mut y = [s.zero(); N];
                 for v in 0..N {
-                    acc[m][v] = s.fma(x, y[v], acc[m][v]);
+                    y[v] = s.load(self.b.start.add(v * self.b.block_stride + k * S::LANES));
+                }
+                for m in 0..4 {
+                    let x = s.splat(*self.a.add(k * S::LANES + first + m));
+                    for v in 0..N {
+                        acc[m][v] = s.fma(x, y[v], acc[m][v]);
+                    }
                 }
             }
-        }
-        for m in 0..4 {
-            for v in 0..N {
-                let at = sum.add(m * sum_stride + v * S::LANES);
-                s.store(at, s.add(s.load(at), acc[m][v]));
+            for m in 0..4 {
+                for v in 0..N {
+                    let at = self.sum.add((first + m) * self.sum_row + v * S::LANES);
+                    s.store(at, s.add(s.load(at), acc[m][v]));
+                }
             }
         }
     }

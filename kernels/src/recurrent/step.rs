@@ -12,7 +12,7 @@ const PARALLEL_FROM: usize = 1 << 18;
 /// Blocks that a thread takes at a time: as many as the widest panel holds.
 const PART: usize = 4;
 
-/// A layer's weights, copied and packed.
+/// A recurrent layer that runs one step at a time: its weights, copied and packed.
 pub struct Stepper<C> {
     layout: Layout,
     weights: ForwardWeights,
@@ -33,8 +33,8 @@ impl<C: Cell> Stepper<C> {
     }
 
     /// Consumes one token of each of B sequences, x (B, D), and updates the states h and, of cells
-    /// that have one, c (B, H); `scratch` is working memory that grows on first use. Panics if
-    /// lengths disagree.
+    /// that have one, c (B, H), else empty; `scratch` is working memory to be kept between steps.
+    /// Panics if lengths disagree.
     pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Vec<f32>) {
         let Layout {
             lanes,

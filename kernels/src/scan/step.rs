@@ -9,8 +9,8 @@ use crate::simd::dispatch;
 use crate::{Matrix, Nonlinearity, values};
 use std::marker::PhantomData;
 
-/// A layer's product and recurrence, weights copied.
-struct Stepper<G> {
+/// A layer's product and recurrence, one step at a time.
+pub struct Stepper<G> {
     /// (COUNT·H, D) and (COUNT·H)
     product: PackedLinear,
     input: usize,
@@ -19,7 +19,8 @@ struct Stepper<G> {
 }
 
 impl<G: Gates> Stepper<G> {
-    fn new(weight: &Matrix, bias: &Matrix) -> Self {
+    /// Copies weight (G·H, D) and bias (1, G·H). Panics if they do not fit each other.
+    pub fn new(weight: &Matrix, bias: &Matrix) -> Self {
         use dfdx::prelude::HasShape;
         let ((rows, input), gates) = (*weight.shape(), PhantomData);
         assert!(
@@ -36,7 +37,9 @@ impl<G: Gates> Stepper<G> {
         }
     }
 
-    fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
+    /// Consumes one token of each of B sequences, x (B, D), and updates the states h (B, H);
+    /// `scratch` is working memory to be kept between steps. Panics if lengths disagree.
+    pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
         let hidden = self.hidden;
         let n = x.len() / self.input;
         assert_eq!(h.len(), n * hidden, "{}: h is (B, H)", G::NAME);
@@ -61,34 +64,7 @@ impl<G: Gates> Stepper<G> {
     }
 }
 
-macro_rules! cell {
-    ($(#[$doc:meta])* $cell:ident, $gates:ident) => {
-        $(#[$doc])*
-        pub struct $cell(Stepper<$gates>);
-
-        impl $cell {
-            /// Copies weight (G·H, D) and bias (1, G·H). Panics if they do not fit each other.
-            pub fn new(weight: &Matrix, bias: &Matrix) -> Self {
-                $cell(Stepper::new(weight, bias))
-            }
-
-            /// Consumes one token of each of B sequences, x (B, D), and updates the states h
-            /// (B, H); `scratch` is working memory to be kept between steps. Panics if lengths
-            /// disagree.
-            pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
-                self.0.step(x, h, scratch);
-            }
-        }
-    };
-}
-
-cell!(
-    /// One step of minGRU at a time, for decoding.
-    MinGruCell,
-    MinGru
-);
-cell!(
-    /// One step of minLSTM at a time, for decoding.
-    MinLstmCell,
-    MinLstm
-);
+/// One step of minGRU at a time, for decoding.
+pub type MinGruCell = Stepper<MinGru>;
+/// One step of minLSTM at a time, for decoding.
+pub type MinLstmCell = Stepper<MinLstm>;

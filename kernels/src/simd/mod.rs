@@ -1,19 +1,22 @@
 //! Vectors of `f32` at the widest level the CPU has, chosen at run time.
 //!
-//! An inner loop is a [`Kernel`]: a struct with its arguments whose `run` is generic over [`Simd`]
-//! and `#[inline(always)]`. [`dispatch`] calls it inside a function compiled for the CPU's features,
-//! so everything inlined into it becomes vector code. Closures do not inherit those features: an
-//! inner loop must not hide in one.
-//!
 //! `SEQDUEL_SIMD=portable|avx2|avx512` forces a level, if the CPU has it.
 
+// An inner loop is a `Kernel`: a struct with its arguments whose `run` is generic over `Simd` and
+// `#[inline(always)]`. `dispatch` calls it inside a function compiled for the CPU's features, so
+// everything inlined into it becomes vector code. Closures do not inherit those features: an inner
+// loop must not hide in one. None of this is public: code that is generic over the level would be
+// compiled again in every crate that calls it.
+
 mod portable;
+mod vector;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 use portable::Portable;
 use std::cell::Cell;
 use std::sync::OnceLock;
+pub(crate) use vector::{Kernel, Simd};
 
 /// Instruction sets, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,154 +98,24 @@ pub fn with_level<R>(level: Level, work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// An inner loop with its arguments.
-pub trait Kernel {
-    /// What it returns.
-    type Output;
-    /// The loop. Must be `#[inline(always)]`, as must all it calls.
-    fn run<S: Simd>(self, simd: S) -> Self::Output;
-}
-
 /// Runs the kernel at this thread's [`level`].
-pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     dispatch_at(level(), kernel)
 }
 
 /// Runs the kernel at `level`, which must be one that [`level`] or [`available`] gave.
-pub fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
+pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     assert!(available().contains(&level), "no {level:?} on this CPU");
     match level {
-        Level::Portable => kernel.run(Portable(())),
+        Level::Portable => Portable.call(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level is available, just checked.
-        Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+        Level::Avx2 => unsafe { x86::Avx2::assume() }.call(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level is available, just checked.
-        Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+        Level::Avx512 => unsafe { x86::Avx512::assume() }.call(kernel),
         #[cfg(not(target_arch = "x86_64"))]
         _ => unreachable!("not available on this architecture"),
-    }
-}
-
-/// One level's vector operations. A value of the type is proof that the CPU has it.
-pub trait Simd: Copy + Send + Sync + 'static {
-    /// A vector of [`Simd::LANES`] floats.
-    type F32: Copy;
-    /// One truth value a lane.
-    type Mask: Copy;
-    /// Floats in a vector.
-    const LANES: usize;
-    /// Rows and vectors a row of the register tile of a matrix product: accumulators, one row's
-    /// vectors and a broadcast fill the register file.
-    const TILE_ROWS: usize;
-    /// Vectors a row of that tile.
-    const TILE_VECTORS: usize;
-    /// Which level this is.
-    const LEVEL: Level;
-
-    /// All lanes `x`.
-    fn splat(self, x: f32) -> Self::F32;
-    /// Reads LANES floats.
-    /// # Safety
-    /// `p` is valid for LANES reads.
-    unsafe fn load(self, p: *const f32) -> Self::F32;
-    /// Writes LANES floats.
-    /// # Safety
-    /// `p` is valid for LANES writes.
-    unsafe fn store(self, p: *mut f32, v: Self::F32);
-    /// Reads `n` ≤ LANES floats into the first lanes; the others are 0.
-    /// # Safety
-    /// `p` is valid for `n` reads.
-    unsafe fn load_first(self, p: *const f32, n: usize) -> Self::F32;
-    /// Writes the first `n` ≤ LANES lanes.
-    /// # Safety
-    /// `p` is valid for `n` writes.
-    unsafe fn store_first(self, p: *mut f32, n: usize, v: Self::F32);
-    /// a + b
-    fn add(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// a − b
-    fn sub(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// a · b
-    fn mul(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// a / b
-    fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// √a
-    fn sqrt(self, a: Self::F32) -> Self::F32;
-    /// a · b + c, rounded once where the CPU can (always but on portable x86-64).
-    fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
-    /// c − a · b, likewise.
-    fn fnma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
-    /// The larger; `b` if either is NaN.
-    fn max(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// The smaller; `b` if either is NaN.
-    fn min(self, a: Self::F32, b: Self::F32) -> Self::F32;
-    /// −a
-    fn neg(self, a: Self::F32) -> Self::F32;
-    /// |a|
-    fn abs(self, a: Self::F32) -> Self::F32;
-    /// Nearest integer, ties to even, for |a| < 2²².
-    fn round(self, a: Self::F32) -> Self::F32;
-    /// 2ⁿ for integer lanes −126 ≤ n ≤ 127.
-    fn pow2(self, n: Self::F32) -> Self::F32;
-    /// a < b
-    fn lt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
-    /// `yes` where the mask holds, else `no`.
-    fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
-    /// Sum of the lanes, in a fixed order.
-    fn sum(self, a: Self::F32) -> f32;
-    /// Largest lane.
-    fn largest(self, a: Self::F32) -> f32;
-
-    /// Transposes LANES rows of LANES floats that start `row` floats apart at `from`, to rows
-    /// `to_row` floats apart at `to`.
-    /// # Safety
-    /// All of them can be read and written, and do not overlap.
-    unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize);
-
-    /// All lanes 0.
-    #[inline(always)]
-    fn zero(self) -> Self::F32 {
-        self.splat(0.0)
-    }
-    /// The lanes from element `i` of a slice on, 0 past its end. Panics if `i` is past it.
-    #[inline(always)]
-    fn read_at(self, values: &[f32], i: usize) -> Self::F32 {
-        let rest = &values[i..];
-        // SAFETY: reads no more than the rest of the slice.
-        unsafe {
-            if rest.len() >= Self::LANES {
-                self.load(rest.as_ptr())
-            } else {
-                self.load_first(rest.as_ptr(), rest.len())
-            }
-        }
-    }
-    /// Writes the lanes from element `i` of a slice on, up to its end. Panics if `i` is past it.
-    #[inline(always)]
-    fn write_at(self, values: &mut [f32], i: usize, v: Self::F32) {
-        let rest = &mut values[i..];
-        // SAFETY: writes no more than the rest of the slice.
-        unsafe {
-            if rest.len() >= Self::LANES {
-                self.store(rest.as_mut_ptr(), v)
-            } else {
-                self.store_first(rest.as_mut_ptr(), rest.len(), v)
-            }
-        }
-    }
-    /// [`Simd::load`] from the start of a slice. Panics if it is too short.
-    #[inline(always)]
-    fn read(self, values: &[f32]) -> Self::F32 {
-        assert!(values.len() >= Self::LANES);
-        // SAFETY: the slice holds LANES floats, just checked.
-        unsafe { self.load(values.as_ptr()) }
-    }
-    /// [`Simd::store`] to the start of a slice. Panics if it is too short.
-    #[inline(always)]
-    fn write(self, values: &mut [f32], v: Self::F32) {
-        assert!(values.len() >= Self::LANES);
-        // SAFETY: the slice holds LANES floats, just checked.
-        unsafe { self.store(values.as_mut_ptr(), v) }
     }
 }
 
@@ -259,7 +132,7 @@ mod tests {
             let v = s.read(&input);
             let read = |v: S::F32| {
                 let mut out = vec![0.0; S::LANES];
-                s.write(&mut out, v);
+                s.write_at(&mut out, 0, v);
                 out
             };
             let expect = |v: S::F32, f: &dyn Fn(f32) -> f32| {

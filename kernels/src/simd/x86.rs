@@ -10,14 +10,32 @@ pub struct Avx2(());
 #[derive(Debug, Clone, Copy)]
 pub struct Avx512(());
 
-#[target_feature(enable = "avx2,fma")]
-pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx2(()))
+impl Avx2 {
+    /// # Safety
+    /// The CPU has them.
+    pub(super) unsafe fn assume() -> Self {
+        Avx2(())
+    }
+
+    #[target_feature(enable = "avx2,fma")]
+    #[inline(never)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 }
 
-#[target_feature(enable = "avx512f,avx2,fma")]
-pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-    kernel.run(Avx512(()))
+impl Avx512 {
+    /// # Safety
+    /// The CPU has them.
+    pub(super) unsafe fn assume() -> Self {
+        Avx512(())
+    }
+
+    #[target_feature(enable = "avx512f,avx2,fma")]
+    #[inline(never)]
+    fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
 }
 
 // The first n of eight lanes: the window of this table that starts at 8 − n.
@@ -47,6 +65,12 @@ impl Simd for Avx2 {
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 2;
     const LEVEL: Level = Level::Avx2;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` is proof of the instruction set.
+        unsafe { self.run(kernel) }
+    }
 
     lanewise! { __m256;
         fn add(a, b) = _mm256_add_ps(a, b);
@@ -156,6 +180,12 @@ impl Simd for Avx512 {
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 4;
     const LEVEL: Level = Level::Avx512;
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        // SAFETY: `self` is proof of the instruction set.
+        unsafe { self.run(kernel) }
+    }
 
     lanewise! { __m512;
         fn add(a, b) = _mm512_add_ps(a, b);
