@@ -7,7 +7,8 @@ use crate::data::{Batch, DataError, Floor};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 
-/// `all` of such a task: 1: training asks for the answer so far after every symbol, too; 0: after the word only.
+/// `all` of such a task. 1: training asks for the answer so far after every symbol, too; 0: after the
+/// word only.
 pub(super) const ALL: Parameter = parameter("all", 0);
 /// The parameters that all of them have.
 pub(super) const PARAMETERS: &[Parameter] = &[LENGTH, TEST_LENGTH, TEST_LENGTHS, ALL];

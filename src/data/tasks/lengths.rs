@@ -5,11 +5,14 @@ use super::{Parameter, Values, parameter, seeds};
 use crate::data::DataError;
 use rand_chacha::ChaCha8Rng;
 
-/// `length` of such a task: longest word trained and validated on; lengths from 1 are equally likely.
+/// `length` of such a task: longest word trained and validated on; lengths from 1 are equally
+/// likely.
 pub(super) const LENGTH: Parameter = parameter("length", 40);
-/// `test_length` of such a task: longest word tested on; every word tested is longer than those trained on.
+/// `test_length` of such a task: longest word tested on; every word tested is longer than those
+/// trained on.
 pub(super) const TEST_LENGTH: Parameter = parameter("test_length", 500);
-/// `test_lengths` of such a task: lengths tested on, evenly spaced from length (left out) to test_length.
+/// `test_lengths` of such a task: lengths tested on, evenly spaced from `length` (left out) to
+/// `test_length`.
 pub(super) const TEST_LENGTHS: Parameter = parameter("test_lengths", 10);
 
 const LONGEST: usize = 1 << 16;
