@@ -99,19 +99,13 @@ pub(super) fn list(shared: &Shared) -> anyhow::Result<()> {
             })
         })
         .collect::<anyhow::Result<Vec<Row>>>()?;
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.name.into(),
-                if row.cached { "yes" } else { "no" }.into(),
-                row.bytes.to_string(),
-                row.describes.into(),
-                row.licence.into(),
-                row.origin.clone(),
-            ]
-        })
-        .collect();
-    let header = ["name", "cached", "bytes", "describes", "licence", "origin"];
-    output::print_rows(shared.format, &header, &cells, &rows)
+    let columns: &output::Columns<Row> = &[
+        ("name", |row| row.name.into()),
+        ("cached", |row| if row.cached { "yes" } else { "no" }.into()),
+        ("bytes", |row| row.bytes.to_string()),
+        ("describes", |row| row.describes.into()),
+        ("licence", |row| row.licence.into()),
+        ("origin", |row| row.origin.clone()),
+    ];
+    output::print_columns(shared.format, &rows, columns, &rows)
 }

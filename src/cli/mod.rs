@@ -101,11 +101,6 @@ impl Shared {
         self.threads.unwrap_or_else(cores)
     }
 
-    /// Runs side by side: `--jobs`, or 1.
-    pub fn job_count(&self) -> usize {
-        self.jobs.unwrap_or(1)
-    }
-
     /// Refuses numbers of threads and jobs that this machine cannot serve.
     fn check(&self) -> Result<(), UsageError> {
         for (flag, value) in [("--threads", self.threads), ("--jobs", self.jobs)] {
