@@ -217,9 +217,9 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &mut observe,
     )
     .map_err(|error| match error {
-        TrainError::Settings(_)
-        | TrainError::Mismatch(_)
-        | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
+        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
+            usage(error)
+        }
         other => other.into(),
     })?;
     write_metrics(&args.out.join("metrics.csv"), &outcome)?;

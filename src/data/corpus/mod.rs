@@ -2,6 +2,7 @@
 
 use super::DataError;
 use crate::files::{self, sha256};
+use serde::{Serialize, Serializer};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ mod clean;
 mod fetch;
 
 /// A text the project knows where to get.
+#[derive(Serialize)]
 pub struct Corpus {
     /// Name on the command line.
     pub name: &'static str,
@@ -16,13 +18,14 @@ pub struct Corpus {
     pub describes: &'static str,
     /// On which terms it may be used.
     pub licence: &'static str,
-    /// SHA-256 of the cached text, hex.
-    pub sha256: &'static str,
     /// Size of the cached text.
     pub bytes: u64,
+    /// SHA-256 of the cached text, hex.
+    pub sha256: &'static str,
     /// Where its raw files come from.
     pub origin: Origin,
     /// Turns the raw files (name and content, sorted by name) into the cached text.
+    #[serde(skip)]
     clean: fn(&[(String, String)]) -> String,
 }
 
@@ -37,6 +40,12 @@ pub enum Origin {
     Url(&'static str),
     /// The only file in a zip archive on the web.
     ZipUrl(&'static str),
+}
+
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.describe())
+    }
 }
 
 impl Origin {

@@ -8,7 +8,7 @@ use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Series, Settings};
-use crate::models::{self, ModelConfig, OPTIONS, Output, Value};
+use crate::models::{self, ModelConfig, OPTIONS, Value};
 use crate::record::Record;
 use crate::runs::baselines;
 use crate::runs::work::{Data, Run, Stage, TextData, Training, Work};
@@ -85,13 +85,11 @@ impl<'a> Sized<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, ExpandError> {
         let task = require(s.task.clone(), "settings.task")?;
-        let (data, vocab, output, seq_len, longest) = if task == TEXT {
+        let (data, source): (Data, Box<dyn Source>) = if task == TEXT {
             let text = text_data(s)?;
             // A text too short for a window is refused here, before any run.
             let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
-            let vocab = source.vocab();
-            let seq_len = text.seq_len;
-            (Data::Text(text), vocab, Output::Tokens, seq_len, seq_len)
+            (Data::Text(text), Box::new(source))
         } else {
             // What the name carries is the task's own and overrides what all tasks are given.
             let mut settings: TaskSettings = task.parse()?;
@@ -99,19 +97,18 @@ impl<'a> Sized<'a> {
             parameters.append(&mut settings.parameters);
             settings.parameters = parameters;
             let source = TaskSource::new(settings.make()?, 0);
-            let (vocab, output) = (source.vocab(), source.output());
-            let (seq_len, longest) = (source.seq_len(), source.longest());
-            (Data::Task(settings), vocab, output, seq_len, longest)
+            (Data::Task(settings), Box::new(source))
         };
+        let seq_len = source.seq_len();
         check_multiples(s, &data, context)?;
         let fit = Fit {
-            vocab,
-            output,
+            vocab: source.vocab(),
+            output: source.output(),
             shape: models::Shape {
                 batch: batch(s, seq_len)?,
                 seq_len,
             },
-            longest,
+            longest: source.longest(),
         };
         Ok(Sized {
             experiment,
@@ -124,7 +121,8 @@ impl<'a> Sized<'a> {
         })
     }
 
-    /// The training of a model of the list; a rate that a search chooses is filled in when it has chosen.
+    /// The training of a model of the list. A rate that a search chooses is filled in when it has
+    /// chosen.
     fn training(
         &self,
         series: usize,
@@ -226,12 +224,10 @@ pub(in crate::runs) fn text_data(s: &Settings) -> Result<TextData, Fault> {
     })
 }
 
-/// Refuses multiples of T to test at of what is no text, and beyond what its splits hold.
+/// Only a text can be tested on windows of several times T, and only where its splits hold one.
 fn check_multiples(s: &Settings, data: &Data, context: &Context) -> Result<(), ExpandError> {
-    let (Some(&most), key) = (
-        s.test_multiples.iter().flatten().max(),
-        "settings.test_multiples",
-    ) else {
+    let key = "settings.test_multiples";
+    let Some(&most) = s.test_multiples.iter().flatten().max() else {
         return Ok(());
     };
     let Data::Text(text) = data else {
