@@ -1,6 +1,8 @@
-//! Files: written whole or not at all, fingerprints, and the place in one where something is wrong.
+//! Files: written whole or not at all, fingerprints, what differs between two, and the place in one
+//! where something is wrong.
 
 use anyhow::Context;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::ops::Range;
@@ -52,6 +54,31 @@ pub fn sha256(bytes: impl AsRef<[u8]>) -> String {
 /// Lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether a value is the default: such fields are left out of what is written, so that files from
+/// before there was the field stay the same.
+pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+/// Where two JSON values differ: dotted keys, with the values of both; null where there is none.
+pub fn differences(a: &Value, b: &Value) -> Vec<(String, Value, Value)> {
+    let (Value::Object(left), Value::Object(right)) = (a, b) else {
+        let differs = a != b;
+        return Vec::from_iter(differs.then(|| (String::new(), a.clone(), b.clone())));
+    };
+    let of = |map: &Map<String, Value>, name: &String| map.get(name).cloned().unwrap_or_default();
+    let more = right.keys().filter(|name| !left.contains_key(*name));
+    let within = |name: &String| {
+        let all = differences(&of(left, name), &of(right, name)).into_iter();
+        let prefix = name.clone();
+        all.map(move |(key, a, b)| match key.as_str() {
+            "" => (prefix.clone(), a, b),
+            key => (format!("{prefix}.{key}"), a, b),
+        })
+    };
+    left.keys().chain(more).flat_map(within).collect()
 }
 
 /// Why a configuration is refused: where, what, and what to do.

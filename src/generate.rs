@@ -35,10 +35,7 @@ pub fn next_token_distribution(
     decoder: &mut dyn Decoder,
     prompt: &[u32],
 ) -> Result<Vec<Candidate>, ModelError> {
-    let mut reader = Reader::new(decoder);
-    for &token in prompt {
-        reader.read(token)?;
-    }
+    let reader = Reader::after(decoder, prompt)?;
     Ok(distribution(&reader.logits, 1.0))
 }
 
@@ -52,10 +49,7 @@ pub fn generate(
     rng: &mut ChaCha8Rng,
     on_token: &mut (dyn FnMut(u32) -> ControlFlow<()> + Send),
 ) -> Result<Vec<u32>, ModelError> {
-    let mut reader = Reader::new(decoder);
-    for &token in prompt {
-        reader.read(token)?;
-    }
+    let mut reader = Reader::after(decoder, prompt)?;
     let mut out = Vec::with_capacity(tokens);
     while out.len() < tokens {
         let token = draw(&reader.logits, sampling, rng);
@@ -77,34 +71,37 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(decoder: &'a mut dyn Decoder) -> Self {
-        Reader {
+    fn after(decoder: &'a mut dyn Decoder, prompt: &[u32]) -> Result<Self, ModelError> {
+        let mut reader = Reader {
             state: decoder.start(1),
             decoder,
             context: Vec::new(),
             logits: Vec::new(),
-        }
+        };
+        prompt.iter().try_for_each(|&token| reader.read(token))?;
+        Ok(reader)
     }
 
     fn read(&mut self, token: u32) -> Result<(), ModelError> {
-        let step = self
-            .decoder
-            .step(&[token], &mut self.state, &mut self.logits);
-        if let Err(ModelError::PastContext { limit }) = step {
-            // limit / 2 tokens are read again below, and one more: they fit if limit is 1, too.
-            self.context.drain(..self.context.len() - limit / 2);
-            self.state = self.decoder.start(1);
-            for &kept in &self.context {
-                self.decoder
-                    .step(&[kept], &mut self.state, &mut self.logits)?;
+        match self.step(token) {
+            Err(ModelError::PastContext { limit }) => {
+                // limit / 2 tokens are read again, and one more: they fit if limit is 1, too.
+                self.context.drain(..self.context.len() - limit / 2);
+                self.state = self.decoder.start(1);
+                for i in 0..self.context.len() {
+                    self.step(self.context[i])?;
+                }
+                self.step(token)?;
             }
-            self.decoder
-                .step(&[token], &mut self.state, &mut self.logits)?;
-        } else {
-            step?;
+            step => step?,
         }
         self.context.push(token);
         Ok(())
+    }
+
+    fn step(&mut self, token: u32) -> Result<(), ModelError> {
+        self.decoder
+            .step(&[token], &mut self.state, &mut self.logits)
     }
 }
 

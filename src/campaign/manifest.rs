@@ -5,7 +5,7 @@ use super::clock;
 use super::plan::{Plan, Suite};
 use crate::experiment::check;
 use crate::experiment::schema::Experiment;
-use crate::files::sha256;
+use crate::files::{differences, sha256};
 use crate::measure::machine::Machine;
 use crate::results::directory::{Directory, FORMAT};
 use crate::results::output::{Manifest, Planned};
@@ -24,10 +24,7 @@ pub(super) fn manifest(
         .runs
         .iter()
         .any(|run| run.record.task.as_deref() == Some(check::TEXT));
-    let corpus = match needs_text {
-        true => Some(texts.used()?),
-        false => None,
-    };
+    let corpus = needs_text.then(|| texts.used()).transpose()?;
     let mut manifest = match directory.manifest()? {
         Some(manifest) => manifest,
         None => Manifest {
@@ -47,27 +44,23 @@ pub(super) fn manifest(
             wall_seconds: 0.0,
         },
     };
-    let refuse = |what: &str,
-                  before: &dyn std::fmt::Display,
-                  now: &dyn std::fmt::Display|
-     -> Result<()> {
+    let refuse = |what: &str, before: &str, now: &str| -> Result<()> {
         bail!(OtherSettings(format!(
             "{} holds results made with {what} {before}, not {now}; give the same settings to go \
              on, choose another place with --out DIR, or delete that directory",
             directory.path().display()
         )))
     };
-    if manifest.format != FORMAT {
-        refuse("layout", &manifest.format, &FORMAT)?;
-    }
-    if manifest.profile != suite.profile {
-        refuse("profile", &manifest.profile, &suite.profile)?;
-    }
-    if manifest.seed != suite.seed {
-        refuse("seed", &manifest.seed, &suite.seed)?;
-    }
-    if manifest.threads != suite.threads {
-        refuse("threads", &manifest.threads, &suite.threads)?;
+    let (seed, threads) = (manifest.seed.to_string(), manifest.threads.to_string());
+    for (what, before, now) in [
+        ("layout", &manifest.format.to_string(), &FORMAT.to_string()),
+        ("profile", &manifest.profile, &suite.profile),
+        ("seed", &seed, &suite.seed.to_string()),
+        ("threads", &threads, &suite.threads.to_string()),
+    ] {
+        if before != now {
+            refuse(what, before, now)?;
+        }
     }
     match (&manifest.corpus, corpus) {
         (Some(before), Some(now)) if before.sha256 != now.sha256 => {
@@ -107,25 +100,8 @@ pub(super) fn manifest(
 
 /// The first value in which two experiments differ, before and now, with its key.
 fn difference(old: Option<&Experiment>, new: &Experiment) -> Result<(String, String)> {
-    fn find(key: &str, a: &serde_json::Value, b: &serde_json::Value) -> Option<(String, String)> {
-        use serde_json::Value::{Null, Object};
-        match (a, b) {
-            (Object(a), Object(b)) => a.keys().chain(b.keys()).find_map(|name| {
-                let key = if key.is_empty() {
-                    name.clone()
-                } else {
-                    format!("{key}.{name}")
-                };
-                find(
-                    &key,
-                    a.get(name).unwrap_or(&Null),
-                    b.get(name).unwrap_or(&Null),
-                )
-            }),
-            (a, b) if a == b => None,
-            (a, b) => Some((format!("{key} = {a}"), b.to_string())),
-        }
-    }
     let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(new)?);
-    Ok(find("", &old, &new).unwrap_or(("before".into(), "now".into())))
+    let first = differences(&old, &new).into_iter().next();
+    let in_words = first.map(|(key, old, new)| (format!("{key} = {old}"), new.to_string()));
+    Ok(in_words.unwrap_or(("before".into(), "now".into())))
 }

@@ -187,7 +187,9 @@ fn one(
         Err(Failure::Interrupted) => Ok(None),
         Err(Failure::Fatal(error)) => Err(error),
         Err(Failure::Failed(reason)) => {
-            session.log(&format!("failed: {reason}"))?;
+            if let Err(Failure::Fatal(error)) = session.log(&format!("failed: {reason}")) {
+                return Err(error);
+            }
             fail(directory, run, config, &reason, seconds)
         }
     }

@@ -1,7 +1,7 @@
 //! `seqduel corpus`: fetch, list and find the named corpora.
 
 use super::{Shared, output};
-use crate::data::corpus::{self, CORPORA, DEFAULT};
+use crate::data::corpus::{self, CORPORA, Corpus, DEFAULT};
 use anyhow::Context;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -69,49 +69,35 @@ fn fetch(names: &[String], shared: &Shared) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A row of the table, and where its text is.
 #[derive(Serialize)]
 struct Row {
-    name: &'static str,
-    describes: &'static str,
-    licence: &'static str,
-    bytes: u64,
-    sha256: &'static str,
-    origin: String,
+    #[serde(flatten)]
+    corpus: &'static Corpus,
     cached: bool,
     path: String,
 }
 
 /// Prints the table of corpora.
-pub(super) fn list(shared: &Shared) -> anyhow::Result<()> {
-    let rows = CORPORA
-        .iter()
-        .map(|row| {
-            let (path, cached) = corpus::path(row.name)?;
-            Ok(Row {
-                name: row.name,
-                describes: row.describes,
-                licence: row.licence,
-                bytes: row.bytes,
-                sha256: row.sha256,
-                origin: row.origin.describe(),
-                cached,
-                path: path.display().to_string(),
-            })
+fn list(shared: &Shared) -> anyhow::Result<()> {
+    let row = |corpus: &'static Corpus| {
+        let (path, cached) = corpus::path(corpus.name)?;
+        let path = path.display().to_string();
+        Ok(Row {
+            corpus,
+            cached,
+            path,
         })
-        .collect::<anyhow::Result<Vec<Row>>>()?;
-    let cells: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| {
-            vec![
-                row.name.into(),
-                if row.cached { "yes" } else { "no" }.into(),
-                row.bytes.to_string(),
-                row.describes.into(),
-                row.licence.into(),
-                row.origin.clone(),
-            ]
-        })
-        .collect();
-    let header = ["name", "cached", "bytes", "describes", "licence", "origin"];
-    output::print_rows(shared.format, &header, &cells, &rows)
+    };
+    let rows = CORPORA.iter().map(row);
+    let rows = rows.collect::<anyhow::Result<Vec<Row>>>()?;
+    let columns: &output::Columns<Row> = &[
+        ("name", |row| row.corpus.name.into()),
+        ("cached", |row| if row.cached { "yes" } else { "no" }.into()),
+        ("bytes", |row| row.corpus.bytes.to_string()),
+        ("describes", |row| row.corpus.describes.into()),
+        ("licence", |row| row.corpus.licence.into()),
+        ("origin", |row| row.corpus.origin.describe()),
+    ];
+    output::print_columns(shared.format, &rows, columns, &rows)
 }

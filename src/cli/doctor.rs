@@ -96,51 +96,32 @@ fn rows(findings: &Findings) -> Vec<Vec<String>> {
         machine, roofline, ..
     } = findings;
     let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
-    let mut rows = vec![
-        ("cpu".to_string(), machine.cpu.clone()),
-        ("cores".into(), machine.cores.to_string()),
-        (
-            "memory".into(),
-            format!(
-                "{:.1} GiB, {:.1} GiB free",
-                gib(machine.memory_bytes),
-                gib(machine.available_bytes)
-            ),
-        ),
-        (
-            "system".into(),
-            format!("{}, {}", machine.os, machine.architecture),
-        ),
-        ("vector instructions".into(), machine.simd.clone()),
-        (
-            "build".into(),
-            format!("{} {}", machine.version, machine.build),
-        ),
-        (
-            format!("multiply-adds, {} threads", roofline.threads),
-            format!("{:.1} GFLOP/s", roofline.fma_flops / 1e9),
-        ),
-        (
-            "matrix product".into(),
-            format!("{:.1} GFLOP/s", roofline.gemm_flops / 1e9),
-        ),
-    ];
-    for rate in &roofline.copy {
-        rows.push((
-            format!("copy, {} KiB", rate.bytes >> 10),
-            format!("{:.1} GB/s", rate.bytes_per_second / 1e9),
-        ));
+    let (memory, free) = (gib(machine.memory_bytes), gib(machine.available_bytes));
+    let mut rows = Vec::new();
+    let mut add = |what: &str, found: String| rows.push(vec![what.to_string(), found]);
+    add("cpu", machine.cpu.clone());
+    add("cores", machine.cores.to_string());
+    add("memory", format!("{memory:.1} GiB, {free:.1} GiB free"));
+    add(
+        "system",
+        format!("{}, {}", machine.os, machine.architecture),
+    );
+    add("vector instructions", machine.simd.clone());
+    add("build", format!("{} {}", machine.version, machine.build));
+    let rate = |flops: f64| format!("{:.1} GFLOP/s", flops / 1e9);
+    let threads = format!("multiply-adds, {} threads", roofline.threads);
+    add(&threads, rate(roofline.fma_flops));
+    add("matrix product", rate(roofline.gemm_flops));
+    for copy in &roofline.copy {
+        let rate = format!("{:.1} GB/s", copy.bytes_per_second / 1e9);
+        add(&format!("copy, {} KiB", copy.bytes >> 10), rate);
     }
     for corpus in &findings.corpora {
         let state = if corpus.is_there { "here" } else { "not here" };
-        rows.push((
-            format!("corpus {}", corpus.name),
-            format!("{state}: {}", corpus.path),
-        ));
+        let found = format!("{state}: {}", corpus.path);
+        add(&format!("corpus {}", corpus.name), found);
     }
     let writable = if findings.writable { "yes" } else { "no" };
-    rows.push(("current directory writable".into(), writable.into()));
-    rows.into_iter()
-        .map(|(what, found)| vec![what, found])
-        .collect()
+    add("current directory writable", writable.into());
+    rows
 }

@@ -5,6 +5,7 @@ use super::{Shared, UsageError, output, usage};
 use crate::data::{Source, Split};
 use crate::models::{Model, Shape, check_memory};
 use crate::train::evaluate;
+use anyhow::{bail, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -65,35 +66,25 @@ pub fn judge(
     threads: usize,
 ) -> anyhow::Result<Judged> {
     let config = model.config();
-    let vocab = (config.vocab, source.vocab());
-    if vocab.0 != vocab.1 {
-        return Err(UsageError(format!(
-            "the checkpoint's model has vocab = {} but the data has {} tokens; give the data it \
-             was trained on",
-            vocab.0, vocab.1
-        ))
-        .into());
-    }
-    if config.output != source.output() {
-        return Err(UsageError(
-            "the checkpoint's model says a number where the data asks for tokens, or the other way \
-             round; give the data it was trained on"
-                .into(),
-        )
-        .into());
-    }
+    let (vocab, tokens) = (config.vocab, source.vocab());
+    let mismatch = UsageError(format!(
+        "the checkpoint's model has vocab = {vocab} but the data has {tokens} tokens; give the \
+         data it was trained on"
+    ));
+    ensure!(vocab == tokens, mismatch);
+    let mismatch = UsageError(
+        "the checkpoint's model says a number where the data asks for tokens, or the other way \
+         round; give the data it was trained on"
+            .into(),
+    );
+    ensure!(config.output == source.output(), mismatch);
     config.check_length(source.longest()).map_err(usage)?;
     let batch = 16;
-    check_memory(
-        config,
-        Shape {
-            batch,
-            seq_len: source.longest(),
-        },
-    )?;
+    let seq_len = source.longest();
+    check_memory(config, Shape { batch, seq_len })?;
     let batches = source.evaluation(split, sequences, batch);
     let e = kernels::with_threads(threads, || evaluate(model, &batches));
-    anyhow::ensure!(e.scored > 0, "nothing to score: give --sequences above 0");
+    ensure!(e.scored > 0, "nothing to score: give --sequences above 0");
     let floor = source.floor();
     let characters = source.characters_per_token(split);
     Ok(Judged {
@@ -120,69 +111,48 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let split = match args.split.as_str() {
         "validation" => Split::Validation,
         "test" => Split::Test,
-        other => {
-            let message = format!("--split {other}: use validation or test");
-            return Err(UsageError(message).into());
-        }
+        other => bail!(UsageError(format!(
+            "--split {other}: use validation or test"
+        ))),
     };
-    if args.sequences == 0 {
-        return Err(UsageError("--sequences 0: give at least 1".into()).into());
-    }
+    let none = UsageError("--sequences 0: give at least 1".into());
+    ensure!(args.sequences > 0, none);
     let opened = Opened::read(&args.checkpoint)?;
     let mut config = match (&opened.config, &args.corpus) {
         (Some(config), _) => config.clone(),
         (None, Some(_)) => TrainConfig::default(),
-        (None, None) => {
-            let message = "no config.toml beside the checkpoint says what it was trained on; \
-                           give --corpus NAME|FILE";
-            return Err(UsageError(message.into()).into());
-        }
+        (None, None) => bail!(UsageError(
+            "no config.toml beside the checkpoint says what it was trained on; give --corpus \
+             NAME|FILE"
+                .into()
+        )),
     };
     if let Some(corpus) = args.corpus {
-        if opened.tokenizer.is_none() {
-            let message = "--corpus: no tokenizer.json stands beside this checkpoint; it was \
-                           trained on a task, or the file is missing";
-            return Err(UsageError(message.into()).into());
-        }
+        let message = "--corpus: no tokenizer.json stands beside this checkpoint; it was trained \
+                       on a task, or the file is missing";
+        ensure!(opened.tokenizer.is_some(), UsageError(message.into()));
         (config.data.corpus, config.data.task) = (Some(corpus), None);
         config.data.seq_len = opened.model.config().seq_len;
     }
     let data = config.open_data(opened.tokenizer)?;
     let threads = shared.thread_count();
-    let judged = judge(
-        &*opened.model,
-        &*data.source,
-        split,
-        args.sequences,
-        threads,
-    )?;
+    let (model, sequences) = (&*opened.model, args.sequences);
     let row = Row {
-        model: opened.model.config().model.clone(),
-        judged,
+        model: model.config().model.clone(),
+        judged: judge(model, &*data.source, split, sequences, threads)?,
     };
-    output::print_rows(
-        shared.format,
-        &[
-            "model",
-            "split",
-            "loss",
-            "accuracy",
-            "bits/char",
-            "solved",
-            "floor loss",
-            "floor accuracy",
-        ],
-        &[vec![
-            row.model.clone(),
-            row.judged.split.into(),
-            format!("{:.4}", row.judged.loss),
-            format!("{:.4}", row.judged.accuracy),
-            row.judged.bits_cell(),
-            format!("{:.4}", row.judged.solved_fraction),
-            format!("{:.4}", row.judged.floor_loss),
-            format!("{:.4}", row.judged.floor_accuracy),
-        ]],
-        &row,
-    )?;
+    let columns: &output::Columns<Row> = &[
+        ("model", |row| row.model.clone()),
+        ("split", |row| row.judged.split.into()),
+        ("loss", |row| format!("{:.4}", row.judged.loss)),
+        ("accuracy", |row| format!("{:.4}", row.judged.accuracy)),
+        ("bits/char", |row| row.judged.bits_cell()),
+        ("solved", |row| format!("{:.4}", row.judged.solved_fraction)),
+        ("floor loss", |row| format!("{:.4}", row.judged.floor_loss)),
+        ("floor accuracy", |row| {
+            format!("{:.4}", row.judged.floor_accuracy)
+        }),
+    ];
+    output::print_columns(shared.format, std::slice::from_ref(&row), columns, &row)?;
     Ok(ExitCode::SUCCESS)
 }

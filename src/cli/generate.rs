@@ -3,6 +3,7 @@
 use super::setup::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::{Sampling, generate};
+use anyhow::ensure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -40,24 +41,17 @@ pub struct Args {
 }
 
 impl Args {
-    fn sampling(&self) -> Result<Sampling, UsageError> {
-        let refuse = |text: String| Err(UsageError(text));
-        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
-            let found = self.temperature;
-            return refuse(format!(
-                "--temperature {found}: give 0 or a positive number"
-            ));
-        }
-        if self.top_k == Some(0) {
-            return refuse("--top-k 0: give at least 1".into());
-        }
-        if let Some(p) = self.top_p
-            && !(p > 0.0 && p <= 1.0)
-        {
-            return refuse(format!("--top-p {p}: give a number above 0 and up to 1"));
-        }
+    fn sampling(&self) -> anyhow::Result<Sampling> {
+        let (temperature, p) = (self.temperature, self.top_p.unwrap_or(1.0));
+        let message = format!("--temperature {temperature}: give 0 or a positive number");
+        let right = temperature.is_finite() && temperature >= 0.0;
+        ensure!(right, UsageError(message));
+        let message = "--top-k 0: give at least 1".into();
+        ensure!(self.top_k != Some(0), UsageError(message));
+        let message = format!("--top-p {p}: give a number above 0 and up to 1");
+        ensure!(p > 0.0 && p <= 1.0, UsageError(message));
         Ok(Sampling {
-            temperature: self.temperature,
+            temperature,
             top_k: self.top_k,
             top_p: self.top_p,
         })
@@ -85,32 +79,22 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             .collect(),
     };
     let stream = shared.format != Format::Json;
-    let mut failure = None;
+    let mut written = Ok(());
     let mut show = |bytes: &[u8]| {
         let mut out = std::io::stdout().lock();
-        let written = out.write_all(bytes).and_then(|()| out.flush());
+        written = out.write_all(bytes).and_then(|()| out.flush());
         match written {
             Ok(()) => ControlFlow::Continue(()),
-            Err(e) => {
-                failure = Some(e);
-                ControlFlow::Break(())
-            }
+            Err(_) => ControlFlow::Break(()),
         }
     };
-    let mut flow = if stream {
-        show(args.prompt.as_bytes())
-    } else {
-        ControlFlow::Continue(())
-    };
     let mut tokens = Vec::new();
-    if flow.is_continue() {
+    if !stream || show(args.prompt.as_bytes()).is_continue() {
         let mut decoder = opened.model.decoder();
         let mut rng = ChaCha8Rng::seed_from_u64(shared.seed);
-        let mut on_token = |token| {
-            if stream {
-                flow = show(&bytes(&[token]));
-            }
-            flow
+        let mut on_token = |token| match stream {
+            true => show(&bytes(&[token])),
+            false => ControlFlow::Continue(()),
         };
         tokens = kernels::with_threads(shared.thread_count(), || {
             let count = args.tokens;
@@ -124,9 +108,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             )
         })?;
     }
-    if let Some(e) = failure {
-        return Err(e.into());
-    }
+    written?;
     if stream {
         output::print("")?;
     } else {

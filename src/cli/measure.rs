@@ -1,11 +1,13 @@
 //! `seqduel measure train-step|forward|decode`: one model's speed, memory and share of the peak.
 
 use super::flags::OptionFlags;
-use super::{Format, Shared, output, usage};
+use super::{Format, Shared, UsageError, output, usage};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, ModelOptions, Shape, parameter_count};
+use anyhow::ensure;
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -94,80 +96,108 @@ enum ModeArg {
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let workloads = args.workloads(shared)?;
     if shared.dry_run {
-        return print_plan(&workloads, &args, shared.format);
-    }
-    if cfg!(debug_assertions) {
-        tracing::warn!("this is a debug build: its timings say nothing; use `cargo run --release`");
+        let plan = |workload| Plan::new(workload, workload.threads, args.seconds);
+        let plans = workloads.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
+        return Plan::print(&plans, shared.format);
     }
     let repeats = Repeats {
         seconds: args.seconds,
         at_most: 10_000,
         ..Repeats::default()
     };
-    let bar = progress_bar(shared.quiet);
-    let measured = interleaved(&workloads, repeats, &mut |done| {
+    let measured = time(&workloads, repeats, shared.quiet)?;
+    let machine = Machine::detect();
+    let found = workloads.iter().zip(&measured);
+    let values: Vec<Value> = found.map(|(w, m)| json(w, m, &machine)).collect();
+    print(shared.format, &measured, COLUMNS, &values)
+}
+
+/// Times workloads in turn, showing how far it is.
+pub(super) fn time(
+    workloads: &[Workload],
+    repeats: Repeats,
+    quiet: bool,
+) -> anyhow::Result<Vec<Measurement>> {
+    if cfg!(debug_assertions) {
+        tracing::warn!("this is a debug build: its timings say nothing; use `cargo run --release`");
+    }
+    let bar = match quiet {
+        true => indicatif::ProgressBar::hidden(),
+        // Drawn on stderr, and only if that is a terminal.
+        false => indicatif::ProgressBar::new(1000).with_message("measuring"),
+    };
+    let measured = interleaved(workloads, repeats, &mut |done| {
         bar.set_position((done * 1000.0) as u64);
     })?;
     bar.finish_and_clear();
-    print(&workloads, &measured, shared.format)?;
-    Ok(ExitCode::SUCCESS)
+    Ok(measured)
 }
 
 /// What would be measured.
-fn print_plan(workloads: &[Workload], args: &Args, format: Format) -> anyhow::Result<ExitCode> {
-    let mut values = Vec::new();
-    for workload in workloads {
-        values.push(json!({
-            "mode": workload.mode,
-            "model": workload.config.model,
-            "parameters": parameter_count(&workload.config)?,
-            "threads": workload.threads,
-            "seconds": args.seconds,
-        }));
+#[derive(Serialize)]
+pub(super) struct Plan {
+    mode: Mode,
+    model: String,
+    parameters: usize,
+    seconds: f64,
+    threads: usize,
+}
+
+impl Plan {
+    pub(super) fn new(of: &Workload, threads: usize, seconds: f64) -> anyhow::Result<Self> {
+        Ok(Plan {
+            mode: of.mode,
+            model: of.config.model.clone(),
+            parameters: parameter_count(&of.config)?,
+            seconds,
+            threads,
+        })
     }
-    let header = ["mode", "model", "parameters", "threads", "seconds"];
-    let cell = |value: &Value, key: &str| match &value[key] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let row = |value| header.map(|key| cell(value, key)).to_vec();
-    print_values(
-        format,
-        &header,
-        &values.iter().map(row).collect::<Vec<_>>(),
-        &values,
-    )?;
-    Ok(ExitCode::SUCCESS)
+
+    pub(super) fn print(plans: &[Self], format: Format) -> anyhow::Result<ExitCode> {
+        let columns: &output::Columns<Self> = &[
+            ("mode", |plan| plan.mode.name().into()),
+            ("model", |plan| plan.model.clone()),
+            ("parameters", |plan| plan.parameters.to_string()),
+            ("threads", |plan| plan.threads.to_string()),
+            ("seconds", |plan| json!(plan.seconds).to_string()),
+        ];
+        print(format, plans, columns, plans)
+    }
 }
 
 /// Prints rows; as JSON one object for one model, a list for several.
-fn print_values(
+fn print<T>(
     format: Format,
-    header: &[&str],
-    rows: &[Vec<String>],
-    values: &[Value],
-) -> anyhow::Result<()> {
+    rows: &[T],
+    columns: &output::Columns<T>,
+    values: &[impl Serialize],
+) -> anyhow::Result<ExitCode> {
     match values {
-        [one] => output::print_rows(format, header, rows, one),
-        all => output::print_rows(format, header, rows, &all),
+        [one] => output::print_columns(format, rows, columns, one)?,
+        all => output::print_columns(format, rows, columns, &all)?,
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a time that cannot be measured for.
+pub(super) fn check_seconds(seconds: f64) -> anyhow::Result<()> {
+    let message = format!("--seconds {seconds}: give 0 or a positive number");
+    ensure!(seconds.is_finite() && seconds >= 0.0, UsageError(message));
+    Ok(())
 }
 
 impl Args {
     fn workloads(&self, shared: &Shared) -> anyhow::Result<Vec<Workload>> {
-        if !(self.seconds.is_finite() && self.seconds >= 0.0) {
-            let message = format!("--seconds {}: give 0 or a positive number", self.seconds);
-            return Err(super::UsageError(message).into());
-        }
+        check_seconds(self.seconds)?;
         let mode = match self.mode {
             ModeArg::TrainStep => Mode::TrainStep,
             ModeArg::Forward => Mode::Forward,
             ModeArg::Decode => Mode::Decode,
         };
-        if self.context.is_some() && mode != Mode::Decode {
-            let message = "--context: only `measure decode` has a context; leave it out".into();
-            return Err(super::UsageError(message).into());
-        }
+        let message = "--context: only `measure decode` has a context; leave it out".into();
+        let right = self.context.is_none() || mode == Mode::Decode;
+        ensure!(right, UsageError(message));
         let workload = |model: &String| {
             let workload = self.sizes.workload(model, mode, shared.thread_count())?;
             Ok(Workload {
@@ -179,54 +209,29 @@ impl Args {
     }
 }
 
-pub(super) fn progress_bar(quiet: bool) -> indicatif::ProgressBar {
-    if quiet {
-        return indicatif::ProgressBar::hidden();
-    }
-    // Drawn on stderr, and only if that is a terminal.
-    indicatif::ProgressBar::new(1000).with_message("measuring")
-}
-
-fn print(workloads: &[Workload], measured: &[Measurement], format: Format) -> anyhow::Result<()> {
-    let machine = Machine::detect();
-    let values: Vec<Value> = workloads
-        .iter()
-        .zip(measured)
-        .map(|(workload, m)| json(workload, m, &machine))
-        .collect();
-    let header = [
-        "model",
-        "parameters",
-        "tokens/s",
-        "95 % interval",
-        "step",
-        "GFLOP/step",
-        "peak GFLOP/s",
-        "share of peak",
-        "peak MiB",
-        "threads",
-    ];
-    let rows: Vec<Vec<String>> = measured.iter().map(row).collect();
-    print_values(format, &header, &rows, &values)
-}
-
-fn row(m: &Measurement) -> Vec<String> {
-    let rate = m.tokens_per_second;
-    vec![
-        m.model.clone(),
-        m.parameters.to_string(),
-        format!("{:.0}", rate.estimate),
-        format!("{:.0} to {:.0}", rate.low, rate.high),
-        format!("{:.3} ms", m.median_step_seconds.estimate * 1e3),
-        format!("{:.4}", m.flops_per_step / 1e9),
-        format!("{:.1}", m.peak_flops / 1e9),
-        format!("{:.2}", m.share_of_peak),
-        m.peak_bytes.map_or(String::new(), |b| {
-            format!("{:.1}", b as f64 / f64::from(1 << 20))
-        }),
-        m.threads.to_string(),
-    ]
-}
+/// What is shown of a measurement.
+const COLUMNS: &output::Columns<Measurement> = &[
+    ("model", |m| m.model.clone()),
+    ("parameters", |m| m.parameters.to_string()),
+    ("tokens/s", |m| {
+        format!("{:.0}", m.tokens_per_second.estimate)
+    }),
+    ("95 % interval", |m| {
+        let rate = m.tokens_per_second;
+        format!("{:.0} to {:.0}", rate.low, rate.high)
+    }),
+    ("step", |m| {
+        format!("{:.3} ms", m.median_step_seconds.estimate * 1e3)
+    }),
+    ("GFLOP/step", |m| format!("{:.4}", m.flops_per_step / 1e9)),
+    ("peak GFLOP/s", |m| format!("{:.1}", m.peak_flops / 1e9)),
+    ("share of peak", |m| format!("{:.2}", m.share_of_peak)),
+    ("peak MiB", |m| {
+        let mib = |bytes: usize| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
+        m.peak_bytes.map_or(String::new(), mib)
+    }),
+    ("threads", |m| m.threads.to_string()),
+];
 
 fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
     let (config, step) = (&workload.config, m.median_step_seconds);

@@ -4,6 +4,7 @@
 //! run failed or a check did not hold), 2 (usage or configuration).
 
 use crate::measure::machine::cores;
+use anyhow::ensure;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -49,36 +50,25 @@ pub struct Cli {
 
 /// Flags every subcommand understands.
 #[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Shared options")]
 pub struct Shared {
     /// Worker threads of one run [default: all cores]
-    #[arg(long, global = true, value_name = "N", help_heading = "Shared options")]
+    #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
     /// Runs carried out side by side [default: 1]
-    #[arg(long, global = true, value_name = "N", help_heading = "Shared options")]
+    #[arg(long, global = true, value_name = "N")]
     pub jobs: Option<usize>,
     /// Seed of everything random
-    #[arg(
-        long,
-        global = true,
-        value_name = "N",
-        default_value_t = 0,
-        help_heading = "Shared options"
-    )]
+    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     /// How results are printed
-    #[arg(
-        long,
-        global = true,
-        value_enum,
-        default_value_t,
-        help_heading = "Shared options"
-    )]
+    #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
     /// Say what would be done, and do nothing
-    #[arg(long, global = true, help_heading = "Shared options")]
+    #[arg(long, global = true)]
     pub dry_run: bool,
     /// No progress, only warnings
-    #[arg(long, global = true, help_heading = "Shared options")]
+    #[arg(long, global = true)]
     pub quiet: bool,
 }
 
@@ -88,26 +78,16 @@ impl Shared {
         self.threads.unwrap_or_else(cores)
     }
 
-    /// Runs side by side: `--jobs`, or 1.
-    pub fn job_count(&self) -> usize {
-        self.jobs.unwrap_or(1)
-    }
-
     /// Refuses numbers of threads and jobs that this machine cannot serve.
-    fn check(&self) -> Result<(), UsageError> {
+    fn check(&self) -> anyhow::Result<()> {
         for (flag, value) in [("--threads", self.threads), ("--jobs", self.jobs)] {
-            match value {
-                Some(0) => return Err(UsageError(format!("{flag} 0: give at least 1"))),
-                Some(n) if n > cores() => {
-                    return Err(UsageError(format!(
-                        "{flag} {n}: this machine has {} cores; more would only wait for each \
-                         other and spoil every timing. Give at most {}",
-                        cores(),
-                        cores()
-                    )));
-                }
-                _ => {}
-            }
+            let (n, cores) = (value.unwrap_or(1), cores());
+            ensure!(n > 0, UsageError(format!("{flag} 0: give at least 1")));
+            let too_many = UsageError(format!(
+                "{flag} {n}: this machine has {cores} cores; more would only wait for each other \
+                 and spoil every timing. Give at most {cores}"
+            ));
+            ensure!(n <= cores, too_many);
         }
         Ok(())
     }

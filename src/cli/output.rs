@@ -22,6 +22,22 @@ pub fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(serde_json::to_string_pretty(value)?)
 }
 
+/// The columns of a table of things: a name, and the field of each thing.
+pub type Columns<'a, T> = [(&'a str, fn(&T) -> String)];
+
+/// [`print_rows`] with a row for each thing.
+pub fn print_columns<T>(
+    format: Format,
+    things: &[T],
+    columns: &Columns<T>,
+    value: &impl Serialize,
+) -> anyhow::Result<()> {
+    let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let row = |thing: &T| columns.iter().map(|(_, field)| field(thing)).collect();
+    let rows: Vec<Vec<String>> = things.iter().map(row).collect();
+    print_rows(format, &header, &rows, value)
+}
+
 /// Writes rows as a table, CSV or Markdown, and `value` where JSON is asked for.
 pub fn print_rows(
     format: Format,

@@ -3,6 +3,7 @@
 use super::setup::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::next_token_distribution;
+use anyhow::ensure;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,9 +40,7 @@ struct Next {
 
 /// Prints a JSON object for each checkpoint, one a line, or one table.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    if args.top == 0 {
-        return Err(UsageError("--top 0: give at least 1".into()).into());
-    }
+    ensure!(args.top > 0, UsageError("--top 0: give at least 1".into()));
     let mut predictions = Vec::new();
     for path in &args.checkpoints {
         let opened = Opened::read(path)?;
@@ -68,33 +67,25 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    // Escaped, so that a space or a line break can be seen.
-    let rows: Vec<Vec<String>> = predictions
-        .iter()
-        .zip(&args.checkpoints)
-        .flat_map(|(prediction, path)| {
-            prediction.next.iter().zip(1..).map(move |(next, rank)| {
-                vec![
-                    path.display().to_string(),
-                    prediction.model.clone(),
-                    rank.to_string(),
-                    format!("{:?}", next.token),
-                    next.id.to_string(),
-                    format!("{:.4}", next.probability),
-                    format!("{:.3}", next.logit),
-                ]
-            })
+    type Row<'a> = (&'a PathBuf, &'a Prediction, &'a Next, usize);
+    let rows: Vec<Row> = (args.checkpoints.iter().zip(&predictions))
+        .flat_map(|(path, of)| {
+            of.next
+                .iter()
+                .zip(1..)
+                .map(move |(n, rank)| (path, of, n, rank))
         })
         .collect();
-    let header = [
-        "checkpoint",
-        "model",
-        "rank",
-        "token",
-        "id",
-        "probability",
-        "logit",
+    let columns: &output::Columns<Row> = &[
+        ("checkpoint", |row| row.0.display().to_string()),
+        ("model", |row| row.1.model.clone()),
+        ("rank", |row| row.3.to_string()),
+        // Escaped, so that a space or a line break can be seen.
+        ("token", |row| format!("{:?}", row.2.token)),
+        ("id", |row| row.2.id.to_string()),
+        ("probability", |row| format!("{:.4}", row.2.probability)),
+        ("logit", |row| format!("{:.3}", row.2.logit)),
     ];
-    output::print_rows(shared.format, &header, &rows, &predictions)?;
+    output::print_columns(shared.format, &rows, columns, &predictions)?;
     Ok(ExitCode::SUCCESS)
 }

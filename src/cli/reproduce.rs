@@ -1,10 +1,11 @@
 //! `seqduel reproduce`: the built-in experiments, their verdicts and the report.
 
 use super::run::Job;
-use super::{Shared, usage};
+use super::{Shared, UsageError, usage};
 use crate::experiment::embedded;
 use crate::experiment::parse::Loaded;
-use anyhow::anyhow;
+use anyhow::bail;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -47,16 +48,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         return published(args, shared);
     }
     let mut loaded = embedded::all().map_err(usage)?;
-    let known: Vec<String> = loaded.iter().map(|l| l.experiment.claim.clone()).collect();
-    if let Some(unknown) = args.claims.iter().find(|claim| !known.contains(claim)) {
-        return Err(usage(anyhow!(
-            "--claims {unknown}: there is no such claim; known claims: {}",
-            known.join(", ")
-        )));
-    }
-    if !args.claims.is_empty() {
-        loaded.retain(|l| args.claims.contains(&l.experiment.claim));
-    }
+    keep("claim", &args.claims, &mut loaded, |l| &l.experiment.claim)?;
     Job {
         loaded,
         name: "claims".into(),
@@ -69,19 +61,27 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     .run(shared)
 }
 
-fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let mut expected = embedded::expected().map_err(usage)?;
-    let unknown = |id: &&String| expected.rows.iter().all(|row| row.id != **id);
-    if let Some(unknown) = args.rows.iter().find(unknown) {
-        let known: Vec<&str> = expected.rows.iter().map(|row| row.id.as_str()).collect();
-        return Err(usage(anyhow!(
-            "--rows {unknown}: there is no such row; known rows: {}",
+/// Keeps the things that are asked for by name, or all where none is; refuses an unknown name.
+fn keep<T>(
+    what: &str,
+    asked: &[String],
+    things: &mut Vec<T>,
+    name: fn(&T) -> &String,
+) -> anyhow::Result<()> {
+    let known: Vec<String> = things.iter().map(|thing| name(thing).clone()).collect();
+    if let Some(unknown) = asked.iter().find(|asked| !known.contains(asked)) {
+        bail!(UsageError(format!(
+            "--{what}s {unknown}: there is no such {what}; known {what}s: {}",
             known.join(", ")
         )));
     }
-    expected
-        .rows
-        .retain(|row| args.rows.is_empty() || args.rows.contains(&row.id));
+    things.retain(|thing| asked.is_empty() || asked.contains(name(thing)));
+    Ok(())
+}
+
+fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let mut expected = embedded::expected().map_err(usage)?;
+    keep("row", &args.rows, &mut expected.rows, |row| &row.id)?;
     let needed: Vec<&str> = expected
         .rows
         .iter()
@@ -89,18 +89,12 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         .map(|row| row.experiment.as_str())
         .collect();
     if needed.is_empty() {
-        let mut profiles: Vec<&str> = expected
-            .rows
-            .iter()
-            .flat_map(|row| &row.profiles)
-            .map(String::as_str)
-            .collect();
-        profiles.sort_unstable();
-        profiles.dedup();
-        return Err(usage(anyhow!(
+        let profiles = expected.rows.iter().flat_map(|row| row.profiles.clone());
+        let profiles: BTreeSet<String> = profiles.collect();
+        bail!(UsageError(format!(
             "--profile {}: no row asked for runs in it; rows run in {}",
             args.profile,
-            profiles.join(" and ")
+            Vec::from_iter(profiles).join(" and ")
         )));
     }
     let loaded: Vec<Loaded> = embedded::PUBLISHED

@@ -9,7 +9,7 @@ use crate::data::{DataError, Source};
 use crate::files::{locate, place};
 use crate::models::{Model, ModelConfig, ModelError, ModelOptions, Output};
 use crate::train::{TrainSettings, checkpoint};
-use anyhow::Context;
+use anyhow::{Context, bail, ensure};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::Arc;
@@ -182,15 +182,13 @@ impl TrainConfig {
                     tokenizer: None,
                 })
             }
-            (None, None) => Err(UsageError(
+            (None, None) => bail!(UsageError(
                 "nothing to train on: give --corpus NAME|FILE or --task NAME".into(),
-            )
-            .into()),
-            (Some(corpus), Some(task)) => Err(UsageError(format!(
+            )),
+            (Some(corpus), Some(task)) => bail!(UsageError(format!(
                 "corpus `{corpus}` and task `{}` exclude each other: give one",
                 task.name
-            ))
-            .into()),
+            ))),
         }
     }
 
@@ -228,38 +226,29 @@ impl Opened {
     /// Opens the checkpoint at `path`, a file or an output directory.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = checkpoint::locate(path);
-        if !file.exists() {
-            return Err(UsageError(format!(
-                "there is no checkpoint {}; give the output directory of `seqduel train`, or the \
-                 checkpoint file in it",
-                file.display()
-            ))
-            .into());
-        }
+        let missing = UsageError(format!(
+            "there is no checkpoint {}; give the output directory of `seqduel train`, or the \
+             checkpoint file in it",
+            file.display()
+        ));
+        ensure!(file.exists(), missing);
         // A checkpoint that cannot be opened is a mistake in the command.
         let (model, _) =
             checkpoint::load(&file).map_err(|error| usage(anyhow::Error::new(error)))?;
-        let beside = |name: &str| file.with_file_name(name);
-        let config = beside(CONFIG);
-        let config = config
-            .exists()
-            .then(|| TrainConfig::read(&config))
-            .transpose()?;
-        let tokenizer_file = beside(TOKENIZER);
-        let tokenizer = tokenizer_file
-            .exists()
-            .then(|| Tokenizer::load(&tokenizer_file))
-            .transpose()?;
-        if let Some(tokenizer) = &tokenizer {
-            let (have, want) = (tokenizer.vocab(), model.config().vocab);
-            if have != want {
-                return Err(UsageError(format!(
-                    "{}: has {have} tokens but the checkpoint's model has vocab = {want}; copy the \
-                     file that belongs to the checkpoint",
-                    tokenizer_file.display()
-                ))
-                .into());
-            }
+        let beside = |name: &str| Some(file.with_file_name(name)).filter(|file| file.exists());
+        let config = beside(CONFIG).map(|file| TrainConfig::read(&file));
+        let config = config.transpose()?;
+        let mut tokenizer = None;
+        if let Some(file) = beside(TOKENIZER) {
+            let loaded = Tokenizer::load(&file)?;
+            let (have, want) = (loaded.vocab(), model.config().vocab);
+            let other = UsageError(format!(
+                "{}: has {have} tokens but the checkpoint's model has vocab = {want}; copy the \
+                 file that belongs to the checkpoint",
+                file.display()
+            ));
+            ensure!(have == want, other);
+            tokenizer = Some(loaded);
         }
         Ok(Opened {
             model,
@@ -271,14 +260,12 @@ impl Opened {
     /// Tokens of a prompt: text, or token numbers where the model was trained on a task. Refused
     /// where the model says numbers: there is no next token.
     pub fn encode(&self, prompt: &str) -> anyhow::Result<Vec<u32>> {
-        if self.model.config().output == Output::Number {
-            return Err(UsageError(
-                "this checkpoint's model reads numbers and says a number, not tokens, so it cannot \
-                 continue a prompt; use `seqduel eval` to see how good it is"
-                    .into(),
-            )
-            .into());
-        }
+        let numbers = UsageError(
+            "this checkpoint's model reads numbers and says a number, not tokens, so it cannot \
+             continue a prompt; use `seqduel eval` to see how good it is"
+                .into(),
+        );
+        ensure!(self.model.config().output == Output::Tokens, numbers);
         let tokens = match &self.tokenizer {
             Some(tokenizer) => tokenizer
                 .encode(prompt)
@@ -287,9 +274,8 @@ impl Opened {
                 .map_err(usage)?,
             None => token_numbers(prompt, self.model.config().vocab)?,
         };
-        if tokens.is_empty() {
-            return Err(UsageError("--prompt is empty: give at least one character".into()).into());
-        }
+        let empty = UsageError("--prompt is empty: give at least one character".into());
+        ensure!(!tokens.is_empty(), empty);
         Ok(tokens)
     }
 

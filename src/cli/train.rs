@@ -10,7 +10,7 @@ use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::files;
 use crate::models::{self, Shape};
 use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use serde::Serialize;
 use std::fs;
 use std::ops::ControlFlow;
@@ -153,14 +153,11 @@ impl Args {
         if self.config.is_none() || shared.threads.is_some() {
             t.threads = shared.thread_count();
         }
-        if m.model.is_empty() {
-            let known: Vec<_> = models::MODELS.iter().map(|row| row.name).collect();
-            let message = format!("no model: give --model with one of {}", known.join(", "));
-            return Err(UsageError(message).into());
-        }
-        if d.max_characters == Some(0) {
-            return Err(UsageError("max-characters = 0: use at least 1".into()).into());
-        }
+        let known: Vec<_> = models::MODELS.iter().map(|row| row.name).collect();
+        let message = format!("no model: give --model with one of {}", known.join(", "));
+        ensure!(!m.model.is_empty(), UsageError(message));
+        let message = "max-characters = 0: use at least 1".into();
+        ensure!(d.max_characters != Some(0), UsageError(message));
         models::row(&m.model)?;
         m.complete(d.seq_len)?;
         t.check().map_err(UsageError)?;
@@ -207,10 +204,9 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         if !shared.quiet {
             report(progress);
         }
-        if stop.load(Ordering::Relaxed) {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
+        match stop.load(Ordering::Relaxed) {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
         }
     };
     let outcome = train(
@@ -221,18 +217,17 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &mut observe,
     )
     .map_err(|error| match error {
-        TrainError::Settings(_)
-        | TrainError::Mismatch(_)
-        | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
+        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
+            usage(error)
+        }
         other => other.into(),
     })?;
     write_metrics(&args.out.join("metrics.csv"), &outcome)?;
-    if outcome.stopped_because == Stop::Interrupted {
-        anyhow::bail!(
-            "interrupted after step {}; repeat the command to go on",
-            outcome.steps
-        );
-    }
+    ensure!(
+        outcome.stopped_because != Stop::Interrupted,
+        "interrupted after step {}; repeat the command to go on",
+        outcome.steps
+    );
     let threads = config.train.threads;
     let summary = Summary {
         model: model_config.model,
@@ -243,26 +238,19 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         stopped_because: outcome.stopped_because,
         judged: judge(&*model, &*data.source, Split::Test, 512, threads)?,
     };
-    output::print_rows(
+    let columns: &output::Columns<Summary> = &[
+        ("model", |row| row.model.clone()),
+        ("parameters", |row| row.parameters.to_string()),
+        ("steps", |row| row.steps.to_string()),
+        ("seconds", |row| format!("{:.1}", row.seconds)),
+        ("test loss", |row| format!("{:.4}", row.judged.loss)),
+        ("accuracy", |row| format!("{:.4}", row.judged.accuracy)),
+        ("bits/char", |row| row.judged.bits_cell()),
+    ];
+    output::print_columns(
         shared.format,
-        &[
-            "model",
-            "parameters",
-            "steps",
-            "seconds",
-            "test loss",
-            "accuracy",
-            "bits/char",
-        ],
-        &[vec![
-            summary.model.clone(),
-            parameters.to_string(),
-            summary.steps.to_string(),
-            format!("{:.1}", summary.seconds),
-            format!("{:.4}", summary.judged.loss),
-            format!("{:.4}", summary.judged.accuracy),
-            summary.judged.bits_cell(),
-        ]],
+        std::slice::from_ref(&summary),
+        columns,
         &summary,
     )?;
     Ok(ExitCode::SUCCESS)
@@ -279,26 +267,23 @@ fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::
     let file = out.join(CONFIG);
     if file.exists() {
         let there = TrainConfig::read(&file)?;
-        if comparable(&there) != comparable(config) {
-            return Err(UsageError(format!(
-                "--out {}: holds a run with other settings (see {CONFIG}); give the same \
-                 settings to go on, or another directory",
-                out.display()
-            ))
-            .into());
-        }
+        let other = UsageError(format!(
+            "--out {}: holds a run with other settings (see {CONFIG}); give the same settings to \
+             go on, or another directory",
+            out.display()
+        ));
+        ensure!(comparable(&there) == comparable(config), other);
     }
     let tokenizer_file = out.join(TOKENIZER);
     if let Some(tokenizer) = &data.tokenizer {
         // The checkpoint there means its tokens by it: a corpus that was edited has other ones.
-        if tokenizer_file.exists() && Tokenizer::load(&tokenizer_file)? != *tokenizer {
-            return Err(UsageError(format!(
-                "--out {}: holds a run on another text (see {TOKENIZER}); give the same text to \
-                 go on, or another directory",
-                out.display()
-            ))
-            .into());
-        }
+        let same = !tokenizer_file.exists() || Tokenizer::load(&tokenizer_file)? == *tokenizer;
+        let other = UsageError(format!(
+            "--out {}: holds a run on another text (see {TOKENIZER}); give the same text to go \
+             on, or another directory",
+            out.display()
+        ));
+        ensure!(same, other);
         tokenizer.save(&tokenizer_file)?;
     }
     files::write(&file, config.to_toml()?.as_bytes())?;
@@ -334,12 +319,11 @@ fn report(progress: &Progress) {
     let Some(validation) = &progress.validation else {
         return;
     };
+    let planned = progress.steps_planned;
     tracing::info!(
         "step {}{}: train loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:.0} tokens/s",
         progress.step,
-        progress
-            .steps_planned
-            .map_or(String::new(), |n| format!("/{n}")),
+        planned.map_or(String::new(), |n| format!("/{n}")),
         progress.train_loss,
         validation.loss,
         validation.accuracy,

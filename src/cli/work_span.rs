@@ -1,12 +1,13 @@
 //! `seqduel work-span`: how parallel one model's step is, and how well that predicts the clock.
 
-use super::measure::{Sizes, progress_bar};
+use super::measure::{Plan, Sizes, check_seconds, time};
 use super::{Format, Shared, output};
 use crate::measure::graph::Graph;
 use crate::measure::prediction::{Limits, Recorded};
-use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
+use crate::measure::throughput::{Mode, Repeats, Workload};
 use crate::stats::median;
 use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -42,10 +43,7 @@ const MOST_WORKERS: usize = 4096;
 
 /// Measures and prints.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    if !(args.seconds.is_finite() && args.seconds >= 0.0) {
-        let message = format!("--seconds {}: give 0 or a positive number", args.seconds);
-        return Err(super::UsageError(message).into());
-    }
+    check_seconds(args.seconds)?;
     let mode = match args.mode {
         ModeArg::TrainStep => Mode::TrainStep,
         ModeArg::Forward => Mode::Forward,
@@ -54,23 +52,8 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         .map(|threads| args.sizes.workload(&args.model, mode, threads))
         .collect::<anyhow::Result<_>>()?;
     if shared.dry_run {
-        let plan = json!({
-            "mode": mode,
-            "model": args.model,
-            "parameters": crate::models::parameter_count(&workloads[0].config)?,
-            "threads": workloads.len(),
-            "seconds": args.seconds,
-        });
-        let header = ["mode", "model", "parameters", "threads", "seconds"];
-        let cell = |key: &str| match &plan[key] {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        output::print_rows(shared.format, &header, &[header.map(cell).to_vec()], &plan)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    if cfg!(debug_assertions) {
-        tracing::warn!("this is a debug build: its timings say nothing; use `cargo run --release`");
+        let plan = Plan::new(&workloads[0], workloads.len(), args.seconds)?;
+        return Plan::print(&[plan], shared.format);
     }
     let repeats = Repeats {
         seconds: args.seconds,
@@ -78,16 +61,12 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         recorded_steps: RECORDED_STEPS,
         ..Repeats::default()
     };
-    let bar = progress_bar(shared.quiet);
-    let measured = interleaved(&workloads, repeats, &mut |done| {
-        bar.set_position((done * 1000.0) as u64);
-    })?;
+    let measured = time(&workloads, repeats, shared.quiet)?;
     let recorded = measured[0].recorded.as_ref();
     let recorded = recorded.expect("one thread was recorded");
     let clock: Vec<f64> = measured.iter().map(|m| median(&m.step_seconds)).collect();
     let limits = (1..=clock.len()).map(Limits::measured);
     let predicted: Vec<f64> = limits.map(|limits| recorded.seconds_on(&limits)).collect();
-    bar.finish_and_clear();
     Findings::new(recorded, &clock, &predicted).print(&workloads[0], shared.format)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -104,15 +83,30 @@ struct Findings<'a> {
 }
 
 /// A number of workers.
+#[derive(Serialize)]
 struct Row {
     workers: usize,
     /// Of the greedy schedule of the graph.
-    ideal_seconds: f64,
-    ideal_speed_up: f64,
-    /// Least and greatest speed-up by Brent's bounds.
-    brent: (f64, f64),
-    /// This program with as many threads, where the machine has them: predicted and by the clock.
-    program: Option<(f64, f64)>,
+    greedy_seconds: f64,
+    greedy_speed_up: f64,
+    /// By Brent's bounds.
+    brent_speed_up: Bounds,
+    /// This program with as many threads, where the machine has them.
+    program: Option<Program>,
+}
+
+#[derive(Serialize)]
+struct Bounds {
+    least: f64,
+    most: f64,
+}
+
+#[derive(Serialize, Clone, Copy)]
+struct Program {
+    predicted_seconds: f64,
+    clock_seconds: f64,
+    /// Prediction over clock, less 1.
+    error: f64,
 }
 
 impl<'a> Findings<'a> {
@@ -126,15 +120,22 @@ impl<'a> Findings<'a> {
         counts.sort_unstable();
         counts.dedup();
         let row = |workers: usize| {
-            let ideal_seconds = timed.schedule(workers as f64);
+            let greedy_seconds = timed.schedule(workers as f64);
             let (least, most) = timed.brent(workers as f64);
-            let program = predicted.iter().copied().zip(clock.iter().copied());
+            let program = |(&predicted_seconds, &clock_seconds)| Program {
+                predicted_seconds,
+                clock_seconds,
+                error: predicted_seconds / clock_seconds - 1.0,
+            };
             Row {
                 workers,
-                ideal_seconds,
-                ideal_speed_up: work / ideal_seconds,
-                brent: (work / most, work / least),
-                program: program.collect::<Vec<_>>().get(workers - 1).copied(),
+                greedy_seconds,
+                greedy_speed_up: work / greedy_seconds,
+                brent_speed_up: Bounds {
+                    least: work / most,
+                    most: work / least,
+                },
+                program: predicted.iter().zip(clock).nth(workers - 1).map(program),
             }
         };
         let rows = counts.into_iter().map(row).collect();
@@ -161,79 +162,48 @@ impl<'a> Findings<'a> {
             ("workers that reach half of it", self.saturation.to_string()),
             ("operations", self.graph.nodes.len().to_string()),
         ];
-        let header = [
-            "workers",
-            "greedy speed-up",
-            "Brent's bounds",
-            "greedy step",
-            "this program",
-            "clock",
-            "error",
-        ];
-        let rows: Vec<Vec<String>> = self.rows.iter().map(Row::cells).collect();
         match format {
             Format::Table | Format::Markdown => {
                 let summary = summary.map(|(what, value)| vec![what.to_owned(), value]);
                 let title = format!("{} {}", of.config.model, of.mode.name());
                 output::print_rows(format, &[&title, ""], &summary, &Value::Null)?;
                 output::print("")?;
-                output::print_rows(format, &header, &rows, &Value::Null)
+                output::print_columns(format, &self.rows, COLUMNS, &Value::Null)
             }
             Format::Json => output::print_json(&self.json(of)),
             Format::Csv => {
-                let columns = [
-                    "workers",
-                    "greedy_speed_up",
-                    "least_speed_up",
-                    "most_speed_up",
-                    "greedy_seconds",
-                    "predicted_seconds",
-                    "clock_seconds",
-                    "prediction_error",
-                    "work_flops",
-                    "span_flops",
-                    "saturation_workers",
+                let rows: Vec<_> = self.rows.iter().map(|row| (self, row)).collect();
+                let columns: &output::Columns<(&Findings, &Row)> = &[
+                    ("workers", |(_, row)| row.workers.to_string()),
+                    ("greedy_speed_up", |(_, row)| {
+                        row.greedy_speed_up.to_string()
+                    }),
+                    ("least_speed_up", |(_, row)| {
+                        row.brent_speed_up.least.to_string()
+                    }),
+                    ("most_speed_up", |(_, row)| {
+                        row.brent_speed_up.most.to_string()
+                    }),
+                    ("greedy_seconds", |(_, row)| row.greedy_seconds.to_string()),
+                    ("predicted_seconds", |(_, row)| {
+                        row.of_program(|p| p.predicted_seconds.to_string())
+                    }),
+                    ("clock_seconds", |(_, row)| {
+                        row.of_program(|p| p.clock_seconds.to_string())
+                    }),
+                    ("prediction_error", |(_, row)| {
+                        row.of_program(|p| p.error.to_string())
+                    }),
+                    ("work_flops", |(all, _)| all.graph.work().to_string()),
+                    ("span_flops", |(all, _)| all.graph.span().to_string()),
+                    ("saturation_workers", |(all, _)| all.saturation.to_string()),
                 ];
-                let rows: Vec<Vec<String>> = self.rows.iter().map(|row| self.long(row)).collect();
-                output::print_rows(format, &columns, &rows, &Value::Null)
+                output::print_columns(format, &rows, columns, &Value::Null)
             }
         }
     }
 
-    fn long(&self, row: &Row) -> Vec<String> {
-        let program = |of: fn((f64, f64)) -> f64| {
-            row.program
-                .map_or(String::new(), |program| of(program).to_string())
-        };
-        vec![
-            row.workers.to_string(),
-            row.ideal_speed_up.to_string(),
-            row.brent.0.to_string(),
-            row.brent.1.to_string(),
-            row.ideal_seconds.to_string(),
-            program(|p| p.0),
-            program(|p| p.1),
-            program(error),
-            self.graph.work().to_string(),
-            self.graph.span().to_string(),
-            self.saturation.to_string(),
-        ]
-    }
-
     fn json(&self, of: &Workload) -> Value {
-        let rows = self.rows.iter().map(|row| {
-            json!({
-                "workers": row.workers,
-                "greedy_speed_up": row.ideal_speed_up,
-                "greedy_seconds": row.ideal_seconds,
-                "brent_speed_up": { "least": row.brent.0, "most": row.brent.1 },
-                "program": row.program.map(|program| json!({
-                    "predicted_seconds": program.0,
-                    "clock_seconds": program.1,
-                    "error": error(program),
-                })),
-            })
-        });
         json!({
             "mode": of.mode,
             "model": of.config.model,
@@ -247,28 +217,40 @@ impl<'a> Findings<'a> {
             "most_speed_up": self.timed.parallelism(),
             "saturation_workers": self.saturation,
             "operations": self.graph.nodes.len(),
-            "schedule": rows.collect::<Vec<_>>(),
+            "schedule": self.rows,
         })
     }
 }
 
-/// Prediction over clock, less 1.
-fn error((predicted, clock): (f64, f64)) -> f64 {
-    predicted / clock - 1.0
+impl Row {
+    /// What a field says of the program; nothing where it was not timed.
+    fn of_program(&self, field: fn(Program) -> String) -> String {
+        self.program.map_or(String::new(), field)
+    }
 }
 
-impl Row {
-    fn cells(&self) -> Vec<String> {
-        let milliseconds = |seconds: f64| format!("{:.4} ms", seconds * 1e3);
-        let program = |of: &dyn Fn((f64, f64)) -> String| self.program.map_or(String::new(), of);
-        vec![
-            self.workers.to_string(),
-            format!("{:.2}", self.ideal_speed_up),
-            format!("{:.2} to {:.2}", self.brent.0, self.brent.1),
-            milliseconds(self.ideal_seconds),
-            program(&|p| milliseconds(p.0)),
-            program(&|p| milliseconds(p.1)),
-            program(&|p| format!("{:+.1} %", 100.0 * error(p))),
-        ]
-    }
+/// What is shown of a number of workers.
+const COLUMNS: &output::Columns<Row> = &[
+    ("workers", |row| row.workers.to_string()),
+    ("greedy speed-up", |row| {
+        format!("{:.2}", row.greedy_speed_up)
+    }),
+    ("Brent's bounds", |row| {
+        let Bounds { least, most } = row.brent_speed_up;
+        format!("{least:.2} to {most:.2}")
+    }),
+    ("greedy step", |row| milliseconds(row.greedy_seconds)),
+    ("this program", |row| {
+        row.of_program(|p| milliseconds(p.predicted_seconds))
+    }),
+    ("clock", |row| {
+        row.of_program(|p| milliseconds(p.clock_seconds))
+    }),
+    ("error", |row| {
+        row.of_program(|p| format!("{:+.1} %", 100.0 * p.error))
+    }),
+];
+
+fn milliseconds(seconds: f64) -> String {
+    format!("{:.4} ms", seconds * 1e3)
 }

@@ -1,6 +1,6 @@
 //! One pipeline for all models: corpus → tokenizer → split → batches, and generated tasks.
 
-use crate::nn::Output;
+use crate::models::{Output, Shape};
 use kernels::Input;
 use serde::{Deserialize, Serialize};
 
@@ -80,6 +80,28 @@ impl Batch {
     pub fn positions(&self) -> usize {
         self.batch * self.seq_len
     }
+
+    /// The shape of its sequences.
+    pub fn shape(&self) -> Shape {
+        Shape {
+            batch: self.batch,
+            seq_len: self.seq_len,
+        }
+    }
+
+    /// Fills targets, mask and distances up to position `end` with nothing that is scored.
+    fn leave_unscored(&mut self, end: usize) {
+        self.targets.resize(end, 0);
+        self.mask.resize(end, 0.0);
+        self.distance.resize(end, 0);
+    }
+
+    /// Scores a position: `target` is due there and follows from what stood so many tokens before.
+    fn score(&mut self, position: usize, target: u32, distance: usize) {
+        self.targets[position] = target;
+        self.mask[position] = 1.0;
+        self.distance[position] = distance as u32;
+    }
 }
 
 /// Where batches come from: text or a task. All randomness comes from the seed it was built with.
@@ -141,4 +163,14 @@ pub struct Floor {
     pub accuracy: f64,
     /// Mean loss on scored positions of that answer: nats, or squared error where it is a number.
     pub loss: f64,
+}
+
+impl Floor {
+    /// That of saying any of so many equally likely tokens.
+    fn guess(tokens: usize) -> Self {
+        Floor {
+            accuracy: 1.0 / tokens as f64,
+            loss: (tokens as f64).ln(),
+        }
+    }
 }

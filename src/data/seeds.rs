@@ -1,6 +1,7 @@
 //! Where the randomness of the data comes from: one ChaCha key a source, one stream a purpose.
 
 use super::{Cursor, Split};
+use crate::files::hex;
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
@@ -30,11 +31,7 @@ pub fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
 /// The state of a generator, to go on from later.
 pub fn save(rng: &ChaCha8Rng, drawn: u64) -> Cursor {
     Cursor {
-        seed: rng
-            .get_seed()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        seed: hex(&rng.get_seed()),
         stream: rng.get_stream(),
         word: rng.get_word_pos().to_string(),
         drawn,

@@ -4,25 +4,7 @@ use super::corpus;
 use super::tokenizer::{Tokenizer, TokenizerChoice};
 use super::{Batch, Cursor, DataError, Floor, Source, Split, seeds};
 use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-
-/// Which text, and how it is cut up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TextSettings {
-    /// Name of a corpus in [`corpus::CORPORA`], or path of a UTF-8 file.
-    pub corpus: String,
-    /// Tokenizer to make for it.
-    pub tokenizer: TokenizerChoice,
-    /// Tokens in a window T.
-    pub seq_len: usize,
-    /// Seed of the training windows.
-    pub seed: u64,
-    /// Use only the first so many characters of the corpus, before it is split.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_characters: Option<usize>,
-}
 
 /// A tokenised corpus, split by characters into the first 90 % to train, the next 5 % to validate
 /// and the last 5 % to test, so that the split is the same for every tokenizer. Costs some seconds
@@ -114,40 +96,26 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    /// Reads, tokenises and splits the corpus of the settings.
-    pub fn open(settings: &TextSettings) -> Result<Self, DataError> {
-        let text = Text::open(
-            &settings.corpus,
-            settings.tokenizer,
-            settings.max_characters,
-        )?;
-        Self::new(Arc::new(text), settings.seq_len, settings.seed)
-    }
-
     /// Windows of a text already tokenised; refused if a split does not hold one window.
     pub fn new(text: Arc<Text>, seq_len: usize, seed: u64) -> Result<Self, DataError> {
         if seq_len == 0 {
-            return Err(DataError::Impossible {
-                key: "seq-len".into(),
-                value: "0".into(),
-                remedy: "give a window of at least one token".into(),
-            });
+            let remedy = "give a window of at least one token";
+            return Err(DataError::impossible("seq-len", 0, remedy));
         }
         for split in [Split::Train, Split::Validation, Split::Test] {
             let tokens = text.tokens(split).len();
             if tokens <= seq_len {
-                return Err(DataError::TooShort {
-                    name: text.name.clone(),
-                    split: split.name(),
-                    tokens,
-                    seq_len,
-                    // The two small splits hold a twentieth each; BPE tokens are a few characters.
-                    characters: (seq_len as f64
-                        * 20.5
-                        * text.characters_per_token(Split::Train).max(1.0))
-                        as usize
-                        + 21,
-                });
+                // The two small splits hold a twentieth each; BPE tokens are a few characters.
+                let a_token = text.characters_per_token(Split::Train).max(1.0);
+                let characters = (seq_len as f64 * 20.5 * a_token) as usize + 21;
+                let problem = format!(
+                    "is too short: its {} part has {tokens} tokens, a window of seq-len = \
+                     {seq_len} needs {}; use a corpus of at least about {characters} characters or \
+                     a smaller seq-len",
+                    split.name(),
+                    seq_len + 1
+                );
+                return Err(DataError::text(&text.name, problem));
             }
         }
         Ok(Self {
@@ -156,11 +124,6 @@ impl TextSource {
             rng: seeds::generator(seed, 0),
             drawn: 0,
         })
-    }
-
-    /// The text it draws from.
-    pub fn text(&self) -> &Arc<Text> {
-        &self.text
     }
 
     fn batch(&self, split: Split, starts: &[usize]) -> Batch {

@@ -32,6 +32,19 @@ impl Fault {
         }
     }
 
+    /// [`Fault::new`], unless the value is right.
+    fn unless(
+        right: bool,
+        key: impl Into<String>,
+        value: impl std::fmt::Display,
+        remedy: impl Into<String>,
+    ) -> Result<(), Self> {
+        match right {
+            true => Ok(()),
+            false => Err(Fault::new(key, value, remedy)),
+        }
+    }
+
     /// A key that must be there is not.
     pub fn missing(key: &str, why: &str) -> Self {
         Fault {
@@ -58,32 +71,18 @@ pub fn check(experiment: &Experiment) -> Result<(), Fault> {
 fn check_names(experiment: &Experiment) -> Result<(), Fault> {
     let id = &experiment.id;
     let readable = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if id.is_empty() || id.len() > 40 || !id.chars().all(readable) {
-        return Err(Fault::new(
-            "id",
-            format!("{id:?}"),
-            "use at most 40 of a-z, 0-9 and -",
-        ));
-    }
-    if !experiment.margin.is_finite() || experiment.margin < 0.0 {
-        return Err(Fault::new(
-            "margin",
-            experiment.margin,
-            "give a number from 0",
-        ));
-    }
-    Ok(())
+    let right = (1..=40).contains(&id.len()) && id.chars().all(readable);
+    let remedy = "use at most 40 of a-z, 0-9 and -";
+    Fault::unless(right, "id", format!("{id:?}"), remedy)?;
+    let margin = experiment.margin;
+    let right = margin.is_finite() && margin >= 0.0;
+    Fault::unless(right, "margin", margin, "give a number from 0")
 }
 
 fn check_models(experiment: &Experiment) -> Result<(), Fault> {
     let known: Vec<&str> = models::MODELS.iter().map(|row| row.name).collect();
-    if experiment.models.is_empty() {
-        return Err(Fault::new(
-            "models",
-            "[]",
-            format!("name some of {}", known.join(", ")),
-        ));
-    }
+    let remedy = format!("name some of {}", known.join(", "));
+    Fault::unless(!experiment.models.is_empty(), "models", "[]", remedy)?;
     for (i, series) in experiment.models.iter().enumerate() {
         let (key, name) = (format!("models[{i}]"), series.model.as_str());
         let Ok(row) = models::row(name) else {
@@ -109,32 +108,20 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
                 return refuse(known.values.remedy());
             }
         }
-        if let Some(clip) = series
-            .clip
-            .filter(|c| *c != 0.0 && !(1e-6..=1e6).contains(c))
-        {
-            let remedy = "give a number from 0.000001 to 1000000, or 0 for none";
-            return Err(Fault::new(key + ".clip", clip, remedy));
-        }
-        if series.layers == Some(0) {
-            return Err(Fault::new(key + ".layers", 0, "give at least 1"));
-        }
-        if experiment.models[..i].contains(series) {
-            return Err(Fault::new(
-                key,
-                format!("{name:?}"),
-                "it is listed twice; remove one",
-            ));
-        }
+        let clip = series.clip.unwrap_or(0.0);
+        let right = clip == 0.0 || (1e-6..=1e6).contains(&clip);
+        let remedy = "give a number from 0.000001 to 1000000, or 0 for none";
+        Fault::unless(right, format!("{key}.clip"), clip, remedy)?;
+        let right = series.layers != Some(0);
+        Fault::unless(right, format!("{key}.layers"), 0, "give at least 1")?;
+        let again = experiment.models[..i].contains(series);
+        let remedy = "it is listed twice; remove one";
+        Fault::unless(!again, key, format!("{name:?}"), remedy)?;
     }
-    let reference = experiment.settings.reference.as_deref();
-    if let Some(name) = reference.filter(|r| experiment.models.iter().all(|s| s.model != *r)) {
-        let remedy = "name a model of this experiment";
-        return Err(Fault::new(
-            "settings.reference",
-            format!("{name:?}"),
-            remedy,
-        ));
-    }
-    Ok(())
+    let Some(name) = experiment.settings.reference.as_deref() else {
+        return Ok(());
+    };
+    let right = experiment.models.iter().any(|series| series.model == name);
+    let remedy = "name a model of this experiment";
+    Fault::unless(right, "settings.reference", format!("{name:?}"), remedy)
 }

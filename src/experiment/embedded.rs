@@ -7,149 +7,66 @@ use crate::files::ConfigError;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
-/// Id and text of every file in `experiments/`, in the order of the report.
-pub const EXPERIMENTS: &[(&str, &str)] = &[
-    (
-        "speed-long",
-        include_str!("../../experiments/speed-long.toml"),
-    ),
-    (
-        "parallel-clock",
-        include_str!("../../experiments/parallel-clock.toml"),
-    ),
-    (
-        "parallel-graph",
-        include_str!("../../experiments/parallel-graph.toml"),
-    ),
-    ("scan", include_str!("../../experiments/scan.toml")),
-    (
-        "distance-copy",
-        include_str!("../../experiments/distance-copy.toml"),
-    ),
-    (
-        "distance-add",
-        include_str!("../../experiments/distance-add.toml"),
-    ),
-    (
-        "distance-recall",
-        include_str!("../../experiments/distance-recall.toml"),
-    ),
-    (
-        "distance-text",
-        include_str!("../../experiments/distance-text.toml"),
-    ),
-    (
-        "state-tracking",
-        include_str!("../../experiments/state-tracking.toml"),
-    ),
-    (
-        "decode-cost",
-        include_str!("../../experiments/decode-cost.toml"),
-    ),
-    (
-        "quadratic",
-        include_str!("../../experiments/quadratic.toml"),
-    ),
-    (
-        "vanishing",
-        include_str!("../../experiments/vanishing.toml"),
-    ),
-    (
-        "retention",
-        include_str!("../../experiments/retention.toml"),
-    ),
-    (
-        "context-limit",
-        include_str!("../../experiments/context-limit.toml"),
-    ),
-    (
-        "next-word",
-        include_str!("../../experiments/next-word.toml"),
-    ),
-];
+/// Id and text of files in a folder of `experiments/`, named without `.toml`; an id is the name with a
+/// prefix.
+macro_rules! embed {
+    ($prefix:literal, $folder:literal, $($name:literal),* $(,)?) => {
+        &[$((
+            concat!($prefix, $name),
+            include_str!(concat!("../../experiments/", $folder, $name, ".toml")),
+        )),*]
+    };
+}
 
-/// The same for `experiments/published/`: they reproduce numbers that others published, and judge no
+/// Every file in `experiments/`, in the order of the report.
+pub const EXPERIMENTS: &[(&str, &str)] = embed!(
+    "",
+    "",
+    "speed-long",
+    "parallel-clock",
+    "parallel-graph",
+    "scan",
+    "distance-copy",
+    "distance-add",
+    "distance-recall",
+    "distance-text",
+    "state-tracking",
+    "decode-cost",
+    "quadratic",
+    "vanishing",
+    "retention",
+    "context-limit",
+    "next-word",
+);
+
+/// Every file in `experiments/published/`: they reproduce numbers that others published, and judge no
 /// claim of the catalogue.
-pub const PUBLISHED: &[(&str, &str)] = &[
-    (
-        "published-copy-floor",
-        include_str!("../../experiments/published/copy-floor.toml"),
-    ),
-    (
-        "published-copy-length",
-        include_str!("../../experiments/published/copy-length.toml"),
-    ),
-    (
-        "published-copy-bias",
-        include_str!("../../experiments/published/copy-bias.toml"),
-    ),
-    (
-        "published-chrono",
-        include_str!("../../experiments/published/chrono.toml"),
-    ),
-    (
-        "published-adding",
-        include_str!("../../experiments/published/adding.toml"),
-    ),
-    (
-        "published-parity",
-        include_str!("../../experiments/published/parity.toml"),
-    ),
-    (
-        "published-reverse",
-        include_str!("../../experiments/published/reverse.toml"),
-    ),
-    (
-        "published-modular",
-        include_str!("../../experiments/published/modular.toml"),
-    ),
-    (
-        "published-recall",
-        include_str!("../../experiments/published/recall.toml"),
-    ),
-    (
-        "published-nanogpt",
-        include_str!("../../experiments/published/nanogpt.toml"),
-    ),
-    (
-        "published-nanogpt-initial",
-        include_str!("../../experiments/published/nanogpt-initial.toml"),
-    ),
-    (
-        "published-char-models",
-        include_str!("../../experiments/published/char-models.toml"),
-    ),
-    (
-        "published-selective-copy",
-        include_str!("../../experiments/published/selective-copy.toml"),
-    ),
-    (
-        "published-min-scan",
-        include_str!("../../experiments/published/min-scan.toml"),
-    ),
-    (
-        "published-vanishing",
-        include_str!("../../experiments/published/vanishing.toml"),
-    ),
-    (
-        "published-gru-layer",
-        include_str!("../../experiments/published/gru-layer.toml"),
-    ),
-    (
-        "published-context",
-        include_str!("../../experiments/published/context.toml"),
-    ),
-];
-
-/// The expected values, with the file's name for messages.
-const EXPECTED: (&str, &str) = (
-    "experiments/published/expected.toml",
-    include_str!("../../experiments/published/expected.toml"),
+pub const PUBLISHED: &[(&str, &str)] = embed!(
+    "published-",
+    "published/",
+    "copy-floor",
+    "copy-length",
+    "copy-bias",
+    "chrono",
+    "adding",
+    "parity",
+    "reverse",
+    "modular",
+    "recall",
+    "nanogpt",
+    "nanogpt-initial",
+    "char-models",
+    "selective-copy",
+    "min-scan",
+    "vanishing",
+    "gru-layer",
+    "context",
 );
 
 /// The published numbers and what they are compared with.
 pub fn expected() -> Result<Expected, ConfigError> {
-    parse(EXPECTED.0, EXPECTED.1)
+    let text = include_str!("../../experiments/published/expected.toml");
+    parse("experiments/published/expected.toml", text)
 }
 
 /// The parsed experiment of that id, if there is one.
@@ -169,10 +86,8 @@ fn file_of(id: &str) -> String {
 
 /// All that judge claims, parsed.
 pub fn all() -> Result<Vec<Loaded>, ConfigError> {
-    EXPERIMENTS
-        .iter()
-        .map(|(id, text)| load(&format!("experiments/{id}.toml"), text))
-        .collect()
+    let all = EXPERIMENTS.iter();
+    all.map(|(id, text)| load(&file_of(id), text)).collect()
 }
 
 /// Writes them to a directory for editing; refuses to replace a file that differs.

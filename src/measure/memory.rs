@@ -56,13 +56,6 @@ pub fn kept() -> usize {
     lock().kept
 }
 
-/// Gives all kept blocks back to the system: after work that will not be repeated.
-pub fn release() {
-    let mut kept = lock();
-    kept.high = kept.live;
-    kept.shrink_to(0);
-}
-
 /// Bytes of large blocks, in use and kept, allowed when at most `high` were in use at once.
 ///
 /// Half again, because the forward and the backward pass peak in different classes.
@@ -223,7 +216,7 @@ struct Kept {
     kept: usize,
     /// Bytes of the large blocks in use, by class size.
     live: usize,
-    /// The most that `live` has been since the last [`release`].
+    /// The most that `live` has been.
     high: usize,
 }
 

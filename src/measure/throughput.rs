@@ -344,11 +344,8 @@ pub fn check_threads(threads: usize) -> Result<(), ModelError> {
     if (1..=cores()).contains(&threads) {
         return Ok(());
     }
-    Err(ModelError::Impossible {
-        key: "threads".into(),
-        value: threads.to_string(),
-        remedy: format!("use 1 to {}, the cores of this machine", cores()),
-    })
+    let remedy = format!("use 1 to {}, the cores of this machine", cores());
+    Err(ModelError::impossible("threads", threads, remedy))
 }
 
 #[cfg(test)]

@@ -32,13 +32,6 @@ pub enum Initial {
     Gpt2,
 }
 
-impl Initial {
-    // Left out of what is written: earlier checkpoints and configurations stay valid.
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
 /// Everything a model's size and initial values depend on, with the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -72,10 +65,10 @@ pub struct ModelConfig {
     #[serde(default)]
     pub scan: Scan,
     /// Initial weights of a transformer; recurrent models ignore it.
-    #[serde(default, skip_serializing_if = "Initial::is_default")]
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub initial: Initial,
     /// What it says at each position.
-    #[serde(default, skip_serializing_if = "Output::is_tokens")]
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub output: Output,
 }
 
@@ -112,6 +105,11 @@ impl ModelConfig {
             Some(limit) if tokens > limit => Err(ModelError::PastContext { limit }),
             _ => Ok(()),
         }
+    }
+
+    /// Width, layers, vocabulary and columns of the head, for counting.
+    pub(super) fn sizes(&self) -> [u128; 4] {
+        [self.width, self.layers, self.vocab, self.outputs()].map(|size| size as u128)
     }
 
     /// Columns of the head: a score for each token, or one number.

@@ -125,6 +125,31 @@ pub enum ModelError {
     },
 }
 
+impl ModelError {
+    /// A size with a value that makes no model, and what would.
+    pub fn impossible(
+        key: impl Into<String>,
+        value: impl ToString,
+        remedy: impl Into<String>,
+    ) -> Self {
+        ModelError::Impossible {
+            key: key.into(),
+            value: value.to_string(),
+            remedy: remedy.into(),
+        }
+    }
+
+    /// Needs so many bytes, more than there are; `keys` are to be lowered.
+    pub fn too_large(needed: u128, keys: &'static str) -> Self {
+        let gib = |bytes: f64| bytes / (1u64 << 30) as f64;
+        ModelError::TooLarge {
+            needed_gib: gib(needed as f64),
+            available_gib: gib(available_bytes() as f64),
+            keys,
+        }
+    }
+}
+
 /// Where a model is found from its name.
 pub struct ModelRow {
     /// The name in configurations, tables and plots.

@@ -287,19 +287,14 @@ impl ModelOptions {
     ///
     /// Errors: an unknown name, a value that the option cannot have.
     pub fn apply(&self, config: &mut ModelConfig) -> Result<(), ModelError> {
-        let impossible = |name: &str, value: &Value, remedy: String| ModelError::Impossible {
-            key: name.to_owned(),
-            value: value.to_string(),
-            remedy,
-        };
         for (name, value) in self.iter() {
             let Some(row) = OptionRow::find(name) else {
                 let known: Vec<_> = OPTIONS.iter().map(OptionRow::key).collect();
                 let remedy = format!("options of models are {}", known.join(", "));
-                return Err(impossible(name, value, remedy));
+                return Err(ModelError::impossible(name, value, remedy));
             };
             if !row.values.admit(value) {
-                return Err(impossible(name, value, row.values.remedy()));
+                return Err(ModelError::impossible(name, value, row.values.remedy()));
             }
         }
         for row in OPTIONS {

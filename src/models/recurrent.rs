@@ -130,12 +130,11 @@ impl<C: Cell> Recurrent<C> {
             describes,
             build: |config, init| Box::new(Self::new(config, init)),
             parameters: |config| {
-                let (d, l, v) = sizes(config);
-                let o = config.outputs() as u128;
+                let [d, l, v, o] = config.sizes();
                 v * d + l * C::GATES as u128 * products::<C>() * (d * d + d) + d * o + o
             },
             activations: |config, shape| {
-                let (d, l, v) = sizes(config);
+                let [d, l, v, _] = config.sizes();
                 // Input, output and their gradients; gates and states, forward and backward.
                 let layer = 4 * d + 2 * (C::GATES + C::STATES) as u128 * d;
                 shape.batch as u128 * shape.seq_len as u128 * (l * layer + 2 * d + 2 * v)
@@ -159,14 +158,6 @@ impl<C: Cell> Recurrent<C> {
             cell: PhantomData,
         }
     }
-}
-
-fn sizes(config: &ModelConfig) -> (u128, u128, u128) {
-    (
-        config.width as u128,
-        config.layers as u128,
-        config.vocab as u128,
-    )
 }
 
 /// Products of a layer: with the input, and with the state if the gates look at it.
@@ -219,10 +210,10 @@ impl<C: Cell> Model for Recurrent<C> {
     /// A layer multiplies by (G·H, D), and by (G·H, H) or, if its gates do not look at the state,
     /// by one factor a unit; the head by (V, D) or (1, D).
     fn flops_per_token(&self, _context: usize) -> f64 {
-        let (d, l, _) = sizes(&self.config);
+        let [d, l, _, o] = self.config.sizes();
         let scan = if C::HIDDEN_PRODUCT { 0 } else { d };
         let layer = C::GATES as u128 * products::<C>() * d * d + scan;
-        (2 * (l * layer + d * self.config.outputs() as u128)) as f64
+        (2 * (l * layer + d * o)) as f64
     }
 }
 

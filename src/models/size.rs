@@ -13,35 +13,16 @@ pub fn row(name: &str) -> Result<&'static ModelRow, ModelError> {
     })
 }
 
-fn impossible(
-    key: impl Into<String>,
-    value: impl ToString,
-    remedy: impl Into<String>,
-) -> ModelError {
-    ModelError::Impossible {
-        key: key.into(),
-        value: value.to_string(),
-        remedy: remedy.into(),
-    }
-}
-
 /// Refuses an unknown name and sizes that make no model, whatever the memory.
 pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
     let row = row(&config.model)?;
-    // Products of two sizes and a layer count then fit u128 with room to spare.
-    let most = u32::MAX as usize;
-    for (key, value) in [
+    check_sizes(&[
         ("vocab", config.vocab),
         ("width", config.width),
         ("layers", config.layers),
         ("heads", config.heads),
         ("seq-len", config.seq_len),
-    ] {
-        if value == 0 || value > most {
-            let remedy = format!("give a number from 1 to {most}");
-            return Err(impossible(key, value, remedy));
-        }
-    }
+    ])?;
     let step = (row.width_step)(config);
     if !config.width.is_multiple_of(step) {
         let below = config.width / step * step;
@@ -59,7 +40,7 @@ pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
                 config.heads
             )
         };
-        return Err(impossible(
+        return Err(ModelError::impossible(
             "width",
             config.width,
             format!("{what}; the nearest is {nearest}"),
@@ -67,7 +48,11 @@ pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
     }
     for option in OPTIONS {
         if let Some(value) = (option.get)(config).filter(|value| !option.values.admit(value)) {
-            return Err(impossible(option.key(), value, option.values.remedy()));
+            return Err(ModelError::impossible(
+                option.key(),
+                value,
+                option.values.remedy(),
+            ));
         }
     }
     Ok(row)
@@ -76,7 +61,7 @@ pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
 /// Number of trainable values, without building the model.
 pub fn parameter_count(config: &ModelConfig) -> Result<usize, ModelError> {
     let count = (check(config)?.parameters)(config);
-    usize::try_from(count).map_err(|_| too_large(count.saturating_mul(4)))
+    usize::try_from(count).map_err(|_| ModelError::too_large(count.saturating_mul(4), KEYS))
 }
 
 /// The width whose parameter count is nearest to `target`, all else as in `config`; a multiple of 8
@@ -144,27 +129,26 @@ pub fn training_bytes(config: &ModelConfig, shape: Shape) -> u64 {
 /// Refuses what this machine has no memory for, before anything is allocated.
 pub fn check_memory(config: &ModelConfig, shape: Shape) -> Result<(), ModelError> {
     check(config)?;
-    let most = u32::MAX as usize;
-    for (key, value) in [("batch", shape.batch), ("seq-len", shape.seq_len)] {
-        if value == 0 || value > most {
-            let remedy = format!("give a number from 1 to {most}");
-            return Err(impossible(key, value, remedy));
-        }
-    }
+    check_sizes(&[("batch", shape.batch), ("seq-len", shape.seq_len)])?;
     let needed = training_bytes(config, shape);
-    if needed > available_bytes() {
-        return Err(too_large(needed as u128));
+    match needed > available_bytes() {
+        true => Err(ModelError::too_large(u128::from(needed), KEYS)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
-fn too_large(needed: u128) -> ModelError {
-    let gib = |bytes: f64| bytes / (1u64 << 30) as f64;
-    ModelError::TooLarge {
-        needed_gib: gib(needed as f64),
-        available_gib: gib(available_bytes() as f64),
-        keys: "width, layers, vocab, batch or seq-len",
-    }
+/// What to lower where there is too little memory for training.
+const KEYS: &str = "width, layers, vocab, batch or seq-len";
+
+/// Products of two such sizes and a layer count fit u128 with room to spare.
+fn check_sizes(sizes: &[(&str, usize)]) -> Result<(), ModelError> {
+    let most = u32::MAX as usize;
+    let wrong = sizes.iter().find(|(_, size)| !(1..=most).contains(size));
+    let refuse = |(key, size): &(&str, usize)| {
+        let remedy = format!("give a number from 1 to {most}");
+        Err(ModelError::impossible(*key, size, remedy))
+    };
+    wrong.map_or(Ok(()), refuse)
 }
 
 /// Bytes that new allocations can have, of the machine or of the control group the process is in.

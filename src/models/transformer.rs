@@ -15,24 +15,15 @@ pub const ROW: ModelRow = ModelRow {
     describes: "decoder-only transformer, pre-norm, causal attention, GELU (Vaswani et al. 2017)",
     build: |config, init| Box::new(Transformer::new(config, init)),
     parameters: |config| {
-        let (d, l, v) = (
-            config.width as u128,
-            config.layers as u128,
-            config.vocab as u128,
-        );
+        let [d, l, v, o] = config.sizes();
         let positions = match config.positions {
             Positions::Learned => config.seq_len as u128 * d,
             _ => 0,
         };
-        let o = config.outputs() as u128;
         v * d + positions + l * (12 * d * d + 13 * d) + 2 * d + d * o + o
     },
     activations: |config, shape| {
-        let (d, l, v) = (
-            config.width as u128,
-            config.layers as u128,
-            config.vocab as u128,
-        );
+        let [d, l, v, _] = config.sizes();
         // A block keeps qkv (3), attention (1), two norms and two sums (4), both sides of the GELU
         // (8) and the two branches (2); as much again for the gradients alive at once.
         shape.batch as u128 * shape.seq_len as u128 * (l * 24 * d + 24 * d + 2 * v)
@@ -249,12 +240,9 @@ impl Model for Transformer {
 
     /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.
     fn flops_per_token(&self, context: usize) -> f64 {
-        let (d, l, outputs) = (
-            self.config.width as f64,
-            self.config.layers as f64,
-            self.config.outputs() as f64,
-        );
-        2.0 * (l * (12.0 * d * d + 2.0 * d * (context + 1) as f64) + d * outputs)
+        let [d, l, _, o] = self.config.sizes();
+        let block = 12 * d * d + 2 * d * (context as u128 + 1);
+        (2 * (l * block + d * o)) as f64
     }
 }
 

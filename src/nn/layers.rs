@@ -17,13 +17,6 @@ pub enum Output {
     Number,
 }
 
-impl Output {
-    /// Whether it is scores for tokens.
-    pub fn is_tokens(&self) -> bool {
-        *self == Output::Tokens
-    }
-}
-
 /// y = f(x Wᵀ + b), W (out, in).
 pub struct Linear {
     /// (out, in).

@@ -46,15 +46,14 @@ impl Directory {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = lock.read_to_string(&mut holder);
+                let holder = match holder.trim() {
+                    "" => "unknown",
+                    pid => pid,
+                };
                 bail!(
-                    "{} is in use by another seqduel process (pid {}); wait for it to end, or \
-                     choose another place with --out DIR",
-                    path.display(),
-                    if holder.is_empty() {
-                        "unknown"
-                    } else {
-                        holder.trim()
-                    }
+                    "{} is in use by another seqduel process (pid {holder}); wait for it to end, \
+                     or choose another place with --out DIR",
+                    path.display()
                 );
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
@@ -63,13 +62,8 @@ impl Directory {
             .and_then(|()| lock.write_all(std::process::id().to_string().as_bytes()))
             .with_context(cannot)?;
         files::sweep(path);
-        for run in std::fs::read_dir(path.join(RUNS))
-            .into_iter()
-            .flatten()
-            .flatten()
-        {
-            files::sweep(&run.path());
-        }
+        let runs = std::fs::read_dir(path.join(RUNS)).into_iter().flatten();
+        runs.flatten().for_each(|run| files::sweep(&run.path()));
         Ok(Directory {
             path: path.into(),
             _lock: lock,

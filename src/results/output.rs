@@ -168,6 +168,20 @@ pub enum OutputError {
     },
 }
 
+impl OutputError {
+    fn malformed(path: &Path, reason: impl ToString) -> Self {
+        OutputError::Malformed {
+            path: path.into(),
+            reason: reason.to_string(),
+        }
+    }
+
+    fn read(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |reason| OutputError::Read { path, reason }
+    }
+}
+
 /// Reads `suite.json`.
 pub fn read_manifest(dir: &Path) -> Result<Manifest, OutputError> {
     read_json(&dir.join(MANIFEST))
@@ -191,22 +205,16 @@ pub fn read_published(dir: &Path) -> Result<Vec<Compared>, OutputError> {
 /// Lists every run directory, sorted by id.
 pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
     let runs = dir.join(RUNS);
-    let listing = std::fs::read_dir(&runs).map_err(|reason| OutputError::Read {
-        path: runs.clone(),
-        reason,
-    })?;
+    let listing = std::fs::read_dir(&runs).map_err(OutputError::read(&runs))?;
     let mut entries = Vec::new();
     for path in listing.flatten().map(|entry| entry.path()) {
         let status = match path.join(STATUS) {
             file if file.exists() => Some(read_json(&file)?),
             _ => None,
         };
+        let id = path.file_name().unwrap_or_default();
         entries.push(RunEntry {
-            id: path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            id: id.to_string_lossy().into_owned(),
             status,
             config: std::fs::read_to_string(path.join(CONFIG)).unwrap_or_default(),
         });
@@ -218,31 +226,23 @@ pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
 /// Reads a CSV of records by its header, so that directories of earlier versions can be read: a
 /// column they do not have is empty.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
-    let bytes = std::fs::read(path).map_err(|reason| OutputError::Read {
-        path: path.into(),
-        reason,
-    })?;
-    let malformed = |reason: String| OutputError::Malformed {
-        path: path.into(),
-        reason,
-    };
+    let bytes = std::fs::read(path).map_err(OutputError::read(path))?;
     let mut reader = csv::Reader::from_reader(bytes.as_slice());
-    let header = reader
-        .headers()
-        .map_err(|e| malformed(e.to_string()))?
-        .clone();
+    let header = reader.headers();
+    let header = header.map_err(|e| OutputError::malformed(path, e))?.clone();
     let columns = Record::columns();
     if let Some(unknown) = header.iter().find(|name| !columns.contains(name)) {
-        return Err(malformed(format!("records have no column {unknown:?}")));
+        let reason = format!("records have no column {unknown:?}");
+        return Err(OutputError::malformed(path, reason));
     }
     let mut records = Vec::new();
     for row in reader.records() {
-        let row = row.map_err(|e| malformed(e.to_string()))?;
+        let row = row.map_err(|e| OutputError::malformed(path, e))?;
         let mut record = Record::default();
         for (column, text) in header.iter().zip(&row).filter(|(_, text)| !text.is_empty()) {
             let line = row.position().map_or(0, csv::Position::line);
-            let put = record.put(column, text);
-            put.map_err(|problem| malformed(format!("line {line}, {problem}")))?;
+            let wrong = |problem| OutputError::malformed(path, format!("line {line}, {problem}"));
+            record.put(column, text).map_err(wrong)?;
         }
         records.push(record);
     }
@@ -262,12 +262,6 @@ pub fn csv_of(records: &[Record]) -> anyhow::Result<Vec<u8>> {
 
 /// Reads a JSON file.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, OutputError> {
-    let bytes = std::fs::read(path).map_err(|reason| OutputError::Read {
-        path: path.into(),
-        reason,
-    })?;
-    serde_json::from_slice(&bytes).map_err(|error| OutputError::Malformed {
-        path: path.into(),
-        reason: error.to_string(),
-    })
+    let bytes = std::fs::read(path).map_err(OutputError::read(path))?;
+    serde_json::from_slice(&bytes).map_err(|error| OutputError::malformed(path, error))
 }

@@ -63,12 +63,10 @@ impl Kind for Baselines {
             ("same size", found.same_size),
             ("any size", found.unlimited),
         ] {
-            session
-                .log(&format!(
-                    "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",
-                    counting.order, counting.counts
-                ))
-                .map_err(Failure::Fatal)?;
+            session.log(&format!(
+                "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",
+                counting.order, counting.counts
+            ))?;
         }
         let row = |model: &str, parameters: Option<usize>, bits: f64| Record {
             model: model.into(),

@@ -77,10 +77,9 @@ impl Kind for Layer {
         for (operation, seconds) in [(FUSED, &measured.fused), (STEPWISE, &measured.stepwise)] {
             let mut factors = run.clone();
             factors.record.operation = Some(operation.into());
-            rows.extend(seconds.iter().enumerate().map(|(repeat, &value)| Record {
-                repeat: Some(repeat),
-                ..factors.record("operation_seconds", None, Some(value))
-            }));
+            for (repeat, &seconds) in seconds.iter().enumerate() {
+                rows.push(factors.repeated("operation_seconds", repeat, seconds));
+            }
         }
         Ok(rows)
     }

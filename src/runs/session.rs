@@ -8,6 +8,7 @@ use crate::models::ModelError;
 use crate::record::Record;
 use crate::results::output::LOG;
 use crate::train::TrainError;
+use anyhow::Context;
 use std::fs::File;
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,14 +45,15 @@ impl Session<'_> {
     }
 
     /// Writes a line to the run's log.
-    pub fn log(&mut self, line: &str) -> anyhow::Result<()> {
-        writeln!(self.log, "{line}").map_err(|error| {
-            anyhow::Error::new(error).context(format!(
+    pub fn log(&mut self, line: &str) -> Result<(), Failure> {
+        let written = writeln!(self.log, "{line}").with_context(|| {
+            format!(
                 "cannot write {}; finished runs are kept: make room or give permission, and run \
                  the same command again to go on",
                 self.directory.join(LOG).display()
-            ))
-        })
+            )
+        });
+        written.map_err(Failure::Fatal)
     }
 }
 

@@ -83,14 +83,10 @@ impl Kind for Throughput {
             session.advance(fraction)
         })?;
 
-        let copy: Vec<(usize, Vec<CopyRate>)> = match self.operations {
-            true => self
-                .threads
-                .iter()
-                .map(|&n| (n, roofline::copy_roofs(n).to_vec()))
-                .collect(),
-            false => Vec::new(),
-        };
+        let copying = self.threads.iter().filter(|_| self.operations);
+        let copy: Vec<(usize, [CopyRate; 2])> = copying
+            .map(|&threads| (threads, roofline::copy_roofs(threads)))
+            .collect();
         let mut rows = Vec::new();
         for (i, model) in self.models.iter().enumerate() {
             let of_model = measured.iter().skip(i).step_by(self.models.len());
@@ -102,67 +98,42 @@ impl Kind for Throughput {
             let mut factors = run.clone();
             set_model(&mut factors.record, model);
             factors.record.threads = Some(threads);
-            let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
-                rows.push(Record {
-                    repeat,
-                    ..factors.record(metric, None, Some(value))
-                });
-            };
             for (repeat, &seconds) in m.step_seconds.iter().enumerate() {
-                add("step_seconds", Some(repeat), seconds);
-                add(
-                    "tokens_per_second",
-                    Some(repeat),
-                    m.tokens_per_step as f64 / seconds,
-                );
+                let rate = m.tokens_per_step as f64 / seconds;
+                rows.push(factors.repeated("step_seconds", repeat, seconds));
+                rows.push(factors.repeated("tokens_per_second", repeat, rate));
             }
-            add("flops_per_step", None, m.flops_per_step);
-            if let Some(bytes) = m.bytes_per_step {
-                add("bytes_per_step", None, bytes);
+            for (metric, value) in [
+                ("flops_per_step", Some(m.flops_per_step)),
+                ("bytes_per_step", m.bytes_per_step),
+                ("span_flops", m.span_flops),
+                ("peak_flops", Some(m.peak_flops)),
+                ("share_of_peak", Some(m.share_of_peak)),
+                ("peak_bytes", m.peak_bytes.map(|bytes| bytes as f64)),
+                ("state_bytes", m.state_bytes.map(|bytes| bytes as f64)),
+            ] {
+                rows.extend(value.map(|value| factors.record(metric, None, Some(value))));
             }
-            if let Some(span) = m.span_flops {
-                add("span_flops", None, span);
-            }
-            add("peak_flops", None, m.peak_flops);
-            add("share_of_peak", None, m.share_of_peak);
-            if let Some(bytes) = m.peak_bytes {
-                add("peak_bytes", None, bytes as f64);
-            }
-            if let (Mode::Decode, Some(bytes)) = (self.mode, m.state_bytes) {
-                add("state_bytes", None, bytes as f64);
-            }
-            for (_, rates) in copy.iter().filter(|(n, _)| *n == threads) {
-                rows.extend(rates.iter().map(|rate| {
-                    factors.record(
-                        "copy_bytes_per_second",
-                        Some(rate.bytes as f64),
-                        Some(rate.bytes_per_second),
-                    )
-                }));
+            for rate in copy.iter().filter(|c| c.0 == threads).flat_map(|c| &c.1) {
+                let (bytes, rate) = (rate.bytes as f64, rate.bytes_per_second);
+                rows.push(factors.record("copy_bytes_per_second", Some(bytes), Some(rate)));
             }
             for operation in &m.operations {
                 factors.record.operation = Some(operation.name.into());
-                let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
-                    rows.push(Record {
-                        repeat,
-                        ..factors.record(metric, None, Some(value))
-                    });
-                };
-                add("operation_flops", None, operation.flops);
-                add("operation_bytes", None, operation.bytes);
+                let (flops, bytes) = (Some(operation.flops), Some(operation.bytes));
+                rows.push(factors.record("operation_flops", None, flops));
+                rows.push(factors.record("operation_bytes", None, bytes));
                 for (repeat, &seconds) in operation.seconds.iter().enumerate() {
-                    add("operation_seconds", Some(repeat), seconds);
+                    rows.push(factors.repeated("operation_seconds", repeat, seconds));
                 }
             }
-            session
-                .log(&format!(
-                    "{} with {threads} threads: {:.0} tokens/s, {:.1} % of the peak, {} repeats",
-                    m.model,
-                    m.tokens_per_second.estimate,
-                    100.0 * m.share_of_peak,
-                    m.step_seconds.len()
-                ))
-                .map_err(Failure::Fatal)?;
+            session.log(&format!(
+                "{} with {threads} threads: {:.0} tokens/s, {:.1} % of the peak, {} repeats",
+                m.model,
+                m.tokens_per_second.estimate,
+                100.0 * m.share_of_peak,
+                m.step_seconds.len()
+            ))?;
         }
         Ok(rows)
     }

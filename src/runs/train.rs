@@ -73,20 +73,15 @@ impl Kind for Training {
         {
             // Damaged, or of another version: what it had saved is lost, the run need not be.
             let file = session.directory.join(train::checkpoint::FILE);
-            session
-                .log(&format!("starts from the beginning: {error}"))
-                .and_then(|()| {
-                    std::fs::remove_file(&file)
-                        .with_context(|| format!("cannot remove {}", file.display()))
-                })
+            session.log(&format!("starts from the beginning: {error}"))?;
+            std::fs::remove_file(&file)
+                .with_context(|| format!("cannot remove {}", file.display()))
                 .map_err(Failure::Fatal)?;
             (model, source, outcome) = self.trained(session)?;
         }
         let outcome = match outcome {
             Err(TrainError::NotFinite { .. }) if run.stage == Stage::Tune => {
-                session
-                    .log("diverged: this rate is out")
-                    .map_err(Failure::Fatal)?;
+                session.log("diverged: this rate is out")?;
                 return Ok(vec![run.record(tuning_metric(source.output()), None, None)]);
             }
             Err(TrainError::Checkpoint(error @ CheckpointError::Io { .. })) => {
@@ -97,12 +92,10 @@ impl Kind for Training {
         if outcome.stopped_because == Stop::Interrupted {
             return Err(Failure::Interrupted);
         }
-        session
-            .log(&format!(
-                "stopped after {} steps: {:?}",
-                outcome.steps, outcome.stopped_because
-            ))
-            .map_err(Failure::Fatal)?;
+        session.log(&format!(
+            "stopped after {} steps: {:?}",
+            outcome.steps, outcome.stopped_because
+        ))?;
         if run.stage == Stage::Tune {
             let loss = outcome.curve.last().and_then(|point| point.validation_loss);
             return Ok(vec![run.record(tuning_metric(source.output()), None, loss)]);
@@ -160,7 +153,7 @@ impl Training {
         let mut settings = self.train.clone();
         settings.threads = session.threads;
         let directory = settings.checkpoint_every.map(|_| session.directory.clone());
-        let mut write_error = None;
+        let mut write_failure = None;
         let outcome = train::train(
             model.as_mut(),
             source.as_mut(),
@@ -177,8 +170,8 @@ impl Training {
                         validation.accuracy,
                         progress.seconds
                     );
-                    if let Err(error) = session.log(&line) {
-                        write_error = Some(error);
+                    if let Err(failure) = session.log(&line) {
+                        write_failure = Some(failure);
                         return ControlFlow::Break(());
                     }
                 }
@@ -188,8 +181,8 @@ impl Training {
                 }
             },
         );
-        match write_error {
-            Some(error) => Err(Failure::Fatal(error)),
+        match write_failure {
+            Some(failure) => Err(failure),
             None => Ok((model, source, outcome)),
         }
     }

@@ -161,6 +161,14 @@ impl Run {
         }
     }
 
+    /// A record of a repeat of a timing.
+    pub fn repeated(&self, metric: &str, repeat: usize, value: f64) -> Record {
+        Record {
+            repeat: Some(repeat),
+            ..self.record(metric, None, Some(value))
+        }
+    }
+
     /// `config.toml`: everything its records depend on.
     pub fn config(&self, profile: &str) -> String {
         #[derive(Serialize)]

@@ -32,26 +32,19 @@ pub fn records(factors: &Run, measured: &[&Measurement]) -> Vec<Record> {
     for m in measured {
         let mut of_threads = factors.clone();
         of_threads.record.threads = Some(m.threads);
-        let mut add = |metric: &str, repeat: Option<usize>, value: f64| {
-            rows.push(Record {
-                repeat,
-                ..of_threads.record(metric, Some(m.threads as f64), Some(value))
-            });
-        };
+        let threads = Some(m.threads as f64);
         let limits = Limits::measured(m.threads);
-        let predicted = recorded.seconds_on(&limits);
-        add(
-            "prediction_error",
-            None,
-            predicted / median(&m.step_seconds) - 1.0,
-        );
+        let error = recorded.seconds_on(&limits) / median(&m.step_seconds) - 1.0;
+        rows.push(of_threads.record("prediction_error", threads, Some(error)));
         if m.threads > alone.threads {
-            add("program_speed_up", None, recorded.speed_up_on(&limits));
+            let speed_up = recorded.speed_up_on(&limits);
+            rows.push(of_threads.record("program_speed_up", threads, Some(speed_up)));
             // Equal repeats were taken in turn.
             let pairs = alone.step_seconds.iter().zip(&m.step_seconds);
-            for (repeat, (one, all)) in pairs.enumerate() {
-                add("measured_speed_up", Some(repeat), one / all);
-            }
+            rows.extend(pairs.enumerate().map(|(repeat, (one, all))| Record {
+                x: threads,
+                ..of_threads.repeated("measured_speed_up", repeat, one / all)
+            }));
         }
     }
     rows

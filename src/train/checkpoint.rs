@@ -13,7 +13,8 @@ use crate::models::{self, Model, ModelConfig};
 use crate::nn::Parameter;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
+use serde_json::Value;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 /// File name inside an output directory.
@@ -47,51 +48,23 @@ impl Identity {
 
     /// SHA-256 of the canonical JSON, hex.
     pub fn hash(&self) -> String {
-        let json = serde_json::to_vec(self).expect("plain data");
-        sha256(json)
+        sha256(serde_json::to_vec(self).expect("plain data"))
     }
 
     /// The keys that differ from `other`, with both values.
     fn difference(&self, other: &Identity) -> String {
-        let flat = |identity: &Identity| {
-            let mut leaves = BTreeMap::new();
-            flatten(
-                "",
-                &serde_json::to_value(identity).expect("plain data"),
-                &mut leaves,
-            );
-            leaves
+        let json = |identity: &Identity| serde_json::to_value(identity).expect("plain data");
+        let mut all = files::differences(&json(self), &json(other));
+        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let text = |value: Value| match value {
+            Value::Null => "none".into(),
+            value => value.to_string(),
         };
-        let (saved, wanted) = (flat(self), flat(other));
-        let keys: std::collections::BTreeSet<_> = saved.keys().chain(wanted.keys()).collect();
-        let text = |v: Option<&String>| v.cloned().unwrap_or_else(|| "none".into());
-        keys.into_iter()
-            .filter(|key| saved.get(*key) != wanted.get(*key))
-            .map(|key| match key.as_str() {
-                "data" => "the data".to_string(),
-                _ => format!(
-                    "{key} {} there, {} here",
-                    text(saved.get(key)),
-                    text(wanted.get(key))
-                ),
-            })
-            .collect::<Vec<_>>()
-            .join("; ")
-    }
-}
-
-fn flatten(prefix: &str, value: &serde_json::Value, leaves: &mut BTreeMap<String, String>) {
-    match value {
-        serde_json::Value::Object(map) => {
-            for (key, value) in map {
-                let dot = if prefix.is_empty() { "" } else { "." };
-                flatten(&format!("{prefix}{dot}{key}"), value, leaves);
-            }
-        }
-        serde_json::Value::Null => {}
-        leaf => {
-            leaves.insert(prefix.into(), leaf.to_string());
-        }
+        let all = all.into_iter().map(|(key, a, b)| match key.as_str() {
+            "data" => "the data".to_string(),
+            _ => format!("{key} {} there, {} here", text(a), text(b)),
+        });
+        all.collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -157,13 +130,11 @@ pub enum CheckpointError {
         reason: String,
     },
     /// Tensors do not fit the model.
-    #[error("{}: tensor `{tensor}` {reason}; the file is damaged or of another model: train again, into another directory", path.display())]
+    #[error("{}: tensor {reason}; the file is damaged or of another model: train again, into another directory", path.display())]
     Tensor {
         /// The file.
         path: PathBuf,
-        /// Its name.
-        tensor: String,
-        /// What is wrong with it.
+        /// Its name and what is wrong with it.
         reason: String,
     },
     /// A run with other settings wrote it.
@@ -179,12 +150,19 @@ pub enum CheckpointError {
     },
 }
 
+impl CheckpointError {
+    /// For `map_err`.
+    fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| CheckpointError::Io { path, source }
+    }
+}
+
 /// `path`, or the checkpoint in it if it is a directory.
 pub fn locate(path: &Path) -> PathBuf {
-    if path.is_dir() {
-        path.join(FILE)
-    } else {
-        path.to_path_buf()
+    match path.is_dir() {
+        true => path.join(FILE),
+        false => path.to_path_buf(),
     }
 }
 
@@ -217,10 +195,7 @@ pub fn save(
     // One entry only: the order of several would differ from file to file.
     let entries = HashMap::from([(KEY.to_string(), json)]);
     let file = safetensors::serialize(views, Some(entries)).expect("names differ");
-    files::write_atomically(path, &file).map_err(|source| CheckpointError::Io {
-        path: path.into(),
-        source,
-    })
+    files::write_atomically(path, &file).map_err(CheckpointError::io(path))
 }
 
 /// A checkpoint file in memory, its metadata understood.
@@ -233,10 +208,7 @@ struct File {
 impl File {
     fn read(path: &Path) -> Result<Self, CheckpointError> {
         let path = path.to_path_buf();
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(source) => return Err(CheckpointError::Io { path, source }),
-        };
+        let bytes = std::fs::read(&path).map_err(CheckpointError::io(&path))?;
         let unreadable = |e: safetensors::SafeTensorError| CheckpointError::Unreadable {
             path: path.clone(),
             reason: e.to_string(),
@@ -281,8 +253,7 @@ impl File {
     fn wrong(&self, tensor: &str, reason: String) -> CheckpointError {
         CheckpointError::Tensor {
             path: self.path.clone(),
-            tensor: tensor.into(),
-            reason,
+            reason: format!("`{tensor}` {reason}"),
         }
     }
 

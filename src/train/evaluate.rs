@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use crate::data::{Batch, CLOSE};
-use crate::models::{Model, Output, Shape};
+use crate::models::{Model, Output};
 use kernels::{Tape, parallel, values};
 use std::collections::BTreeMap;
 
@@ -14,11 +14,7 @@ const ROWS: usize = 256;
 pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
     let mut total = Sums::default();
     for batch in batches {
-        let shape = Shape {
-            batch: batch.batch,
-            seq_len: batch.seq_len,
-        };
-        let said = values(&model.forward(batch.input(), shape, Tape::Off)); // (B·T, V) or (B·T, 1)
+        let said = values(&model.forward(batch.input(), batch.shape(), Tape::Off)); // (B·T, V) or (B·T, 1)
         total.add(batch, &judge(&said, batch, model.config().output));
     }
     total.finish()
@@ -100,19 +96,17 @@ impl Sums {
 
     fn finish(self) -> Evaluation {
         let scored = self.scored as f64;
+        let positions = self.by_position.into_iter();
+        let distances = self.by_distance.into_iter();
         Evaluation {
             loss: self.loss / scored,
             accuracy: self.correct as f64 / scored,
             scored: self.scored,
             solved_fraction: self.solved as f64 / self.sequences as f64,
-            by_position: self
-                .by_position
-                .into_iter()
-                .map(|(sum, n)| (if n > 0 { sum / n as f64 } else { 0.0 }, n))
+            by_position: positions
+                .map(|(sum, n)| (sum / n.max(1) as f64, n))
                 .collect(),
-            by_distance: self
-                .by_distance
-                .into_iter()
+            by_distance: distances
                 .map(|(distance, (correct, n))| (distance, correct, n))
                 .collect(),
         }

@@ -10,7 +10,7 @@ mod settings;
 
 pub use checkpoint::CheckpointError;
 pub use evaluate::evaluate;
-pub use optimizer::{Optimizer, step};
+pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
 pub use run::train;
 pub use schedule::learning_rate;
@@ -65,8 +65,6 @@ pub struct Progress {
     pub tokens: u64,
     /// Seconds of training, validation not counted.
     pub seconds: f64,
-    /// Rate of this step.
-    pub learning_rate: f64,
     /// Loss of this step's batch, in nats or squared error.
     pub train_loss: f32,
     /// Gradient norm before clipping.
@@ -128,12 +126,9 @@ pub struct Outcome {
 /// Why training failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// A setting no training can use.
+    /// A setting no training can use, or model and data that do not fit together.
     #[error("{0}")]
-    Settings(String),
-    /// Model and data do not fit together.
-    #[error("{0}")]
-    Mismatch(String),
+    Refused(String),
     /// The model cannot be trained here.
     #[error(transparent)]
     Model(#[from] crate::models::ModelError),

@@ -2,7 +2,8 @@
 
 use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
-use crate::models::{Model, Output, Shape};
+use crate::models::{Model, Output};
+use dfdx::tensor::{Cpu, Tensor};
 use kernels::cost::{Id, touching};
 use kernels::{
     self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
@@ -32,14 +33,11 @@ impl Optimizer {
             v: vec![0.0; weights.len()],
             weights,
         };
+        let parameters = model.parameters().into_iter();
         Optimizer {
             steps: 0,
             settings: settings.clone(),
-            states: model
-                .parameters()
-                .into_iter()
-                .map(|p| state(p.values()))
-                .collect(),
+            states: parameters.map(|p| state(p.values())).collect(),
         }
     }
 
@@ -129,6 +127,16 @@ impl Optimizer {
     }
 }
 
+/// The mean loss over the positions that `mask` scores: cross-entropy, or squared error where the model
+/// says numbers.
+pub fn loss(model: &dyn Model, batch: &Batch, mask: &[f32]) -> Tensor<(), f32, Cpu, Tape> {
+    let said = model.forward(batch.input(), batch.shape(), Tape::on());
+    match model.config().output {
+        Output::Tokens => kernels::cross_entropy(said, &batch.targets, mask),
+        Output::Number => kernels::squared_error(said, &batch.answers, mask),
+    }
+}
+
 /// One full training step: forward, loss, backward, clipping, update. Runs on the current
 /// threads. A step whose loss or gradient is not finite updates nothing.
 pub fn step(
@@ -138,15 +146,7 @@ pub fn step(
     learning_rate: f64,
     clip: Option<f32>,
 ) -> StepReport {
-    let shape = Shape {
-        batch: batch.batch,
-        seq_len: batch.seq_len,
-    };
-    let said = model.forward(batch.input(), shape, Tape::on());
-    let loss = match model.config().output {
-        Output::Tokens => kernels::cross_entropy(said, &batch.targets, &batch.mask),
-        Output::Number => kernels::squared_error(said, &batch.answers, &batch.mask),
-    };
+    let loss = loss(model, batch, &batch.mask);
     let value = kernels::values(&loss)[0];
     if !value.is_finite() {
         return StepReport {

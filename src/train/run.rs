@@ -29,7 +29,7 @@ pub fn train(
     directory: Option<&Path>,
     observe: &mut Observer,
 ) -> Result<Outcome, TrainError> {
-    settings.check().map_err(TrainError::Settings)?;
+    settings.check().map_err(TrainError::Refused)?;
     check_fit(model, source, settings)?;
     kernels::with_threads(settings.threads, || {
         let mut run = Run::start(model, source, settings, directory)?;
@@ -51,14 +51,14 @@ fn check_fit(
 ) -> Result<(), TrainError> {
     let config = model.config();
     if config.vocab != source.vocab() {
-        return Err(TrainError::Mismatch(format!(
+        return Err(TrainError::Refused(format!(
             "the model has vocab = {} but the data has {} tokens",
             config.vocab,
             source.vocab()
         )));
     }
     if config.output != source.output() {
-        return Err(TrainError::Mismatch(format!(
+        return Err(TrainError::Refused(format!(
             "the model says {} but the data asks for {}",
             said(config.output),
             said(source.output())
@@ -160,22 +160,19 @@ impl<'a> Run<'a> {
             fraction: self.fraction(),
             tokens: self.position.tokens,
             seconds: self.position.seconds,
-            learning_rate: rate,
             train_loss: report.loss,
             gradient_norm: report.gradient_norm,
             validation,
         };
-        let due = settings.checkpoint_every;
-        if self.position.finished.is_some()
-            || due.is_some_and(|n| self.position.step.is_multiple_of(n))
-        {
+        let finished = self.position.finished.is_some();
+        let every = settings.checkpoint_every;
+        if finished || every.is_some_and(|n| self.position.step.is_multiple_of(n)) {
             self.save(model, source)?;
         }
         let flow = observe(&progress);
-        Ok(if self.position.finished.is_some() {
-            ControlFlow::Continue(())
-        } else {
-            flow
+        Ok(match finished {
+            true => ControlFlow::Continue(()),
+            false => flow,
         })
     }
 
@@ -210,12 +207,9 @@ impl<'a> Run<'a> {
 
     /// Share of the budget used: the largest of its parts.
     fn fraction(&self) -> f64 {
-        let steps = self.planned.map(|n| {
-            if n == 0 {
-                1.0
-            } else {
-                self.position.step as f64 / n as f64
-            }
+        let steps = self.planned.map(|n| match n {
+            0 => 1.0,
+            n => self.position.step as f64 / n as f64,
         });
         let seconds = self.settings.budget.seconds;
         let seconds = seconds.map(|s| self.position.seconds / s);

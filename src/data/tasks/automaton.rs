@@ -2,17 +2,14 @@
 //! tasks of Delétang et al. 2023).
 
 use super::lengths::{LENGTH, Lengths, TEST_LENGTH, TEST_LENGTHS};
-use super::{Parameter, Task, Values, seeds};
+use super::{Parameter, Task, Values, parameter, seeds};
 use crate::data::{Batch, DataError, Floor};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 
-/// `all` of such a task.
-pub(super) const ALL: Parameter = Parameter {
-    name: "all",
-    default: 0,
-    describes: "1: training asks for the answer so far after every symbol, too; 0: after the word only",
-};
+/// `all` of such a task. 1: training asks for the answer so far after every symbol, too; 0: after the
+/// word only.
+pub(super) const ALL: Parameter = parameter("all", 0);
 /// The parameters that all of them have.
 pub(super) const PARAMETERS: &[Parameter] = &[LENGTH, TEST_LENGTH, TEST_LENGTHS, ALL];
 
@@ -54,18 +51,11 @@ pub(super) struct Words<A> {
 impl<A: Automaton> Words<A> {
     /// The task with the parameters of [`PARAMETERS`].
     pub fn new(automaton: A, values: &Values) -> Result<Self, DataError> {
-        let all = values.get(ALL.name);
-        if all > 1 {
-            return Err(DataError::Impossible {
-                key: ALL.name.into(),
-                value: all.to_string(),
-                remedy: "0 scores the final answer, 1 the answer after every symbol".into(),
-            });
-        }
+        let remedy = "0 scores the final answer, 1 the answer after every symbol";
         Ok(Self {
+            all: values.flag(ALL.name, remedy)?,
             lengths: Lengths::new(values, automaton.alphabets().len())?,
             automaton,
-            all: all == 1,
         })
     }
 
@@ -95,28 +85,20 @@ impl<A: Automaton> Task for Words<A> {
             None => (self.lengths.draw(rng), self.seq_len(), self.all),
         };
         let alphabets = self.automaton.alphabets();
-        let end = batch.tokens.len() + total;
+        let start = batch.tokens.len();
+        batch.leave_unscored(start + total);
         let mut state = 0;
         for (t, alphabet) in (0..length).zip(alphabets.iter().cycle()) {
             let symbol = alphabet.start + seeds::below(rng, alphabet.len() as u64) as u32;
+            batch.tokens.push(symbol);
             state = self.automaton.next(state, symbol);
             // In the middle of a word only a word that could end here has an answer.
-            let scored = all && t % alphabets.len() == 0;
-            batch.tokens.push(symbol);
-            batch.targets.push(match scored {
-                true => self.automaton.answer(state),
-                false => 0,
-            });
-            batch.mask.push(f32::from(u8::from(scored)));
-            batch.distance.push(if scored { t as u32 } else { 0 });
+            if all && t % alphabets.len() == 0 {
+                batch.score(start + t, self.automaton.answer(state), t);
+            }
         }
-        batch.targets.push(self.automaton.answer(state));
-        batch.mask.push(1.0);
-        batch.distance.push(length as u32);
-        batch.tokens.resize(end, self.end());
-        batch.targets.resize(end, 0);
-        batch.mask.resize(end, 0.0);
-        batch.distance.resize(end, 0);
+        batch.score(start + length, self.automaton.answer(state), length);
+        batch.tokens.resize(start + total, self.end());
     }
 
     /// Knows the length of the word and nothing of its symbols: the likeliest answer, and the

@@ -1,7 +1,7 @@
 //! Copy memory: remember ten symbols over a delay of T tokens (Hochreiter & Schmidhuber 1997, in
 //! the form of Arjovsky et al. 2016 and Bai et al. 2018).
 
-use super::{Parameter, Task, TaskRow, Values};
+use super::{Task, TaskRow, Values, parameter};
 use crate::data::{Batch, DataError, Floor, seeds};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,16 +9,10 @@ pub(super) const ROW: TaskRow = TaskRow {
     name: "copy",
     describes: "copy memory: say ten symbols again after a delay of T tokens",
     parameters: &[
-        Parameter {
-            name: "delay",
-            default: 20,
-            describes: "T: the sequence has T + 20 tokens, each symbol is due T + 10 tokens later",
-        },
-        Parameter {
-            name: "all",
-            default: 0,
-            describes: "1: score every position as Bai et al. do; 0: only the ten due symbols",
-        },
+        // T: the sequence has T + 20 tokens, each symbol is due T + 10 tokens later
+        parameter("delay", 20),
+        // 1: score every position as Bai et al. do; 0: only the ten due symbols
+        parameter("all", 0),
     ],
     make: |values| Copy::new(values).map(|task| Box::new(task) as Box<dyn Task>),
 };
@@ -41,31 +35,16 @@ const MARKER: u32 = 9;
 /// The target at a position is what to say after reading that position's token, so symbol k, read
 /// at position k, is due at position T+10+k: its distance is T+10. Scored are the last ten
 /// positions, or with `all` every position; distances are 0 except on the last ten.
-pub struct Copy {
+struct Copy {
     delay: usize,
     all: bool,
 }
 
 impl Copy {
     fn new(values: &Values) -> Result<Self, DataError> {
-        let (delay, all) = (values.get("delay"), values.get("all"));
-        if delay == 0 || delay > 1 << 20 {
-            return Err(DataError::Impossible {
-                key: "delay".into(),
-                value: delay.to_string(),
-                remedy: "give a delay of 1 to 1048576 tokens".into(),
-            });
-        }
-        if all > 1 {
-            return Err(DataError::Impossible {
-                key: "all".into(),
-                value: all.to_string(),
-                remedy: "0 scores the last ten positions, 1 every position".into(),
-            });
-        }
         Ok(Self {
-            delay,
-            all: all == 1,
+            delay: values.within("delay", 1..=1 << 20, "give a delay of 1 to 1048576 tokens")?,
+            all: values.flag("all", "0 scores the last ten positions, 1 every position")?,
         })
     }
 }
@@ -80,34 +59,24 @@ impl Task for Copy {
     }
 
     fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
-        let length = self.seq_len();
         let symbols: [u32; SYMBOLS] =
             std::array::from_fn(|_| 1 + seeds::below(rng, KINDS as u64) as u32);
-
+        let start = batch.tokens.len();
+        let due = start + self.delay + SYMBOLS;
         batch.tokens.extend(symbols);
-        batch
-            .tokens
-            .extend(std::iter::repeat_n(BLANK, self.delay - 1));
-        batch.tokens.extend([MARKER; SYMBOLS + 1]);
-
-        let silent = length - SYMBOLS;
-        batch.targets.extend(std::iter::repeat_n(BLANK, silent));
-        batch.targets.extend(symbols);
-        batch
-            .mask
-            .extend(std::iter::repeat_n(f32::from(u8::from(self.all)), silent));
-        batch.mask.extend([1.0; SYMBOLS]);
-        batch.distance.extend(std::iter::repeat_n(0, silent));
-        batch.distance.extend([silent as u32; SYMBOLS]);
+        batch.tokens.resize(due - 1, BLANK);
+        batch.tokens.resize(due + SYMBOLS, MARKER);
+        batch.leave_unscored(due + SYMBOLS);
+        batch.mask[start..due].fill(f32::from(u8::from(self.all)));
+        for (at, symbol) in (due..).zip(symbols) {
+            batch.score(at, symbol, due - start);
+        }
     }
 
     /// Without memory: blanks until the marker, then any of the eight symbols. On the last ten that
     /// is accuracy 1/8 and ln 8; over all positions 10·ln 8/(T+20), the floor Bai et al. print.
     fn floor(&self) -> Floor {
-        let guess = Floor {
-            accuracy: 1.0 / KINDS as f64,
-            loss: (KINDS as f64).ln(),
-        };
+        let guess = Floor::guess(KINDS);
         if !self.all {
             return guess;
         }

@@ -1,28 +1,19 @@
 //! Tasks on words of any length, trained on short ones and tested on longer ones (Delétang et al.
 //! 2023, "Neural Networks and the Chomsky Hierarchy").
 
-use super::{Parameter, Values, seeds};
+use super::{Parameter, Values, parameter, seeds};
 use crate::data::DataError;
 use rand_chacha::ChaCha8Rng;
 
-/// `length` of such a task.
-pub(super) const LENGTH: Parameter = Parameter {
-    name: "length",
-    default: 40,
-    describes: "longest word trained and validated on; lengths from 1 are equally likely",
-};
-/// `test_length` of such a task.
-pub(super) const TEST_LENGTH: Parameter = Parameter {
-    name: "test_length",
-    default: 500,
-    describes: "longest word tested on; every word tested is longer than those trained on",
-};
-/// `test_lengths` of such a task.
-pub(super) const TEST_LENGTHS: Parameter = Parameter {
-    name: "test_lengths",
-    default: 10,
-    describes: "lengths tested on, evenly spaced from length (left out) to test_length",
-};
+/// `length` of such a task: longest word trained and validated on; lengths from 1 are equally
+/// likely.
+pub(super) const LENGTH: Parameter = parameter("length", 40);
+/// `test_length` of such a task: longest word tested on; every word tested is longer than those
+/// trained on.
+pub(super) const TEST_LENGTH: Parameter = parameter("test_length", 500);
+/// `test_lengths` of such a task: lengths tested on, evenly spaced from `length` (left out) to
+/// `test_length`.
+pub(super) const TEST_LENGTHS: Parameter = parameter("test_lengths", 10);
 
 const LONGEST: usize = 1 << 16;
 
@@ -40,28 +31,18 @@ pub(super) struct Lengths {
 impl Lengths {
     /// Reads the three parameters and refuses what makes no lengths.
     pub fn new(values: &Values, period: usize) -> Result<Self, DataError> {
-        let [train, longest, count] =
-            [LENGTH, TEST_LENGTH, TEST_LENGTHS].map(|p| values.get(p.name));
-        let refuse = |parameter: Parameter, value: usize, remedy: String| {
-            Err(DataError::Impossible {
-                key: parameter.name.into(),
-                value: value.to_string(),
-                remedy,
-            })
-        };
-        if train == 0 || train > LONGEST {
-            return refuse(LENGTH, train, format!("give 1 to {LONGEST} symbols"));
-        }
-        if count == 0 {
-            return refuse(TEST_LENGTHS, count, "test at least one length".into());
-        }
+        let at_most = format!("give 1 to {LONGEST} symbols");
+        let train = values.within(LENGTH.name, 1..=LONGEST, at_most)?;
+        let count = values.within(
+            TEST_LENGTHS.name,
+            1..=usize::MAX,
+            "test at least one length",
+        )?;
         let least = train.saturating_add(period.saturating_mul(count));
-        if longest < least || longest > LONGEST {
-            let remedy = format!(
-                "{count} lengths beyond length = {train} are to be tested: give {least} to {LONGEST}"
-            );
-            return refuse(TEST_LENGTH, longest, remedy);
-        }
+        let remedy = format!(
+            "{count} lengths beyond length = {train} are to be tested: give {least} to {LONGEST}"
+        );
+        let longest = values.within(TEST_LENGTH.name, least..=LONGEST, remedy)?;
         let fits = |length: usize| 1 + (length - 1) / period * period;
         let span = longest - train;
         Ok(Self {

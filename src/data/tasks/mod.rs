@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 mod adding;
@@ -25,9 +25,6 @@ mod recall;
 mod retention;
 mod reverse;
 mod selective_copy;
-
-pub use copy::Copy;
-pub use recall::Recall;
 
 /// All tasks.
 pub const TASKS: &[TaskRow] = &[
@@ -90,8 +87,10 @@ pub struct Parameter {
     pub name: &'static str,
     /// Value where none is given.
     pub default: usize,
-    /// One line about it.
-    pub describes: &'static str,
+}
+
+const fn parameter(name: &'static str, default: usize) -> Parameter {
+    Parameter { name, default }
 }
 
 /// A task's parameters, complete.
@@ -104,6 +103,25 @@ impl Values {
             .0
             .get(name)
             .expect("a task reads only parameters its row names")
+    }
+
+    /// The value, refused outside of a range.
+    fn within(
+        &self,
+        name: &str,
+        range: RangeInclusive<usize>,
+        remedy: impl Into<String>,
+    ) -> Result<usize, DataError> {
+        let value = self.get(name);
+        match range.contains(&value) {
+            true => Ok(value),
+            false => Err(DataError::impossible(name, value, remedy)),
+        }
+    }
+
+    /// Whether the value is 1 and not 0; others are refused.
+    fn flag(&self, name: &str, remedy: &str) -> Result<bool, DataError> {
+        Ok(self.within(name, 0..=1, remedy)? == 1)
     }
 }
 
@@ -152,11 +170,11 @@ impl TaskSettings {
             .find(|(name, _)| row.parameters.iter().all(|p| p.name != *name))
         {
             let known: Vec<_> = row.parameters.iter().map(|p| p.name).collect();
-            return Err(DataError::Impossible {
-                key: format!("{}.{name}", self.name),
-                value: value.to_string(),
-                remedy: format!("the parameters of this task are {}", known.join(", ")),
-            });
+            return Err(DataError::impossible(
+                format!("{}.{name}", self.name),
+                value,
+                format!("the parameters of this task are {}", known.join(", ")),
+            ));
         }
         let mut values: BTreeMap<String, usize> = row
             .parameters
@@ -179,11 +197,8 @@ impl FromStr for TaskSettings {
                 .split_once('=')
                 .and_then(|(k, v)| Some((k.trim(), v.trim().parse().ok()?)));
             let Some((parameter, value)) = parsed else {
-                return Err(DataError::Impossible {
-                    key: format!("task {name}"),
-                    value: item.into(),
-                    remedy: "write parameters as name=number, separated by commas".into(),
-                });
+                let remedy = "write parameters as name=number, separated by commas";
+                return Err(DataError::impossible(format!("task {name}"), item, remedy));
             };
             settings.parameters.insert(parameter.into(), value);
         }
@@ -235,11 +250,6 @@ impl TaskSource {
             seed,
             drawn: 0,
         }
-    }
-
-    /// The task it draws from.
-    pub fn task(&self) -> &dyn Task {
-        self.task.as_ref()
     }
 
     /// Sequences `numbers` of a split, of T tokens each.

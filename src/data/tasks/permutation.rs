@@ -4,20 +4,14 @@
 
 use super::automaton::{ALL, Automaton, Words};
 use super::lengths::{LENGTH, TEST_LENGTH, TEST_LENGTHS};
-use super::{Parameter, TaskRow, Values};
+use super::{Parameter, TaskRow, Values, parameter};
 use crate::data::DataError;
 use std::ops::Range;
 
-const GROUP: Parameter = Parameter {
-    name: "group",
-    default: 3,
-    describes: "things permuted: 3 (six permutations) or 5 (120 permutations)",
-};
-const GENERATORS: Parameter = Parameter {
-    name: "generators",
-    default: 0,
-    describes: "1: symbols are stay, swap the first two and rotate; 0: every permutation is a symbol",
-};
+/// things permuted: 3 (six permutations) or 5 (120 permutations)
+const GROUP: Parameter = parameter("group", 3);
+/// 1: symbols are stay, swap the first two and rotate; 0: every permutation is a symbol
+const GENERATORS: Parameter = parameter("generators", 0);
 
 pub(super) const ROW: TaskRow = TaskRow {
     name: "permutation",
@@ -41,17 +35,11 @@ struct Permutation {
 
 impl Permutation {
     fn new(values: &Values) -> Result<Self, DataError> {
-        let refuse = |parameter: Parameter, remedy: &str| {
-            Err(DataError::Impossible {
-                key: parameter.name.into(),
-                value: values.get(parameter.name).to_string(),
-                remedy: remedy.into(),
-            })
+        let n = match values.get(GROUP.name) {
+            n @ (3 | 5) => n,
+            n => return Err(DataError::impossible(GROUP.name, n, "give 3 or 5")),
         };
-        let n = values.get(GROUP.name);
-        if n != 3 && n != 5 {
-            return refuse(GROUP, "give 3 or 5");
-        }
+        let generators = values.flag(GENERATORS.name, "give 0 or 1")?;
         let all = permutations(n);
         let number = |images: &[usize]| {
             let found = all.binary_search_by(|p| p.as_slice().cmp(images));
@@ -59,15 +47,13 @@ impl Permutation {
         };
         let compose =
             |x: &[usize], s: &[usize]| number(&s.iter().map(|&i| x[i]).collect::<Vec<_>>());
-        let symbols = match values.get(GENERATORS.name) {
-            0 => (0..all.len()).collect(),
-            1 => {
-                let mut swap: Vec<usize> = (0..n).collect();
-                swap.swap(0, 1);
-                let rotate: Vec<usize> = (0..n).map(|i| (i + 1) % n).collect();
-                vec![0, number(&swap), number(&rotate)]
-            }
-            _ => return refuse(GENERATORS, "give 0 or 1"),
+        let symbols = if generators {
+            let mut swap: Vec<usize> = (0..n).collect();
+            swap.swap(0, 1);
+            let rotate: Vec<usize> = (0..n).map(|i| (i + 1) % n).collect();
+            vec![0, number(&swap), number(&rotate)]
+        } else {
+            (0..all.len()).collect()
         };
         Ok(Self {
             symbols,

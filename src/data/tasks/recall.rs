@@ -1,7 +1,7 @@
 //! Multi-query associative recall: pairs of key and value, then the keys again; say each one's
 //! value (Arora et al. 2023, "Zoology").
 
-use super::{Parameter, Task, TaskRow, Values};
+use super::{Task, TaskRow, Values, parameter};
 use crate::data::{Batch, DataError, Floor, seeds};
 use rand_chacha::ChaCha8Rng;
 
@@ -9,36 +9,18 @@ pub(super) const ROW: TaskRow = TaskRow {
     name: "recall",
     describes: "multi-query associative recall: key-value pairs, then each key asks for its value",
     parameters: &[
-        Parameter {
-            name: "pairs",
-            default: 4,
-            describes: "key-value pairs, each asked for once",
-        },
-        Parameter {
-            name: "keys",
-            default: 63,
-            describes: "different keys",
-        },
-        Parameter {
-            name: "values",
-            default: 64,
-            describes: "different values",
-        },
-        Parameter {
-            name: "length",
-            default: 64,
-            describes: "tokens in a sequence",
-        },
-        Parameter {
-            name: "uniform",
-            default: 0,
-            describes: "1: queries anywhere alike; 0: power law, most of them soon (as in Zoology)",
-        },
-        Parameter {
-            name: "noise",
-            default: 1,
-            describes: "1: fillers are random values; 0: fillers are blanks",
-        },
+        // key-value pairs, each asked for once
+        parameter("pairs", 4),
+        // different keys
+        parameter("keys", 63),
+        // different values
+        parameter("values", 64),
+        // tokens in a sequence
+        parameter("length", 64),
+        // 1: queries anywhere alike; 0: power law, most of them soon (as in Zoology)
+        parameter("uniform", 0),
+        // 1: fillers are random values; 0: fillers are blanks
+        parameter("noise", 1),
     ],
     make: |values| Recall::new(values).map(|task| Box::new(task) as Box<dyn Task>),
 };
@@ -59,7 +41,7 @@ const BLANK: u32 = 0;
 /// blanks, never keys: drawn from the whole vocabulary, as in the original, a filler that happens to
 /// be a key would be a query without a target. The distance of a query is how many tokens before it
 /// its value stood.
-pub struct Recall {
+struct Recall {
     pairs: usize,
     keys: usize,
     values: usize,
@@ -70,48 +52,24 @@ pub struct Recall {
 
 impl Recall {
     fn new(settings: &Values) -> Result<Self, DataError> {
-        let get = |name: &str| settings.get(name);
-        let (pairs, length) = (get("pairs"), get("length"));
-        let refuse = |key: &str, remedy: String| {
-            Err(DataError::Impossible {
-                key: key.into(),
-                value: get(key).to_string(),
-                remedy,
-            })
+        let pairs = settings.within("pairs", 1..=usize::MAX, "give at least one pair")?;
+        let least = pairs.saturating_mul(4);
+        let remedy = format!(
+            "pairs = {pairs} take two tokens each and as much again for queries: give at least {least} tokens, at most 1048576"
+        );
+        let length = settings.within("length", least..=1 << 20, remedy)?;
+        let kinds = |key: &str| {
+            let least = pairs.max(2);
+            let remedy = format!("every pair has its own: give {least} to 1048576");
+            settings.within(key, least..=1 << 20, remedy)
         };
-        if pairs == 0 {
-            return refuse("pairs", "give at least one pair".into());
-        }
-        if length > 1 << 20 || pairs > length / 4 {
-            return refuse(
-                "length",
-                format!(
-                    "pairs = {pairs} take two tokens each and as much again for queries: give at least {} tokens, at most 1048576",
-                    pairs.saturating_mul(4)
-                ),
-            );
-        }
-        for key in ["keys", "values"] {
-            if get(key) < pairs.max(2) || get(key) > 1 << 20 {
-                let least = pairs.max(2);
-                return refuse(
-                    key,
-                    format!("every pair has its own: give {least} to 1048576"),
-                );
-            }
-        }
-        for key in ["uniform", "noise"] {
-            if get(key) > 1 {
-                return refuse(key, "give 0 or 1".into());
-            }
-        }
         Ok(Self {
             pairs,
-            keys: get("keys"),
-            values: get("values"),
             length,
-            uniform: get("uniform") == 1,
-            noise: get("noise") == 1,
+            keys: kinds("keys")?,
+            values: kinds("values")?,
+            uniform: settings.flag("uniform", "give 0 or 1")?,
+            noise: settings.flag("noise", "give 0 or 1")?,
         })
     }
 
@@ -163,23 +121,17 @@ impl Task for Recall {
                 false => BLANK,
             });
         }
-        batch.targets.resize(start + self.length, BLANK);
-        batch.mask.resize(start + self.length, 0.0);
-        batch.distance.resize(start + self.length, 0);
+        batch.leave_unscored(start + self.length);
         for (pair, &slot) in slots.iter().enumerate() {
             let query = 2 * self.pairs + 2 * slot as usize;
             batch.tokens[start + query] = 1 + keys[pair];
-            batch.targets[start + query] = first_value + values[pair];
-            batch.mask[start + query] = 1.0;
-            batch.distance[start + query] = (query - (2 * pair + 1)) as u32;
+            let value = first_value + values[pair];
+            batch.score(start + query, value, query - (2 * pair + 1));
         }
     }
 
     /// Any value. Knowing which values the sequence holds but not whose they are gives 1/pairs.
     fn floor(&self) -> Floor {
-        Floor {
-            accuracy: 1.0 / self.values as f64,
-            loss: (self.values as f64).ln(),
-        }
+        Floor::guess(self.values)
     }
 }

@@ -2,7 +2,7 @@
 //! The simplest form of the latching problem of Bengio, Simard & Frasconi 1994 ("Learning long-term
 //! dependencies with gradient descent is difficult"), asked at every distance.
 
-use super::{Parameter, Task, TaskRow, Values};
+use super::{Task, TaskRow, Values, parameter};
 use crate::data::{Batch, DataError, Floor, seeds};
 use rand_chacha::ChaCha8Rng;
 
@@ -10,26 +10,14 @@ pub(super) const ROW: TaskRow = TaskRow {
     name: "retention",
     describes: "retention: say the first symbol again after a stretch of noise",
     parameters: &[
-        Parameter {
-            name: "length",
-            default: 64,
-            describes: "longest distance trained and validated on; from 1, the logarithm is uniform",
-        },
-        Parameter {
-            name: "test_length",
-            default: 1024,
-            describes: "tested at every power of two up to this distance",
-        },
-        Parameter {
-            name: "symbols",
-            default: 8,
-            describes: "different symbols to remember",
-        },
-        Parameter {
-            name: "noise",
-            default: 8,
-            describes: "different tokens of noise; 1: always the same",
-        },
+        // longest distance trained and validated on; from 1, the logarithm is uniform
+        parameter("length", 64),
+        // tested at every power of two up to this distance
+        parameter("test_length", 1024),
+        // different symbols to remember
+        parameter("symbols", 8),
+        // different tokens of noise; 1: always the same
+        parameter("noise", 8),
     ],
     make: |values| Retention::new(values).map(|task| Box::new(task) as Box<dyn Task>),
 };
@@ -56,26 +44,15 @@ pub(super) struct Retention {
 
 impl Retention {
     fn new(values: &Values) -> Result<Self, DataError> {
-        for (key, least, most) in [
-            ("length", 1, LONGEST),
-            ("test_length", 1, LONGEST),
-            ("symbols", 2, LONGEST),
-            ("noise", 1, LONGEST),
-        ] {
-            let value = values.get(key);
-            if !(least..=most).contains(&value) {
-                return Err(DataError::Impossible {
-                    key: key.into(),
-                    value: value.to_string(),
-                    remedy: format!("give a number from {least} to {most}"),
-                });
-            }
-        }
+        let from = |least: usize, key: &str| {
+            let remedy = format!("give a number from {least} to {LONGEST}");
+            values.within(key, least..=LONGEST, remedy)
+        };
         Ok(Self {
-            length: values.get("length"),
-            test_length: values.get("test_length"),
-            symbols: values.get("symbols"),
-            noise: values.get("noise"),
+            length: from(1, "length")?,
+            test_length: from(1, "test_length")?,
+            symbols: from(2, "symbols")?,
+            noise: from(1, "noise")?,
         })
     }
 
@@ -114,21 +91,13 @@ impl Task for Retention {
             batch.tokens.push(self.symbols as u32 + noise);
         }
         batch.tokens.resize(end, (self.symbols + self.noise) as u32);
-        batch.targets.resize(end, 0);
-        batch.mask.resize(end, 0.0);
-        batch.distance.resize(end, 0);
-        let asked = start + distance;
-        batch.targets[asked] = symbol;
-        batch.mask[asked] = 1.0;
-        batch.distance[asked] = distance as u32;
+        batch.leave_unscored(end);
+        batch.score(start + distance, symbol, distance);
     }
 
     /// Any symbol.
     fn floor(&self) -> Floor {
-        Floor {
-            accuracy: 1.0 / self.symbols as f64,
-            loss: (self.symbols as f64).ln(),
-        }
+        Floor::guess(self.symbols)
     }
 }
 

@@ -2,15 +2,12 @@
 //! needs a stack, which neither a finite state nor fixed attention is.
 
 use super::lengths::{LENGTH, Lengths, TEST_LENGTH, TEST_LENGTHS};
-use super::{Parameter, Task, TaskRow, Values};
+use super::{Parameter, Task, TaskRow, Values, parameter};
 use crate::data::{Batch, DataError, Floor, seeds};
 use rand_chacha::ChaCha8Rng;
 
-const SYMBOLS: Parameter = Parameter {
-    name: "symbols",
-    default: 2,
-    describes: "different symbols",
-};
+/// different symbols
+const SYMBOLS: Parameter = parameter("symbols", 2);
 
 pub(super) const ROW: TaskRow = TaskRow {
     name: "reverse",
@@ -29,23 +26,15 @@ pub(super) const ROW: TaskRow = TaskRow {
 ///
 /// Scored are the L symbols due, each on its own, as in the paper; the one at position L+j stood
 /// 2j+1 tokens before. The model does not see what it said.
-pub struct Reverse {
+struct Reverse {
     symbols: usize,
     lengths: Lengths,
 }
 
 impl Reverse {
     fn new(values: &Values) -> Result<Self, DataError> {
-        let symbols = values.get(SYMBOLS.name);
-        if !(2..=1 << 16).contains(&symbols) {
-            return Err(DataError::Impossible {
-                key: SYMBOLS.name.into(),
-                value: symbols.to_string(),
-                remedy: "give 2 to 65536".into(),
-            });
-        }
         Ok(Self {
-            symbols,
+            symbols: values.within(SYMBOLS.name, 2..=1 << 16, "give 2 to 65536")?,
             lengths: Lengths::new(values, 1)?,
         })
     }
@@ -76,22 +65,15 @@ impl Task for Reverse {
                 .push(seeds::below(rng, self.symbols as u64) as u32);
         }
         batch.tokens.resize(start + total, self.symbols as u32);
-        batch.targets.resize(start + total, 0);
-        batch.mask.resize(start + total, 0.0);
-        batch.distance.resize(start + total, 0);
+        batch.leave_unscored(start + total);
         for j in 0..length {
-            let due = start + length + j;
-            batch.targets[due] = batch.tokens[start + length - 1 - j];
-            batch.mask[due] = 1.0;
-            batch.distance[due] = (2 * j + 1) as u32;
+            let symbol = batch.tokens[start + length - 1 - j];
+            batch.score(start + length + j, symbol, 2 * j + 1);
         }
     }
 
     /// Any symbol.
     fn floor(&self) -> Floor {
-        Floor {
-            accuracy: 1.0 / self.symbols as f64,
-            loss: (self.symbols as f64).ln(),
-        }
+        Floor::guess(self.symbols)
     }
 }

@@ -34,11 +34,7 @@ impl FromStr for TokenizerChoice {
     type Err = DataError;
 
     fn from_str(text: &str) -> Result<Self, DataError> {
-        let impossible = |remedy: &str| DataError::Impossible {
-            key: "tokenizer".into(),
-            value: text.into(),
-            remedy: remedy.into(),
-        };
+        let impossible = |remedy: &str| DataError::impossible("tokenizer", text, remedy);
         match text {
             "byte" => Ok(Self::Byte),
             "char" => Ok(Self::Char),
@@ -139,11 +135,6 @@ impl Tokenizer {
         }
     }
 
-    /// The text tokens stand for; incomplete characters become U+FFFD.
-    pub fn decode(&self, tokens: &[u32]) -> String {
-        String::from_utf8_lossy(&self.decode_bytes(tokens)).into_owned()
-    }
-
     /// One token as text to be shown: incomplete characters as `<0xE2>`.
     pub fn show(&self, token: u32) -> String {
         let bytes = self.decode_bytes(&[token]);
@@ -161,11 +152,7 @@ impl Tokenizer {
 
     /// Reads what [`save`](Self::save) wrote.
     pub fn load(path: &Path) -> Result<Self, DataError> {
-        let json = std::fs::read_to_string(path).map_err(|cause| DataError::File {
-            action: "read",
-            path: path.into(),
-            cause,
-        })?;
+        let json = std::fs::read_to_string(path).map_err(DataError::file("read", path))?;
         serde_json::from_str(&json).map_err(|error| DataError::Tokenizer {
             what: format!("file `{}` is damaged ({error})", path.display()),
             remedy: "train again, or copy the file that belongs to the checkpoint".into(),

@@ -11,7 +11,7 @@ const MOST_SEEDS: usize = 10_000;
 
 pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
     let key = |name: &str| format!("{root}.{name}");
-    let sizes = [
+    let all = [
         ("width", s.width),
         ("layers", s.layers),
         ("heads", s.heads),
@@ -30,24 +30,20 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("decode_batch", s.decode_batch),
         ("gradient_sequences", s.gradient_sequences),
     ];
-    for (name, value) in sizes {
-        if let Some(value) = value {
-            size(&key(name), value)?;
-        }
+    for (name, value) in all {
+        size(&key(name), value.unwrap_or(1))?;
     }
-    for (i, value) in s.test_multiples.iter().flatten().enumerate() {
-        size(&key(&format!("test_multiples[{i}]")), *value)?;
-    }
-    distinct(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
-    for (i, value) in s.probe_context.iter().flatten().enumerate() {
-        size(&key(&format!("probe_context[{i}]")), *value)?;
-    }
-    distinct(&key("probe_context"), s.probe_context.as_deref(), false)?;
+    sizes(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
+    sizes(&key("probe_context"), s.probe_context.as_deref(), false)?;
     // Each is a run, and the seeds of the search begin at TUNING_SEEDS.
-    if let Some(seeds) = s.seeds.filter(|seeds| !(1..=MOST_SEEDS).contains(seeds)) {
-        let remedy = format!("give a number from 1 to {MOST_SEEDS}");
-        return Err(Fault::new(key("seeds"), seeds, remedy));
-    }
+    let seeds = s.seeds.unwrap_or(1);
+    let remedy = format!("give a number from 1 to {MOST_SEEDS}");
+    Fault::unless(
+        (1..=MOST_SEEDS).contains(&seeds),
+        key("seeds"),
+        seeds,
+        remedy,
+    )?;
     let numbers = [
         ("seconds", s.seconds, 1e-3, 1e6),
         ("learning_rate", s.learning_rate, 1e-9, 10.0),
@@ -60,23 +56,17 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),
     ];
     for (name, value, low, high) in numbers {
-        if let Some(value) = value.filter(|value| !(low..=high).contains(value)) {
-            let remedy = format!("give a number from {low} to {high}");
-            return Err(Fault::new(key(name), value, remedy));
-        }
+        let value = value.unwrap_or(low);
+        let remedy = format!("give a number from {low} to {high}");
+        Fault::unless((low..=high).contains(&value), key(name), value, remedy)?;
     }
     threads(&key("threads"), s.threads)?;
     task(kind, &key("task"), s.task.as_deref())?;
     equal(&key("equal"), s.equal.as_deref())?;
-    if s.batch.is_some() && s.tokens_per_batch.is_some() {
-        let remedy = format!("{} is given too; keep one of the two", key("batch"));
-        return Err(Fault::new(
-            key("tokens_per_batch"),
-            s.tokens_per_batch.unwrap_or(0),
-            remedy,
-        ));
-    }
-    Ok(())
+    let tokens = s.tokens_per_batch.unwrap_or(0);
+    let right = s.batch.is_none() || s.tokens_per_batch.is_none();
+    let remedy = format!("{} is given too; keep one of the two", key("batch"));
+    Fault::unless(right, key("tokens_per_batch"), tokens, remedy)
 }
 
 pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
@@ -87,32 +77,21 @@ pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
         (
             "batch",
             &sweep.batch,
-            s.batch.is_some() || s.tokens_per_batch.is_some(),
+            s.batch.or(s.tokens_per_batch).is_some(),
         ),
         ("seq_len", &sweep.seq_len, s.seq_len.is_some()),
     ];
     for (name, list, set) in lists {
-        let key = format!("sweep.{name}");
-        for (i, value) in list.iter().flatten().enumerate() {
-            size(&format!("{key}[{i}]"), *value)?;
-        }
-        distinct(&key, list.as_deref(), set)?;
+        sizes(&format!("sweep.{name}"), list.as_deref(), set)?;
     }
     let columns = Record::columns();
     for (name, list) in sweep.parameters.iter().flatten() {
         let key = format!("sweep.parameters.{name}");
-        if !columns.contains(&name.as_str()) {
-            let remedy = "only a parameter with a column of its own in the records can be swept";
-            return Err(Fault::new(key, format!("{list:?}"), remedy));
-        }
-        for (i, value) in list.iter().enumerate() {
-            size(&format!("{key}[{i}]"), *value)?;
-        }
-        distinct(
-            &key,
-            Some(list),
-            s.parameters.iter().flatten().any(|(n, _)| n == name),
-        )?;
+        let known = columns.contains(&name.as_str());
+        let remedy = "only a parameter with a column of its own in the records can be swept";
+        Fault::unless(known, &key, format!("{list:?}"), remedy)?;
+        let set = s.parameters.iter().flatten().any(|(n, _)| n == name);
+        sizes(&key, Some(list), set)?;
     }
     for (i, value) in sweep.threads.iter().flatten().enumerate() {
         threads(&format!("sweep.threads[{i}]"), Some(*value))?;
@@ -134,23 +113,13 @@ pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
 
 pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
     if experiment.kind == Kind::Throughput {
-        return match experiment.tune {
-            Some(_) => Err(Fault::new(
-                "tune",
-                "{…}",
-                "a throughput experiment trains nothing; remove it",
-            )),
-            None => Ok(()),
-        };
+        let remedy = "a throughput experiment trains nothing; remove it";
+        return Fault::unless(experiment.tune.is_none(), "tune", "{…}", remedy);
     }
     let Some(tune) = &experiment.tune else {
-        return match experiment.settings.learning_rate {
-            Some(_) => Ok(()),
-            None => Err(Fault::missing(
-                "settings.learning_rate",
-                "an experiment without [tune]",
-            )),
-        };
+        let (key, why) = ("settings.learning_rate", "an experiment without [tune]");
+        let rate = experiment.settings.learning_rate;
+        return rate.map(|_| ()).ok_or_else(|| Fault::missing(key, why));
     };
     if let Some(rate) = experiment.settings.learning_rate {
         let remedy =
@@ -163,34 +132,32 @@ pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
         return Err(Fault::missing("tune.learning_rates", "[tune]"));
     }
     for (i, rate) in rates.iter().enumerate() {
-        if !(1e-9..=10.0).contains(rate) {
-            let remedy = "give rates from 1e-9 to 10";
-            return Err(Fault::new(
-                format!("tune.learning_rates[{i}]"),
-                rate,
-                remedy,
-            ));
-        }
+        let key = format!("tune.learning_rates[{i}]");
+        let right = (1e-9..=10.0).contains(rate);
+        Fault::unless(right, key, rate, "give rates from 1e-9 to 10")?;
     }
     distinct("tune.learning_rates", Some(rates), false)
 }
 
 fn size(key: &str, value: usize) -> Result<(), Fault> {
-    match value {
-        0 => Err(Fault::new(key, 0, "give at least 1")),
-        1..=MOST => Ok(()),
-        _ => Err(Fault::new(key, value, format!("give at most {MOST}"))),
+    Fault::unless(value > 0, key, 0, "give at least 1")?;
+    Fault::unless(value <= MOST, key, value, format!("give at most {MOST}"))
+}
+
+/// A list of sizes; see [`distinct`].
+fn sizes(key: &str, list: Option<&[usize]>, set_too: bool) -> Result<(), Fault> {
+    for (i, value) in list.iter().copied().flatten().enumerate() {
+        size(&format!("{key}[{i}]"), *value)?;
     }
+    distinct(key, list, set_too)
 }
 
 fn threads(key: &str, value: Option<Threads>) -> Result<(), Fault> {
-    match value {
-        Some(Threads::Count(0)) => Err(Fault::new(key, 0, "give at least 1, or \"all\"")),
-        Some(Threads::Count(n)) if n > 4096 => {
-            Err(Fault::new(key, n, "give at most 4096, or \"all\""))
-        }
-        _ => Ok(()),
-    }
+    let Some(Threads::Count(n)) = value else {
+        return Ok(());
+    };
+    Fault::unless(n > 0, key, 0, "give at least 1, or \"all\"")?;
+    Fault::unless(n <= 4096, key, n, "give at most 4096, or \"all\"")
 }
 
 fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
@@ -199,44 +166,34 @@ fn task(kind: Kind, key: &str, name: Option<&str>) -> Result<(), Fault> {
         return Ok(());
     };
     let known: Vec<&str> = tasks::TASKS.iter().map(|row| row.name).collect();
-    if !known.contains(&name.split(':').next().unwrap_or(name)) {
-        let remedy = format!("use one of {TEXT}, {}", known.join(", "));
-        return Err(Fault::new(key, format!("{name:?}"), remedy));
-    }
+    let right = known.contains(&name.split(':').next().unwrap_or(name));
+    let remedy = format!("use one of {TEXT}, {}", known.join(", "));
+    Fault::unless(right, key, format!("{name:?}"), remedy)?;
     let parsed = name.parse::<tasks::TaskSettings>();
     let fault = |error: DataError| Fault::new(key, format!("{name:?}"), error.to_string());
     parsed.map(|_| ()).map_err(fault)
 }
 
 fn equal(key: &str, name: Option<&str>) -> Result<(), Fault> {
-    match name {
-        Some(other) if !["parameters", "width", "tokens", "seconds"].contains(&other) => {
-            Err(Fault::new(
-                key,
-                format!("{other:?}"),
-                "use parameters, width, tokens or seconds",
-            ))
-        }
-        _ => Ok(()),
-    }
+    let Some(name) = name else { return Ok(()) };
+    let right = ["parameters", "width", "tokens", "seconds"].contains(&name);
+    let remedy = "use parameters, width, tokens or seconds";
+    Fault::unless(right, key, format!("{name:?}"), remedy)
 }
 
+/// Refuses an empty list, one whose setting is given too, and a value listed twice.
 fn distinct<T: PartialEq + std::fmt::Debug>(
     key: &str,
     list: Option<&[T]>,
     set_too: bool,
 ) -> Result<(), Fault> {
     let Some(list) = list else { return Ok(()) };
-    if list.is_empty() {
-        return Err(Fault::new(key, "[]", "give at least one value"));
-    }
-    if set_too {
-        let name = key.trim_start_matches("sweep.");
-        let remedy = format!(
-            "settings.{name} (or what it follows from) is given too; keep {key}, with one value if need be"
-        );
-        return Err(Fault::new(key, format!("{list:?}"), remedy));
-    }
+    Fault::unless(!list.is_empty(), key, "[]", "give at least one value")?;
+    let name = key.trim_start_matches("sweep.");
+    let remedy = format!(
+        "settings.{name} (or what it follows from) is given too; keep {key}, with one value if need be"
+    );
+    Fault::unless(!set_too, key, format!("{list:?}"), remedy)?;
     match (1..list.len()).find(|&i| list[..i].contains(&list[i])) {
         Some(i) => Err(Fault::new(
             format!("{key}[{i}]"),

@@ -25,8 +25,9 @@ mod tests;
 pub use jacobian::{StateJacobian, spectral_radius, state_jacobian};
 
 use crate::data::Batch;
-use crate::models::{Model, Output, Shape};
-use kernels::{Tape, Watchable, Watched};
+use crate::models::Model;
+use crate::train::loss;
+use kernels::{Watchable, Watched};
 
 /// Norms by distance: entry d belongs to position T − 1 − d, entry 0 to the position of the loss.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -61,19 +62,11 @@ pub fn gradient_flow(model: &dyn Model, batches: &[Batch]) -> GradientFlow {
 
 /// The backward pass of the mean over the batch of the losses at the last position.
 fn backward(model: &dyn Model, batch: &Batch) -> Vec<Watched> {
-    let shape = Shape {
-        batch: batch.batch,
-        seq_len: batch.seq_len,
-    };
     let is_last = |i: usize| (i + 1).is_multiple_of(batch.seq_len);
     let mask: Vec<f32> = (0..batch.positions())
         .map(|i| f32::from(u8::from(is_last(i))))
         .collect();
-    let said = model.forward(batch.input(), shape, Tape::on());
-    let loss = match model.config().output {
-        Output::Tokens => kernels::cross_entropy(said, &batch.targets, &mask),
-        Output::Number => kernels::squared_error(said, &batch.answers, &mask),
-    };
+    let loss = loss(model, batch, &mask);
     kernels::watch(|| kernels::backward(loss)).1
 }
 

@@ -235,16 +235,11 @@ fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError
         let states = 4 * width * config.layers as u128 * (workload.context as u128 + 2);
         3 * parameters as u128 + batch * (config.vocab as u128 + states)
     };
-    let (needed, available) = (4 * floats, models::available_bytes());
-    if needed > u128::from(available) {
-        let gib = |bytes: f64| bytes / (1u64 << 30) as f64;
-        return Err(ModelError::TooLarge {
-            needed_gib: gib(needed as f64),
-            available_gib: gib(available as f64),
-            keys: "batch, seq-len, context, width or layers",
-        });
+    let (needed, keys) = (4 * floats, "batch, seq-len, context, width or layers");
+    match needed > u128::from(models::available_bytes()) {
+        true => Err(ModelError::too_large(needed, keys)),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Batches of random tokens, every position scored.

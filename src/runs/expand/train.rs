@@ -8,7 +8,7 @@ use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Series, Settings};
-use crate::models::{self, ModelConfig, OPTIONS, Output, Value};
+use crate::models::{self, ModelConfig, OPTIONS, Value};
 use crate::record::Record;
 use crate::runs::baselines;
 use crate::runs::work::{Data, Run, Stage, TextData, Training, Work};
@@ -18,23 +18,15 @@ use crate::train::{Budget, TrainSettings};
 pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandError> {
     let mut runs = Vec::new();
     let labels = series_labels(&experiment.models);
-    let tuned = experiment.tune.is_some();
     if let Some(tune) = &experiment.tune {
         let point = tuning_point(experiment, &tune.settings);
-        let sized = sized(experiment, &point, context)?;
-        for (series, (config, label)) in sized.models.iter().zip(&labels).enumerate() {
+        let sized = Sized::new(experiment, &point, context)?;
+        for (series, label) in labels.iter().enumerate() {
             for &rate in tune.learning_rates.iter().flatten() {
                 for i in 0..point.seeds.unwrap_or(1) as u64 {
                     let seed = context.seed + TUNING_SEEDS + i;
                     let id = format!("{}-tune-{label}-rate{rate}-seed{seed}", experiment.id);
-                    let training = training(
-                        &sized,
-                        (config, &experiment.models[series]),
-                        &point,
-                        Some(rate),
-                        seed,
-                    )?;
-                    let mut run = train_run(experiment, context, id, series, training, &sized)?;
+                    let mut run = sized.run(id, series, Some(rate), seed)?;
                     run.stage = Stage::Tune;
                     runs.push(run);
                 }
@@ -43,22 +35,13 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
     }
     for point in points(&experiment.settings, &experiment.sweep) {
         let (settings, label) = (&point.settings, &point.label);
-        let sized = sized(experiment, settings, context)?;
-        let rate = settings.learning_rate.filter(|_| !tuned);
-        for (series, (config, name)) in sized.models.iter().zip(&labels).enumerate() {
+        let sized = Sized::new(experiment, settings, context)?;
+        let rate = settings.learning_rate.filter(|_| experiment.tune.is_none());
+        for (series, name) in labels.iter().enumerate() {
             for i in 0..require(settings.seeds, "settings.seeds")? as u64 {
                 let seed = context.seed + i;
                 let id = format!("{}{label}-{name}-seed{seed}", experiment.id);
-                let training = training(
-                    &sized,
-                    (config, &experiment.models[series]),
-                    settings,
-                    rate,
-                    seed,
-                )?;
-                runs.push(train_run(
-                    experiment, context, id, series, training, &sized,
-                )?);
+                runs.push(sized.run(id, series, rate, seed)?);
             }
         }
     }
@@ -82,8 +65,11 @@ fn tuning_point(experiment: &Experiment, over: &Settings) -> Settings {
     first
 }
 
-/// The models of a sweep point with their data, widths matched.
-struct Sized {
+/// A sweep point: its models, widths matched, with their data.
+struct Sized<'a> {
+    experiment: &'a Experiment,
+    settings: &'a Settings,
+    context: &'a Context<'a>,
     /// As the experiment names it.
     task: String,
     data: Data,
@@ -92,42 +78,142 @@ struct Sized {
     models: Vec<ModelConfig>,
 }
 
-fn sized(experiment: &Experiment, s: &Settings, context: &Context) -> Result<Sized, ExpandError> {
-    let task = require(s.task.clone(), "settings.task")?;
-    let (data, vocab, output, seq_len, longest) = if task == TEXT {
-        let text = text_data(s)?;
-        // A text too short for a window is refused here, before any run.
-        let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
-        let vocab = source.vocab();
-        let seq_len = text.seq_len;
-        (Data::Text(text), vocab, Output::Tokens, seq_len, seq_len)
-    } else {
-        // What the name carries is the task's own and overrides what all tasks are given.
-        let mut settings: TaskSettings = task.parse()?;
-        let mut parameters = s.parameters.clone().unwrap_or_default();
-        parameters.append(&mut settings.parameters);
-        settings.parameters = parameters;
-        let source = TaskSource::new(settings.make()?, 0);
-        let (vocab, output) = (source.vocab(), source.output());
-        let (seq_len, longest) = (source.seq_len(), source.longest());
-        (Data::Task(settings), vocab, output, seq_len, longest)
-    };
-    check_multiples(s, &data, context)?;
-    let fit = Fit {
-        vocab,
-        output,
-        shape: models::Shape {
-            batch: batch(s, seq_len)?,
+impl<'a> Sized<'a> {
+    fn new(
+        experiment: &'a Experiment,
+        s: &'a Settings,
+        context: &'a Context<'a>,
+    ) -> Result<Self, ExpandError> {
+        let task = require(s.task.clone(), "settings.task")?;
+        let (data, source): (Data, Box<dyn Source>) = if task == TEXT {
+            let text = text_data(s)?;
+            // A text too short for a window is refused here, before any run.
+            let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
+            (Data::Text(text), Box::new(source))
+        } else {
+            // What the name carries is the task's own and overrides what all tasks are given.
+            let mut settings: TaskSettings = task.parse()?;
+            let mut parameters = s.parameters.clone().unwrap_or_default();
+            parameters.append(&mut settings.parameters);
+            settings.parameters = parameters;
+            let source = TaskSource::new(settings.make()?, 0);
+            (Data::Task(settings), Box::new(source))
+        };
+        let seq_len = source.seq_len();
+        check_multiples(s, &data, context)?;
+        let fit = Fit {
+            vocab: source.vocab(),
+            output: source.output(),
+            shape: models::Shape {
+                batch: batch(s, seq_len)?,
+                seq_len,
+            },
+            longest: source.longest(),
+        };
+        Ok(Sized {
+            experiment,
+            settings: s,
+            context,
+            task,
+            data,
             seq_len,
-        },
-        longest,
-    };
-    Ok(Sized {
-        task,
-        data,
-        seq_len,
-        models: match_widths(experiment, s, &fit)?,
-    })
+            models: match_widths(experiment, s, &fit)?,
+        })
+    }
+
+    /// The training of a model of the list. A rate that a search chooses is filled in when it has
+    /// chosen.
+    fn training(
+        &self,
+        series: usize,
+        rate: Option<f64>,
+        seed: u64,
+    ) -> Result<Training, ExpandError> {
+        let s = self.settings;
+        let seconds = match s.equal.as_deref() {
+            Some("seconds") => Some(require(s.seconds, "settings.seconds")?),
+            _ => None,
+        };
+        let defaults = TrainSettings::default();
+        let clip = self.experiment.models[series].clip;
+        let train = TrainSettings {
+            batch: batch(s, self.seq_len)?,
+            budget: Budget {
+                steps: match seconds {
+                    Some(_) => None,
+                    None => Some(require(s.steps, "settings.steps")?),
+                },
+                tokens: None,
+                seconds,
+            },
+            learning_rate: rate.unwrap_or(0.0),
+            warmup_steps: s.warmup_steps.unwrap_or(defaults.warmup_steps),
+            final_lr_ratio: s.final_lr_ratio.unwrap_or(defaults.final_lr_ratio),
+            weight_decay: s.weight_decay.unwrap_or(defaults.weight_decay),
+            beta2: s.beta2.unwrap_or(defaults.beta2),
+            clip: match clip.or(s.clip) {
+                Some(0.0) => None,
+                Some(clip) => Some(clip as f32),
+                None => defaults.clip,
+            },
+            optimizer: s.optimizer.unwrap_or_default(),
+            seed,
+            validate_every: s.validate_every.unwrap_or(defaults.validate_every),
+            validation_sequences: s
+                .validation_sequences
+                .unwrap_or(defaults.validation_sequences),
+            stop_when_accuracy: s.stop_when_accuracy,
+            checkpoint_every: s.checkpoint_every,
+            threads: 1,
+            ..defaults
+        };
+        Ok(Training {
+            data: self.data.clone(),
+            model: self.models[series].clone(),
+            train,
+            test_sequences: s.test_sequences.unwrap_or(256),
+            probe_context: probe_context(s, self)?,
+            test_multiples: s.test_multiples.clone().unwrap_or_default(),
+            gradient_sequences: s.gradient_sequences,
+            tuned: rate.is_none(),
+        })
+    }
+
+    /// The run of that name, with a model of the list.
+    fn run(
+        &self,
+        id: String,
+        series: usize,
+        rate: Option<f64>,
+        seed: u64,
+    ) -> Result<Run, ExpandError> {
+        let (experiment, context) = (self.experiment, self.context);
+        let training = self.training(series, rate, seed)?;
+        let task_parameters = match &self.data {
+            Data::Task(task) => task.complete()?,
+            Data::Text(_) => Default::default(),
+        };
+        let timed = training.train.budget.seconds.is_some();
+        let equal = match (timed, &training.data) {
+            _ if experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
+            (true, _) => "seconds",
+            (false, Data::Text(_)) => "tokens",
+            (false, Data::Task(_)) => "parameters",
+        };
+        let record = Record {
+            task: Some(self.task.clone()),
+            seq_len: Some(self.seq_len),
+            batch: Some(training.train.batch),
+            task_parameters,
+            clip: experiment.models[series].clip,
+            learning_rate: (!training.tuned).then_some(training.train.learning_rate),
+            equal: Some(equal.into()),
+            seed: Some(training.train.seed),
+            ..template(experiment, context, &id, &training.model)
+        };
+        let stage = if timed { Stage::Timed } else { Stage::Train };
+        Ok(Run::new(series, stage, record, Work::Train(training)))
+    }
 }
 
 pub(in crate::runs) fn text_data(s: &Settings) -> Result<TextData, Fault> {
@@ -138,69 +224,10 @@ pub(in crate::runs) fn text_data(s: &Settings) -> Result<TextData, Fault> {
     })
 }
 
-fn training(
-    sized: &Sized,
-    (model, series): (&ModelConfig, &Series),
-    s: &Settings,
-    rate: Option<f64>,
-    seed: u64,
-) -> Result<Training, ExpandError> {
-    let seconds = match s.equal.as_deref() {
-        Some("seconds") => Some(require(s.seconds, "settings.seconds")?),
-        _ => None,
-    };
-    let defaults = TrainSettings::default();
-    let clip = series.clip;
-    let train = TrainSettings {
-        batch: batch(s, sized.seq_len)?,
-        budget: Budget {
-            steps: match seconds {
-                Some(_) => None,
-                None => Some(require(s.steps, "settings.steps")?),
-            },
-            tokens: None,
-            seconds,
-        },
-        // What a tuning stage chooses is filled in when it has chosen.
-        learning_rate: rate.unwrap_or(0.0),
-        warmup_steps: s.warmup_steps.unwrap_or(defaults.warmup_steps),
-        final_lr_ratio: s.final_lr_ratio.unwrap_or(defaults.final_lr_ratio),
-        weight_decay: s.weight_decay.unwrap_or(defaults.weight_decay),
-        beta2: s.beta2.unwrap_or(defaults.beta2),
-        clip: match clip.or(s.clip) {
-            Some(0.0) => None,
-            Some(clip) => Some(clip as f32),
-            None => defaults.clip,
-        },
-        optimizer: s.optimizer.unwrap_or_default(),
-        seed,
-        validate_every: s.validate_every.unwrap_or(defaults.validate_every),
-        validation_sequences: s
-            .validation_sequences
-            .unwrap_or(defaults.validation_sequences),
-        stop_when_accuracy: s.stop_when_accuracy,
-        checkpoint_every: s.checkpoint_every,
-        threads: 1,
-        ..defaults
-    };
-    Ok(Training {
-        data: sized.data.clone(),
-        model: model.clone(),
-        train,
-        test_sequences: s.test_sequences.unwrap_or(256),
-        probe_context: probe_context(s, sized)?,
-        test_multiples: s.test_multiples.clone().unwrap_or_default(),
-        gradient_sequences: s.gradient_sequences,
-        tuned: rate.is_none(),
-    })
-}
-
-/// Refuses multiples of T to test at of what is no text, and beyond what its splits hold.
+/// Only a text can be tested on windows of several times T, and only where its splits hold one.
 fn check_multiples(s: &Settings, data: &Data, context: &Context) -> Result<(), ExpandError> {
-    let (Some(&most), key) = (
-        s.test_multiples.iter().flatten().max(),
-        "settings.test_multiples",
-    ) else {
+    let key = "settings.test_multiples";
+    let Some(&most) = s.test_multiples.iter().flatten().max() else {
         return Ok(());
     };
     let Data::Text(text) = data else {
@@ -228,41 +255,6 @@ fn probe_context(s: &Settings, sized: &Sized) -> Result<Vec<usize>, Fault> {
         }
         None => Ok(asked),
     }
-}
-
-fn train_run(
-    experiment: &Experiment,
-    context: &Context,
-    id: String,
-    series: usize,
-    training: Training,
-    sized: &Sized,
-) -> Result<Run, ExpandError> {
-    let config = &training.model;
-    let task_parameters = match &sized.data {
-        Data::Task(task) => task.complete()?,
-        Data::Text(_) => Default::default(),
-    };
-    let timed = training.train.budget.seconds.is_some();
-    let equal = match (timed, &training.data) {
-        _ if experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
-        (true, _) => "seconds",
-        (false, Data::Text(_)) => "tokens",
-        (false, Data::Task(_)) => "parameters",
-    };
-    let record = Record {
-        task: Some(sized.task.clone()),
-        seq_len: Some(sized.seq_len),
-        batch: Some(training.train.batch),
-        task_parameters,
-        clip: experiment.models[series].clip,
-        learning_rate: (!training.tuned).then_some(training.train.learning_rate),
-        equal: Some(equal.into()),
-        seed: Some(training.train.seed),
-        ..template(experiment, context, &id, config)
-    };
-    let stage = if timed { Stage::Timed } else { Stage::Train };
-    Ok(Run::new(series, stage, record, Work::Train(training)))
 }
 
 /// A readable name per series: the model, and what tells it from the others.

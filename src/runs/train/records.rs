@@ -53,9 +53,8 @@ pub(super) fn records(
         run,
         rows: Vec::new(),
     };
-    if source.output() == Output::Number {
-        rows.of_numbers(outcome, test);
-    } else if let Some(characters) = source.characters_per_token(Split::Test) {
+    let output = source.output();
+    if let Some(characters) = source.characters_per_token(Split::Test) {
         let validation = source.characters_per_token(Split::Validation);
         rows.of_text(
             outcome,
@@ -69,11 +68,11 @@ pub(super) fn records(
             rows.add("test_bits_shuffled", x, bits(probed.shuffled));
         }
     } else {
-        rows.of_tokens(outcome, test);
+        rows.of_task(output, outcome, test);
     }
     let floor = source.floor();
     rows.add("floor_accuracy", None, Some(floor.accuracy));
-    let loss = match source.output() {
+    let loss = match output {
         Output::Tokens => "floor_loss",
         Output::Number => "floor_mse",
     };
@@ -114,43 +113,19 @@ impl Rows<'_> {
         }
     }
 
-    /// A task whose answers are tokens.
-    fn of_tokens(&mut self, outcome: &Outcome, test: &Evaluation) {
+    /// A task whose answers are tokens, or numbers.
+    fn of_task(&mut self, output: Output, outcome: &Outcome, test: &Evaluation) {
+        let [train, validation, test_loss] = match output {
+            Output::Tokens => ["train_loss", "validation_loss", "test_loss"],
+            Output::Number => ["train_mse", "validation_mse", "test_mse"],
+        };
         for point in &outcome.curve {
             let x = Some(point.step as f64);
-            self.add("train_loss", x, Some(point.train_loss));
-            self.add("validation_loss", x, point.validation_loss);
+            self.add(train, x, Some(point.train_loss));
+            self.add(validation, x, point.validation_loss);
             self.add("validation_accuracy", x, point.validation_accuracy);
         }
-        self.add("test_loss", None, Some(test.loss));
-        let solved = |accuracy: f64| accuracy > SOLVED;
-        self.of_task(outcome, test, solved(test.accuracy), |point| {
-            point.validation_accuracy.is_some_and(solved)
-        });
-    }
-
-    /// A task whose answers are numbers.
-    fn of_numbers(&mut self, outcome: &Outcome, test: &Evaluation) {
-        for point in &outcome.curve {
-            let x = Some(point.step as f64);
-            self.add("train_mse", x, Some(point.train_loss));
-            self.add("validation_mse", x, point.validation_loss);
-            self.add("validation_accuracy", x, point.validation_accuracy);
-        }
-        self.add("test_mse", None, Some(test.loss));
-        let solved = |mse: f64| mse < SOLVED_MSE;
-        self.of_task(outcome, test, solved(test.loss), |point| {
-            point.validation_loss.is_some_and(solved)
-        });
-    }
-
-    fn of_task(
-        &mut self,
-        outcome: &Outcome,
-        test: &Evaluation,
-        solved: bool,
-        solved_at: impl Fn(&Point) -> bool,
-    ) {
+        self.add(test_loss, None, Some(test.loss));
         self.add("test_accuracy", None, Some(test.accuracy));
         for &(distance, correct, scored) in &test.by_distance {
             let accuracy = Some(correct as f64 / scored as f64);
@@ -160,9 +135,18 @@ impl Rows<'_> {
                 accuracy,
             );
         }
-        let solved_step = outcome.curve.iter().find(|&point| solved_at(point));
+        let solved = |loss: f64, accuracy: f64| match output {
+            Output::Tokens => accuracy > SOLVED,
+            Output::Number => loss < SOLVED_MSE,
+        };
+        let solved_at = |point: &&Point| {
+            let validated = point.validation_loss.zip(point.validation_accuracy);
+            validated.is_some_and(|(loss, accuracy)| solved(loss, accuracy))
+        };
+        let step = outcome.curve.iter().find(solved_at).map(|p| p.step as f64);
+        let solved = solved(test.loss, test.accuracy);
         self.add("solved", None, Some(f64::from(solved)));
-        self.add("solved_step", None, solved_step.map(|p| p.step as f64));
+        self.add("solved_step", None, step);
     }
 
     fn add(&mut self, metric: &str, x: Option<f64>, value: Option<f64>) {
