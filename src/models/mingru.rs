@@ -30,7 +30,7 @@ impl Cell for MinGru {
     }
 
     fn pack(layer: &Layer) -> MinGruCell {
-        MinGruCell::new(&layer.weight_ih.tensor, &layer.bias_ih.tensor)
+        MinGruCell::new(layer.weight_ih(), layer.bias_ih())
     }
 
     fn step(packed: &MinGruCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {

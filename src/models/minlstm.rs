@@ -31,7 +31,7 @@ impl Cell for MinLstm {
     }
 
     fn pack(layer: &Layer) -> MinLstmCell {
-        MinLstmCell::new(&layer.weight_ih.tensor, &layer.bias_ih.tensor)
+        MinLstmCell::new(layer.weight_ih(), layer.bias_ih())
     }
 
     fn step(packed: &MinLstmCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {

@@ -11,7 +11,7 @@ mod lstm;
 mod mingru;
 mod minlstm;
 mod options;
-mod recurrent;
+pub mod recurrent;
 mod size;
 mod transformer;
 

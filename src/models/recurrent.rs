@@ -3,7 +3,7 @@
 use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Shape, State};
 use crate::nn::{Initializer, Linear, Parameter};
 use kernels::decode::PackedLinear;
-use kernels::{Activation, Input, Nonlinearity, RecurrentWeights, Tape};
+use kernels::{Activation, Input, Matrix, Nonlinearity, RecurrentWeights, Tape};
 use std::marker::PhantomData;
 
 /// What distinguishes one recurrent model from another.
@@ -15,6 +15,9 @@ pub trait Cell: Send + Sync + 'static {
     /// Whether the gates look at the state: without, a layer has no `weight_hh` and `bias_hh`, and
     /// h is a linear recurrence.
     const HIDDEN_PRODUCT: bool = true;
+    /// Names of further weights of a layer, a vector (H) each: peepholes, say. The checkpoint calls
+    /// them `rnn.NAME_l{k}`, after the biases.
+    const VECTORS: &'static [&'static str] = &[];
     /// Names in [`super::OPTIONS`] that the model takes.
     const OPTIONS: &'static [&'static str] = &[];
     /// The packed weights of the incremental step.
@@ -45,12 +48,11 @@ pub trait Cell: Send + Sync + 'static {
 
 /// The parameters of one layer, named and shaped as PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU` do.
 pub struct Layer {
-    /// (G·H, D)
-    pub weight_ih: Parameter,
-    /// (G·H)
-    pub bias_ih: Parameter,
-    /// `weight_hh` (G·H, H) and `bias_hh` (G·H), of cells with a hidden product.
-    hidden: Option<[Parameter; 2]>,
+    /// In the order of a checkpoint: `weight_ih` (G·H, D), `weight_hh` (G·H, H) if there is a hidden
+    /// product, `bias_ih` (G·H) and `bias_hh` (G·H) likewise, vectors (H).
+    parameters: Vec<Parameter>,
+    /// How many there are of weights, and of biases: 2 with a hidden product, 1 without.
+    products: usize,
 }
 
 impl Layer {
@@ -65,51 +67,61 @@ impl Layer {
         let mut bias_hh = init.uniform(hidden_rows, bound);
         C::adjust_biases(config, &mut bias_ih, &mut bias_hh, init);
         C::adjust_hidden(config, k, &mut weight_hh, init);
-        let name = |what: &str| format!("rnn.{what}_l{k}");
+        let new = |what: &str, shape: &[usize], values| {
+            Parameter::new(format!("rnn.{what}_l{k}"), shape, values)
+        };
+        let hidden = |parameter: Parameter| C::HIDDEN_PRODUCT.then_some(parameter);
+        let mut parameters = vec![new("weight_ih", &[rows, width], weight_ih)];
+        parameters.extend(hidden(new("weight_hh", &[hidden_rows, width], weight_hh)));
+        parameters.push(new("bias_ih", &[rows], bias_ih));
+        parameters.extend(hidden(new("bias_hh", &[hidden_rows], bias_hh)));
+        let vectors = C::VECTORS.iter();
+        parameters.extend(vectors.map(|name| new(name, &[width], init.uniform(width, bound))));
         Layer {
-            weight_ih: Parameter::new(name("weight_ih"), &[rows, width], weight_ih),
-            bias_ih: Parameter::new(name("bias_ih"), &[rows], bias_ih),
-            hidden: C::HIDDEN_PRODUCT.then(|| {
-                [
-                    Parameter::new(name("weight_hh"), &[rows, width], weight_hh),
-                    Parameter::new(name("bias_hh"), &[rows], bias_hh),
-                ]
-            }),
+            parameters,
+            products: products::<C>(),
         }
     }
 
     /// All four weights. Panics without a hidden product.
     pub fn weights(&self) -> RecurrentWeights<'_> {
-        let hidden = self.hidden.as_ref();
-        let [weight_hh, bias_hh] = hidden.expect("asked by cells with a hidden product only");
+        assert_eq!(
+            self.products, 2,
+            "asked by cells with a hidden product only"
+        );
         RecurrentWeights {
-            weight_ih: &self.weight_ih.tensor,
-            weight_hh: &weight_hh.tensor,
-            bias_ih: &self.bias_ih.tensor,
-            bias_hh: &bias_hh.tensor,
+            weight_ih: self.weight_ih(),
+            weight_hh: &self.parameters[1].tensor,
+            bias_ih: self.bias_ih(),
+            bias_hh: &self.parameters[3].tensor,
         }
+    }
+
+    /// (G·H, D)
+    pub fn weight_ih(&self) -> &Matrix {
+        &self.parameters[0].tensor
+    }
+
+    /// (G·H), as a matrix of one row.
+    pub fn bias_ih(&self) -> &Matrix {
+        &self.parameters[self.products].tensor
+    }
+
+    /// The weights that [`Cell::VECTORS`] names, (H) each, as matrices of one row.
+    pub fn vectors(&self) -> impl Iterator<Item = &Matrix> {
+        self.parameters[2 * self.products..]
+            .iter()
+            .map(|p| &p.tensor)
     }
 
     /// Pre-activations of all gates from the input alone: (B·T, D) → (B·T, G·H).
     pub fn gates(&self, x: Activation) -> Activation {
-        let (weight, bias) = (&self.weight_ih.tensor, &self.bias_ih.tensor);
-        kernels::linear(x, weight, Some(bias), Nonlinearity::Identity)
-    }
-
-    /// In the order of a checkpoint: weights, then biases.
-    fn parameters(&self) -> Vec<&Parameter> {
-        match &self.hidden {
-            Some([weight_hh, bias_hh]) => vec![&self.weight_ih, weight_hh, &self.bias_ih, bias_hh],
-            None => vec![&self.weight_ih, &self.bias_ih],
-        }
-    }
-
-    fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
-        let (weight_ih, bias_ih) = (&mut self.weight_ih, &mut self.bias_ih);
-        match &mut self.hidden {
-            Some([weight_hh, bias_hh]) => vec![weight_ih, weight_hh, bias_ih, bias_hh],
-            None => vec![weight_ih, bias_ih],
-        }
+        kernels::linear(
+            x,
+            self.weight_ih(),
+            Some(self.bias_ih()),
+            Nonlinearity::Identity,
+        )
     }
 }
 
@@ -131,7 +143,9 @@ impl<C: Cell> Recurrent<C> {
             build: |config, init| Box::new(Self::new(config, init)),
             parameters: |config| {
                 let [d, l, v, o] = config.sizes();
-                v * d + l * C::GATES as u128 * products::<C>() * (d * d + d) + d * o + o
+                let vectors = C::VECTORS.len() as u128 * d;
+                let gates = (C::GATES * products::<C>()) as u128;
+                v * d + l * (gates * (d * d + d) + vectors) + d * o + o
             },
             activations: |config, shape| {
                 let [d, l, v, _] = config.sizes();
@@ -161,8 +175,8 @@ impl<C: Cell> Recurrent<C> {
 }
 
 /// Products of a layer: with the input, and with the state if the gates look at it.
-fn products<C: Cell>() -> u128 {
-    1 + u128::from(C::HIDDEN_PRODUCT)
+fn products<C: Cell>() -> usize {
+    1 + usize::from(C::HIDDEN_PRODUCT)
 }
 
 impl<C: Cell> Model for Recurrent<C> {
@@ -172,14 +186,15 @@ impl<C: Cell> Model for Recurrent<C> {
 
     fn parameters(&self) -> Vec<&Parameter> {
         let mut all = vec![&self.embedding];
-        all.extend(self.layers.iter().flat_map(Layer::parameters));
+        all.extend(self.layers.iter().flat_map(|layer| &layer.parameters));
         all.extend(self.head.parameters());
         all
     }
 
     fn parameters_mut(&mut self) -> Vec<&mut Parameter> {
         let mut all = vec![&mut self.embedding];
-        all.extend(self.layers.iter_mut().flat_map(Layer::parameters_mut));
+        let layers = self.layers.iter_mut();
+        all.extend(layers.flat_map(|layer| &mut layer.parameters));
         all.extend(self.head.parameters_mut());
         all
     }
@@ -212,7 +227,7 @@ impl<C: Cell> Model for Recurrent<C> {
     fn flops_per_token(&self, _context: usize) -> f64 {
         let [d, l, _, o] = self.config.sizes();
         let scan = if C::HIDDEN_PRODUCT { 0 } else { d };
-        let layer = C::GATES as u128 * products::<C>() * d * d + scan;
+        let layer = (C::GATES * products::<C>()) as u128 * d * d + scan;
         (2 * (l * layer + d * o)) as f64
     }
 }
