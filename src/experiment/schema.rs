@@ -76,13 +76,13 @@ pub struct Series {
     /// Layers, where they differ from `settings.layers`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layers: Option<usize>,
-    /// Largest global gradient norm, in place of `settings.clip`; 0 does not clip.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub clip: Option<f64>,
     /// Options of the model, by their names in `models::OPTIONS`; any other key is refused when the
     /// experiment is checked.
     #[serde(flatten)]
     pub options: ModelOptions,
+    /// Largest global gradient norm, in place of `settings.clip`; 0 does not clip.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clip: Option<f64>,
 }
 
 /// What a profile, or `--set`, changes.
