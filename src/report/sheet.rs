@@ -69,9 +69,12 @@ pub struct Frame {
     pub notes: String,
 }
 
+/// The name of a column, and its field in the row of each thing.
+pub type Column<'a, T> = (&'a str, fn(&T) -> String);
+
 impl<'a> Sheet<'a> {
-    /// A row for each thing, from its columns: a name and the field of each thing.
-    pub fn of<T>(things: &[T], columns: &[(&'a str, fn(&T) -> String)]) -> Self {
+    /// A row for each thing.
+    pub fn of<T>(things: &[T], columns: &[Column<'a, T>]) -> Self {
         let row = |thing: &T| columns.iter().map(|(_, field)| field(thing)).collect();
         Self {
             header: columns.iter().map(|(name, _)| *name).collect(),
