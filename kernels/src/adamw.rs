@@ -54,17 +54,9 @@ pub fn adamw_update(
         dispatch(Update { w, g, m, v, step });
     });
     // Reads four values and writes three.
-    cost::report(|| Cost {
-        name: "adamw",
-        flops: 0.0,
-        bytes: 28.0 * n as f64,
-        // Longest: scale, square, two additions, root, correction, ε, division, rate, subtraction.
-        phases: vec![Phase {
-            work: 16.0 * n as f64,
-            span: 10.0,
-        }],
-        ..Cost::default()
-    });
+    // Longest: scale, square, two additions, root, correction, ε, division, rate, subtraction.
+    let phase = Phase::new(16.0 * n as f64, 10.0);
+    cost::report(|| Cost::new("adamw", 0.0, 28.0 * n as f64, phase));
 }
 
 /// Calls `update` with the pieces of `values` and of the gradient, all equally long, on all threads
@@ -132,17 +124,9 @@ pub fn squared_norm(parts: &[Vec<f32>]) -> f64 {
         sums.iter().sum()
     };
     let norm = parts.iter().map(of_part).sum();
-    let len = parts.iter().map(Vec::len).sum();
-    cost::report(|| Cost {
-        name: "squared_norm",
-        flops: 0.0,
-        bytes: 4.0 * len as f64,
-        phases: vec![Phase {
-            work: 2.0 * len as f64,
-            span: depth(len),
-        }],
-        ..Cost::default()
-    });
+    let len: usize = parts.iter().map(Vec::len).sum();
+    let phase = Phase::new(2.0 * len as f64, depth(len));
+    cost::report(|| Cost::new("squared_norm", 0.0, 4.0 * len as f64, phase));
     norm
 }
 

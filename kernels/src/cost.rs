@@ -41,6 +41,11 @@ pub struct Phase {
 }
 
 impl Phase {
+    /// So much work, so long a chain.
+    pub fn new(work: f64, span: f64) -> Self {
+        Phase { work, span }
+    }
+
     /// `each` elements with `span` operations one after the other on each.
     pub fn elementwise(elements: usize, span: f64) -> Self {
         Phase {
@@ -77,6 +82,29 @@ pub fn levels(terms: usize) -> f64 {
 }
 
 impl Cost {
+    /// Of one phase, which touches what [`Cost::reading`] and [`Cost::writing`] add.
+    pub(crate) fn new(name: &'static str, flops: f64, bytes: f64, phase: Phase) -> Self {
+        Cost {
+            name,
+            flops,
+            bytes,
+            phases: vec![phase],
+            ..Cost::default()
+        }
+    }
+
+    /// Needs these.
+    pub(crate) fn reading(mut self, ids: impl IntoIterator<Item = Id>) -> Self {
+        self.reads.extend(ids);
+        self
+    }
+
+    /// Makes these.
+    pub(crate) fn writing(mut self, ids: impl IntoIterator<Item = Id>) -> Self {
+        self.writes.extend(ids);
+        self
+    }
+
     /// All floating-point operations.
     pub fn work(&self) -> f64 {
         self.phases.iter().map(|phase| phase.work).sum()

@@ -66,40 +66,25 @@ pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scala
     let cells = (n * vocab) as f64;
     let loss = device().tensor(loss as f32);
     let (read_id, kept) = (Id::value(&logits), Id::kept(&z));
-    cost::report(|| Cost {
-        name: "cross_entropy",
-        flops: 5.0 * cells,
-        bytes: 8.0 * cells,
-        phases: vec![Phase {
-            work: 5.0 * cells,
-            // Maximum, difference, exponential, sum, division, the target's one, 1/N.
-            span: 2.0 * levels(vocab) + 5.0,
-        }],
-        reads: vec![read_id],
-        writes: vec![kept],
+    cost::report(|| {
+        // Maximum, difference, exponential, sum, division, the target's one, 1/N.
+        let phase = Phase::new(5.0 * cells, 2.0 * levels(vocab) + 5.0);
+        let rows = Cost::new("cross_entropy", 5.0 * cells, 8.0 * cells, phase);
+        rows.reading([read_id]).writing([kept])
     });
-    cost::report(|| Cost {
-        name: "cross_entropy",
-        phases: vec![Phase::sums(1, n)],
-        reads: vec![kept],
-        writes: vec![Id::value(&loss)],
-        ..Cost::default()
+    cost::report(|| {
+        let sum = Cost::new("cross_entropy", 0.0, 0.0, Phase::sums(1, n));
+        sum.reading([kept]).writing([Id::value(&loss)])
     });
 
     let (dloss, dlogits) = (Slot::of(&loss), Slot::of(&logits));
     tape.record(move |g| {
         let factor = dloss.take(g)[0];
         send_scaled(&dlogits, g, z, factor);
-        cost::report(|| Cost {
-            name: "cross_entropy.backward",
-            flops: 2.0 * cells,
-            bytes: 12.0 * cells,
-            phases: vec![Phase {
-                work: 2.0 * cells,
-                span: 2.0,
-            }],
-            reads: vec![kept, dloss.id()],
-            writes: vec![dlogits.id()],
+        cost::report(|| {
+            let phase = Phase::new(2.0 * cells, 2.0);
+            let cost = Cost::new("cross_entropy.backward", 2.0 * cells, 12.0 * cells, phase);
+            cost.reading([kept, dloss.id()]).writing([dlogits.id()])
         });
     });
     loss.put_tape(tape)

@@ -71,13 +71,9 @@ impl PackedLinear {
         let tile = tile_shape(self.weight.level());
         let panels = outputs.div_ceil(tile.lanes * tile.vectors);
         parallel::for_each_if(batch * inputs * outputs >= PARALLEL_FROM, panels, panel);
-        cost::report(|| Cost {
-            name: "decode.linear",
-            flops: 2.0 * (batch * inputs * outputs) as f64,
-            bytes: 4.0 * (x.len() + inputs * outputs + batch * outputs) as f64,
-            phases: vec![Phase::product(batch, inputs, outputs)],
-            ..Cost::default()
-        });
+        let product = Phase::product(batch, inputs, outputs);
+        let floats = x.len() + inputs * outputs + batch * outputs;
+        cost::report(|| Cost::new("decode.linear", product.work, 4.0 * floats as f64, product));
     }
 }
 
@@ -103,15 +99,21 @@ impl Kernel for Rows<'_> {
         let mut row = 0;
         while row < batch {
             let rows = if batch - row >= 4 { 4 } else { 1 };
+            let mut sums = [[s.zero(); 4]; 4];
             match (rows, vectors) {
-                (4, 4) if S::TILE_VECTORS >= 4 => self.tile::<S, 4, 4, 1>(s, row),
-                (4, 3) if S::TILE_VECTORS >= 4 => self.tile::<S, 4, 3, 1>(s, row),
-                (4, 2) => self.tile::<S, 4, 2, 1>(s, row),
-                (4, _) => self.tile::<S, 4, 1, 2>(s, row),
-                (_, 4) if S::TILE_VECTORS >= 4 => self.tile::<S, 1, 4, 4>(s, row),
-                (_, 3) if S::TILE_VECTORS >= 4 => self.tile::<S, 1, 3, 4>(s, row),
-                (_, 2) => self.tile::<S, 1, 2, 4>(s, row),
-                _ => self.tile::<S, 1, 1, 8>(s, row),
+                (4, 4) if S::TILE_VECTORS >= 4 => self.tile::<S, 4, 4, 1>(s, row, &mut sums),
+                (4, 3) if S::TILE_VECTORS >= 4 => self.tile::<S, 4, 3, 1>(s, row, &mut sums),
+                (4, 2) => self.tile::<S, 4, 2, 1>(s, row, &mut sums),
+                (4, _) => self.tile::<S, 4, 1, 2>(s, row, &mut sums),
+                (_, 4) if S::TILE_VECTORS >= 4 => self.tile::<S, 1, 4, 4>(s, row, &mut sums),
+                (_, 3) if S::TILE_VECTORS >= 4 => self.tile::<S, 1, 3, 4>(s, row, &mut sums),
+                (_, 2) => self.tile::<S, 1, 2, 4>(s, row, &mut sums),
+                _ => self.tile::<S, 1, 1, 8>(s, row, &mut sums),
+            }
+            for (r, sums) in sums[..rows].iter().enumerate() {
+                for (v, &sum) in sums[..vectors].iter().enumerate() {
+                    self.finish(s, row + r, v, sum);
+                }
             }
             row += rows;
         }
@@ -119,9 +121,30 @@ impl Kernel for Rows<'_> {
 }
 
 impl Rows<'_> {
+    /// Makes an output of the sum of vector `v` of a row.
+    #[inline(always)]
+    fn finish<S: Simd>(&self, s: S, row: usize, v: usize, sum: S::F32) {
+        let column = (self.panel * S::TILE_VECTORS + v) * S::LANES;
+        let z = s.add(sum, s.read_at(self.bias, column));
+        let y = match self.f {
+            Nonlinearity::Identity => z,
+            Nonlinearity::Gelu => math::gelu(s, z),
+        };
+        let outputs = self.bias.len();
+        let end = (column + S::LANES).min(outputs);
+        // SAFETY: these outputs of this row belong to this panel alone.
+        let out = unsafe { self.out.slice(row * outputs + column..row * outputs + end) };
+        s.write_at(out, 0, y);
+    }
+
     /// R rows of x times V vectors of outputs, in C chains each: one chain would wait for itself.
     #[inline(always)]
-    fn tile<S: Simd, const R: usize, const V: usize, const C: usize>(&self, s: S, row: usize) {
+    fn tile<S: Simd, const R: usize, const V: usize, const C: usize>(
+        &self,
+        s: S,
+        row: usize,
+        out: &mut [[S::F32; 4]; 4],
+    ) {
         let inputs = self.weight.k();
         let x = &self.x[row * inputs..(row + R) * inputs];
         let mut sums = [[[s.zero(); V]; R]; C];
@@ -154,17 +177,7 @@ impl Rows<'_> {
                 for chain in 1..C {
                     sum = s.add(sum, sums[chain][r][v]);
                 }
-                let column = (self.panel * S::TILE_VECTORS + v) * S::LANES;
-                let z = s.add(sum, s.read_at(self.bias, column));
-                let y = match self.f {
-                    Nonlinearity::Identity => z,
-                    Nonlinearity::Gelu => math::gelu(s, z),
-                };
-                let start = (row + r) * self.bias.len();
-                let end = (column + S::LANES).min(self.bias.len());
-                // SAFETY: these outputs of this row belong to this panel alone.
-                let out = unsafe { self.out.slice(start + column..start + end) };
-                s.write_at(out, 0, y);
+                out[r][v] = sum;
             }
         }
     }

@@ -116,42 +116,31 @@ pub fn linear(
         // SAFETY: the slabs' products have written all rows.
         unsafe { dx.close(g, dx_sum) };
         // The parts run slab by slab, and do not wait for each other more than this says.
+        let part = |flops, floats: usize, phase| {
+            Cost::new("linear.backward", flops, 4.0 * floats as f64, phase).reading([dz_id])
+        };
         if z.is_some() {
-            cost::report(|| Cost {
-                name: "linear.backward",
-                bytes: 12.0 * (n * outputs) as f64,
-                phases: vec![Phase::elementwise(n * outputs, 2.0)],
-                reads: vec![dz_id, y_id],
-                writes: vec![dz_id],
-                ..Cost::default()
+            let phase = Phase::elementwise(n * outputs, 2.0);
+            cost::report(|| {
+                let cost = part(0.0, 3 * n * outputs, phase);
+                cost.reading([y_id]).writing([dz_id])
             });
         }
         if let Some(db) = db {
-            cost::report(|| Cost {
-                name: "linear.backward",
-                bytes: 4.0 * (n * outputs) as f64,
-                phases: vec![Phase::sums(outputs, n + 1)],
-                reads: vec![dz_id, db.id()],
-                writes: vec![db.id()],
-                ..Cost::default()
+            let phase = Phase::sums(outputs, n + 1);
+            cost::report(|| {
+                let cost = part(0.0, n * outputs, phase);
+                cost.reading([db.id()]).writing([db.id()])
             });
         }
-        let product = |product: Phase, reads: [Id; 3], writes: Id| Cost {
-            name: "linear.backward",
-            flops,
-            bytes: 4.0 * sizes as f64,
-            phases: vec![product],
-            reads: reads.to_vec(),
-            writes: vec![writes],
-        };
         cost::report(|| {
-            let by_rows = Phase::product(outputs, n, inputs);
-            product(by_rows, [dz_id, reads[0], dw.id()], dw.id())
+            let cost = part(flops, sizes, Phase::product(outputs, n, inputs));
+            cost.reading([reads[0], dw.id()]).writing([dw.id()])
         });
         cost::report(|| {
-            let by_outputs = Phase::product(n, outputs, inputs);
             let before = if add { dx.id() } else { Id::Unknown };
-            product(by_outputs, [dz_id, reads[1], before], dx.id())
+            let cost = part(flops, sizes, Phase::product(n, outputs, inputs));
+            cost.reading([reads[1], before]).writing([dx.id()])
         });
     });
     y.put_tape(tape)

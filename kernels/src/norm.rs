@@ -119,19 +119,13 @@ fn normalise<const N: usize>(
         reads.extend(branch.as_ref().map(Id::value));
         let mut writes = vec![Id::value(&y)];
         writes.extend(branch.as_ref().map(|_| Id::value(&sum)));
-        Cost {
-            name: "layer_norm",
-            flops: 8.0 * cells,
-            bytes: if N == 1 { 8.0 } else { 16.0 } * cells,
-            phases: vec![Phase {
-                work: (8 + N - 1) as f64 * cells,
-                // Sum of the branch; mean; differences, squares and their mean; root and reciprocal,
-                // x̂, w and b.
-                span: (N - 1) as f64 + 2.0 * levels(d) + 10.0,
-            }],
-            reads,
-            writes,
-        }
+        let bytes = if N == 1 { 8.0 } else { 16.0 } * cells;
+        // Sum of the branch; mean; differences, squares and their mean; root and reciprocal, x̂, w
+        // and b.
+        let span = (N - 1) as f64 + 2.0 * levels(d) + 10.0;
+        let phase = Phase::new((8 + N - 1) as f64 * cells, span);
+        let cost = Cost::new("layer_norm", 8.0 * cells, bytes, phase);
+        cost.reading(reads).writing(writes)
     });
 
     let (dy, dw, db) = (Output::of(&y), Slot::of(weight), Slot::of(bias));
@@ -167,21 +161,15 @@ fn normalise<const N: usize>(
         }
         drop(dsum);
         let added = shared.iter().zip(&dx).filter(|((_, first), _)| !first);
-        cost::report(|| Cost {
-            name: "layer_norm.backward",
-            flops: 10.0 * cells,
-            bytes: if N == 1 { 16.0 } else { 28.0 } * cells,
-            phases: vec![Phase {
-                work: 10.0 * cells,
-                // x̂ and g, their means, and what is made of them.
-                span: levels(d) + 10.0,
-            }],
-            reads: reads
-                .iter()
-                .copied()
-                .chain(added.map(|(_, s)| s.id()))
-                .collect(),
-            writes: dx.iter().map(Slot::id).collect(),
+        cost::report(|| {
+            let bytes = if N == 1 { 16.0 } else { 28.0 } * cells;
+            // x̂ and g, their means, and what is made of them.
+            let phase = Phase::new(10.0 * cells, levels(d) + 10.0);
+            let cost = Cost::new("layer_norm.backward", 10.0 * cells, bytes, phase);
+            let cost = cost
+                .reading(reads.clone())
+                .reading(added.map(|(_, s)| s.id()));
+            cost.writing(dx.iter().map(Slot::id))
         });
         let (for_w, for_b): (Vec<_>, Vec<_>) = sums
             .into_iter()
@@ -190,18 +178,10 @@ fn normalise<const N: usize>(
         dw.add(g, |dw| add_in_order(dw, &for_w));
         db.add(g, |db| add_in_order(db, &for_b));
         cost::report(|| {
-            reads.extend([dw.id(), db.id()]);
-            Cost {
-                name: "layer_norm.backward",
-                flops: 4.0 * cells,
-                bytes: 0.0,
-                phases: vec![Phase {
-                    work: 4.0 * cells,
-                    span: 3.0 + levels(n + 1),
-                }],
-                reads,
-                writes: vec![dw.id(), db.id()],
-            }
+            let phase = Phase::new(4.0 * cells, 3.0 + levels(n + 1));
+            let cost = Cost::new("layer_norm.backward", 4.0 * cells, 0.0, phase);
+            let sums = [dw.id(), db.id()];
+            cost.reading(reads).reading(sums).writing(sums)
         });
     });
     (sum, y.put_tape(tape))

@@ -37,17 +37,9 @@ pub fn rmsprop_update(weights: &mut [f32], gradient: &[f32], v: &mut [f32], step
         dispatch(Update { w, g, v, step });
     });
     // Reads three values and writes two.
-    cost::report(|| Cost {
-        name: "rmsprop",
-        flops: 0.0,
-        bytes: 20.0 * n as f64,
-        // Longest: scale, square, two of the mean, root, ε, division, rate, subtraction.
-        phases: vec![Phase {
-            work: 10.0 * n as f64,
-            span: 9.0,
-        }],
-        ..Cost::default()
-    });
+    // Longest: scale, square, two of the mean, root, ε, division, rate, subtraction.
+    let phase = Phase::new(10.0 * n as f64, 9.0);
+    cost::report(|| Cost::new("rmsprop", 0.0, 20.0 * n as f64, phase));
 }
 
 struct Update<'a> {

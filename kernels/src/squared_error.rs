@@ -31,17 +31,9 @@ pub fn squared_error(predictions: Activation, answers: &[f32], mask: &[f32]) -> 
     let loss = device().tensor((loss * scale) as f32);
     let kept = Id::kept(&errors);
     let cost = move |name, each: f64, span: f64, reads: Vec<Id>, writes: Vec<Id>| {
-        cost::report(|| Cost {
-            name,
-            flops: each * n as f64,
-            bytes: 12.0 * n as f64,
-            phases: vec![Phase {
-                work: each * n as f64,
-                span,
-            }],
-            reads,
-            writes,
-        });
+        let phase = Phase::new(each * n as f64, span);
+        let cost = || Cost::new(name, phase.work, 12.0 * n as f64, phase);
+        cost::report(|| cost().reading(reads).writing(writes));
     };
     let (read, made) = (Id::value(&predictions), Id::value(&loss));
     cost(

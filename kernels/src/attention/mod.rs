@@ -223,17 +223,14 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
     let (scores, dot) = (flops / 2.0 / plan.dh as f64, depth(plan.dh));
     let turns = if shape.rotary { 3.0 } else { 0.0 };
     let (read_id, kept) = (Id::value(&qkv), Id::kept(&log_sums));
-    cost::report(|| Cost {
-        name: "attention",
-        flops: 2.0 * flops,
-        bytes: 16.0 * (n * width) as f64,
-        phases: vec![Phase {
-            // A score is scaled, compared, exponentiated and summed.
-            work: 2.0 * flops + 4.0 * scores + turns * 2.0 * (n * width) as f64,
-            span: turns + dot + 4.0 + 2.0 * levels(seq_len) + depth(seq_len),
-        }],
-        reads: vec![read_id],
-        writes: vec![Id::value(&y), kept],
+    let cells = (n * width) as f64;
+    cost::report(|| {
+        // A score is scaled, compared, exponentiated and summed.
+        let work = 2.0 * flops + 4.0 * scores + turns * 2.0 * cells;
+        let span = turns + dot + 4.0 + 2.0 * levels(seq_len) + depth(seq_len);
+        let phase = Phase::new(work, span);
+        let cost = Cost::new("attention", 2.0 * flops, 16.0 * cells, phase);
+        cost.reading([read_id]).writing([Id::value(&y), kept])
     });
 
     if tape.is_on() {
@@ -257,17 +254,14 @@ pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
                 backward::run(&plan, &inputs, dx);
                 dqkv.close(g, sum);
             }
-            cost::report(|| Cost {
-                name: "attention.backward",
-                flops: 5.0 * flops,
-                bytes: 40.0 * (n * width) as f64,
-                phases: vec![Phase {
-                    // P and dS: scaled, less L, exponentiated; less Δ, multiplied.
-                    work: 5.0 * flops + 5.0 * scores + turns * 4.0 * (n * width) as f64,
-                    span: 2.0 * turns + dot + 6.0 + depth(seq_len),
-                }],
-                reads: vec![read_id, Id::value(output.values()), kept, output.id()],
-                writes: vec![dqkv.id()],
+            cost::report(|| {
+                // P and dS: scaled, less L, exponentiated; less Δ, multiplied.
+                let work = 5.0 * flops + 5.0 * scores + turns * 4.0 * cells;
+                let phase = Phase::new(work, 2.0 * turns + dot + 6.0 + depth(seq_len));
+                let cost = Cost::new("attention.backward", 5.0 * flops, 40.0 * cells, phase);
+                let y = Id::value(output.values());
+                cost.reading([read_id, y, kept, output.id()])
+                    .writing([dqkv.id()])
             });
         });
     }

@@ -132,16 +132,9 @@ pub fn attention_step(
     };
     parallel::for_each_if(batch * width * tokens >= PARALLEL_FROM, batch * heads, head);
     let pairs = (batch * width * tokens) as f64;
-    cost::report(|| Cost {
-        name: "decode.attention",
-        flops: 4.0 * pairs,
-        bytes: 8.0 * pairs,
-        phases: vec![Phase {
-            work: 4.0 * pairs,
-            span: depth(width / heads) + 2.0 * levels(tokens) + depth(tokens),
-        }],
-        ..Cost::default()
-    });
+    let span = depth(width / heads) + 2.0 * levels(tokens) + depth(tokens);
+    let phase = Phase::new(4.0 * pairs, span);
+    cost::report(|| Cost::new("decode.attention", 4.0 * pairs, 8.0 * pairs, phase));
 }
 
 /// One head of one sequence; its part of page p begins at `p * layout.page()` of `cache`.
