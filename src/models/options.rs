@@ -91,7 +91,8 @@ impl Values {
     /// What to give, for messages and help.
     pub fn remedy(&self) -> String {
         match self {
-            Values::Names(names) => format!("use {}", names.join(", ")),
+            Values::Names([rest @ .., last]) => format!("use {} or {last}", rest.join(", ")),
+            Values::Names([]) => unreachable!("an option has values"),
             Values::Number(least, most) => format!("give a number from {least} to {most}"),
             Values::Count(least) => format!("give a whole number from {least}"),
         }
@@ -358,7 +359,7 @@ mod tests {
         let error = apply("scan", Value::parse("sideways"))
             .unwrap_err()
             .to_string();
-        assert!(error.contains("scan = sideways") && error.contains("sequential, parallel"));
+        assert!(error.contains("scan = sideways") && error.contains("sequential or parallel"));
         let error = apply("scam", Value::parse("parallel"))
             .unwrap_err()
             .to_string();
