@@ -83,7 +83,7 @@ pub fn levels(terms: usize) -> f64 {
 
 impl Cost {
     /// Of one phase, which touches what [`Cost::reading`] and [`Cost::writing`] add.
-    pub(crate) fn new(name: &'static str, flops: f64, bytes: f64, phase: Phase) -> Self {
+    pub fn new(name: &'static str, flops: f64, bytes: f64, phase: Phase) -> Self {
         Cost {
             name,
             flops,
@@ -94,13 +94,13 @@ impl Cost {
     }
 
     /// Needs these.
-    pub(crate) fn reading(mut self, ids: impl IntoIterator<Item = Id>) -> Self {
+    pub fn reading(mut self, ids: impl IntoIterator<Item = Id>) -> Self {
         self.reads.extend(ids);
         self
     }
 
     /// Makes these.
-    pub(crate) fn writing(mut self, ids: impl IntoIterator<Item = Id>) -> Self {
+    pub fn writing(mut self, ids: impl IntoIterator<Item = Id>) -> Self {
         self.writes.extend(ids);
         self
     }
