@@ -106,7 +106,7 @@ fn unknown_names_are_refused() {
     refuses(
         &format!("measure forward --model transformer --positions relative {measure}"),
         2,
-        &["relative", "rotary or alibi"],
+        &["relative", "learned, rotary, sinusoidal, none or alibi"],
     );
     refuses(
         &format!("measure backward --model lstm {measure}"),
