@@ -174,8 +174,10 @@ mod tests {
     #[test]
     fn every_bit_of_a_value_is_kept() {
         for value in [0.1 + 0.2, 1e-7, -3.0, 1e21, f64::MIN_POSITIVE, 5e-324] {
-            let mut record = Record::default();
-            record.value = Some(value);
+            let mut record = Record {
+                value: Some(value),
+                ..Record::default()
+            };
             let text = record.get("value");
             record.put("value", &text).unwrap();
             assert_eq!(
