@@ -8,7 +8,7 @@
 //! rest: the gradient of a layer's input does not wait for that of its weight. All parts carry the
 //! operation's name; its time is counted with the first of them.
 
-use super::tape::address;
+use super::tensor::address;
 use dfdx::prelude::{Cpu, Shape, Tensor};
 use std::cell::RefCell;
 use std::time::Instant;

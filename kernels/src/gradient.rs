@@ -8,7 +8,7 @@
 
 use super::cost::Id;
 use super::parallel::{Shared, for_each_chunk};
-use super::{Gradients, Matrix};
+use super::tensor::{Gradients, Matrix};
 use dfdx::prelude::*;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -60,7 +60,7 @@ impl Slot {
     /// The slot of `tensor`. Holds the tensor's identity, not its values, so that a backward
     /// operation that does not need the values does not keep them alive.
     pub fn of<S: Shape, T>(tensor: &Tensor<S, f32, Cpu, T>) -> Self {
-        let arrivals = super::tape::address(tensor).and_then(|address| {
+        let arrivals = super::tensor::address(tensor).and_then(|address| {
             OUTPUTS.with_borrow(|outputs| outputs.get(&address).and_then(Weak::upgrade))
         });
         Slot {
@@ -151,7 +151,7 @@ impl Output {
     /// Registers `values`, fresh from the operation.
     pub fn of(values: &Matrix) -> Self {
         let arrivals = Arrivals::default();
-        if let Some(address) = super::tape::address(values) {
+        if let Some(address) = super::tensor::address(values) {
             let weak = Rc::downgrade(&arrivals);
             OUTPUTS.with_borrow_mut(|outputs| outputs.insert(address, weak));
         }
@@ -194,7 +194,7 @@ impl Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if let Some(address) = super::tape::address(&self.values) {
+        if let Some(address) = super::tensor::address(&self.values) {
             OUTPUTS.with_borrow_mut(|outputs| outputs.remove(&address));
         }
     }

@@ -29,6 +29,7 @@ mod scan;
 pub mod simd;
 mod squared_error;
 mod tape;
+mod tensor;
 #[cfg(test)]
 mod testing;
 mod watch;
@@ -50,8 +51,6 @@ pub use recurrent::RecurrentWeights;
 pub use rmsprop::{RmspropStep, rmsprop_update};
 pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
 pub use squared_error::squared_error;
-pub use tape::{
-    Activation, Gradients, Matrix, Scalar, Tape, backward, backward_from, device, matrix, on_tape,
-    read, values,
-};
+pub use tape::{Activation, Scalar, Tape, backward, backward_from, on_tape};
+pub use tensor::{Gradients, Matrix, device, matrix, read, values};
 pub use watch::{Watchable, Watched, watch};

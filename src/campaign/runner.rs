@@ -8,7 +8,7 @@ use super::plan::{Plan, Suite, Summary, is_finished, wall, workers};
 use crate::results::directory::Directory;
 use crate::results::output::{LOG, MANIFEST};
 use crate::runs::progress::Progress;
-use crate::runs::session::{Failure, Session, execute};
+use crate::runs::session::{Failure, Session};
 use crate::runs::texts::Texts;
 use crate::runs::tune;
 use crate::runs::work::{Run, Stage};
@@ -177,7 +177,7 @@ fn one(
         log: std::fs::File::create(&log)
             .with_context(|| format!("cannot write {}", log.display()))?,
     };
-    let outcome = execute(run, &mut session);
+    let outcome = run.carry_out(&mut session);
     let seconds = started.elapsed().as_secs_f64();
     match outcome {
         Ok(records) => {

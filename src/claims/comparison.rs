@@ -3,16 +3,7 @@
 use super::place::Place;
 use super::{Answer, Evidence, text};
 use crate::stats::{Effect, Interval, StatsError};
-
-/// Models that read one token at a time and keep a state.
-pub(super) const RECURRENT: [&str; 3] = ["elman", "lstm", "gru"];
-/// The model that attends.
-pub(super) const ATTENTION: &str = "transformer";
-/// Both kinds.
-pub(super) const MODELS: [&str; 4] = ["elman", "lstm", "gru", ATTENTION];
-/// The minimal cells too: claims about what each recurrent model retains judge all but the
-/// transformer, which is shown beside them.
-pub(super) const ALL_MODELS: [&str; 6] = ["elman", "lstm", "gru", "mingru", "minlstm", ATTENTION];
+use std::collections::BTreeMap;
 
 /// Why a comparison has no effect, in words.
 #[derive(Debug, Clone, PartialEq)]
@@ -187,4 +178,28 @@ impl Conclusion {
     pub fn unknown(sentence: String) -> Self {
         Self::new(Answer::Inconclusive, sentence, String::new())
     }
+}
+
+/// What could not be compared, and why; empty where everything could.
+pub(super) fn left_out(decided: &[Decided]) -> String {
+    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for d in decided {
+        let Err(Missing(reason)) = &d.comparison.effect else {
+            continue;
+        };
+        by_reason
+            .entry(reason)
+            .or_default()
+            .push(d.comparison.label.clone());
+    }
+    let sentence = |(reason, labels): (&str, Vec<String>)| match labels.as_slice() {
+        [first, second, _, rest @ ..] => {
+            format!(
+                " Not compared ({reason}): {first}; {second}; and {} more.",
+                rest.len() + 1
+            )
+        }
+        few => format!(" Not compared ({reason}): {}.", few.join("; ")),
+    };
+    by_reason.into_iter().map(sentence).collect()
 }

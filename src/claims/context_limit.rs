@@ -10,9 +10,9 @@
 //! **Answers:** *supported*, every scheme is limited; *refuted*, none; *conditional*, some (says
 //! which); *inconclusive* otherwise.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, RECURRENT};
+use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::{Group, overall};
-use super::place::{Place, Series, with_positions};
+use super::place::{ATTENTION, Place, RECURRENT, Series, with_positions};
 use super::select::{abscissas, best_recurrent_on_text, by_run, column};
 use super::{Answer, Claim, text};
 use crate::record::Record;

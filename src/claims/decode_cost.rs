@@ -9,9 +9,9 @@
 //! **Answers:** *supported*, every exponent exceeds the margin; *refuted*, none; *conditional*, some;
 //! *inconclusive* otherwise. Beside it, not deciding: each model's own exponent of time.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, Missing, RECURRENT};
+use super::comparison::{Comparison, Conclusion, Decided, Missing};
 use super::group::Group;
-use super::place::Place;
+use super::place::{ATTENTION, MODELS, Place, RECURRENT};
 use super::select::{column, counted, growth, growth_of_counts, paired, seconds, timings};
 use super::{Answer, Claim, text};
 use crate::record::Record;

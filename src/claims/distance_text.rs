@@ -16,9 +16,9 @@
 //! Beside it, not deciding: what the order of far context is worth (shuffled minus whole), and who
 //! needs fewer bits at the shortest context and with all of it.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
+use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::Group;
-use super::place::Place;
+use super::place::{ATTENTION, Place};
 use super::select::{abscissas, best_recurrent_on_text, by_run};
 use super::{Answer, Claim, text};
 use crate::record::Record;

@@ -1,8 +1,8 @@
 //! The decided comparisons of a claim, and what rules ask of some of them together.
 
 use super::Answer;
-use super::comparison::{ALL_MODELS, Decided};
-use super::place::MODES;
+use super::comparison::Decided;
+use super::place::{ALL_MODELS, MODES};
 use super::text;
 use std::fmt::Display;
 

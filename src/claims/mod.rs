@@ -205,7 +205,7 @@ fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided
         (_, all) => (claim.conclude)(records, margin, &all.iter().collect()),
     };
     let answer = conclusion.answer;
-    let mut sentence = conclusion.sentence + &text::left_out(&decided);
+    let mut sentence = conclusion.sentence + &comparison::left_out(&decided);
     let more_seeds = match answer {
         Answer::Inconclusive => more_observations(&decided),
         _ => None,

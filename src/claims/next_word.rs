@@ -15,9 +15,9 @@
 //! Beside it, not deciding: best recurrent model (chosen on validation text) minus transformer at
 //! each equality against zero: who wins.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, Missing};
+use super::comparison::{Comparison, Conclusion, Decided, Missing};
 use super::group::Group;
-use super::place::Place;
+use super::place::{ATTENTION, MODELS, Place};
 use super::select::{best_recurrent_on_text, by_run, column, only};
 use super::{Answer, Claim, text};
 use crate::record::Record;

@@ -13,9 +13,9 @@
 //! more than the margin at every shape; *refuted*, it exceeds none anywhere; *conditional*, some
 //! and not others (says which shapes); *inconclusive* otherwise, and on a machine with one core.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, Missing, RECURRENT};
+use super::comparison::{Comparison, Conclusion, Decided, Missing};
 use super::group::Group;
-use super::place::{Place, TRAINING};
+use super::place::{ATTENTION, Place, RECURRENT, TRAINING};
 use super::select::{self, Timings, column, distinct, paired, timings};
 use super::{Answer, Claim, text};
 use crate::record::Record;

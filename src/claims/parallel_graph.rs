@@ -18,9 +18,9 @@
 //! Beside it, not deciding: minGRU with the parallel scan, whose state is linear in time, and how far
 //! the step times predicted from one thread lie from the clock.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, MODELS, Missing, RECURRENT};
+use super::comparison::{Comparison, Conclusion, Missing};
 use super::group::Group;
-use super::place::Place;
+use super::place::{ATTENTION, MODELS, Place, RECURRENT};
 use super::select::{self, column, nothing, only, power, usable};
 use super::{Answer, Claim, text};
 use crate::record::Record;

@@ -1,7 +1,16 @@
 //! Where a comparison stands, and which records it is made of.
 
-use super::comparison::{ATTENTION, RECURRENT};
 use crate::record::Record;
+
+/// Models that read one token at a time and keep a state.
+pub(super) const RECURRENT: [&str; 3] = ["elman", "lstm", "gru"];
+/// The model that attends.
+pub(super) const ATTENTION: &str = "transformer";
+/// Both kinds.
+pub(super) const MODELS: [&str; 4] = ["elman", "lstm", "gru", ATTENTION];
+/// The minimal cells too: claims about what each recurrent model retains judge all but the
+/// transformer, which is shown beside them.
+pub(super) const ALL_MODELS: [&str; 6] = ["elman", "lstm", "gru", "mingru", "minlstm", ATTENTION];
 
 /// Kinds of step that are timed: the task in the records and its name in sentences.
 pub(super) const MODES: [(&str, &str); 3] = [

@@ -10,9 +10,9 @@
 //! *inconclusive* otherwise. Beside it, not deciding: the exponents at the three shortest T, and those
 //! of the LSTM, which is linear.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
+use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::Group;
-use super::place::{FORWARD, Place, TRAINING};
+use super::place::{ATTENTION, FORWARD, Place, TRAINING};
 use super::select::{column, counted, growth, growth_of_counts, seconds};
 use super::{Answer, Claim};
 use crate::record::Record;

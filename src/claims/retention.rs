@@ -9,9 +9,9 @@
 //! **Answers:** *supported*, every model's retention ends at every width; *refuted*, none does
 //! within what was tested; *conditional*, some (says which); *inconclusive* otherwise.
 
-use super::comparison::{ALL_MODELS, ATTENTION, Comparison, Conclusion};
+use super::comparison::{Comparison, Conclusion};
 use super::group::Group;
-use super::place::Place;
+use super::place::{ALL_MODELS, ATTENTION, Place};
 use super::select::{abscissas, curves, distinct};
 use super::{Answer, Claim, text};
 use crate::record::Record;

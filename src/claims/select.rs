@@ -1,7 +1,7 @@
 //! Picking values out of records.
 
-use super::comparison::{Missing, RECURRENT};
-use super::place::Place;
+use super::comparison::Missing;
+use super::place::{Place, RECURRENT};
 use crate::record::Record;
 use crate::stats::{Effect, StatsError, log_log_slope, mean};
 use std::collections::{BTreeMap, BTreeSet};

@@ -18,9 +18,9 @@
 //! longest T (the "because" of the claim), and the share of the machine's peak at the longest T, so
 //! that a slow implementation is not mistaken for a slow architecture.
 
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided, MODELS, RECURRENT};
+use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::Group;
-use super::place::{MODES, Place, TRAINING};
+use super::place::{ATTENTION, MODELS, MODES, Place, RECURRENT, TRAINING};
 use super::select::{self, counted, lengths, paired_ratio, speeds};
 use super::{Answer, Claim, text};
 use crate::record::Record;

@@ -18,9 +18,9 @@
 //! *inconclusive* otherwise. Accuracy at the lengths trained on and solve rates are shown beside it.
 
 use super::accuracy::RESOLUTION;
-use super::comparison::{ATTENTION, Comparison, Conclusion, Decided};
+use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::Group;
-use super::place::{Place, Series};
+use super::place::{ATTENTION, Place, Series};
 use super::select::{by_run, distinct, floor, neither_learnt, solved, tested};
 use super::{Answer, Claim, text};
 use crate::record::Record;

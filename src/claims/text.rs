@@ -1,8 +1,6 @@
 //! Words and numbers of the sentences. Brackets always hold an interval.
 
-use super::comparison::{Decided, Missing};
 use crate::stats::Interval;
-use std::collections::BTreeMap;
 use std::fmt::Display;
 
 /// The model's name with its article, as it stands inside a sentence.
@@ -126,30 +124,6 @@ pub(super) fn capitalized(text: &str) -> String {
         .next()
         .map(|first| first.to_uppercase().chain(letters).collect())
         .unwrap_or_default()
-}
-
-/// What could not be compared, and why; empty where everything could.
-pub(super) fn left_out(decided: &[Decided]) -> String {
-    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for d in decided {
-        let Err(Missing(reason)) = &d.comparison.effect else {
-            continue;
-        };
-        by_reason
-            .entry(reason)
-            .or_default()
-            .push(d.comparison.label.clone());
-    }
-    let sentence = |(reason, labels): (&str, Vec<String>)| match labels.as_slice() {
-        [first, second, _, rest @ ..] => {
-            format!(
-                " Not compared ({reason}): {first}; {second}; and {} more.",
-                rest.len() + 1
-            )
-        }
-        few => format!(" Not compared ({reason}): {}.", few.join("; ")),
-    };
-    by_reason.into_iter().map(sentence).collect()
 }
 
 #[cfg(test)]

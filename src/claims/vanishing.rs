@@ -10,9 +10,9 @@
 //! **Answers:** *supported*, all recurrent models vanish untrained and trained; *refuted*, none
 //! does; *conditional*, some do (says which); *inconclusive* otherwise.
 
-use super::comparison::{ALL_MODELS, ATTENTION, Comparison, Conclusion, Decided};
+use super::comparison::{Comparison, Conclusion, Decided};
 use super::group::Group;
-use super::place::{Place, is_plain};
+use super::place::{ALL_MODELS, ATTENTION, Place, is_plain};
 use super::select::{curves, only};
 use super::{Answer, Claim, text};
 use crate::record::Record;

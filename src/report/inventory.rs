@@ -168,7 +168,8 @@ fn from_config(run: &RunEntry, key: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::experiment::embedded;
-    use crate::runs::expand::{Context, expand};
+    use crate::runs::context::Context;
+    use crate::runs::expand::expand;
     use crate::runs::texts::Texts;
 
     #[test]

@@ -1,8 +1,9 @@
 //! What counting alone predicts on the text the models are tested on.
 
-use super::expand::{Context, ExpandError, named, text_data};
+use super::context::{Context, ExpandError, named, text_data};
 use super::session::{Failure, Session};
-use super::work::{Kind, Run, Stage, TextData, Work};
+use super::texts::TextData;
+use super::work::{Kind, Run, Stage, Work};
 use crate::data::text::TextSource;
 use crate::data::{Source, Split, ngram};
 use crate::experiment::check::TEXT;

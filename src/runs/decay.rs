@@ -1,6 +1,7 @@
 //! How the gradient of one Elman layer depends on the distance it travels.
 
-use super::expand::{Context, ExpandError, Point, batch, named, only, require};
+use super::context::{Context, ExpandError, batch, named, only, require};
+use super::points::Point;
 use super::session::{Failure, Session};
 use super::work::{Kind, Run, Stage, Work};
 use crate::experiment::check::Fault;

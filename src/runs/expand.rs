@@ -1,66 +1,14 @@
 //! From a resolved experiment to its runs: every sweep point, model and seed.
 
-mod points;
 #[cfg(test)]
 pub(super) mod tests;
 mod throughput;
 mod train;
 mod widths;
 
-use super::texts::Texts;
-use super::work::{Run, set_model};
-
-use crate::data::DataError;
-use crate::experiment::check::Fault;
-use crate::experiment::schema::{Experiment, Kind, Settings};
-use crate::models::ModelConfig;
-use crate::record::Record;
-pub(super) use points::Point;
-pub(super) use throughput::only;
-pub(super) use train::text_data;
-
-/// Tuning runs draw their seeds this far from the runs that count.
-pub const TUNING_SEEDS: u64 = 1_000_000;
-
-/// Why an experiment cannot become runs.
-#[derive(Debug)]
-pub enum ExpandError {
-    /// A value of the experiment is wrong.
-    Fault(Fault),
-    /// Its text cannot be had.
-    Data(DataError),
-}
-
-impl From<Fault> for ExpandError {
-    fn from(fault: Fault) -> Self {
-        ExpandError::Fault(fault)
-    }
-}
-
-impl From<DataError> for ExpandError {
-    fn from(error: DataError) -> Self {
-        match error {
-            DataError::Impossible { key, value, remedy } => {
-                // `copy.delay` names the task; the experiment names it in its settings.
-                let key = key.rsplit('.').next().unwrap_or(&key).to_owned();
-                Fault::new(format!("settings.parameters.{key}"), value, remedy).into()
-            }
-            other => ExpandError::Data(other),
-        }
-    }
-}
-
-/// What expansion depends on besides the experiment.
-pub struct Context<'a> {
-    /// Name of the profile.
-    pub profile: &'a str,
-    /// Seeds count from here.
-    pub seed: u64,
-    /// What `threads = "all"` means.
-    pub threads: usize,
-    /// Where text comes from.
-    pub texts: &'a Texts,
-}
+use super::context::{Context, ExpandError};
+use super::work::Run;
+use crate::experiment::schema::{Experiment, Kind};
 
 /// All runs of a resolved experiment, in the order of the results. Tuning runs come before those
 /// that use their choice; nothing is trained or measured yet.
@@ -69,33 +17,4 @@ pub fn expand(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, Ex
         Kind::Throughput => throughput::runs(experiment, context),
         Kind::Train => train::runs(experiment, context),
     }
-}
-
-/// The factors every record of a run shares.
-fn template(experiment: &Experiment, context: &Context, id: &str, model: &ModelConfig) -> Record {
-    let mut record = named(experiment, context, id);
-    set_model(&mut record, model);
-    record
-}
-
-/// A record that says only which run it is of.
-pub(super) fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
-    Record {
-        run: id.into(),
-        experiment: experiment.id.clone(),
-        profile: context.profile.into(),
-        ..Record::default()
-    }
-}
-
-pub(super) fn batch(s: &Settings, seq_len: usize) -> Result<usize, Fault> {
-    match (s.batch, s.tokens_per_batch) {
-        (Some(batch), _) => Ok(batch),
-        (None, Some(tokens)) => Ok((tokens / seq_len).max(1)),
-        (None, None) => Err(Fault::missing("settings.batch", "every run")),
-    }
-}
-
-pub(super) fn require<T>(value: Option<T>, key: &str) -> Result<T, Fault> {
-    value.ok_or_else(|| Fault::missing(key, "this experiment"))
 }

@@ -1,6 +1,7 @@
 //! One GRU layer, forward and backward, fused and step by step.
 
-use super::expand::{Context, ExpandError, Point, batch, named, only, require};
+use super::context::{Context, ExpandError, batch, named, only, require};
+use super::points::Point;
 use super::session::{Failure, Session};
 use super::work::{Kind, Run, Stage, Work};
 use crate::experiment::schema::Experiment;

@@ -2,10 +2,12 @@
 //! needs while it lasts ([`session`]), and one file for each kind of run.
 
 mod baselines;
+pub mod context;
 mod decay;
 pub mod estimate;
 pub mod expand;
 mod layer;
+mod points;
 pub mod progress;
 pub mod session;
 pub mod texts;

@@ -1,17 +1,14 @@
-//! Carries out one run and says how it ended.
+//! What a run needs while it lasts, and how it can fail.
 
 use super::progress::Progress;
 use super::texts::Texts;
-use super::work::Run;
 use crate::data::DataError;
 use crate::models::ModelError;
-use crate::record::Record;
 use crate::results::output::LOG;
 use crate::train::TrainError;
 use anyhow::Context;
 use std::fs::File;
 use std::io::Write;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -84,17 +81,4 @@ impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
         Failure::Failed(error.to_string())
     }
-}
-
-/// Carries out a run; a panic inside counts as its failure.
-pub fn execute(run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
-    let work = AssertUnwindSafe(|| run.work.kind().carry_out(run, session));
-    catch_unwind(work).unwrap_or_else(|panic| {
-        let text = panic
-            .downcast_ref::<String>()
-            .cloned()
-            .or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
-        let text = text.unwrap_or_default();
-        Err(Failure::Failed(format!("internal error: {text}")))
-    })
 }

@@ -1,15 +1,27 @@
 //! The suite's text, read and tokenised once for all runs.
 
-use super::work::TextData;
 use crate::data::DataError;
 use crate::data::corpus;
 use crate::data::text::Text;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::files::sha256;
 use crate::results::output::CorpusUsed;
+use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+
+/// How the suite's text is cut up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TextData {
+    /// Characters, bytes or learned pieces.
+    pub tokenizer: TokenizerChoice,
+    /// Characters used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_characters: Option<usize>,
+    /// Tokens in a window T.
+    pub seq_len: usize,
+}
 
 type Key = (TokenizerChoice, Option<usize>);
 

@@ -6,12 +6,13 @@ pub use super::throughput::Throughput;
 pub use super::train::Training;
 
 use super::session::{Failure, Session};
+use super::texts::TextData;
 use crate::data::tasks::TaskSettings;
-use crate::data::tokenizer::TokenizerChoice;
 use crate::measure::layer::Layer;
 use crate::models::{ModelConfig, ModelOptions, parameter_count};
 use crate::record::{Record, metrics};
 use serde::Serialize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One run, fully resolved but for a learning rate still to be chosen.
 #[derive(Debug, Clone)]
@@ -112,18 +113,6 @@ impl Data {
     }
 }
 
-/// How the suite's text is cut up.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TextData {
-    /// Characters, bytes or learned pieces.
-    pub tokenizer: TokenizerChoice,
-    /// Characters used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_characters: Option<usize>,
-    /// Tokens in a window T.
-    pub seq_len: usize,
-}
-
 /// Writes the factors of a model into a record.
 pub fn set_model(record: &mut Record, model: &ModelConfig) {
     let transformer = model.model == "transformer";
@@ -137,6 +126,19 @@ pub fn set_model(record: &mut Record, model: &ModelConfig) {
 }
 
 impl Run {
+    /// Carries it out; a panic inside counts as its failure.
+    pub fn carry_out(&self, session: &mut Session) -> Result<Vec<Record>, Failure> {
+        let work = AssertUnwindSafe(|| self.work.kind().carry_out(self, session));
+        catch_unwind(work).unwrap_or_else(|panic| {
+            let text = panic
+                .downcast_ref::<String>()
+                .cloned()
+                .or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
+            let text = text.unwrap_or_default();
+            Err(Failure::Failed(format!("internal error: {text}")))
+        })
+    }
+
     /// A run with the name of its record.
     pub fn new(series: usize, stage: Stage, record: Record, work: Work) -> Self {
         Run {

@@ -2,7 +2,7 @@
 //! independent across units, and a row is read again while it is in cache.
 
 use super::gates::{Gates, MOST};
-use super::plan::Piece;
+use super::plan::{Piece, levels};
 use crate::parallel::Shared;
 use crate::simd::{Kernel, Simd};
 use std::marker::PhantomData;
@@ -194,24 +194,13 @@ pub struct Combine<'a> {
     pub hidden: usize,
 }
 
-impl Combine<'_> {
-    /// (first index, stride d): at each level, indices first, first + 2d, … take in the one d before.
-    pub fn levels(n: usize) -> impl Iterator<Item = (usize, usize)> {
-        let up = (0..).map(|k| 1 << k).take_while(move |d| 2 * d <= n);
-        let down = (0..usize::BITS).rev().map(|k| 1usize << k);
-        let down = down.filter(move |d| d.checked_mul(3).is_some_and(|least| least <= n));
-        up.map(|d| (2 * d - 1, d))
-            .chain(down.map(|d| (3 * d - 1, d)))
-    }
-}
-
 impl Kernel for Combine<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (hidden, size) = (self.hidden, 2 * self.hidden);
         let n = self.carries.len() / size;
-        for (first, d) in Combine::levels(n) {
+        for (first, d) in levels(n) {
             for i in (first..n).step_by(2 * d) {
                 let (earlier, later) = self.carries.split_at_mut(i * size);
                 let (product, state) = earlier[(i - d) * size..][..size].split_at(hidden);

@@ -1,6 +1,5 @@
 //! How a scan is cut into pieces, by the sizes of its data alone.
 
-use super::kernels::Combine;
 use super::{Scan, ScanShape};
 use crate::parallel;
 use crate::simd::{Level, level};
@@ -92,7 +91,7 @@ impl Plan {
         if chunks <= 1 {
             return 2.0 * self.seq_len as f64;
         }
-        let levels = Combine::levels(chunks - 1).count();
+        let levels = levels(chunks - 1).count();
         // A chunk's end, the tree over the ends, and the chunk again from its true start.
         2.0 * (2 * self.steps + levels) as f64
     }
@@ -101,10 +100,20 @@ impl Plan {
     pub fn flops(&self, each: f64) -> f64 {
         let carries = self.chunks().saturating_sub(1);
         let ends = (carries * self.steps) as f64;
-        let combined: usize = Combine::levels(carries)
+        let combined: usize = levels(carries)
             .map(|(first, d)| (first..carries).step_by(2 * d).len())
             .sum();
         let units = (self.batch * self.hidden) as f64;
         units * (each * self.seq_len as f64 + 3.0 * (ends + combined as f64))
     }
+}
+
+/// The tree that combines n carries, depth 2 log₂ n (Brent & Kung 1982), as (first index, stride d): at
+/// each level, indices first, first + 2d, … take in the one d before.
+pub fn levels(n: usize) -> impl Iterator<Item = (usize, usize)> {
+    let up = (0..).map(|k| 1 << k).take_while(move |d| 2 * d <= n);
+    let down = (0..usize::BITS).rev().map(|k| 1usize << k);
+    let down = down.filter(move |d| d.checked_mul(3).is_some_and(|least| least <= n));
+    up.map(|d| (2 * d - 1, d))
+        .chain(down.map(|d| (3 * d - 1, d)))
 }

@@ -1,7 +1,6 @@
 //! Trained outcomes by point of the sweep, size and series.
 
-use crate::claims::comparison::ATTENTION;
-use crate::claims::place::Series;
+use crate::claims::place::{ATTENTION, Series};
 use crate::claims::select::{by_run, column, distinct, floor, only, solved, tested};
 use crate::record::Record;
 use crate::stats::mean;

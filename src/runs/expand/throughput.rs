@@ -1,13 +1,13 @@
 //! The runs of an experiment of timings, and those of one layer.
 
-use super::points::{Point, points};
 use super::widths::{Fit, match_widths};
-use super::{Context, ExpandError, batch, require, template};
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Threads};
 use crate::measure::throughput::Mode;
 use crate::models::{self, Output};
 use crate::record::Record;
+use crate::runs::context::{Context, ExpandError, batch, require, template};
+use crate::runs::points::{Point, points};
 use crate::runs::work::{Run, Stage, Throughput, Work};
 use crate::runs::{decay, layer, work_span};
 
@@ -108,16 +108,4 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
         runs.push(Run::new(0, Stage::Measure, record, Work::Throughput(work)));
     }
     Ok(runs)
-}
-
-/// Refuses an experiment of one layer that names another model.
-pub(in crate::runs) fn only(experiment: &Experiment, model: &str, why: &str) -> Result<(), Fault> {
-    match experiment.models.iter().position(|m| m.model != model) {
-        Some(i) => {
-            let name = format!("{:?}", experiment.models[i].model);
-            let remedy = format!("{why}; name {model} alone");
-            Err(Fault::new(format!("models[{i}].model"), name, remedy))
-        }
-        None => Ok(()),
-    }
 }

@@ -1,8 +1,6 @@
 //! The runs of a training experiment, those of its search among them.
 
-use super::points::points;
 use super::widths::{Fit, WIDTH, match_widths};
-use super::{Context, ExpandError, TUNING_SEEDS, batch, require, template};
 use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
@@ -11,7 +9,11 @@ use crate::experiment::schema::{Experiment, Series, Settings};
 use crate::models::{self, ModelConfig, OPTIONS, Value};
 use crate::record::Record;
 use crate::runs::baselines;
-use crate::runs::work::{Data, Run, Stage, TextData, Training, Work};
+use crate::runs::context::{
+    Context, ExpandError, TUNING_SEEDS, batch, require, template, text_data,
+};
+use crate::runs::points::points;
+use crate::runs::work::{Data, Run, Stage, Training, Work};
 use crate::train::{Budget, TrainSettings};
 
 /// The runs of a training experiment: the search first, then every point, model and seed.
@@ -214,14 +216,6 @@ impl<'a> Sized<'a> {
         let stage = if timed { Stage::Timed } else { Stage::Train };
         Ok(Run::new(series, stage, record, Work::Train(training)))
     }
-}
-
-pub(in crate::runs) fn text_data(s: &Settings) -> Result<TextData, Fault> {
-    Ok(TextData {
-        tokenizer: require(s.tokenizer, "settings.tokenizer")?,
-        max_characters: s.max_characters,
-        seq_len: require(s.seq_len, "settings.seq_len")?,
-    })
 }
 
 /// Only a text can be tested on windows of several times T, and only where its splits hold one.

@@ -1,9 +1,9 @@
 //! The models of a sweep point, at widths that make their parameters match.
 
-use super::{ExpandError, require};
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Settings};
 use crate::models::{self, ModelConfig, ModelError, Output};
+use crate::runs::context::{ExpandError, require};
 
 /// Largest deviation of a matched parameter count.
 const PARAMETER_TOLERANCE: f64 = 0.03;

@@ -1,0 +1,107 @@
+//! What the expansion of every kind of run shares: what it depends on, how it fails, and the first
+//! columns of its records.
+
+use super::texts::{TextData, Texts};
+use super::work::set_model;
+use crate::data::DataError;
+use crate::experiment::check::Fault;
+use crate::experiment::schema::{Experiment, Settings};
+use crate::models::ModelConfig;
+use crate::record::Record;
+
+/// Tuning runs draw their seeds this far from the runs that count.
+pub const TUNING_SEEDS: u64 = 1_000_000;
+
+/// Why an experiment cannot become runs.
+#[derive(Debug)]
+pub enum ExpandError {
+    /// A value of the experiment is wrong.
+    Fault(Fault),
+    /// Its text cannot be had.
+    Data(DataError),
+}
+
+impl From<Fault> for ExpandError {
+    fn from(fault: Fault) -> Self {
+        ExpandError::Fault(fault)
+    }
+}
+
+impl From<DataError> for ExpandError {
+    fn from(error: DataError) -> Self {
+        match error {
+            DataError::Impossible { key, value, remedy } => {
+                // `copy.delay` names the task; the experiment names it in its settings.
+                let key = key.rsplit('.').next().unwrap_or(&key).to_owned();
+                Fault::new(format!("settings.parameters.{key}"), value, remedy).into()
+            }
+            other => ExpandError::Data(other),
+        }
+    }
+}
+
+/// What expansion depends on besides the experiment.
+pub struct Context<'a> {
+    /// Name of the profile.
+    pub profile: &'a str,
+    /// Seeds count from here.
+    pub seed: u64,
+    /// What `threads = "all"` means.
+    pub threads: usize,
+    /// Where text comes from.
+    pub texts: &'a Texts,
+}
+
+/// The factors every record of a run shares.
+pub(super) fn template(
+    experiment: &Experiment,
+    context: &Context,
+    id: &str,
+    model: &ModelConfig,
+) -> Record {
+    let mut record = named(experiment, context, id);
+    set_model(&mut record, model);
+    record
+}
+
+/// A record that says only which run it is of.
+pub(super) fn named(experiment: &Experiment, context: &Context, id: &str) -> Record {
+    Record {
+        run: id.into(),
+        experiment: experiment.id.clone(),
+        profile: context.profile.into(),
+        ..Record::default()
+    }
+}
+
+pub(super) fn batch(s: &Settings, seq_len: usize) -> Result<usize, Fault> {
+    match (s.batch, s.tokens_per_batch) {
+        (Some(batch), _) => Ok(batch),
+        (None, Some(tokens)) => Ok((tokens / seq_len).max(1)),
+        (None, None) => Err(Fault::missing("settings.batch", "every run")),
+    }
+}
+
+pub(super) fn require<T>(value: Option<T>, key: &str) -> Result<T, Fault> {
+    value.ok_or_else(|| Fault::missing(key, "this experiment"))
+}
+
+pub(super) fn text_data(s: &Settings) -> Result<TextData, Fault> {
+    Ok(TextData {
+        tokenizer: require(s.tokenizer, "settings.tokenizer")?,
+        max_characters: s.max_characters,
+        seq_len: require(s.seq_len, "settings.seq_len")?,
+    })
+}
+
+/// Refuses an experiment of one layer that names another model.
+pub(super) fn only(experiment: &Experiment, model: &str, why: &str) -> Result<(), Fault> {
+    match experiment.models.iter().position(|m| m.model != model) {
+        Some(i) => {
+            let name = format!("{:?}", experiment.models[i].model);
+            let remedy = format!("{why}; name {model} alone");
+            Err(Fault::new(format!("models[{i}].model"), name, remedy))
+        }
+        None => Ok(()),
+    }
+}
