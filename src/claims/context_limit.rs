@@ -22,9 +22,7 @@ use crate::stats::Effect;
 pub(super) const CLAIM: Claim = Claim {
     id: "context-limit",
     claim: "Attention is limited by the context it was built for; recurrence is not.",
-    experiment: "context-limit",
     metric: BITS,
-    swept: "x",
     expected: "Conditional: a learned table has no further positions, sinusoidal and rotary ones \
                were never seen, ALiBi only lowers what is far; a recurrent state goes on.",
     why: "A position beyond those trained on is an input the model has never had. A recurrent model \

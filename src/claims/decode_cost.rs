@@ -21,9 +21,7 @@ use crate::stats::{Effect, median};
 pub(super) const CLAIM: Claim = Claim {
     id: "decode-cost",
     claim: "Attention pays per token of context when generating.",
-    experiment: "decode-cost",
     metric: "step_seconds",
-    swept: "seq_len",
     expected: "Supported: keys and values grow with every token and are all read for the next one; \
                a recurrent state stays as it is.",
     why: "The next token attends to all before it. A recurrent state has one size, whatever it has \

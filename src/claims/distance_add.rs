@@ -23,9 +23,7 @@ use crate::record::Record;
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-add",
     claim: "Attention adds two distant numbers better than recurrence does.",
-    experiment: "distance-add",
     metric: "test_mse",
-    swept: "length",
     expected: "Refuted: a GRU solves the adding problem at every length swept, so attention cannot \
                be ahead; the LSTM depends on its forget bias, and the Elman RNN stays at the floor.",
     why: "One number has to be kept, not ten symbols: a gate that stays shut holds it over any \

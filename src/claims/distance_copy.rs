@@ -17,9 +17,7 @@ use super::accuracy::{self, Question};
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-copy",
     claim: "Attention captures long-range dependencies better than recurrence.",
-    experiment: "distance-copy",
     metric: "test_accuracy",
-    swept: "delay",
     expected: "Supported: attention with rotary positions copies at every delay; chrono \
                initialisation narrows the gap.",
     why: "Attention reaches any token in one step. A recurrent state has to carry every symbol \

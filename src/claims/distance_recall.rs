@@ -19,9 +19,7 @@ use super::accuracy::{self, Question};
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-recall",
     claim: "Attention recalls what a recurrent state cannot hold.",
-    experiment: "distance-recall",
     metric: "test_accuracy",
-    swept: "pairs",
     expected: "Supported: attention recalls nearly everything, recurrent models fall as the pairs \
                outgrow their state.",
     why: "Attention keeps every pair in its cache and looks it up; a recurrent state has a fixed \

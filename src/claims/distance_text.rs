@@ -28,9 +28,7 @@ use crate::stats::{Effect, mean};
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-text",
     claim: "On real text, attention draws more from far context than recurrence does.",
-    experiment: "distance-text",
     metric: "test_bits_truncated",
-    swept: "x",
     expected: "Conditional or refuted at this size: small models draw little from beyond some tens \
                of characters, and a recurrent model may win at short contexts.",
     why: "A recurrent state forgets what many steps overwrote and knows far words only roughly; \

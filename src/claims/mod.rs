@@ -100,16 +100,12 @@ pub struct Verdict {
 /// A claim of the standard account, and the rule that judges it. Add a claim: one file with its
 /// row and rule, and one line in [`CLAIMS`].
 pub struct Claim {
-    /// Id, also the name on the command line.
+    /// Id, also the name on the command line and of the experiment that tests it.
     pub id: &'static str,
     /// The claim in one sentence.
     pub claim: &'static str,
-    /// Id of the experiment that tests it.
-    pub experiment: &'static str,
     /// Metric compared.
     pub metric: &'static str,
-    /// Factor swept: a column of the records.
-    pub swept: &'static str,
     /// What an honest run is expected to find.
     pub expected: &'static str,
     /// Why that is expected.
@@ -169,7 +165,7 @@ pub fn judge(claim: &Claim, records: &[Record], margin: f64, alpha: f64) -> Verd
 
 fn judge_together(records: &[Record], claims: &[(&Claim, f64)], alpha: f64) -> Vec<Verdict> {
     let of_claim = |claim: &Claim| -> Vec<&Record> {
-        let mine = records.iter().filter(|r| r.experiment == claim.experiment);
+        let mine = records.iter().filter(|r| r.experiment == claim.id);
         mine.collect()
     };
     let compared: Vec<Vec<Comparison>> = claims
@@ -195,7 +191,7 @@ fn judge_together(records: &[Record], claims: &[(&Claim, f64)], alpha: f64) -> V
 }
 
 fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided>) -> Verdict {
-    let experiment = claim.experiment;
+    let experiment = claim.id;
     let conclusion = match (records, decided.as_slice()) {
         ([], _) => Conclusion::unknown(format!("There are no measurements of `{experiment}` yet.")),
         (_, []) => Conclusion::unknown(format!(

@@ -27,9 +27,7 @@ use crate::stats::{Effect, Interval, mean};
 pub(super) const CLAIM: Claim = Claim {
     id: "next-word",
     claim: "A language model gives likely words high probability.",
-    experiment: "next-word",
     metric: "test_bits_per_character",
-    swept: "equal",
     expected: "Supported or conditional: small models may barely beat a good n-gram within a short \
                budget.",
     why: "A neural model shares what it learns between similar contexts, an n-gram counts each \

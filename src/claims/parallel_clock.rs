@@ -25,9 +25,7 @@ use crate::stats::Effect;
 pub(super) const CLAIM: Claim = Claim {
     id: "parallel-clock",
     claim: "Recurrent training is hard to parallelise.",
-    experiment: "parallel-clock",
     metric: "tokens_per_second",
-    swept: "threads",
     expected: "Conditional: small recurrent steps scale worst; with a large batch the threads \
                share the sequences and recurrence scales as well.",
     why: "The steps of a sequence wait for each other, so that only the rows of a batch can be \

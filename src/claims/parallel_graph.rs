@@ -30,9 +30,7 @@ use crate::stats::{Effect, mean, median};
 pub(super) const CLAIM: Claim = Claim {
     id: "parallel-graph",
     claim: "Recurrent training is hard to parallelise: its steps wait for each other.",
-    experiment: "parallel-graph",
     metric: "span_flops",
-    swept: "seq_len",
     expected: "Conditional: the span grows with T for recurrence and with log T for attention, so \
                that only the transformer gains workers from longer sequences; a larger batch gives \
                both more.",

@@ -21,9 +21,7 @@ use crate::record::Record;
 pub(super) const CLAIM: Claim = Claim {
     id: "quadratic",
     claim: "Attention is quadratic in the length of the sequence.",
-    experiment: "quadratic",
     metric: "step_seconds",
-    swept: "seq_len",
     expected: "Conditional: in time only where sequences are long, since the layers around \
                attention are linear and outweigh it before; in memory not at all, where the scores \
                are not kept.",

@@ -21,9 +21,7 @@ use crate::stats::{Effect, median};
 pub(super) const CLAIM: Claim = Claim {
     id: "retention",
     claim: "That a recurrent state reaches back without limit is theory: what it retains ends.",
-    experiment: "retention",
     metric: "test_accuracy_by_distance",
-    swept: "width",
     expected: "Conditional: the state has one size and each step writes over it, so an Elman \
                network forgets soon; a gate can learn to hold one symbol far beyond the distances \
                trained on.",

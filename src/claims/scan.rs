@@ -27,9 +27,7 @@ use crate::record::Record;
 pub(super) const CLAIM: Claim = Claim {
     id: "scan",
     claim: "Recurrence can be parallel after all.",
-    experiment: "scan",
     metric: "tokens_per_second",
-    swept: "seq_len",
     expected: "Conditional: the minimal cells outpace the LSTM, but on few cores their loop does so \
                as well as their scan; the scan's chain grows with log T only.",
     why: "Gates that do not look at the state make the state a linear recurrence, which a tree \

@@ -30,9 +30,7 @@ use crate::stats::{Interval, median_interval};
 pub(super) const CLAIM: Claim = Claim {
     id: "speed-long",
     claim: "Recurrent models are slow on long sequences because they take one token at a time.",
-    experiment: "speed-long",
     metric: "tokens_per_second",
-    swept: "seq_len",
     expected: "Conditional: the transformer is faster until its T² term dominates, then slower; \
                recurrent models lose efficiency as B falls.",
     why: "A recurrent step multiplies B rows by its weights and waits for the step before; with \

@@ -30,9 +30,7 @@ use crate::stats::{Effect, mean};
 pub(super) const CLAIM: Claim = Claim {
     id: "state-tracking",
     claim: "Recurrence tracks a state over words longer than any it has seen, where attention cannot.",
-    experiment: "state-tracking",
     metric: "test_accuracy",
-    swept: "task",
     expected: "Supported: RNN and LSTM answer right at more than ten times the length trained on, \
                transformers guess.",
     why: "A recurrent state is a finite automaton's, updated the same way at every step. A \

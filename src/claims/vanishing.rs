@@ -22,9 +22,7 @@ use crate::stats::{Effect, StatsError, line_slope};
 pub(super) const CLAIM: Claim = Claim {
     id: "vanishing",
     claim: "The gradients of recurrent models vanish with distance.",
-    experiment: "vanishing",
     metric: "initial_state_gradient",
-    swept: "x",
     expected: "Conditional: the Elman network's gradient decays exponentially, gates slow the decay \
                and learn to stop it, and attention has a direct path.",
     why: "The gradient of a loss by the state t steps before is a product of t Jacobians. Below a \

@@ -87,7 +87,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             CLAIMS,
             &[
                 ("claim", |row| row.id.into()),
-                ("experiment", |row| row.experiment.into()),
+                ("experiment", |row| row.id.into()),
                 ("what it says", |row| row.claim.into()),
             ],
         ),

@@ -122,7 +122,7 @@ mod tests {
         for (loaded, (id, _)) in all().unwrap().iter().zip(EXPERIMENTS) {
             assert_eq!(loaded.experiment.id, *id);
             let claim = claims::find(&loaded.experiment.claim).expect("a claim of the catalogue");
-            assert_eq!(claim.experiment, *id);
+            assert_eq!(claim.id, *id);
             assert!(!loaded.experiment.plots.is_empty());
             for profile in ["smoke", "quick", "full"] {
                 let resolved = loaded.resolve(profile, &[]).unwrap();
