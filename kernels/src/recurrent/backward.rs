@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::pack::{BackwardWeights, panels};
 use super::partial::Partial;
-use super::product::{Outer, Rows, Sums, Tile, add_outer, product, tiles};
+use super::product::{Outer, Rows, Sums, Tile, ZEROS, add_outer, product, tiles};
 use super::{Cell, Layout, Piece, Trace};
 use crate::parallel::Shared;
 use crate::simd::{self, Kernel, Simd};
@@ -191,7 +191,7 @@ impl<C: Cell> Run<'_, C> {
             let later = self.gradients::<S>(C::GRADIENTS - C::GATES, row + rows);
             let depth = C::GATES * blocks * S::LANES;
             let panel = self.weights.hidden.at(first * S::LANES * depth);
-            product(s, sums, sums, later, panel);
+            product(s, sums, None, sums, later, panel);
 
             for v in 0..sums.vectors {
                 let block = first + v;
@@ -272,13 +272,9 @@ impl<C: Cell> Run<'_, C> {
         let depth = C::GATES * layout.hidden_blocks * S::LANES;
         // SAFETY: as in `step`.
         unsafe {
-            for r in 0..sums.rows {
-                for v in 0..sums.vectors {
-                    s.store(sums.at::<S>(r, v), s.zero());
-                }
-            }
             let panel = self.weights.input.at(first * S::LANES * depth);
-            product(s, sums, sums, self.gradients::<S>(0, row), panel);
+            let zeros = Sums::equal_rows(ZEROS.0.as_ptr(), sums);
+            product(s, zeros, None, sums, self.gradients::<S>(0, row), panel);
             for r in 0..sums.rows {
                 let (t, sequence) = ((row + r) / self.piece.rows, (row + r) % self.piece.rows);
                 let step = self.chunk * self.piece.chunk_steps + t;

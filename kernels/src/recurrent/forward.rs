@@ -228,19 +228,16 @@ impl<C: Cell> Run<'_, C> {
             let sums = self.projected::<S>(first, row, (rows, vectors));
             // SAFETY: by contract of `run_blocks`.
             unsafe {
+                // Every row starts from the same bias.
                 let bias = self.weights.bias.at(first * C::GATES * S::LANES);
-                for r in 0..rows {
-                    for v in 0..vectors {
-                        s.store(sums.at::<S>(r, v), s.load(bias.add(v * S::LANES)));
-                    }
-                }
+                let bias = Sums::equal_rows(bias, sums);
                 let x = Rows {
                     start: chunk.x.add(row * S::LANES),
                     block_stride: chunk.block_stride,
                     blocks: layout.input_blocks,
                 };
                 let panel = self.weights.input.at(first * C::GATES * S::LANES * depth);
-                product(s, sums, sums, x, panel);
+                product(s, bias, None, sums, x, panel);
             }
         }
     }
@@ -272,18 +269,8 @@ impl<C: Cell> Run<'_, C> {
         let projected = self.projected::<S>(first, row, (sums.rows, sums.vectors));
         // SAFETY: by contract of `run_blocks`.
         unsafe {
-            let mut from = projected;
-            if C::APART {
-                // The last gate starts from its other bias; what is projected joins it later.
-                for r in 0..sums.rows {
-                    for v in 0..sums.vectors - 1 {
-                        s.store(sums.at::<S>(r, v), s.load(projected.at::<S>(r, v)));
-                    }
-                    let apart = s.load(self.weights.apart.at(first * S::LANES));
-                    s.store(sums.at::<S>(r, sums.vectors - 1), apart);
-                }
-                from = sums;
-            }
+            // The last gate starts from its other bias; what is projected joins it later.
+            let apart = C::APART.then(|| self.weights.apart.at(first * S::LANES).cast_const());
             // a = W_ih x + b + W_hh h: the state before step t lies at row t of h.
             let h = Rows {
                 start: chunk.h.add(row * S::LANES),
@@ -292,7 +279,7 @@ impl<C: Cell> Run<'_, C> {
             };
             let depth = layout.hidden_blocks * S::LANES;
             let panel = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
-            product(s, from, sums, h, panel);
+            product(s, projected, apart, sums, h, panel);
 
             for u in 0..sums.vectors / C::GATES {
                 let block = first + u;

@@ -59,6 +59,15 @@ pub struct Sums {
 }
 
 impl Sums {
+    /// To read only: as many rows and vectors as `like`, every row the one at `row`.
+    pub fn equal_rows(row: *const f32, like: Sums) -> Self {
+        Sums {
+            start: row.cast_mut(),
+            row: 0,
+            ..like
+        }
+    }
+
     /// The address of a vector.
     /// # Safety
     /// The tile has it.
@@ -72,6 +81,13 @@ impl Sums {
 /// Room for the sums of the largest tile of any level.
 #[repr(align(64))]
 pub struct Tile([f32; Tile::ROW * Tile::ROWS]);
+
+/// A row of the largest tile.
+#[repr(align(64))]
+pub struct TileRow(pub [f32; Tile::ROW]);
+
+/// Sums that start from nothing.
+pub static ZEROS: TileRow = TileRow([0.0; Tile::ROW]);
 
 impl Tile {
     const ROW: usize = 4 * 16;
@@ -96,17 +112,31 @@ impl Tile {
 }
 
 /// to ← from + a · panel, of equal rows and vectors, for a panel (parts, k, vectors of a part,
-/// LANES). The two may be the same.
+/// LANES). The two may be the same. With `last`, the last vector of every row starts from that one
+/// instead.
 /// # Safety
 /// So many rows lie at `a`, and the panel is as long as a's blocks · LANES ask.
 #[inline(always)]
-pub unsafe fn product<S: Simd>(s: S, from: Sums, to: Sums, a: Rows, panel: *const f32) {
-    let product = Product { from, to, a, panel };
-    s.call(product);
+pub unsafe fn product<S: Simd>(
+    s: S,
+    from: Sums,
+    last: Option<*const f32>,
+    to: Sums,
+    a: Rows,
+    panel: *const f32,
+) {
+    s.call(Product {
+        from,
+        last,
+        to,
+        a,
+        panel,
+    });
 }
 
 struct Product {
     from: Sums,
+    last: Option<*const f32>,
     to: Sums,
     a: Rows,
     panel: *const f32,
@@ -141,9 +171,15 @@ impl Product {
 
     #[inline(always)]
     fn in_parts<S: Simd, const R: usize, const P: usize>(&self, s: S) {
-        let Product { from, to, a, panel } = *self;
+        let Product {
+            from,
+            to,
+            a,
+            panel,
+            last,
+        } = *self;
         // Hidden from the compiler, which would unroll the loop over a block to no avail.
-        let lanes = std::hint::black_box(S::LANES);
+        let lanes = S::LANES;
         for first in (0..to.vectors).step_by(P) {
             let mut sums = [[s.zero(); P]; R];
             // SAFETY: by contract of `product`.
@@ -152,6 +188,9 @@ impl Product {
                     for v in 0..P {
                         sums[r][v] = s.load(from.at::<S>(r, first + v));
                     }
+                }
+                if let Some(last) = last.filter(|_| first + P == to.vectors) {
+                    sums.iter_mut().for_each(|row| row[P - 1] = s.load(last));
                 }
                 let mut weights = panel.add(first * a.blocks * S::LANES * S::LANES);
                 for block in 0..a.blocks {
