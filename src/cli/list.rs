@@ -5,7 +5,7 @@ use crate::claims::CLAIMS;
 use crate::data::corpus::{self, CORPORA, Corpus};
 use crate::data::tasks::{TASKS, TaskRow};
 use crate::experiment::embedded;
-use crate::models::MODELS;
+use crate::models::{MODELS, OPTIONS};
 use crate::report::sheet::Sheet;
 use anyhow::anyhow;
 use clap::ValueEnum;
@@ -28,6 +28,8 @@ pub struct Args {
 pub enum What {
     /// Architectures.
     Models,
+    /// What may be chosen of a model besides its sizes.
+    Options,
     /// Generated tasks.
     Tasks,
     /// Built-in experiments.
@@ -65,6 +67,18 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             &[
                 ("model", |row| row.name.into()),
                 ("what it is", |row| row.describes.into()),
+            ],
+        ),
+        What::Options => Sheet::of(
+            OPTIONS,
+            &[
+                ("option", |row| row.key()),
+                ("what it is", |row| row.describes.into()),
+                ("models", |row| row.models().join(", ")),
+                ("values", |row| row.values.remedy()),
+                ("changes parameters", |row| {
+                    row.changes_parameters.to_string()
+                }),
             ],
         ),
         What::Tasks => Sheet::of(

@@ -147,6 +147,7 @@ fn every_model_is_listed() {
 fn every_list_has_rows_in_every_format() {
     for (list, row) in [
         ("models", "transformer"),
+        ("options", "positions"),
         ("tasks", "copy"),
         ("experiments", "speed-long"),
         ("claims", "next-word"),
