@@ -11,6 +11,7 @@ pub use crate::models::Value as ColumnValue;
 use crate::models::{ModelOptions, OPTIONS, Value};
 use column::Field;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 /// Declares the columns that every record has, once: as fields, and by name.
 macro_rules! columns {
@@ -115,10 +116,14 @@ columns! {
 impl Record {
     /// Names of all columns, in the order of the file: what every record has, with the options of
     /// models and the parameters of tasks in between.
-    pub fn columns() -> Vec<&'static str> {
-        let (before, after) = FIELDS.split_at(9);
-        let all = before.iter().copied().chain(Self::factors());
-        all.chain(after.iter().copied()).collect()
+    pub fn columns() -> &'static [&'static str] {
+        // Asked for every record of a report.
+        static COLUMNS: LazyLock<Vec<&str>> = LazyLock::new(|| {
+            let (before, after) = FIELDS.split_at(9);
+            let all = before.iter().copied().chain(Record::factors());
+            all.chain(after.iter().copied()).collect()
+        });
+        &COLUMNS
     }
 
     /// Names of the columns of model options and task parameters.
@@ -161,7 +166,7 @@ mod tests {
             assert_eq!(number, Ok(i as f64 + 1.0), "{column}");
         }
         let mut again = Record::default();
-        for column in &columns {
+        for column in columns {
             again.put(column, &record.get(column)).unwrap();
         }
         assert_eq!(again, record);

@@ -105,9 +105,11 @@ pub struct Row {
 impl Row {
     /// The columns of a record.
     pub fn of(record: &Record) -> Self {
-        let columns = Record::columns().into_iter();
+        let columns = Record::columns().iter();
         Self {
-            fields: columns.map(|column| (column, record.get(column))).collect(),
+            fields: columns
+                .map(|&column| (column, record.get(column)))
+                .collect(),
             value: record.value.unwrap_or(f64::NAN),
         }
     }

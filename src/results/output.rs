@@ -253,7 +253,7 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
 pub fn csv_of(records: &[Record]) -> anyhow::Result<Vec<u8>> {
     let columns = Record::columns();
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(&columns)?;
+    writer.write_record(columns)?;
     for record in records {
         writer.write_record(columns.iter().map(|column| record.get(column)))?;
     }
