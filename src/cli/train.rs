@@ -137,10 +137,10 @@ impl Args {
                 keep: self.keep,
             });
         }
-        let opened = match &config.from {
-            Some(from) => Some(Opened::read(&from.checkpoint)?),
-            None => None,
-        };
+        let from = config.from.as_ref();
+        let opened = from
+            .map(|from| Opened::read(&from.checkpoint))
+            .transpose()?;
         if let (Some(opened), Some(from), None) = (&opened, &config.from, &self.config) {
             config = from::configuration(opened, from.clone());
         }

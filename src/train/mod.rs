@@ -14,7 +14,7 @@ mod settings;
 mod start;
 mod step_time;
 
-pub use checkpoint::{CheckpointError, Embedded};
+pub use checkpoint::{CheckpointError, Embedded, Keep};
 pub use evaluate::evaluate;
 pub use fingerprint::same_data;
 pub use optimizer::{Optimizer, loss, step};
@@ -22,7 +22,7 @@ pub use probe::{Probed, extend, probe};
 pub use run::{Saving, train};
 pub use schedule::learning_rate;
 pub use settings::{Budget, OptimizerKind, TrainSettings};
-pub use start::{Keep, Start};
+pub use start::Start;
 pub use step_time::step_seconds;
 
 use serde::{Deserialize, Serialize};
