@@ -3,7 +3,7 @@
 
 use super::{Task, TaskRow, Values, parameter};
 use crate::data::{Batch, CLOSE, DataError, Floor, Spec, seeds};
-use crate::nn::Output;
+use crate::models::Output;
 use rand_chacha::ChaCha8Rng;
 
 pub(super) const ROW: TaskRow = TaskRow {
