@@ -1,6 +1,6 @@
 //! `seqduel corpus`: fetch, list and find the named corpora.
 
-use super::{Shared, output};
+use super::{DryRun, Shared, output};
 use crate::data::corpus::{self, CORPORA, Corpus, DEFAULT};
 use anyhow::Context;
 use serde::Serialize;
@@ -21,6 +21,8 @@ enum Action {
         /// Names from `seqduel corpus list`
         #[arg(default_value = DEFAULT, value_name = "NAME")]
         names: Vec<String>,
+        #[command(flatten)]
+        dry: DryRun,
     },
     /// List the named corpora and whether they are cached
     List,
@@ -35,7 +37,7 @@ enum Action {
 /// Runs `seqduel corpus`.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     match args.action {
-        Action::Fetch { names } => fetch(&names, shared)?,
+        Action::Fetch { names, dry } => fetch(&names, dry)?,
         Action::List => list(shared)?,
         Action::Path { name } => {
             let (path, cached) = corpus::path(&name)?;
@@ -49,7 +51,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
 }
 
 /// Names are all looked up before the first is fetched.
-fn fetch(names: &[String], shared: &Shared) -> anyhow::Result<()> {
+fn fetch(names: &[String], dry: DryRun) -> anyhow::Result<()> {
     for name in names {
         corpus::path(name)?;
     }
@@ -59,7 +61,7 @@ fn fetch(names: &[String], shared: &Shared) -> anyhow::Result<()> {
             let row = corpus::named(name).context("looked up above")?;
             tracing::info!("fetching {name}: {}", row.origin.describe());
         }
-        let path = if shared.dry_run {
+        let path = if dry.dry_run {
             path
         } else {
             corpus::fetch(name)?

@@ -1,15 +1,17 @@
 //! `seqduel eval`.
 
 use super::open::Opened;
-use super::setup::open_data;
+use super::setup::{absolute, data_error, open_data};
 use super::{Shared, UsageError, output, usage};
+use crate::data::text::{Text, TextSource};
 use crate::data::{DataSection, Misfit, Source, Split};
-use crate::models::{Model, Shape, check_memory};
+use crate::models::{Model, Shape, available_bytes, check_memory};
 use crate::train::evaluate;
 use anyhow::{bail, ensure};
 use serde::Serialize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Evaluate a checkpoint on held-out data: that of its training, or another corpus.
 #[derive(Debug, clap::Args)]
@@ -17,15 +19,16 @@ pub struct Args {
     /// Checkpoint file, or a directory with one: of `train` or of a suite's run
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
-    /// Named corpus or UTF-8 text file instead of the training's own data
+    /// Named corpus or UTF-8 text file instead of the training's own data; one that the model was not
+    /// trained on is judged whole
     #[arg(long, value_name = "NAME|FILE")]
     corpus: Option<String>,
     /// validation or test
     #[arg(long, value_name = "SPLIT", default_value = "test")]
     split: String,
-    /// Largest number of sequences to evaluate on
-    #[arg(long, value_name = "N", default_value_t = 512)]
-    sequences: usize,
+    /// Largest number of sequences to evaluate on [default: 512; of another corpus all]
+    #[arg(long, value_name = "N")]
+    sequences: Option<usize>,
 }
 
 /// How good a model is on a split.
@@ -77,9 +80,26 @@ pub fn judge(
     })?;
     let (batch, seq_len) = (16, spec.longest);
     check_memory(config, Shape { batch, seq_len })?;
+    // A task has as many sequences as one asks for: tokens, targets, masks and distances of all.
+    let needed = 16 * sequences as u128 * seq_len as u128;
+    let too_many = UsageError(format!(
+        "--sequences {sequences}: they take {:.1} GiB; give fewer",
+        needed as f64 / (1u64 << 30) as f64
+    ));
+    let endless = source.text().is_none();
+    ensure!(
+        !endless || needed <= u128::from(available_bytes()) / 2,
+        too_many
+    );
     let batches = source.evaluation(split, sequences, batch);
     let e = kernels::with_threads(threads, || evaluate(model, &batches));
     ensure!(e.scored > 0, "nothing to score: give --sequences above 0");
+    ensure!(
+        e.loss.is_finite(),
+        "the loss on the {} sequences is not a number: the training diverged; train again with a \
+         lower learning rate",
+        split.name()
+    );
     let floor = source.floor();
     let characters = source.characters_per_token(split);
     Ok(Judged {
@@ -111,7 +131,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         ))),
     };
     let none = UsageError("--sequences 0: give at least 1".into());
-    ensure!(args.sequences > 0, none);
+    ensure!(args.sequences != Some(0), none);
     let opened = Opened::read(&args.checkpoint)?;
     let seed = opened.metadata.identity.settings.seed;
     let mut data = match (opened.data, &args.corpus) {
@@ -126,18 +146,44 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
                 .into()
         )),
     };
+    let mut other = false;
     if let Some(corpus) = args.corpus {
         let message = "--corpus: this checkpoint has no tokenizer; it was trained on a task, or an \
                        earlier version kept the tokenizer in tokenizer.json, which is missing";
         ensure!(opened.tokenizer.is_some(), UsageError(message.into()));
+        let corpus = absolute(corpus);
+        other = data.corpus.clone().map(absolute).as_ref() != Some(&corpus);
         (data.corpus, data.task) = (Some(corpus), None);
     }
-    let data = open_data(&data, seed, opened.tokenizer)?;
+    let (source, split_name): (Box<dyn Source>, _) = match (other, opened.tokenizer) {
+        (true, Some(tokenizer)) => {
+            let corpus = data.corpus.as_deref().unwrap_or_default();
+            let text = Text::open_whole(corpus, tokenizer).map_err(data_error)?;
+            // A text shorter than a window is one window.
+            let most = text.tokens(Split::Test).len().saturating_sub(1).max(1);
+            let seq_len = data.seq_len.min(most);
+            let source = TextSource::new(Arc::new(text), seq_len, seed).map_err(data_error)?;
+            (Box::new(source), "whole")
+        }
+        (_, tokenizer) => (open_data(&data, seed, tokenizer)?.source, split.name()),
+    };
+    let trained_on = opened.metadata.identity.text.as_deref();
+    if !other && trained_on.is_some() && source.text() != trained_on {
+        tracing::warn!(
+            "{data} has changed since the training: parts of its {split_name} split may have been \
+             trained on"
+        );
+    }
     let threads = shared.thread_count();
-    let (model, sequences) = (&*opened.model, args.sequences);
+    let all = if other { usize::MAX } else { 512 };
+    let (model, sequences) = (&*opened.model, args.sequences.unwrap_or(all));
+    let judged = judge(model, &*source, split, sequences, threads)?;
     let row = Row {
         model: model.config().model.clone(),
-        judged: judge(model, &*data.source, split, sequences, threads)?,
+        judged: Judged {
+            split: split_name,
+            ..judged
+        },
     };
     let columns: &output::Columns<Row> = &[
         ("model", |row| row.model.clone()),

@@ -91,7 +91,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let mut tokens = Vec::new();
     if !stream || show(args.prompt.as_bytes()).is_continue() {
         let mut decoder = opened.model.decoder();
-        let mut rng = ChaCha8Rng::seed_from_u64(shared.seed);
+        let mut rng = ChaCha8Rng::seed_from_u64(shared.seed());
         let mut on_token = |token| match stream {
             true => show(&bytes(&[token])),
             false => ControlFlow::Continue(()),

@@ -1,6 +1,6 @@
 //! `seqduel list`: the names that other commands take.
 
-use super::{Shared, output, usage};
+use super::{DryRun, Shared, output, usage};
 use crate::claims::CLAIMS;
 use crate::data::corpus::{self, CORPORA, Corpus};
 use crate::data::tasks::{TASKS, TaskRow};
@@ -21,6 +21,8 @@ pub struct Args {
     /// Write the built-in experiments to this directory, for editing
     #[arg(long, value_name = "DIR")]
     pub export: Option<PathBuf>,
+    #[command(flatten)]
+    dry: DryRun,
 }
 
 /// Things with names.
@@ -48,7 +50,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
                 "--export writes experiments; use it with `list experiments`"
             )));
         }
-        if shared.dry_run {
+        if args.dry.dry_run {
             output::say(format!(
                 "would write {} experiments to {}",
                 embedded::EXPERIMENTS.len(),

@@ -1,7 +1,7 @@
 //! `seqduel measure train-step|forward|decode`: one model's speed, memory and share of the peak.
 
 use super::flags::OptionFlags;
-use super::{Format, Shared, UsageError, output, usage};
+use super::{DryRun, Format, Shared, UsageError, output, usage};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, ModelOptions, Shape, parameter_count};
@@ -28,6 +28,8 @@ pub struct Args {
     /// Seconds to measure each model for; at least five rounds are made
     #[arg(long, value_name = "S", default_value_t = 3.0)]
     seconds: f64,
+    #[command(flatten)]
+    dry: DryRun,
 }
 
 /// Sizes and kind of a model, and of its batches.
@@ -95,7 +97,7 @@ enum ModeArg {
 /// Measures and prints.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let workloads = args.workloads(shared)?;
-    if shared.dry_run {
+    if args.dry.dry_run {
         let plan = |workload| Plan::new(workload, workload.threads, args.seconds);
         let plans = workloads.iter().map(plan).collect::<Result<Vec<_>, _>>()?;
         return Plan::print(&plans, shared.format);

@@ -56,18 +56,12 @@ pub struct Shared {
     /// Worker threads of one run [default: all cores]
     #[arg(long, global = true, value_name = "N")]
     pub threads: Option<usize>,
-    /// Runs carried out side by side [default: 1]
+    /// Seed of everything random [default: 0]
     #[arg(long, global = true, value_name = "N")]
-    pub jobs: Option<usize>,
-    /// Seed of everything random
-    #[arg(long, global = true, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
+    pub seed: Option<u64>,
     /// How results are printed
     #[arg(long, global = true, value_enum, default_value_t)]
     pub format: Format,
-    /// Say what would be done, and do nothing
-    #[arg(long, global = true)]
-    pub dry_run: bool,
     /// No progress, only warnings
     #[arg(long, global = true)]
     pub quiet: bool,
@@ -79,19 +73,30 @@ impl Shared {
         self.threads.unwrap_or_else(cores)
     }
 
-    /// Refuses numbers of threads and jobs that this machine cannot serve.
-    fn check(&self) -> anyhow::Result<()> {
-        for (flag, value) in [("--threads", self.threads), ("--jobs", self.jobs)] {
-            let (n, cores) = (value.unwrap_or(1), cores());
-            ensure!(n > 0, UsageError(format!("{flag} 0: give at least 1")));
-            let too_many = UsageError(format!(
-                "{flag} {n}: this machine has {cores} cores; more would only wait for each other \
-                 and spoil every timing. Give at most {cores}"
-            ));
-            ensure!(n <= cores, too_many);
-        }
-        Ok(())
+    /// `--seed`, or 0.
+    pub fn seed(&self) -> u64 {
+        self.seed.unwrap_or(0)
     }
+}
+
+/// A flag of the commands that take long or write files.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct DryRun {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Refuses a number of threads or jobs that this machine cannot serve; `name` says where it was given.
+pub(crate) fn check_count(name: &str, n: usize) -> anyhow::Result<()> {
+    let cores = cores();
+    ensure!(n > 0, UsageError(format!("{name} 0: give at least 1")));
+    let too_many = UsageError(format!(
+        "{name} {n}: this machine has {cores} cores; more would only wait for each other and spoil \
+         every timing. Give at most {cores}"
+    ));
+    ensure!(n <= cores, too_many);
+    Ok(())
 }
 
 /// The subcommands.
@@ -162,7 +167,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     let shared = &cli.shared;
-    shared.check()?;
+    check_count("--threads", shared.threads.unwrap_or(1))?;
     match cli.command {
         Command::Reproduce(args) => reproduce::run(args, shared),
         Command::Run(args) => run::run(args, shared),

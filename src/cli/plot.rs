@@ -1,6 +1,6 @@
 //! `seqduel plot`: redraws the plots of an output directory.
 
-use super::{Shared, output, usage};
+use super::{DryRun, Shared, output, usage};
 use crate::report::{self, source::Source};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,12 +11,14 @@ pub struct Args {
     /// Directory that `reproduce` or `run` wrote
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    dry: DryRun,
 }
 
 /// Writes SVG and PNG of every plot and prints their paths.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let source = Source::open(&args.directory).map_err(usage)?;
-    let paths = match shared.dry_run {
+    let paths = match args.dry.dry_run {
         true => report::planned(&source, &args.directory)?,
         false => report::plots(&args.directory)?,
     };

@@ -1,6 +1,6 @@
 //! `seqduel report`: rebuilds plots and page of an output directory.
 
-use super::{Shared, output, usage};
+use super::{DryRun, Shared, output, usage};
 use crate::report::{self, REPORT, source::Source, verdicts};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,17 +11,19 @@ pub struct Args {
     /// Directory that `reproduce` or `run` wrote
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    dry: DryRun,
 }
 
 /// Writes plots and page, then prints the verdicts.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let source = Source::open(&args.directory).map_err(usage)?;
-    if !shared.dry_run {
+    if !args.dry.dry_run {
         report::build(&args.directory)?;
     }
     let page = args.directory.join(REPORT);
     if !shared.quiet {
-        let wrote = if shared.dry_run {
+        let wrote = if args.dry.dry_run {
             "would write"
         } else {
             "wrote"

@@ -1,7 +1,7 @@
 //! `seqduel reproduce`: the built-in experiments, their verdicts and the report.
 
 use super::run::Job;
-use super::{Shared, UsageError, usage};
+use super::{DryRun, Shared, UsageError, usage};
 use crate::experiment::embedded;
 use crate::experiment::parse::Loaded;
 use anyhow::bail;
@@ -36,6 +36,11 @@ pub struct Args {
     /// Output directory [default: results/claims-<profile>, or results/published-<profile>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Runs carried out side by side, where they are not timed [default: as many as threads]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    #[command(flatten)]
+    pub dry: DryRun,
 }
 
 /// The text that published numbers are of.
@@ -57,6 +62,8 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         corpus: args.corpus,
         expected: None,
         out: args.out,
+        jobs: args.jobs,
+        dry: args.dry,
     }
     .run(shared)
 }
@@ -111,6 +118,8 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         corpus: args.corpus.or(Some(PUBLISHED_CORPUS.into())),
         expected: Some(expected),
         out: args.out,
+        jobs: args.jobs,
+        dry: args.dry,
     }
     .run(shared)
 }

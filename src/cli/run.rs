@@ -1,6 +1,6 @@
 //! `seqduel run`: experiments from files, or built-in ones by name.
 
-use super::{Shared, output, usage};
+use super::{DryRun, Shared, check_count, output, usage};
 use crate::campaign::BadCorpus;
 use crate::campaign::OtherSettings;
 use crate::campaign::plan::{self, Plan, Suite, Summary};
@@ -34,6 +34,11 @@ pub struct Args {
     /// Output directory [default: results/<experiments>-<profile>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Runs carried out side by side, where they are not timed [default: as many as threads]
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    #[command(flatten)]
+    pub dry: DryRun,
 }
 
 /// Runs the experiments, or continues where they were interrupted.
@@ -65,6 +70,8 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         corpus: args.corpus,
         expected: None,
         out: args.out,
+        jobs: args.jobs,
+        dry: args.dry,
     }
     .run(shared)
 }
@@ -78,11 +85,14 @@ pub(super) struct Job {
     pub corpus: Option<String>,
     pub expected: Option<Expected>,
     pub out: Option<PathBuf>,
+    pub jobs: Option<usize>,
+    pub dry: DryRun,
 }
 
 impl Job {
     /// Resolves, plans, carries out and prints the verdicts.
     pub(super) fn run(self, shared: &Shared) -> anyhow::Result<ExitCode> {
+        check_count("--jobs", self.jobs.unwrap_or(1))?;
         let experiments = self
             .loaded
             .iter()
@@ -96,9 +106,9 @@ impl Job {
             name: self.name.clone(),
             profile: self.profile.clone(),
             experiments,
-            seed: shared.seed,
+            seed: shared.seed(),
             threads,
-            jobs: shared.jobs.unwrap_or(threads),
+            jobs: self.jobs.unwrap_or(threads),
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
             out: self.out.clone().unwrap_or(default_out.into()),
@@ -116,7 +126,7 @@ impl Job {
             })
         })
         .map_err(mark_usage)?;
-        if shared.dry_run {
+        if self.dry.dry_run {
             return dry_run(&suite, &plan, shared);
         }
         say_skipped(&plan);

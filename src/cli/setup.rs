@@ -1,6 +1,7 @@
 //! What `train` is told: model, data and settings in one TOML, `config.toml` in the output directory.
 
 use super::{UsageError, usage};
+use crate::data::corpus;
 use crate::data::tasks::TaskSource;
 use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::Tokenizer;
@@ -128,6 +129,9 @@ impl TrainConfig {
             ))
         })?;
         config.train.clip = config.train.clip.filter(|&clip| clip != 0.0);
+        if locate(&text, "train.threads").is_none() {
+            config.train.threads = 0; // as many as --threads says
+        }
         if !config.model.model.is_empty() {
             config
                 .model
@@ -158,6 +162,15 @@ impl TrainConfig {
         let spec = source.spec();
         Ok(spec.fit(self.model.config(spec.vocab, spec.longest)?))
     }
+}
+
+/// A corpus as configurations and checkpoints keep it: the file by its whole path, so that it is found
+/// from any directory; a named one, or what is no file, as it is.
+pub fn absolute(corpus: String) -> String {
+    let is_file = corpus::named(&corpus).is_none() && Path::new(&corpus).is_file();
+    let path = is_file.then(|| std::path::absolute(&corpus).ok()).flatten();
+    let path = path.and_then(|path| path.to_str().map(str::to_owned));
+    path.unwrap_or(corpus)
 }
 
 /// Opens the data; `tokenizer` instead of a new one if given.

@@ -3,12 +3,12 @@
 mod directory;
 mod from;
 
-use self::directory::{prepare, train_error, write_metrics};
+use self::directory::{prepare, train_error};
 use super::eval::{Judged, judge};
 use super::flags::OptionFlags;
 use super::open::Opened;
-use super::setup::{FromSection, TrainConfig, open_data};
-use super::{Shared, UsageError, output, usage};
+use super::setup::{FromSection, TrainConfig, absolute, open_data};
+use super::{DryRun, Shared, UsageError, check_count, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
@@ -109,6 +109,8 @@ pub struct Args {
     /// Steps between checkpoints [default: 500]
     #[arg(long, value_name = "N")]
     checkpoint_every: Option<usize>,
+    #[command(flatten)]
+    dry: DryRun,
 }
 
 fn keep(text: &str) -> Result<Keep, String> {
@@ -156,7 +158,7 @@ impl Args {
             if self.from.is_some() {
                 d.max_characters = None; // of the text before
             }
-            (d.corpus, d.task) = (Some(corpus.clone()), None);
+            (d.corpus, d.task) = (Some(absolute(corpus.clone())), None);
         }
         if let Some(task) = &self.task {
             let task: TaskSettings = task.parse().map_err(usage)?;
@@ -186,14 +188,14 @@ impl Args {
         put(&mut t.validate_every, &self.validate_every);
         t.stop_when_accuracy = self.stop_when_accuracy.or(t.stop_when_accuracy);
         t.checkpoint_every = self.checkpoint_every.or(t.checkpoint_every);
-        // A file's or checkpoint's seed and a file's threads hold where the flags are left at their
-        // defaults.
-        if self.config.is_none() && opened.is_none() || shared.seed != 0 {
-            t.seed = shared.seed;
+        // A file's or checkpoint's seed, and a file's threads, hold where the flags are not given.
+        if self.config.is_none() && opened.is_none() || shared.seed.is_some() {
+            t.seed = shared.seed();
         }
-        if self.config.is_none() || shared.threads.is_some() {
+        if self.config.is_none() || shared.threads.is_some() || t.threads == 0 {
             t.threads = shared.thread_count();
         }
+        check_count("train.threads =", t.threads)?;
         let known: Vec<_> = models::MODELS.iter().map(|row| row.name).collect();
         let message = format!("no model: give --model with one of {}", known.join(", "));
         ensure!(!m.model.is_empty(), UsageError(message));
@@ -247,7 +249,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let parameters = models::parameter_count(&model_config)?;
     let shape = data.source.spec().shape(config.train.batch);
     models::check_memory(&model_config, shape)?;
-    if shared.dry_run {
+    if args.dry.dry_run {
         let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;
         output::print(format!(
             "# would train {parameters} parameters in about {gib:.2} GiB\n{}{}",
@@ -279,6 +281,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         directory: &args.out,
         embedded: &embedded,
         moments: true,
+        metrics: true,
     };
     let outcome = train(
         &mut *model,
@@ -289,7 +292,6 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &mut observe,
     )
     .map_err(train_error)?;
-    write_metrics(&args.out.join("metrics.csv"), &outcome)?;
     ensure!(
         outcome.stopped_because != Stop::Interrupted,
         "interrupted after step {}; repeat the command to go on",

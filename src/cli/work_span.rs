@@ -1,7 +1,7 @@
 //! `seqduel work-span`: how parallel one model's step is, and how well that predicts the clock.
 
 use super::measure::{Plan, Sizes, check_seconds, time};
-use super::{Format, Shared, output};
+use super::{DryRun, Format, Shared, output};
 use crate::measure::graph::Graph;
 use crate::measure::prediction::{Limits, Recorded};
 use crate::measure::throughput::{Mode, Repeats, Workload};
@@ -25,6 +25,8 @@ pub struct Args {
     /// Seconds to time the step for, at each number of threads
     #[arg(long, value_name = "S", default_value_t = 1.0)]
     seconds: f64,
+    #[command(flatten)]
+    dry: DryRun,
 }
 
 #[derive(Debug, Clone, Copy, Default, ValueEnum)]
@@ -51,7 +53,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let workloads: Vec<Workload> = (1..=shared.thread_count())
         .map(|threads| args.sizes.workload(&args.model, mode, threads))
         .collect::<anyhow::Result<_>>()?;
-    if shared.dry_run {
+    if args.dry.dry_run {
         let plan = Plan::new(&workloads[0], workloads.len(), args.seconds)?;
         return Plan::print(&[plan], shared.format);
     }

@@ -213,6 +213,12 @@ pub trait Source: Send {
     /// character; `None` for tasks.
     fn characters_per_token(&self, split: Split) -> Option<f64>;
 
+    /// SHA-256 of the text that the sequences are of, hex; `None` for tasks, which settings describe
+    /// whole.
+    fn text(&self) -> Option<&str> {
+        None
+    }
+
     /// What a trivial predictor reaches on the scored positions.
     fn floor(&self) -> Floor;
 }

@@ -3,6 +3,7 @@
 use super::corpus;
 use super::tokenizer::{Tokenizer, TokenizerChoice};
 use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, seeds};
+use crate::files::sha256;
 use crate::models::Shape;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct Text {
     /// Of train, validation, test.
     tokens: [Vec<u32>; 3],
     characters: [usize; 3],
+    /// SHA-256 of the text, hex.
+    sha256: String,
 }
 
 impl Text {
@@ -41,6 +44,19 @@ impl Text {
         Self::encode(corpus, first_characters(&text, max_characters), tokenizer)
     }
 
+    /// All of a text as test, to be judged by a model that was trained on another one.
+    pub fn open_whole(corpus: &str, tokenizer: Tokenizer) -> Result<Self, DataError> {
+        let text = corpus::read(corpus)?;
+        let tokens = tokenizer.encode(&text)?;
+        Ok(Self {
+            name: corpus.into(),
+            tokens: [tokens.clone(), tokens.clone(), tokens],
+            characters: [text.chars().count(); 3],
+            sha256: sha256(&text),
+            tokenizer,
+        })
+    }
+
     /// Splits and encodes a text; `name` is for messages.
     pub fn encode(name: &str, text: &str, tokenizer: Tokenizer) -> Result<Self, DataError> {
         let parts = split(text);
@@ -49,6 +65,7 @@ impl Text {
             name: name.into(),
             tokens: [encode(parts[0])?, encode(parts[1])?, encode(parts[2])?],
             characters: parts.map(|part| part.chars().count()),
+            sha256: sha256(text),
             tokenizer,
         })
     }
@@ -181,6 +198,10 @@ impl Source for TextSource {
 
     fn characters_per_token(&self, split: Split) -> Option<f64> {
         Some(self.text.characters_per_token(split))
+    }
+
+    fn text(&self) -> Option<&str> {
+        Some(&self.text.sha256)
     }
 
     /// The most frequent token always, and the token frequencies of the training split (each count

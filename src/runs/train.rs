@@ -172,6 +172,7 @@ impl Training {
             directory: &directory,
             embedded: &embedded,
             moments: false,
+            metrics: false,
         });
         let mut write_failure = None;
         let outcome = train::train(

@@ -79,7 +79,7 @@ pub enum CheckpointError {
 
 impl CheckpointError {
     /// For `map_err`.
-    fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+    pub(super) fn io(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| CheckpointError::Io { path, source }
     }
@@ -255,11 +255,20 @@ impl File {
 pub fn load(path: &Path) -> Result<(Box<dyn Model>, Metadata), CheckpointError> {
     let file = File::read(&locate(path))?;
     let identity = &file.metadata.identity;
-    let built = models::build(&identity.model, identity.settings.seed);
-    let mut model = built.map_err(|e| CheckpointError::Foreign {
+    let foreign = |reason: String| CheckpointError::Foreign {
         path: file.path.clone(),
-        reason: e.to_string(),
-    })?;
+        reason,
+    };
+    // Before a model of any size is built: are its values there at all?
+    let count = models::parameter_count(&identity.model).map_err(|e| foreign(e.to_string()))?;
+    if file.bytes.len() / 4 < count {
+        return Err(foreign(format!(
+            "its model has {count} values, more than a file of {} bytes can hold",
+            file.bytes.len()
+        )));
+    }
+    let built = models::build(&identity.model, identity.settings.seed);
+    let mut model = built.map_err(|e| foreign(e.to_string()))?;
     file.fill(&mut *model)?;
     Ok((model, file.metadata))
 }
@@ -281,10 +290,14 @@ pub(super) fn resume(
         return Ok(None);
     }
     let file = File::read(path)?;
+    let mut identity = identity.clone();
+    if file.metadata.identity.text.is_none() {
+        identity.text = None; // earlier versions did not record it
+    }
     if file.metadata.hash != identity.hash() {
         return Err(CheckpointError::OtherRun {
             path: path.into(),
-            difference: file.metadata.identity.difference(identity),
+            difference: file.metadata.identity.difference(&identity),
         });
     }
     file.fill(model)?;

@@ -21,6 +21,9 @@ pub struct Identity {
     pub settings: TrainSettings,
     /// SHA-256 of the validation batches, hex: stands for the data.
     pub data: String,
+    /// SHA-256 of the whole text, if it is one; earlier versions did not record it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
     /// The training it started from, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
@@ -60,11 +63,11 @@ pub struct Parent {
 }
 
 impl Identity {
-    /// Of a run.
+    /// Of a run, `data` as in [`Identity::data`] and [`Identity::text`].
     pub fn new(
         model: &ModelConfig,
         settings: &TrainSettings,
-        data: String,
+        (data, text): (String, Option<String>),
         parent: Option<Parent>,
     ) -> Self {
         let mut settings = settings.clone();
@@ -74,6 +77,7 @@ impl Identity {
             model: model.clone(),
             settings,
             data,
+            text,
             parent,
         }
     }
@@ -94,6 +98,7 @@ impl Identity {
         };
         let all = all.into_iter().map(|(key, a, b)| match key.as_str() {
             "data" => "the data".to_string(),
+            "text" => "the text has changed since".to_string(),
             _ => format!("{key} {} there, {} here", text(a), text(b)),
         });
         all.collect::<Vec<_>>().join("; ")

@@ -18,7 +18,7 @@ pub use evaluate::evaluate;
 pub use fingerprint::same_data;
 pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
-pub use run::{Saving, train};
+pub use run::{METRICS, Saving, train};
 pub use schedule::learning_rate;
 pub use settings::{Budget, OptimizerKind, TrainSettings};
 pub use start::Start;
@@ -100,6 +100,20 @@ pub struct Point {
     pub validation_loss: Option<f64>,
     /// Accuracy on them.
     pub validation_accuracy: Option<f64>,
+}
+
+impl Point {
+    /// Names of its fields, in order: the header of a learning curve.
+    pub const COLUMNS: [&'static str; 8] = [
+        "step",
+        "tokens",
+        "seconds",
+        "learning_rate",
+        "train_loss",
+        "gradient_norm",
+        "validation_loss",
+        "validation_accuracy",
+    ];
 }
 
 /// Why training ended.

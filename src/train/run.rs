@@ -4,8 +4,8 @@ use super::checkpoint::{self, Ancestor, Embedded, Identity, Metadata, Position};
 use super::fingerprint::fingerprint;
 use super::start::{Origin, Start};
 use super::{
-    Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError, TrainSettings, evaluate,
-    learning_rate, step,
+    CheckpointError, Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError,
+    TrainSettings, evaluate, learning_rate, step,
 };
 use crate::data::{Batch, Source, Split};
 use crate::files;
@@ -13,6 +13,9 @@ use crate::models::{self, Model, ModelConfig};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
+
+/// File name of the learning curve inside an output directory: CSV, a row a [`Point`].
+pub const METRICS: &str = "metrics.csv";
 
 /// Hears of every step of this session; `Break` saves and stops.
 pub type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + Send + 'a;
@@ -27,6 +30,9 @@ pub struct Saving<'a> {
     /// Whether the optimiser's moments stay in it when training has finished: twice the size of the
     /// weights, and needed to go on with a longer budget as if there had been no end.
     pub moments: bool,
+    /// Whether the learning curve stands beside it, in [`METRICS`], from the first point on: a training
+    /// that is killed or diverges leaves what it reached.
+    pub metrics: bool,
 }
 
 /// Trains `model` on `source`, from `start`, until the budget ends. With `saving`, goes on from the
@@ -107,7 +113,12 @@ impl<'a> Run<'a> {
         let data = fingerprint(&validation);
         let mut run = Run {
             settings,
-            identity: Identity::new(model.config(), settings, data, parent),
+            identity: Identity::new(
+                model.config(),
+                settings,
+                (data, source.text().map(str::to_owned)),
+                parent,
+            ),
             lineage: origin.as_ref().map_or(Vec::new(), Origin::lineage),
             saving,
             validation,
@@ -134,6 +145,7 @@ impl<'a> Run<'a> {
             }
             (None, None) => {}
         }
+        run.write_metrics()?;
         if run.position.finished.is_none() && run.fraction() >= 1.0 {
             run.position.finished = Some(run.planned.1); // a budget of no steps
             run.save(model, source)?;
@@ -169,7 +181,11 @@ impl<'a> Run<'a> {
         if self.fraction() >= 1.0 {
             self.position.finished = Some(self.planned.1);
         }
+        let points = self.position.curve.len();
         let validation = self.validate_if_due(model, rate);
+        if self.position.curve.len() > points {
+            self.write_metrics()?;
+        }
         let progress = Progress {
             step: self.position.step,
             steps_planned: self.planned.0,
@@ -227,6 +243,24 @@ impl<'a> Run<'a> {
             0 => 1.0,
             n => self.position.step as f64 / n as f64,
         }
+    }
+
+    fn write_metrics(&self) -> Result<(), TrainError> {
+        let Some(saving) = self.saving.filter(|saving| saving.metrics) else {
+            return Ok(());
+        };
+        let path = saving.directory.join(METRICS);
+        let mut writer = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(Vec::new());
+        let rows = writer.write_record(Point::COLUMNS).and_then(|()| {
+            let mut points = self.position.curve.iter();
+            points.try_for_each(|point| writer.serialize(point))
+        });
+        rows.expect("plain data, into memory");
+        let bytes = writer.into_inner().expect("memory takes it");
+        let written = files::write_atomically(&path, &bytes);
+        Ok(written.map_err(CheckpointError::io(&path))?)
     }
 
     fn save(&mut self, model: &dyn Model, source: &dyn Source) -> Result<(), TrainError> {

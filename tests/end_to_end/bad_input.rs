@@ -225,11 +225,18 @@ fn sizes_that_make_no_model_are_refused() {
 
 #[test]
 fn impossible_threads_and_jobs_are_refused() {
-    for flag in ["--threads", "--jobs"] {
-        refuses(&format!("doctor {flag} 0"), 2, &[flag, "at least 1"]);
-        refuses(&format!("doctor {flag} 1000000"), 2, &[flag, "cores"]);
-        refuses(&format!("doctor {flag} two"), 2, &["two"]);
+    for (command, flag) in [("doctor", "--threads"), ("reproduce --dry-run", "--jobs")] {
+        refuses(&format!("{command} {flag} 0"), 2, &[flag, "at least 1"]);
+        refuses(&format!("{command} {flag} 1000000"), 2, &[flag, "cores"]);
+        refuses(&format!("{command} {flag} two"), 2, &["two"]);
     }
+    // In a file too.
+    let many = file("many.toml", "[train]\nthreads = 1000000\n");
+    let line = format!(
+        "train --config {many} --model gru --task copy --out {}",
+        path("many")
+    );
+    refuses(&line, 2, &["train.threads = 1000000", "cores"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The command line end to end: what it prints, where, and its exit codes.
 
 mod measure;
+mod same;
 mod train;
 
 use crate::program::{in_json, json_of, refuses, seqduel, words};
@@ -41,13 +42,40 @@ fn help_names_every_command_and_shared_flag() {
         "doctor",
         "completions",
         "--threads",
-        "--jobs",
         "--seed",
         "--format",
-        "--dry-run",
         "--quiet",
     ] {
         assert!(help.contains(word), "{word} is missing in:\n{help}");
+    }
+    // Flags that only some commands obey are listed by those alone.
+    let dry = [
+        "reproduce",
+        "run",
+        "measure",
+        "work-span",
+        "train",
+        "list",
+        "report",
+        "plot",
+    ];
+    for command in dry
+        .iter()
+        .chain(&["eval", "generate", "predict", "compare", "doctor"])
+    {
+        let output = seqduel(&[command, "--help"])
+            .assert()
+            .success()
+            .get_output()
+            .clone();
+        let help = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(
+            help.contains("--dry-run"),
+            dry.contains(command),
+            "{command}"
+        );
+        let sessions = ["reproduce", "run"].contains(command);
+        assert_eq!(help.contains("--jobs"), sessions, "{command}");
     }
     seqduel(&["--version"]).assert().success();
     for command in ["measure", "train", "reproduce", "corpus"] {

@@ -106,6 +106,7 @@ fn session_from(
         directory,
         embedded: &embedded,
         moments,
+        metrics: false,
     });
     let (model_, source_) = (&mut *model, &mut *source);
     let outcome = train::train(

@@ -1,11 +1,11 @@
 //! The output directory of `train`: locked, checked to be of the same run, and filled.
 
-use super::super::setup::{CONFIG, Data, TOKENIZER, TrainConfig};
+use super::super::setup::{CONFIG, Data, TOKENIZER, TrainConfig, absolute};
 use super::super::{UsageError, usage};
 use crate::data::tokenizer::Tokenizer;
 use crate::files;
 use crate::models::ModelConfig;
-use crate::train::{CheckpointError, Outcome, TrainError, checkpoint, step_seconds};
+use crate::train::{CheckpointError, TrainError, checkpoint, step_seconds};
 use anyhow::{Context, ensure};
 use std::fs;
 use std::path::Path;
@@ -80,16 +80,8 @@ pub(super) fn prepare(
 /// Without what changes no result.
 fn comparable(config: &TrainConfig) -> TrainConfig {
     let mut config = config.clone();
+    config.data.corpus = config.data.corpus.map(absolute);
     config.train.threads = 1;
     config.train.checkpoint_every = None;
     config
-}
-
-/// Writes the learning curve.
-pub(super) fn write_metrics(path: &Path, outcome: &Outcome) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for point in &outcome.curve {
-        writer.serialize(point)?;
-    }
-    files::write(path, &writer.into_inner()?)
 }

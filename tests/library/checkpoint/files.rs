@@ -53,6 +53,7 @@ fn resuming(directory: &Path, settings: &TrainSettings) -> CheckpointError {
             directory,
             embedded: &Embedded::default(),
             moments: false,
+            metrics: false,
         }),
         &mut |_| panic!("no step may be taken"),
     );

@@ -267,6 +267,7 @@ fn a_parent_that_was_trained_on_is_noticed() {
         directory: &child,
         embedded: &embedded,
         moments: false,
+        metrics: false,
     };
     let error = train::train(
         &mut *model,
