@@ -64,6 +64,7 @@ fn jacobian(
     let width = state.buffers.first()?.len();
     let n = parts * width;
     let mut moved = State {
+        batch: 2 * n,
         position: state.position,
         buffers: state.buffers.iter().map(|b| b.repeat(2 * n)).collect(),
     };

@@ -187,6 +187,7 @@ fn above(model: &dyn Model, tokens: &[u32], step: f32, unit: usize) -> models::S
     }
     let parts = before.buffers.len() / 2;
     let mut second = models::State {
+        batch: 1,
         position: before.position,
         buffers: before.buffers[parts..].to_vec(),
     };
