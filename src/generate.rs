@@ -77,7 +77,7 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn after(decoder: &'a mut dyn Decoder, prompt: &[u32]) -> Result<Self, ModelError> {
         let mut reader = Reader {
-            state: decoder.start(1),
+            state: decoder.start(1, None),
             decoder,
             context: Vec::new(),
             logits: Vec::new(),
@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
                     // limit / 2 tokens are read again, and one more: they fit if limit is 1, too.
                     let kept = self.context.split_off(self.context.len() - limit / 2);
                     self.context.clear();
-                    self.state = self.decoder.start(1);
+                    self.state = self.decoder.start(1, None);
                     kept.chunks(AT_ONCE)
                         .try_for_each(|part| self.extend(part))?;
                 } else {

@@ -194,11 +194,8 @@ impl TrainConfig {
 
     /// The whole configuration of the model for this data.
     pub fn model_config(&self, source: &dyn Source) -> Result<ModelConfig, ModelError> {
-        let config = self.model.config(source.vocab(), source.longest())?;
-        Ok(ModelConfig {
-            output: source.output(),
-            ..config
-        })
+        let spec = source.spec();
+        Ok(spec.fit(self.model.config(spec.vocab, spec.longest)?))
     }
 }
 

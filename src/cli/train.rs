@@ -8,7 +8,7 @@ use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::files;
-use crate::models::{self, Shape};
+use crate::models;
 use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
 use anyhow::{Context, ensure};
 use serde::Serialize;
@@ -184,10 +184,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let mut data = config.open_data(None)?;
     let model_config = config.model_config(&*data.source)?;
     let parameters = models::parameter_count(&model_config)?;
-    let shape = Shape {
-        batch: config.train.batch,
-        seq_len: data.source.seq_len(),
-    };
+    let shape = data.source.spec().shape(config.train.batch);
     models::check_memory(&model_config, shape)?;
     if shared.dry_run {
         let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;
@@ -217,9 +214,9 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &mut observe,
     )
     .map_err(|error| match error {
-        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
-            usage(error)
-        }
+        TrainError::Refused(_)
+        | TrainError::Misfit(_)
+        | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
         other => other.into(),
     })?;
     write_metrics(&args.out.join("metrics.csv"), &outcome)?;

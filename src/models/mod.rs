@@ -2,12 +2,14 @@
 
 pub use crate::nn::Output;
 use crate::nn::{Initializer, Parameter};
-use kernels::{Activation, Input, Tape};
+use kernels::{Activation, Tape};
 
 mod config;
 mod elman;
 mod gru;
+mod input;
 mod lstm;
+mod memory;
 mod mingru;
 mod minlstm;
 mod options;
@@ -16,12 +18,11 @@ mod size;
 mod transformer;
 
 pub use config::{Initial, ModelConfig, Positions};
+pub use input::{Content, Input, Sequence};
 pub use kernels::Scan;
+pub use memory::available_bytes;
 pub use options::{ModelOptions, OPTIONS, OptionRow, Value, Values};
-pub use size::{
-    available_bytes, check, check_memory, parameter_count, row, training_bytes,
-    width_for_parameters,
-};
+pub use size::{check, check_memory, parameter_count, row, training_bytes, width_for_parameters};
 
 /// The shape of a batch of token sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,9 +44,11 @@ pub trait Model: Send + Sync {
     /// The same, to be updated or loaded.
     fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
 
-    /// Logits (B·T, V), or numbers (B·T, 1) where that is the model's [`Output`], for tokens (B·T) or
-    /// numbers (B·T, V), row b·T + t. The tape decides whether gradients can follow.
-    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation;
+    /// Logits (B·T, V), or numbers (B·T, 1) where that is the model's [`Output`], for each position of
+    /// its own sequence, row b·T + t. The tape decides whether gradients can follow.
+    ///
+    /// Panics if there is no source and its row says that it reads one.
+    fn forward(&self, input: &Input, tape: Tape) -> Activation;
 
     /// Copies and packs the weights for generating token by token.
     fn decoder(&self) -> Box<dyn Decoder>;
@@ -86,8 +89,10 @@ impl State {
 /// A model as a pure step: tokens and state in, logits and next state out. What a sequence gets does
 /// not depend on those beside it.
 pub trait Decoder: Send {
-    /// The state of `batch` sequences before their first token.
-    fn start(&self, batch: usize) -> State;
+    /// The state of `batch` sequences before their first token. A model that reads a source
+    /// ([`ModelRow::reads_source`]) encodes it here, `batch` sequences of it, once; all others ignore
+    /// it. Panics if the model reads one and there is none.
+    fn start(&mut self, batch: usize, source: Option<&Sequence>) -> State;
 
     /// Consumes one token of each sequence; writes (batch, V) logits, row-major, into `logits`.
     ///
@@ -216,6 +221,8 @@ pub struct ModelRow {
     pub width_step: fn(&ModelConfig) -> usize,
     /// Names in [`OPTIONS`] that it takes.
     pub options: &'static [&'static str],
+    /// Whether it reads a source beside its own sequence.
+    pub reads_source: bool,
 }
 
 /// Every model; a new one is one file and one row.

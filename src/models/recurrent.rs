@@ -5,11 +5,11 @@ mod decoder;
 
 pub use cell::{Cell, Layer};
 
-use super::{Decoder, Model, ModelConfig, ModelRow, Shape};
+use super::{Decoder, Input, Model, ModelConfig, ModelRow};
 use crate::nn::{Initializer, Linear, Parameter};
 use cell::products;
 use decoder::RecurrentDecoder;
-use kernels::{Activation, Input, Nonlinearity, Tape};
+use kernels::{Activation, Nonlinearity, Tape};
 use std::marker::PhantomData;
 
 /// A recurrent language model with cells of one kind; the hidden size is the width.
@@ -42,6 +42,7 @@ impl<C: Cell> Recurrent<C> {
             },
             width_step: |_| 1,
             options: C::OPTIONS,
+            reads_source: false,
         }
     }
 
@@ -81,8 +82,9 @@ impl<C: Cell> Model for Recurrent<C> {
         all
     }
 
-    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
-        let mut x = kernels::embedding(input, &self.embedding.tensor, tape); // (B·T, D)
+    fn forward(&self, input: &Input, tape: Tape) -> Activation {
+        let (own, shape) = (&input.own, input.own.shape());
+        let mut x = kernels::embedding(own.read(), &self.embedding.tensor, tape); // (B·T, D)
         for layer in &self.layers {
             x = C::sequence(x, layer, shape, &self.config); // (B·T, D)
         }

@@ -4,12 +4,10 @@
 
 mod decoder;
 
-use super::{Decoder, Initial, Model, ModelConfig, ModelRow, Output, Positions, Shape};
+use super::{Decoder, Initial, Input, Model, ModelConfig, ModelRow, Output, Positions, Sequence};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal};
 use decoder::{Norm, PackedBlock, Parts, TransformerDecoder};
-use kernels::{
-    Activation, AttentionPositions, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode,
-};
+use kernels::{Activation, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -35,6 +33,7 @@ pub const ROW: ModelRow = ModelRow {
         _ => config.heads,
     },
     options: &["positions", "initial"],
+    reads_source: false,
 };
 
 struct Block {
@@ -168,7 +167,7 @@ impl Transformer {
     }
 
     /// How the blocks attend.
-    fn attention(&self, shape: Shape) -> AttentionShape {
+    fn attention(&self, batch: usize, seq_len: usize) -> AttentionShape {
         AttentionShape {
             positions: match self.config.positions {
                 Positions::Rotary => AttentionPositions::ROTARY,
@@ -177,11 +176,12 @@ impl Transformer {
                     AttentionPositions::None
                 }
             },
-            ..AttentionShape::causal(shape.batch, shape.seq_len, self.config.heads)
+            ..AttentionShape::causal(batch, seq_len, self.config.heads)
         }
     }
 
-    fn embed(&self, input: Input, seq_len: usize, tape: Tape) -> Activation {
+    fn embed(&self, own: &Sequence, tape: Tape) -> Activation {
+        let (read, seq_len) = (own.read(), own.seq_len);
         let longer; // lives as long as the table borrowed from it
         let table = match (&self.position, &self.sinusoidal) {
             (Some(learned), _) => &learned.tensor,
@@ -190,9 +190,9 @@ impl Transformer {
                 longer = sinusoidal(seq_len, self.config.width);
                 &longer
             }
-            (None, None) => return kernels::embedding(input, &self.embedding.tensor, tape),
+            (None, None) => return kernels::embedding(read, &self.embedding.tensor, tape),
         };
-        kernels::embedding_at_positions(input, &self.embedding.tensor, table, seq_len, tape)
+        kernels::embedding_at_positions(read, &self.embedding.tensor, table, seq_len, tape)
     }
 }
 
@@ -219,9 +219,10 @@ impl Model for Transformer {
         all
     }
 
-    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
-        let attention_shape = self.attention(shape);
-        let embedded = self.embed(input, shape.seq_len, tape); // (B·T, D)
+    fn forward(&self, input: &Input, tape: Tape) -> Activation {
+        let own = &input.own;
+        let attention_shape = self.attention(own.batch, own.seq_len);
+        let embedded = self.embed(own, tape); // (B·T, D)
         // A block is
         //     x = x + attention(norm1(x))
         //     x = x + mlp(norm2(x))
@@ -249,13 +250,9 @@ impl Model for Transformer {
             norm: Norm::new(&self.norm),
             head: self.head.packed(),
         };
-        let none = Shape {
-            batch: 0,
-            seq_len: 0,
-        };
         Box::new(TransformerDecoder::new(
             &self.config,
-            self.attention(none),
+            self.attention(0, 0),
             parts,
         ))
     }

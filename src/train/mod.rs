@@ -126,9 +126,12 @@ pub struct Outcome {
 /// Why training failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// A setting no training can use, or model and data that do not fit together.
+    /// A setting no training can use.
     #[error("{0}")]
     Refused(String),
+    /// Model and data do not fit together.
+    #[error(transparent)]
+    Misfit(#[from] crate::data::Misfit),
     /// The model cannot be trained here.
     #[error(transparent)]
     Model(#[from] crate::models::ModelError),

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::data::{Batch, Source, Split};
 use crate::files;
-use crate::models::{self, Model, Output, Shape};
+use crate::models::{self, Model};
 use sha2::{Digest, Sha256};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,9 @@ pub fn train(
     observe: &mut Observer,
 ) -> Result<Outcome, TrainError> {
     settings.check().map_err(TrainError::Refused)?;
-    check_fit(model, source, settings)?;
+    let spec = source.spec();
+    spec.check(model.config())?;
+    models::check_memory(model.config(), spec.shape(settings.batch))?;
     kernels::with_threads(settings.threads, || {
         let mut run = Run::start(model, source, settings, directory)?;
         while run.position.finished.is_none() {
@@ -42,41 +44,6 @@ pub fn train(
         let stop = run.position.finished.expect("the loop ended");
         Ok(run.outcome(stop))
     })
-}
-
-fn check_fit(
-    model: &dyn Model,
-    source: &dyn Source,
-    settings: &TrainSettings,
-) -> Result<(), TrainError> {
-    let config = model.config();
-    if config.vocab != source.vocab() {
-        return Err(TrainError::Refused(format!(
-            "the model has vocab = {} but the data has {} tokens",
-            config.vocab,
-            source.vocab()
-        )));
-    }
-    if config.output != source.output() {
-        return Err(TrainError::Refused(format!(
-            "the model says {} but the data asks for {}",
-            said(config.output),
-            said(source.output())
-        )));
-    }
-    config.check_length(source.longest())?;
-    let shape = Shape {
-        batch: settings.batch,
-        seq_len: source.seq_len(),
-    };
-    Ok(models::check_memory(config, shape)?)
-}
-
-fn said(output: Output) -> &'static str {
-    match output {
-        Output::Tokens => "tokens",
-        Output::Number => "a number",
-    }
 }
 
 struct Run<'a> {
@@ -104,7 +71,7 @@ impl<'a> Run<'a> {
             identity: Identity::new(model.config(), settings, fingerprint(&validation)),
             file: directory.map(|d| d.join(checkpoint::FILE)),
             validation,
-            planned: settings.budget.planned_steps(batch * source.seq_len()),
+            planned: settings.budget.planned_steps(batch * source.spec().seq_len),
             optimizer: Optimizer::new(model, settings),
             position: Position::default(),
         };
@@ -254,13 +221,22 @@ impl<'a> Run<'a> {
 fn fingerprint(batches: &[Batch]) -> String {
     let mut hash = Sha256::new();
     for batch in batches {
-        hash.update((batch.seq_len as u64).to_le_bytes());
-        for (token, target) in batch.tokens.iter().zip(&batch.targets) {
+        hash.update((batch.seq_len() as u64).to_le_bytes());
+        for (token, target) in batch.tokens().iter().zip(batch.targets.tokens()) {
             hash.update(token.to_le_bytes());
             hash.update(target.to_le_bytes());
         }
-        for number in batch.values.iter().chain(&batch.answers) {
+        let numbers = batch.input.own.values.numbers().iter();
+        for number in numbers.chain(batch.targets.numbers()) {
             hash.update(number.to_le_bytes());
+        }
+        if let Some(source) = &batch.input.source {
+            for token in source.values.tokens() {
+                hash.update(token.to_le_bytes());
+            }
+            for &length in source.lengths.iter().flatten() {
+                hash.update((length as u64).to_le_bytes());
+            }
         }
         hash.update(batch.mask.iter().map(|&m| m as u8).collect::<Vec<_>>());
     }

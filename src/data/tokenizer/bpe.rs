@@ -147,6 +147,12 @@ fn merge(tokens: &mut Vec<u32>, pair: Pair, token: u32) {
 /// Longest piece in bytes: long runs are cut, so that encoding stays linear in the text.
 const LONGEST_PIECE: usize = 64;
 
+/// No token that was learned from pieces is longer; a file could claim tokens of gigabytes by merging
+/// each with itself.
+const LONGEST_TOKEN: usize = 2 * LONGEST_PIECE;
+/// Most merges of a file: what `bpe:VOCAB` allows.
+const MOST_MERGES: usize = 65_536 - 256;
+
 /// Cuts a text where no merge may reach over: before every word, number, run of punctuation or run
 /// of white space. One space sticks to the front of what follows it.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
@@ -217,12 +223,24 @@ impl TryFrom<Merges> for Bpe {
     fn try_from(Merges { merges }: Merges) -> Result<Self, String> {
         let mut bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
         let mut ranks = HashMap::new();
+        if merges.len() > MOST_MERGES {
+            return Err(format!(
+                "has {} merges, more than {MOST_MERGES}",
+                merges.len()
+            ));
+        }
         for (rank, &pair) in merges.iter().enumerate() {
             let (Some(left), Some(right)) =
                 (bytes.get(pair.0 as usize), bytes.get(pair.1 as usize))
             else {
                 return Err(format!("merge {rank} refers to a later token"));
             };
+            let length = left.len() + right.len();
+            if length > LONGEST_TOKEN {
+                return Err(format!(
+                    "merge {rank} makes a token of {length} bytes, more than {LONGEST_TOKEN}"
+                ));
+            }
             if ranks.insert(pair, rank as u32).is_some() {
                 return Err(format!("merge {rank} is there twice"));
             }

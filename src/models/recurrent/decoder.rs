@@ -1,7 +1,7 @@
 //! Generating with a recurrent model: its weights copied and packed.
 
 use super::cell::Cell;
-use crate::models::{Decoder, ModelError, State};
+use crate::models::{Decoder, ModelError, Sequence, State};
 use kernels::Nonlinearity;
 use kernels::decode::PackedLinear;
 
@@ -38,7 +38,7 @@ impl<C: Cell> RecurrentDecoder<C> {
 }
 
 impl<C: Cell> Decoder for RecurrentDecoder<C> {
-    fn start(&self, batch: usize) -> State {
+    fn start(&mut self, batch: usize, _source: Option<&Sequence>) -> State {
         State {
             batch,
             position: 0,

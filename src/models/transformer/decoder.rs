@@ -1,7 +1,7 @@
 //! Generating with a transformer: its weights copied and packed, the keys and values of every block
 //! cached.
 
-use crate::models::{Decoder, ModelConfig, ModelError, Positions, State};
+use crate::models::{Decoder, ModelConfig, ModelError, Positions, Sequence, State};
 use crate::nn::{LayerNorm, Linear, Parameter, sinusoidal_row};
 use kernels::decode::{self, PackedLinear};
 use kernels::{AttentionShape, Nonlinearity};
@@ -120,7 +120,7 @@ fn add(to: &mut [f32], from: &[f32]) {
 }
 
 impl Decoder for TransformerDecoder {
-    fn start(&self, batch: usize) -> State {
+    fn start(&mut self, batch: usize, _source: Option<&Sequence>) -> State {
         State {
             batch,
             position: 0,

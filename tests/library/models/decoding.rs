@@ -21,7 +21,7 @@ fn in_turns(
     turns: &[usize],
 ) -> (Vec<f32>, State) {
     let seq_len = all.len() / batch;
-    let (mut state, mut said) = (decoder.start(batch), Vec::new());
+    let (mut state, mut said) = (decoder.start(batch, None), Vec::new());
     let (mut t, mut logits) = (0, Vec::new());
     for &n in turns.iter().cycle() {
         let n = n.min(seq_len - t);
@@ -127,7 +127,7 @@ fn tokens_are_taken_back_from_a_cache_and_never_from_a_recurrent_state() {
             let (mut found, mut expected) = (Vec::new(), Vec::new());
             let next = part(&tokens(2 * 9, 11), 2, 0, 9);
             decoder.extend(&next, &mut state, &mut found).unwrap();
-            let mut plain = decoder.start(2);
+            let mut plain = decoder.start(2, None);
             let before = part(&all, 2, 0, kept);
             decoder.extend(&before, &mut plain, &mut expected).unwrap();
             decoder.extend(&next, &mut plain, &mut expected).unwrap();
@@ -184,13 +184,13 @@ fn a_prompt_of_any_length_is_continued_as_token_by_token() {
             for prompt in [1, 6, 7, 8, 20, 270] {
                 let prompt = tokens(prompt, 11);
                 // Token by token: where there is no more room, half of it is read again.
-                let (mut context, mut state) = (Vec::new(), decoder.start(1));
+                let (mut context, mut state) = (Vec::new(), decoder.start(1, None));
                 let mut logits = Vec::new();
                 for &token in &prompt {
                     let step = decoder.step(&[token], &mut state, &mut logits);
                     if step == Err(ModelError::PastContext { limit }) {
                         context.drain(..context.len() - limit / 2);
-                        state = decoder.start(1);
+                        state = decoder.start(1, None);
                         for &token in context.iter().chain([&token]) {
                             decoder.step(&[token], &mut state, &mut logits).unwrap();
                         }
