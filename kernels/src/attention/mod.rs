@@ -18,6 +18,7 @@
 mod alibi;
 mod backward;
 mod forward;
+mod gradient;
 mod pack;
 mod plan;
 mod rotary;
@@ -36,6 +37,7 @@ use super::parallel::{Shared, filled};
 use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
 use dfdx::tensor::Merge;
+use gradient::Target;
 use plan::{Plan, Sources};
 
 /// Attention of sequences to themselves: qkv (B·T, (H + 2·`kv_heads`)·dh), q, k and v side by side,
@@ -161,11 +163,11 @@ fn run(plan: Plan, q: Matrix, kv: Option<Matrix>, mut tape: Tape) -> Activation 
             };
             let mut q_sum = dq.open(g);
             let mut kv_sum = dkv.as_ref().map(|dkv| dkv.open(g));
-            let to_q = backward::Target {
+            let to_q = Target {
                 dx: q_sum.shared(),
                 is_first: q_sum.is_first,
             };
-            let to_kv = kv_sum.as_mut().map_or(to_q, |sum| backward::Target {
+            let to_kv = kv_sum.as_mut().map_or(to_q, |sum| Target {
                 dx: sum.shared(),
                 is_first: sum.is_first,
             });
