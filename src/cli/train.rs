@@ -1,20 +1,23 @@
 //! `seqduel train`.
 
+mod directory;
+mod from;
+
+use self::directory::{prepare, train_error, write_metrics};
 use super::eval::{Judged, judge};
 use super::flags::OptionFlags;
-use super::setup::{CONFIG, Data, TOKENIZER, TrainConfig};
+use super::open::Opened;
+use super::setup::{FromSection, TrainConfig, open_data};
 use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
-use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
-use crate::files;
+use crate::data::tokenizer::TokenizerChoice;
 use crate::models;
-use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
-use anyhow::{Context, ensure};
+use crate::train::{Budget, Embedded, Keep, Progress, Saving, Start, Stop, checkpoint, train};
+use anyhow::ensure;
 use serde::Serialize;
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +26,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// The output directory gets checkpoint.safetensors, tokenizer.json, config.toml and metrics.csv.
 /// Repeating the command goes on where an interrupted run stopped.
+///
+/// With --from, training starts where another ended: on the same data for so many more steps, or on
+/// another text. What is not given is as in that checkpoint; its model and vocabulary cannot change.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// elman, lstm, gru, mingru, minlstm, transformer: see `seqduel list models`
@@ -40,6 +46,13 @@ pub struct Args {
     /// TOML with the sections [model], [data] and [train], as config.toml in an output directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Checkpoint to start from: a file, or a directory with one (of `train` or of a suite's run)
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "config")]
+    from: Option<PathBuf>,
+    /// weights, or training: optimiser and data stream too, which needs the same data [default:
+    /// training on the same data, weights on other]
+    #[arg(long, value_name = "WHAT", requires = "from", value_parser = keep)]
+    keep: Option<Keep>,
     /// byte, char, bpe or bpe:VOCAB [default: char]
     #[arg(long, value_name = "KIND")]
     tokenizer: Option<String>,
@@ -98,9 +111,17 @@ pub struct Args {
     checkpoint_every: Option<usize>,
 }
 
+fn keep(text: &str) -> Result<Keep, String> {
+    match text {
+        "weights" => Ok(Keep::Weights),
+        "training" => Ok(Keep::Training),
+        _ => Err("use weights or training".into()),
+    }
+}
+
 impl Args {
-    /// The file, if there is one, with the flags on top.
-    fn resolve(&self, shared: &Shared) -> anyhow::Result<TrainConfig> {
+    /// The file or the checkpoint to start from, if there is one, with the flags on top.
+    fn resolve(&self, shared: &Shared) -> anyhow::Result<(TrainConfig, Option<Opened>)> {
         fn put<T: Clone>(to: &mut T, flag: &Option<T>) {
             if let Some(value) = flag {
                 *to = value.clone();
@@ -110,6 +131,19 @@ impl Args {
             Some(file) => TrainConfig::read(file)?,
             None => TrainConfig::default(),
         };
+        if let Some(path) = &self.from {
+            config.from = Some(FromSection {
+                checkpoint: checkpoint::locate(path),
+                keep: self.keep,
+            });
+        }
+        let from = config.from.as_ref();
+        let opened = from
+            .map(|from| Opened::read(&from.checkpoint))
+            .transpose()?;
+        if let (Some(opened), Some(from), None) = (&opened, &config.from, &self.config) {
+            config = from::configuration(opened, from.clone());
+        }
         let (m, d, t) = (&mut config.model, &mut config.data, &mut config.train);
         put(&mut m.model, &self.model);
         put(&mut m.width, &self.width);
@@ -119,6 +153,9 @@ impl Args {
             m.options.set(name, value.clone());
         }
         if let Some(corpus) = &self.corpus {
+            if self.from.is_some() {
+                d.max_characters = None; // of the text before
+            }
             (d.corpus, d.task) = (Some(corpus.clone()), None);
         }
         if let Some(task) = &self.task {
@@ -132,9 +169,12 @@ impl Args {
         put(&mut d.seq_len, &self.seq_len);
         put(&mut t.batch, &self.batch);
         if self.steps.is_some() || self.tokens.is_some() || self.seconds.is_some() {
-            t.budget.steps = self.steps;
-            t.budget.tokens = self.tokens;
-            t.budget.seconds = self.seconds;
+            t.budget = Budget {
+                steps: self.steps,
+                tokens: self.tokens,
+                seconds: self.seconds,
+                step_seconds: None,
+            };
         }
         put(&mut t.learning_rate, &self.lr);
         put(&mut t.warmup_steps, &self.warmup);
@@ -146,8 +186,9 @@ impl Args {
         put(&mut t.validate_every, &self.validate_every);
         t.stop_when_accuracy = self.stop_when_accuracy.or(t.stop_when_accuracy);
         t.checkpoint_every = self.checkpoint_every.or(t.checkpoint_every);
-        // A file's seed and threads hold where the flags are left at their defaults.
-        if self.config.is_none() || shared.seed != 0 {
+        // A file's or checkpoint's seed and a file's threads hold where the flags are left at their
+        // defaults.
+        if self.config.is_none() && opened.is_none() || shared.seed != 0 {
             t.seed = shared.seed;
         }
         if self.config.is_none() || shared.threads.is_some() {
@@ -161,7 +202,10 @@ impl Args {
         models::row(&m.model)?;
         m.complete(d.seq_len)?;
         t.check().map_err(UsageError)?;
-        Ok(config)
+        if let Some(opened) = &opened {
+            from::check(opened, &config, &self.out)?;
+        }
+        Ok((config, opened))
     }
 }
 
@@ -180,21 +224,42 @@ struct Summary {
 
 /// Trains, and prints how good the model is on the test split.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let config = args.resolve(shared)?;
-    let mut data = config.open_data(None)?;
-    let model_config = config.model_config(&*data.source)?;
+    let (mut config, opened) = args.resolve(shared)?;
+    let mut data = match &opened {
+        Some(opened) => from::open(opened, &mut config)?,
+        None => open_data(&config.data, config.train.seed, None)?,
+    };
+    let model_config = match &opened {
+        Some(opened) => opened.model.config().clone(),
+        None => config.model_config(&*data.source)?,
+    };
+    let start = config
+        .from
+        .as_ref()
+        .map_or(Start::Fresh, |from| Start::From {
+            checkpoint: from.checkpoint.clone(),
+            keep: from.keep.unwrap_or(Keep::Weights),
+        });
+    let described = match (&opened, &start) {
+        (Some(opened), Start::From { keep, .. }) => Some(from::describe(opened, *keep)?),
+        _ => None,
+    };
     let parameters = models::parameter_count(&model_config)?;
     let shape = data.source.spec().shape(config.train.batch);
     models::check_memory(&model_config, shape)?;
     if shared.dry_run {
         let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;
         output::print(format!(
-            "# would train {parameters} parameters in about {gib:.2} GiB\n{}",
+            "# would train {parameters} parameters in about {gib:.2} GiB\n{}{}",
+            described.map_or(String::new(), |line| format!("# {line}\n")),
             config.to_toml()?
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = prepare(&args.out, &config, &data)?;
+    if let Some(line) = described {
+        tracing::info!("{line}");
+    }
+    let _lock = prepare(&args.out, &mut config, &mut data, &model_config)?;
     let mut model = models::build(&model_config, config.train.seed)?;
     let stop = stop_on_interrupt();
     let mut observe = |progress: &Progress| {
@@ -206,19 +271,24 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             false => ControlFlow::Continue(()),
         }
     };
+    let embedded = Embedded {
+        tokenizer: data.tokenizer.clone(),
+        data: config.data.clone(),
+    };
+    let saving = Saving {
+        directory: &args.out,
+        embedded: &embedded,
+        moments: true,
+    };
     let outcome = train(
         &mut *model,
         &mut *data.source,
         &config.train,
-        Some(&args.out),
+        &start,
+        Some(&saving),
         &mut observe,
     )
-    .map_err(|error| match error {
-        TrainError::Refused(_)
-        | TrainError::Misfit(_)
-        | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
-        other => other.into(),
-    })?;
+    .map_err(train_error)?;
     write_metrics(&args.out.join("metrics.csv"), &outcome)?;
     ensure!(
         outcome.stopped_because != Stop::Interrupted,
@@ -253,56 +323,6 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Creates and locks the output directory and writes what does not change while training; refuses
-/// the directory of another run.
-fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::File> {
-    let failed = |what: &str| format!("--out {}: cannot {what}", out.display());
-    fs::create_dir_all(out).with_context(|| failed("create the directory"))?;
-    let lock = fs::File::create(out.join(".lock")).with_context(|| failed("write into it"))?;
-    lock.try_lock()
-        .with_context(|| failed("use it: another seqduel is training there"))?;
-    let file = out.join(CONFIG);
-    if file.exists() {
-        let there = TrainConfig::read(&file)?;
-        let other = UsageError(format!(
-            "--out {}: holds a run with other settings (see {CONFIG}); give the same settings to \
-             go on, or another directory",
-            out.display()
-        ));
-        ensure!(comparable(&there) == comparable(config), other);
-    }
-    let tokenizer_file = out.join(TOKENIZER);
-    if let Some(tokenizer) = &data.tokenizer {
-        // The checkpoint there means its tokens by it: a corpus that was edited has other ones.
-        let same = !tokenizer_file.exists() || Tokenizer::load(&tokenizer_file)? == *tokenizer;
-        let other = UsageError(format!(
-            "--out {}: holds a run on another text (see {TOKENIZER}); give the same text to go \
-             on, or another directory",
-            out.display()
-        ));
-        ensure!(same, other);
-        tokenizer.save(&tokenizer_file)?;
-    }
-    files::write(&file, config.to_toml()?.as_bytes())?;
-    Ok(lock)
-}
-
-/// Without what changes no result.
-fn comparable(config: &TrainConfig) -> TrainConfig {
-    let mut config = config.clone();
-    config.train.threads = 1;
-    config.train.checkpoint_every = None;
-    config
-}
-
-fn write_metrics(path: &Path, outcome: &Outcome) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for point in &outcome.curve {
-        writer.serialize(point)?;
-    }
-    files::write(path, &writer.into_inner()?)
-}
-
 /// Set by Ctrl-C; the step under way is finished and a checkpoint written.
 fn stop_on_interrupt() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -316,11 +336,10 @@ fn report(progress: &Progress) {
     let Some(validation) = &progress.validation else {
         return;
     };
-    let planned = progress.steps_planned;
     tracing::info!(
-        "step {}{}: train loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:.0} tokens/s",
+        "step {}/{}: train loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:.0} tokens/s",
         progress.step,
-        planned.map_or(String::new(), |n| format!("/{n}")),
+        progress.steps_planned,
         progress.train_loss,
         validation.loss,
         validation.accuracy,

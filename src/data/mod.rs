@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 pub mod corpus;
 mod error;
 pub mod ngram;
+mod section;
 pub mod seeds;
 mod spec;
 pub mod tasks;
@@ -14,6 +15,7 @@ pub mod tokenizer;
 mod unigram;
 
 pub use error::DataError;
+pub use section::DataSection;
 pub use spec::{Misfit, Spec};
 
 /// Which part of the data: disjoint text ranges, or disjoint seed ranges of a task.

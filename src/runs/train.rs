@@ -8,10 +8,12 @@ use super::texts::Texts;
 use super::work::{Data, Kind, Run, Stage};
 use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
-use crate::data::{Source, Split};
+use crate::data::{DataSection, Source, Split};
 use crate::models::{Model, ModelConfig, Output, parameter_count};
 use crate::record::Record;
-use crate::train::{CheckpointError, Outcome, Stop, TrainError, TrainSettings};
+use crate::train::{
+    CheckpointError, Embedded, Outcome, Saving, Start, Stop, TrainError, TrainSettings,
+};
 use crate::{models, train};
 use anyhow::Context;
 use records::{bits, gradients, longest, records};
@@ -160,13 +162,24 @@ impl Training {
         let mut model = models::build(&self.model, self.train.seed)?;
         let mut settings = self.train.clone();
         settings.threads = session.threads;
-        let directory = settings.checkpoint_every.map(|_| session.directory.clone());
+        if settings.budget.lacks_step_seconds() {
+            let step = train::step_seconds(&self.model, source.as_mut(), &settings)?;
+            settings.budget.step_seconds = Some(step);
+        }
+        let directory = session.directory.clone();
+        let embedded = embedded(&self.data, session.texts)?;
+        let saving = settings.checkpoint_every.map(|_| Saving {
+            directory: &directory,
+            embedded: &embedded,
+            moments: false,
+        });
         let mut write_failure = None;
         let outcome = train::train(
             model.as_mut(),
             source.as_mut(),
             &settings,
-            directory.as_deref(),
+            &Start::Fresh,
+            saving.as_ref(),
             &mut |progress| {
                 session.advance(progress.fraction);
                 if let Some(validation) = &progress.validation {
@@ -201,6 +214,29 @@ fn tuning_metric(output: Output) -> &'static str {
         Output::Tokens => "tuning_validation_loss",
         Output::Number => "tuning_validation_mse",
     }
+}
+
+/// What a run's checkpoint says of its data.
+fn embedded(data: &Data, texts: &Texts) -> Result<Embedded, Failure> {
+    Ok(match data {
+        Data::Task(task) => Embedded {
+            tokenizer: None,
+            data: DataSection {
+                task: Some(task.clone()),
+                ..DataSection::default()
+            },
+        },
+        Data::Text(text) => Embedded {
+            tokenizer: Some(texts.open(text)?.tokenizer().clone()),
+            data: DataSection {
+                corpus: Some(texts.corpus().to_owned()),
+                tokenizer: text.tokenizer,
+                seq_len: text.seq_len,
+                max_characters: text.max_characters,
+                task: None,
+            },
+        },
+    })
 }
 
 /// The data of a run; text is shared.

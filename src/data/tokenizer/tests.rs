@@ -49,6 +49,10 @@ fn an_unseen_character_is_named() {
         message.contains("'é' (U+00E9)") && message.contains("4 characters"),
         "{message}"
     );
+    let message = tokenizer.encode("hàéàxyzÀ").unwrap_err().to_string();
+    let named = "characters 'à' (U+00E0), 'é' (U+00E9), 'x' (U+0078), 'y' (U+0079), 'z' (U+007A) and 1 \
+                 more are not";
+    assert!(message.contains(named), "{message}");
 }
 
 #[test]
