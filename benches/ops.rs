@@ -37,18 +37,11 @@ fn main() {
         );
     }
     for (batch, seq_len) in [(32, 128), (8, 512), (2, 2048)] {
-        let shape = AttentionShape {
-            batch,
-            seq_len,
-            heads: 4,
-            causal: true,
-            rotary: false,
-            alibi: false,
-        };
+        let shape = AttentionShape::causal(batch, seq_len, 4);
         let qkv = wave(batch * seq_len, 3 * 256);
         let name = format!("attention B{batch} T{seq_len} 4 heads of 64");
         both_passes(&mut bench, &name, batch * seq_len * 256, || {
-            attention(on_tape(&qkv), shape)
+            attention(on_tape(&qkv), None, shape)
         });
     }
     recurrences(&mut bench);

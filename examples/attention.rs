@@ -20,15 +20,8 @@ fn main() -> anyhow::Result<()> {
         anyhow::bail!("usage: attention BATCH HEADS SEQ_LEN HEAD_WIDTH THREADS SECONDS");
     };
     let (head_width, threads) = (head_width as usize, threads as usize);
-    let shape = AttentionShape {
-        batch: batch as usize,
-        seq_len: seq_len as usize,
-        heads: heads as usize,
-        causal: true,
-        rotary: false,
-        alibi: false,
-    };
-    let (rows, width) = (shape.batch * shape.seq_len, shape.heads * head_width);
+    let shape = AttentionShape::causal(batch as usize, seq_len as usize, heads as usize);
+    let (rows, width) = (shape.batch * shape.queries, shape.heads * head_width);
     let wave = |n: usize| -> Vec<f32> { (0..n).map(|i| (i as f32 * 0.37).sin()).collect() };
     let (qkv, upstream) = (
         matrix(wave(rows * 3 * width), rows, 3 * width),
@@ -38,7 +31,7 @@ fn main() -> anyhow::Result<()> {
     let step = || {
         let gradient = upstream.clone();
         let ((), seconds) = timed(|| {
-            let out = attention(on_tape(&qkv), shape);
+            let out = attention(on_tape(&qkv), None, shape);
             drop(backward_from(out, gradient));
         });
         seconds

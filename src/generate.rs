@@ -8,6 +8,10 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use std::ops::ControlFlow;
 
+/// Tokens of a prompt that are read at once: enough to be products of matrices, and not so many that
+/// the logits of all of them take much memory.
+const AT_ONCE: usize = 256;
+
 /// How the next token is drawn; the limits apply in this order.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sampling {
@@ -57,7 +61,7 @@ pub fn generate(
         if on_token(token).is_break() || out.len() == tokens {
             break;
         }
-        reader.read(token)?;
+        reader.read(&[token])?;
     }
     Ok(out)
 }
@@ -73,35 +77,45 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn after(decoder: &'a mut dyn Decoder, prompt: &[u32]) -> Result<Self, ModelError> {
         let mut reader = Reader {
-            state: decoder.start(1),
+            state: decoder.start(1, None),
             decoder,
             context: Vec::new(),
             logits: Vec::new(),
         };
-        prompt.iter().try_for_each(|&token| reader.read(token))?;
+        reader.read(prompt)?;
         Ok(reader)
     }
 
-    fn read(&mut self, token: u32) -> Result<(), ModelError> {
-        match self.step(token) {
-            Err(ModelError::PastContext { limit }) => {
-                // limit / 2 tokens are read again, and one more: they fit if limit is 1, too.
-                self.context.drain(..self.context.len() - limit / 2);
-                self.state = self.decoder.start(1);
-                for i in 0..self.context.len() {
-                    self.step(self.context[i])?;
+    /// Reads these tokens, and drops old ones where there is no room.
+    fn read(&mut self, mut tokens: &[u32]) -> Result<(), ModelError> {
+        while !tokens.is_empty() {
+            let mut now = tokens.len().min(AT_ONCE);
+            if let Err(ModelError::PastContext { limit }) = self.extend(&tokens[..now]) {
+                now = limit - self.state.position;
+                if now == 0 {
+                    // limit / 2 tokens are read again, and one more: they fit if limit is 1, too.
+                    let kept = self.context.split_off(self.context.len() - limit / 2);
+                    self.context.clear();
+                    self.state = self.decoder.start(1, None);
+                    kept.chunks(AT_ONCE)
+                        .try_for_each(|part| self.extend(part))?;
+                } else {
+                    self.extend(&tokens[..now])?;
                 }
-                self.step(token)?;
             }
-            step => step?,
+            tokens = &tokens[now..];
         }
-        self.context.push(token);
         Ok(())
     }
 
-    fn step(&mut self, token: u32) -> Result<(), ModelError> {
+    /// Reads tokens for which there is room; keeps the logits after the last.
+    fn extend(&mut self, tokens: &[u32]) -> Result<(), ModelError> {
         self.decoder
-            .step(&[token], &mut self.state, &mut self.logits)
+            .extend(tokens, &mut self.state, &mut self.logits)?;
+        let vocab = self.logits.len() / tokens.len();
+        self.logits.drain(..self.logits.len() - vocab);
+        self.context.extend_from_slice(tokens);
+        Ok(())
     }
 }
 

@@ -35,7 +35,9 @@ mod testing;
 mod watch;
 
 pub use adamw::{AdamwStep, adamw_update, squared_norm};
-pub use attention::{AttentionShape, attention};
+pub use attention::{
+    AttentionMask, AttentionPositions, AttentionShape, attention, cross_attention,
+};
 pub use cross_entropy::cross_entropy;
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions};

@@ -147,12 +147,12 @@ pub fn linear(
 }
 
 /// y = f(z + b), and z + b where it is kept for the backward pass.
-struct Epilogue<'a> {
-    y: Shared<f32>,
-    z: Option<Shared<f32>>,
-    bias: Option<&'a [f32]>,
-    f: Nonlinearity,
-    outputs: usize,
+pub(crate) struct Epilogue<'a> {
+    pub y: Shared<f32>,
+    pub z: Option<Shared<f32>>,
+    pub bias: Option<&'a [f32]>,
+    pub f: Nonlinearity,
+    pub outputs: usize,
 }
 
 impl Store for Epilogue<'_> {

@@ -2,9 +2,9 @@
 
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
-    AdamwStep, AttentionShape, LstmCell, Matrix, Nonlinearity, RecurrentWeights, Slot, Tape,
-    adamw_update, attention, backward, cross_entropy, embedding, linear, lstm, matrix, values,
-    with_threads,
+    AdamwStep, AttentionPositions, AttentionShape, LstmCell, Matrix, Nonlinearity,
+    RecurrentWeights, Slot, Tape, adamw_update, attention, backward, cross_entropy, embedding,
+    linear, lstm, matrix, values, with_threads,
 };
 
 const BATCH: usize = 3;
@@ -43,17 +43,13 @@ impl Network {
     /// The loss of predicting each token itself, and the gradients of all weights.
     fn step(&self, tokens: &[u32]) -> (f32, Vec<Vec<f32>>) {
         let shape = AttentionShape {
-            batch: BATCH,
-            seq_len: SEQ_LEN,
-            heads: 2,
-            causal: true,
-            rotary: true,
-            alibi: false,
+            positions: AttentionPositions::ROTARY,
+            ..AttentionShape::causal(BATCH, SEQ_LEN, 2)
         };
         let x = embedding(tokens, &self.0[0], Tape::on());
         let h = lstm(x, self.weights(), BATCH, SEQ_LEN);
         let qkv = linear(h, &self.0[4], None, Nonlinearity::Gelu);
-        let y = attention(qkv, shape);
+        let y = attention(qkv, None, shape);
         let logits = linear(y, &self.0[5], None, Nonlinearity::Identity);
         let loss = cross_entropy(logits, tokens, &[1.0; BATCH * SEQ_LEN]);
         let value = values(&loss)[0];

@@ -25,8 +25,14 @@ impl Cell for Elman {
         ElmanCell::new(layer.weights())
     }
 
-    fn step(packed: &ElmanCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], &mut [], scratch);
+    fn extend(
+        packed: &ElmanCell,
+        x: &[f32],
+        states: &mut [Vec<f32>],
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        packed.extend(x, (&mut states[0], &mut []), y, scratch);
     }
 
     /// A random orthogonal matrix times the radius. It is drawn from the start of the stream, layer

@@ -25,8 +25,14 @@ impl Cell for Gru {
         GruCell::new(layer.weights())
     }
 
-    fn step(packed: &GruCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], &mut [], scratch);
+    fn extend(
+        packed: &GruCell,
+        x: &[f32],
+        states: &mut [Vec<f32>],
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        packed.extend(x, (&mut states[0], &mut []), y, scratch);
     }
 
     /// Chrono: z keeps the state here, so its bias is ln u (Tallec & Ollivier 2018, section 2).

@@ -28,11 +28,17 @@ impl Cell for Lstm {
         LstmCell::new(layer.weights())
     }
 
-    fn step(packed: &LstmCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
+    fn extend(
+        packed: &LstmCell,
+        x: &[f32],
+        states: &mut [Vec<f32>],
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
         let [h, c] = states else {
             panic!("an LSTM layer keeps h and c");
         };
-        packed.step(x, h, c, scratch);
+        packed.extend(x, (h, c), y, scratch);
     }
 
     /// `forget_bias` is added to PyTorch's draw; chrono sets b_f = ln u and b_i = -b_f in place of

@@ -33,8 +33,14 @@ impl Cell for MinGru {
         MinGruCell::new(layer.weight_ih(), layer.bias_ih())
     }
 
-    fn step(packed: &MinGruCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], scratch);
+    fn extend(
+        packed: &MinGruCell,
+        x: &[f32],
+        states: &mut [Vec<f32>],
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        packed.extend(x, &mut states[0], y, scratch);
     }
 
     /// Chrono: 1 - z keeps the state, so the bias of z is -ln u, which keeps u/(1 + u) of it

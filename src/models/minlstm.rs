@@ -34,8 +34,14 @@ impl Cell for MinLstm {
         MinLstmCell::new(layer.weight_ih(), layer.bias_ih())
     }
 
-    fn step(packed: &MinLstmCell, x: &[f32], states: &mut [Vec<f32>], scratch: &mut Vec<f32>) {
-        packed.step(x, &mut states[0], scratch);
+    fn extend(
+        packed: &MinLstmCell,
+        x: &[f32],
+        states: &mut [Vec<f32>],
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        packed.extend(x, &mut states[0], y, scratch);
     }
 
     /// `forget_bias` as in the LSTM (the paper raises it too). Chrono: b_f = ln u and b_i = -b_f

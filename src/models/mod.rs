@@ -60,19 +60,39 @@ pub trait Model: Send + Sync {
     fn flops_per_token(&self, context: usize) -> f64;
 }
 
-/// Recurrent state or key/value cache of a batch of sequences being generated.
+/// Recurrent state or key/value cache of a batch of sequences being generated. A clone of it goes on
+/// by itself.
 #[derive(Debug, Clone, Default)]
 pub struct State {
-    /// Tokens consumed so far.
+    /// Sequences B.
+    pub batch: usize,
+    /// Tokens consumed so far of each.
     pub position: usize,
     /// One or more buffers a layer; what they hold is the decoder's business.
     pub buffers: Vec<Vec<f32>>,
 }
 
-/// A model as a pure step: tokens and state in, logits and next state out.
+impl State {
+    /// How many tokens of each sequence these are. Panics unless all have as many.
+    pub(crate) fn tokens_each(&self, tokens: &[u32]) -> usize {
+        let n = tokens.len() / self.batch.max(1);
+        let (all, batch) = (tokens.len(), self.batch);
+        assert_eq!(
+            all,
+            n * batch,
+            "{all} tokens are not as many for each of {batch} sequences"
+        );
+        n
+    }
+}
+
+/// A model as a pure step: tokens and state in, logits and next state out. What a sequence gets does
+/// not depend on those beside it.
 pub trait Decoder: Send {
-    /// The state of `batch` sequences before their first token.
-    fn start(&self, batch: usize) -> State;
+    /// The state of `batch` sequences before their first token. A model that reads a source
+    /// ([`ModelRow::reads_source`]) encodes it here, `batch` sequences of it, once; all others ignore
+    /// it. Panics if the model reads one and there is none.
+    fn start(&mut self, batch: usize, source: Option<&Sequence>) -> State;
 
     /// Consumes one token of each sequence; writes (batch, V) logits, row-major, into `logits`.
     ///
@@ -82,7 +102,29 @@ pub trait Decoder: Send {
         tokens: &[u32],
         state: &mut State,
         logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
+        assert_eq!(tokens.len(), state.batch, "a step reads a token a sequence");
+        self.extend(tokens, state, logits)
+    }
+
+    /// Consumes n tokens of each sequence, row b·n + t of `tokens` (batch·n); writes the logits after
+    /// each, (batch·n, V), into `logits`. The same as n steps, but for rounding, and much faster: a
+    /// prompt, or a draft to be checked.
+    ///
+    /// Fails as [`Decoder::step`] does, and leaves the state as it was.
+    fn extend(
+        &mut self,
+        tokens: &[u32],
+        state: &mut State,
+        logits: &mut Vec<f32>,
     ) -> Result<(), ModelError>;
+
+    /// Takes back all but the first `tokens` tokens that were consumed.
+    ///
+    /// Fails where that is impossible, and leaves the state as it was: for more tokens than were
+    /// consumed; for fewer, if the model is recurrent, which keeps no earlier state. There one clones
+    /// the [`State`] before going on, and returns to the clone.
+    fn truncate(&self, state: &mut State, tokens: usize) -> Result<(), ModelError>;
 }
 
 /// Why a model cannot be built or cannot go on.
@@ -117,6 +159,16 @@ pub enum ModelError {
         available_gib: f64,
         /// What to lower.
         keys: &'static str,
+    },
+    /// A state that cannot go back, or forward, to so many tokens.
+    #[error("a state of {consumed} tokens cannot be cut to {tokens}: {remedy}")]
+    CannotTruncate {
+        /// Tokens it has consumed.
+        consumed: usize,
+        /// Tokens it was to be cut to.
+        tokens: usize,
+        /// What is possible.
+        remedy: &'static str,
     },
     /// Past the end of a learned position table.
     #[error(

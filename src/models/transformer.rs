@@ -2,13 +2,12 @@
 //! (Vaswani et al. 2017) and a GELU feed-forward of four times the width, biases everywhere, a
 //! final norm, and a head that is not tied to the embedding.
 
-use super::{
-    Decoder, Initial, Input, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Sequence,
-    State,
-};
-use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
-use kernels::decode::PackedLinear;
-use kernels::{Activation, AttentionShape, Matrix, Nonlinearity, Tape, decode};
+mod decoder;
+
+use super::{Decoder, Initial, Input, Model, ModelConfig, ModelRow, Output, Positions, Sequence};
+use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal};
+use decoder::{Norm, PackedBlock, Parts, TransformerDecoder};
+use kernels::{Activation, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -74,6 +73,12 @@ impl Block {
             .chain(mlp)
             .chain(self.fc1.parameters())
             .chain(self.fc2.parameters())
+    }
+
+    /// A packed copy, for decoding.
+    fn packed(&self) -> PackedBlock {
+        let maps = [&self.qkv, &self.out, &self.fc1, &self.fc2];
+        PackedBlock::new([&self.norm1, &self.norm2], maps)
     }
 
     fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
@@ -161,6 +166,20 @@ impl Transformer {
         }
     }
 
+    /// How the blocks attend.
+    fn attention(&self, batch: usize, seq_len: usize) -> AttentionShape {
+        AttentionShape {
+            positions: match self.config.positions {
+                Positions::Rotary => AttentionPositions::ROTARY,
+                Positions::Alibi => AttentionPositions::Alibi,
+                Positions::None | Positions::Learned | Positions::Sinusoidal => {
+                    AttentionPositions::None
+                }
+            },
+            ..AttentionShape::causal(batch, seq_len, self.config.heads)
+        }
+    }
+
     fn embed(&self, own: &Sequence, tape: Tape) -> Activation {
         let (read, seq_len) = (own.read(), own.seq_len);
         let longer; // lives as long as the table borrowed from it
@@ -202,19 +221,17 @@ impl Model for Transformer {
 
     fn forward(&self, input: &Input, tape: Tape) -> Activation {
         let own = &input.own;
-        let attention_shape = AttentionShape {
-            batch: own.batch,
-            seq_len: own.seq_len,
-            heads: self.config.heads,
-            causal: true,
-            rotary: self.config.positions == Positions::Rotary,
-            alibi: self.config.positions == Positions::Alibi,
-        };
+        let attention_shape = self.attention(own.batch, own.seq_len);
         let embedded = self.embed(own, tape); // (B·T, D)
+        // A block is
+        //     x = x + attention(norm1(x))
+        //     x = x + mlp(norm2(x))
+        // Here every sum is computed together with the norm that reads it, the next block's or the
+        // last: `stream` is the sum, `x` its norm.
         let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
         for (k, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)
-            let attended = kernels::attention(qkv, attention_shape); // (B·T, D)
+            let attended = kernels::attention(qkv, None, attention_shape); // (B·T, D)
             let branch = block.out.forward(attended, Nonlinearity::Identity);
             (stream, x) = block.norm2.after_adding(stream, branch);
             let inner = block.fc1.forward(x, Nonlinearity::Gelu); // (B·T, 4D)
@@ -226,15 +243,18 @@ impl Model for Transformer {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
-        Box::new(TransformerDecoder {
-            config: self.config.clone(),
+        let parts = Parts {
             embedding: self.embedding.values(),
             position: self.position.as_ref().map(Parameter::values),
-            blocks: self.blocks.iter().map(PlainBlock::new).collect(),
-            norm: plain(self.norm.parameters()),
+            blocks: self.blocks.iter().map(Block::packed).collect(),
+            norm: Norm::new(&self.norm),
             head: self.head.packed(),
-            scratch: Scratch::default(),
-        })
+        };
+        Box::new(TransformerDecoder::new(
+            &self.config,
+            self.attention(0, 0),
+            parts,
+        ))
     }
 
     fn state_bytes(&self, context: usize) -> usize {
@@ -247,134 +267,5 @@ impl Model for Transformer {
         let [d, l, _, o] = self.config.sizes();
         let block = 12 * d * d + 2 * d * (context as u128 + 1);
         (2 * (l * block + d * o)) as f64
-    }
-}
-
-/// Weight and bias.
-type Plain = [Vec<f32>; 2];
-
-fn plain(parameters: [&Parameter; 2]) -> Plain {
-    parameters.map(Parameter::values)
-}
-
-struct PlainBlock {
-    norm1: Plain,
-    qkv: PackedLinear,
-    out: PackedLinear,
-    norm2: Plain,
-    fc1: PackedLinear,
-    fc2: PackedLinear,
-}
-
-impl PlainBlock {
-    fn new(block: &Block) -> Self {
-        PlainBlock {
-            norm1: plain(block.norm1.parameters()),
-            qkv: block.qkv.packed(),
-            out: block.out.packed(),
-            norm2: plain(block.norm2.parameters()),
-            fc1: block.fc1.packed(),
-            fc2: block.fc2.packed(),
-        }
-    }
-}
-
-#[derive(Default)]
-struct Scratch {
-    stream: Vec<f32>,
-    normed: Vec<f32>,
-    wide: Vec<f32>,
-    attended: Vec<f32>,
-    branch: Vec<f32>,
-}
-
-struct TransformerDecoder {
-    config: ModelConfig,
-    embedding: Vec<f32>,
-    position: Option<Vec<f32>>,
-    blocks: Vec<PlainBlock>,
-    norm: Plain,
-    head: PackedLinear,
-    scratch: Scratch,
-}
-
-impl TransformerDecoder {
-    /// The stream of one token of each sequence: (B, D).
-    fn embed(&mut self, tokens: &[u32], position: usize) -> Result<(), ModelError> {
-        let d = self.config.width;
-        let limit = self.config.seq_len;
-        let added: Option<Vec<f32>> = match (&self.position, self.config.positions) {
-            (Some(_), _) if position >= limit => return Err(ModelError::PastContext { limit }),
-            (Some(table), _) => Some(table[position * d..][..d].to_vec()),
-            (None, Positions::Sinusoidal) => Some(sinusoidal_row(position, d).collect()),
-            (None, _) => None,
-        };
-        let stream = &mut self.scratch.stream;
-        stream.clear();
-        for &token in tokens {
-            stream.extend_from_slice(&self.embedding[token as usize * d..][..d]);
-        }
-        if let Some(added) = added {
-            for row in stream.chunks_exact_mut(d) {
-                add(row, &added);
-            }
-        }
-        Ok(())
-    }
-}
-
-fn add(to: &mut [f32], from: &[f32]) {
-    to.iter_mut().zip(from).for_each(|(t, f)| *t += f);
-}
-
-fn norm_step(x: &[f32], by: &Plain, out: &mut Vec<f32>) {
-    decode::layer_norm(x, &by[0], &by[1], LayerNorm::EPS, out);
-}
-
-impl Decoder for TransformerDecoder {
-    fn start(&self, _batch: usize) -> State {
-        State {
-            position: 0,
-            buffers: vec![Vec::new(); self.blocks.len()],
-        }
-    }
-
-    fn step(
-        &mut self,
-        tokens: &[u32],
-        state: &mut State,
-        logits: &mut Vec<f32>,
-    ) -> Result<(), ModelError> {
-        use Nonlinearity::{Gelu, Identity};
-        self.embed(tokens, state.position)?;
-        let heads = self.config.heads;
-        let rotary = self.config.positions == Positions::Rotary;
-        let alibi = self.config.positions == Positions::Alibi;
-        let (batch, position) = (tokens.len(), state.position);
-        let s = &mut self.scratch;
-        for (block, cache) in self.blocks.iter().zip(&mut state.buffers) {
-            norm_step(&s.stream, &block.norm1, &mut s.normed);
-            block.qkv.apply(&s.normed, Identity, &mut s.wide); // (B, 3D)
-            decode::attention_step(
-                &s.wide,
-                batch,
-                heads,
-                rotary,
-                alibi,
-                position,
-                cache,
-                &mut s.attended,
-            );
-            block.out.apply(&s.attended, Identity, &mut s.branch);
-            add(&mut s.stream, &s.branch);
-            norm_step(&s.stream, &block.norm2, &mut s.normed);
-            block.fc1.apply(&s.normed, Gelu, &mut s.wide); // (B, 4D)
-            block.fc2.apply(&s.wide, Identity, &mut s.branch);
-            add(&mut s.stream, &s.branch);
-        }
-        norm_step(&s.stream, &self.norm, &mut s.normed);
-        self.head.apply(&s.normed, Identity, logits);
-        state.position += 1;
-        Ok(())
     }
 }

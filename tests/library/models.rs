@@ -1,6 +1,7 @@
 //! Every model through its public interface: sizes, errors, causality, decoding, gradients, costs.
 
 mod behaviour;
+mod decoding;
 mod gradients;
 mod initial;
 mod sizes;

@@ -2,108 +2,80 @@
 
 use super::super::gemm::{Block, TileShape, tile_shape};
 use super::super::math;
-use super::super::parallel::{self, Scratch, Shared, scratch};
-use super::super::simd::{Kernel, Level, Simd, dispatch_at};
-use super::forward::gather;
+use super::super::parallel::{self, Scratch, scratch};
+use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::gradient::{KeySum, Target, send};
 use super::pack::{Columns, pack_transposed};
-use super::{Piece, Plan, ROWS};
+use super::plan::{Piece, Plan, ROWS, Sources};
+use super::soft_cap::{Multiply, soft_cap};
+use std::ops::Range;
 
-/// Tokens whose scores exist at a time, for [`ROWS`] rows: a multiple of every panel's width.
-const TOKENS: usize = 256;
+/// Keys whose scores exist at a time, for [`ROWS`] rows: a multiple of every panel's width.
+const KEYS: usize = 256;
 
 /// What the backward pass reads.
 pub struct Inputs<'a> {
-    pub x: &'a [f32],
+    pub x: Sources<'a>,
     pub y: &'a [f32],
     pub dy: &'a [f32],
     pub log_sums: &'a [f32],
 }
 
-/// The gradient of qkv.
-#[derive(Clone, Copy)]
-pub struct Target {
-    pub dx: Shared<f32>,
-    /// Whether it has no values yet, so that it is written and not added to.
-    pub is_first: bool,
-}
-
-/// Writes the gradient of qkv to `dx`, or adds it.
+/// Writes the gradients of q, and of k and v, or adds them; of packed ones these are the same.
 ///
 /// # Safety
-/// It is as long as qkv, and nobody else uses it.
-pub unsafe fn run(plan: &Plan, inputs: &Inputs, dx: Target) {
+/// They are as long as what they are the gradients of, and nobody else uses them.
+pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
     let cuts = plan.pieces_per_head();
+    // The pieces that read one head of keys: of the heads of queries that share it.
+    let own = cuts * plan.shape.group();
+    let keys_heads = plan.shape.batch * plan.shape.kv_heads;
     if cuts <= 1 {
-        parallel::for_each(plan.pieces(), |i| {
-            let piece = plan.piece(i);
-            // SAFETY: a piece is a whole head, whose part of dx is its own.
-            unsafe {
-                let (dk, dv) = rows_of(plan, &piece, inputs, dx);
-                add_keys(plan, &piece, 0, &dk, &dv, dx);
+        parallel::for_each(keys_heads, |head| {
+            let mut sum = KeySum::new(plan, head, dkv);
+            for i in (head * own..(head + 1) * own).rev() {
+                let piece = plan.piece(i);
+                // SAFETY: all pieces that read this head of keys, one after the other.
+                unsafe {
+                    let (dk, dv) = rows_of(plan, &piece, inputs, dq);
+                    sum.add(&piece, &dk, &dv);
+                }
             }
+            // SAFETY: as above.
+            unsafe { sum.finish() };
         });
         return;
     }
     // The blocks of rows of one head each sum their part of dk and dv; parts are added in order.
     let parts = parallel::map(plan.pieces(), |i| {
         // SAFETY: the rows of q's gradient are the piece's own; those of k and v come below.
-        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(i), inputs, dx) };
+        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(i), inputs, dq) };
         (dk.to_vec(), dv.to_vec())
     });
-    parallel::for_each(plan.pieces() / cuts, |head| {
-        let mut written = 0;
-        for i in (head * cuts..(head + 1) * cuts).rev() {
-            let (piece, (dk, dv)) = (plan.piece(i), &parts[i]);
+    parallel::for_each(keys_heads, |head| {
+        let mut sum = KeySum::new(plan, head, dkv);
+        for i in (head * own..(head + 1) * own).rev() {
+            let (dk, dv) = &parts[i];
             // SAFETY: a head's rows of the gradients of k and v belong to this iteration.
-            unsafe { add_keys(plan, &piece, written, dk, dv, dx) };
-            written = plan.seen(piece.rows.end);
+            unsafe { sum.add(&plan.piece(i), dk, dv) };
         }
+        // SAFETY: as above.
+        unsafe { sum.finish() };
     });
 }
 
-/// Adds dk, turned back, and dv of the tokens a piece sees; other pieces of the head have written
-/// the first `written` tokens.
-///
-/// # Safety
-/// Nobody else uses these rows of this head in the gradients of k and v.
-unsafe fn add_keys(plan: &Plan, piece: &Piece, written: usize, dk: &[f32], dv: &[f32], dx: Target) {
-    let dh = plan.dh;
-    let padded = Columns::new(tile_shape(plan.level), dh).padded;
-    let mut turned = vec![0.0; dh];
-    for t in 0..plan.seen(piece.rows.end) {
-        for (which, from) in [(1, dk), (2, dv)] {
-            let mut row = &from[t * padded..][..dh];
-            if let (Some(rotary), 1) = (&plan.rotary, which) {
-                turned.copy_from_slice(row);
-                rotary.turn_back(&mut turned, t);
-                row = &turned;
-            }
-            let start = plan.at(piece, which, t);
-            // SAFETY: by contract.
-            let to = unsafe { dx.dx.slice(start..start + dh) };
-            send(plan.level, to, row, dx.is_first && t >= written);
-        }
-    }
-}
-
-/// to ← x if it is the first, else to += x.
-fn send(level: Level, to: &mut [f32], x: &[f32], is_first: bool) {
-    if is_first {
-        to.copy_from_slice(x);
-    } else {
-        dispatch_at(level, math::Add(to, x));
-    }
-}
-
-/// Adds dq of a piece's rows to `dx`; returns its part of dk (not turned back) and dv, dense rows
-/// padded to whole vectors, of all tokens it sees.
+/// Adds dq of a piece's rows to `to`; returns its part of dk (not turned back) and dv, dense rows
+/// padded to whole vectors, of all keys it sees.
 ///
 /// # Safety
 /// Nobody else uses these rows of this head in the gradient of q.
-unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (Scratch, Scratch) {
+unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (Scratch, Scratch) {
     let (dh, level, tile) = (plan.dh, plan.level, tile_shape(plan.level));
     let TileShape { lanes, vectors, .. } = tile;
-    let seen = plan.seen(piece.rows.end);
+    // From here on a key is known by its place in what the piece sees.
+    let all = plan.span(piece, piece.rows.clone());
+    let place = |keys: Range<usize>| keys.start - all.start..keys.end - all.start;
+    let seen = all.len();
     let columns = Columns::new(tile, dh);
     let padded = columns.padded;
     let keys_width = lanes * vectors;
@@ -113,9 +85,9 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
     let whole = seen.next_multiple_of(keys_width);
     let (mut rows, mut k_t, mut v_t) =
         (scratch(seen * dh), scratch(whole * dh), scratch(whole * dh));
-    gather(plan, piece, 2, 0..seen, inputs.x, &mut rows);
+    plan.gather(piece, 2, all.clone(), inputs.x, &mut rows);
     pack_transposed(level, &rows, dh, &mut v_t);
-    gather(plan, piece, 1, 0..seen, inputs.x, &mut rows);
+    plan.gather(piece, 1, all.clone(), inputs.x, &mut rows);
     pack_transposed(level, &rows, dh, &mut k_t);
     let mut k = scratch(seen * padded);
     columns.pack(&rows, dh, &mut k);
@@ -125,42 +97,38 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
     dv.fill(0.0);
 
     // One more vector than needed, so that rows do not fall on the same cache sets.
-    let stride = TOKENS + lanes;
+    let stride = KEYS + lanes;
     let (mut p, mut ds) = (scratch(ROWS * stride), scratch(ROWS * stride));
+    let mut slopes = plan.shape.soft_cap.map(|_| scratch(KEYS));
     let (mut q, mut dy) = (scratch(ROWS * dh), scratch(ROWS * dh));
     let (mut q_panels, mut dy_panels) = (scratch(ROWS * padded), scratch(ROWS * padded));
     let mut dq = scratch(ROWS * padded);
     let (mut logs, mut deltas) = ([0.0f32; ROWS], [0.0f32; ROWS]);
     for first in piece.rows.clone().step_by(ROWS) {
         let count = ROWS.min(piece.rows.end - first);
-        gather(plan, piece, 0, first..first + count, inputs.x, &mut q);
+        plan.gather(piece, 0, first..first + count, inputs.x, &mut q);
         q[..count * dh].iter_mut().for_each(|q| *q *= plan.scale());
         for i in 0..count {
-            let start = plan.at_output(piece, first + i);
+            let (start, place) = plan.at_output(piece, first + i);
             let row = &inputs.dy[start..start + dh];
             dy[i * dh..(i + 1) * dh].copy_from_slice(row);
             deltas[i] = dispatch_at(level, Dot(row, &inputs.y[start..start + dh]));
-            let t = piece.batch * plan.shape.seq_len + first + i;
-            logs[i] = inputs.log_sums[t * plan.shape.heads + piece.head];
+            logs[i] = inputs.log_sums[place];
         }
         columns.pack(&q[..count * dh], dh, &mut q_panels);
         columns.pack(&dy[..count * dh], dh, &mut dy_panels);
 
-        let seen_here = plan.seen(first + count);
-        for begin in (0..seen_here).step_by(TOKENS) {
-            let tokens = TOKENS.min(seen_here - begin);
-            // The first row that sees a token: rows before it have nothing to compute.
-            let first_row = |token: usize| {
-                if plan.shape.causal {
-                    token.saturating_sub(first)
-                } else {
-                    0
-                }
-            };
+        let span = place(plan.span(piece, first..first + count));
+        if span.is_empty() {
+            dq.fill(0.0);
+        }
+        for begin in span.clone().step_by(KEYS) {
+            let keys = KEYS.min(span.end - begin);
             // S = q kᵀ and dP = dy vᵀ.
-            for column in (0..tokens).step_by(keys_width) {
-                let n = (tokens - column).min(keys_width);
-                for (rows, vectors) in plan.bands(first, count, begin + column, n, lanes) {
+            for column in (0..keys).step_by(keys_width) {
+                let n = (keys - column).min(keys_width);
+                let place = all.start + begin + column;
+                for (rows, vectors) in plan.bands(first, count, place, n, lanes) {
                     for (a, panels, c) in [(&q, &k_t, &mut p), (&dy, &v_t, &mut ds)] {
                         let block = Block {
                             m: rows.len(),
@@ -181,47 +149,59 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
                     }
                 }
             }
-            // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a token.
+            // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a key.
             for i in 0..count {
-                let seen = plan.seen(first + i + 1).saturating_sub(begin).min(tokens);
+                let own = place(plan.sees(piece, first + i));
+                let (from, end) = (own.start.max(begin) - begin, own.end.max(begin) - begin);
+                let own = from.min(keys)..end.min(keys);
                 let (p, ds) = (
                     &mut p[i * stride..][..stride],
                     &mut ds[i * stride..][..stride],
                 );
-                plan.bias(piece, first + i, begin, &mut p[..seen]);
-                let (log, delta) = (logs[i], deltas[i]);
-                dispatch_at(
-                    level,
-                    ScoreGradient {
-                        p: &mut p[..seen],
-                        ds: &mut ds[..seen],
-                        log,
-                        delta,
-                    },
-                );
-                p[seen..tokens].fill(0.0);
-                ds[seen..tokens].fill(0.0);
+                for unseen in [0..own.start, own.end..keys] {
+                    p[unseen.clone()].fill(0.0);
+                    ds[unseen].fill(0.0);
+                }
+                let at = all.start + begin + own.start;
+                let (p, ds) = (&mut p[own.clone()], &mut ds[own]);
+                let mut slopes = slopes.as_mut().map(|slopes| &mut slopes[..p.len()]);
+                if let Some(cap) = plan.shape.soft_cap {
+                    soft_cap(level, cap, p, slopes.as_deref_mut());
+                }
+                plan.bias(piece, first + i, at, p);
+                let gradient = ScoreGradient {
+                    p,
+                    ds: &mut *ds,
+                    log: logs[i],
+                    delta: deltas[i],
+                };
+                dispatch_at(level, gradient);
+                if let Some(slopes) = slopes {
+                    dispatch_at(level, Multiply(ds, slopes));
+                }
             }
-            // dv += Pᵀ dy, dk += dSᵀ q.
-            for j in (0..tokens).step_by(group) {
-                let skip = first_row(begin + j);
+            // dv += Pᵀ dy, dk += dSᵀ q, of the rows that see any of a group of keys.
+            for j in (0..keys).step_by(group) {
+                let height = group.min(keys - j);
+                let own = all.start + begin + j;
+                let rows = plan.rows_that_see(first, count, own..own + height);
                 for (column, width) in columns.panels() {
                     let place = (begin + j) * padded + column;
                     for (a, panels, c) in [(&p, &dy_panels, &mut dv), (&ds, &q_panels, &mut dk)] {
                         let block = Block {
-                            m: group.min(tokens - j),
-                            k: count - skip,
-                            a: a[skip * stride + j..].as_ptr(),
+                            m: height,
+                            k: rows.len(),
+                            a: a[rows.start * stride + j..].as_ptr(),
                             row: 1,
                             column: stride,
-                            panel: panels[column * count + skip * width..].as_ptr(),
+                            panel: panels[column * count + rows.start * width..].as_ptr(),
                             panel_row: width,
                             vectors: width / lanes,
                             c: c[place..].as_mut_ptr(),
                             c_row: padded,
                             accumulate: true,
                         };
-                        // SAFETY: panels hold `count` rows, c one padded row a token.
+                        // SAFETY: panels hold `count` rows, c one padded row a key.
                         unsafe { block.run_at(level) };
                     }
                 }
@@ -229,7 +209,8 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
             // dq += dS k.
             for i in (0..count).step_by(group) {
                 let height = group.min(count - i);
-                let end = plan.seen(first + i + height).min(begin + tokens);
+                let end = place(plan.sees(piece, first + i + height - 1)).end;
+                let end = end.min(begin + keys);
                 for (column, width) in columns.panels() {
                     let block = Block {
                         m: height,
@@ -242,9 +223,9 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
                         vectors: width / lanes,
                         c: dq[i * padded + column..].as_mut_ptr(),
                         c_row: padded,
-                        accumulate: begin > 0,
+                        accumulate: begin > span.start,
                     };
-                    // SAFETY: ds holds `tokens` columns, k all tokens seen, dq whole vectors.
+                    // SAFETY: ds holds `keys` columns, k all keys seen, dq whole vectors.
                     unsafe { block.run_at(level) };
                 }
             }
@@ -252,13 +233,13 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, dx: Target) -> (S
         for i in 0..count {
             let row = &mut dq[i * padded..][..dh];
             row.iter_mut().for_each(|q| *q *= plan.scale());
-            if let Some(rotary) = &plan.rotary {
-                rotary.turn_back(row, first + i);
+            if let Some((rotary, position)) = plan.turn(0, first + i) {
+                rotary.turn_back(row, position);
             }
             let start = plan.at(piece, 0, first + i);
             // SAFETY: by contract.
-            let to = unsafe { dx.dx.slice(start..start + dh) };
-            send(level, to, row, dx.is_first);
+            let dq = unsafe { to.dx.slice(start..start + dh) };
+            send(level, dq, row, to.is_first);
         }
     }
     (dk, dv)

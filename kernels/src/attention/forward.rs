@@ -2,46 +2,68 @@
 
 use super::super::gemm::{Block, K_BLOCK, tile_shape};
 use super::super::math;
-use super::super::parallel::{Shared, scratch};
+use super::super::parallel::{self, Shared, scratch};
 use super::super::simd::{Kernel, Simd, dispatch_at};
 use super::pack::{Columns, pack_transposed};
-use super::{Piece, Plan, ROWS};
+use super::plan::{Piece, Plan, ROWS, Sources};
+use super::soft_cap::soft_cap;
 
-/// Writes the piece's rows of y and of the log-sums (B·T, H).
+/// Writes y (B·Tq, H·dh) and the log-sums (B·Tq, H), which stay 0 where a query sees nothing.
+///
+/// # Safety
+/// Both are as long as that, and nobody else uses them.
+pub unsafe fn run(plan: &Plan, x: Sources, y: Shared<f32>, log_sums: Shared<f32>) {
+    parallel::for_each(plan.pieces(), |i| {
+        // SAFETY: every row of every head belongs to one piece, which writes it.
+        unsafe { piece(plan, &plan.piece(i), x, y, log_sums) };
+    });
+}
+
+/// Writes the piece's rows of y and of the log-sums.
 ///
 /// # Safety
 /// Nobody else uses those rows of this head in `y` and `log_sums`.
-pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sums: Shared<f32>) {
+unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums: Shared<f32>) {
     let (dh, tile) = (plan.dh, tile_shape(plan.level));
-    let seen = plan.seen(piece.rows.end);
+    // From here on a key is known by its place in what the piece sees.
+    let all = plan.span(piece, piece.rows.clone());
+    let place = |keys: std::ops::Range<usize>| keys.start - all.start..keys.end - all.start;
+    let seen = all.len();
     let columns = Columns::new(tile, dh);
     let keys_width = tile.lanes * tile.vectors;
 
     let mut rows = scratch(seen * dh);
     let mut keys = scratch(seen.next_multiple_of(keys_width) * dh);
-    gather(plan, piece, 1, 0..seen, x, &mut rows);
+    plan.gather(piece, 1, all.clone(), x, &mut rows);
     pack_transposed(plan.level, &rows, dh, &mut keys);
     let mut v = scratch(seen * columns.padded);
-    gather(plan, piece, 2, 0..seen, x, &mut rows);
+    plan.gather(piece, 2, all.clone(), x, &mut rows);
     columns.pack(&rows, dh, &mut v);
     drop(rows);
 
+    let blocks = || {
+        let firsts = piece.rows.clone().step_by(ROWS);
+        firsts.map(|first| {
+            let end = piece.rows.end.min(first + ROWS);
+            (first..end, place(plan.span(piece, first..end)))
+        })
+    };
+    let widest = blocks().map(|(_, span)| span.len()).max().unwrap_or(0);
     // One more vector than needed, so that rows do not fall on the same cache sets.
-    let stride = seen.next_multiple_of(tile.lanes) + tile.lanes;
+    let stride = widest.next_multiple_of(tile.lanes) + tile.lanes;
     let mut scores = scratch(ROWS * stride);
     let mut q = scratch(ROWS * dh);
     let mut out = scratch(ROWS * columns.padded);
     let mut sums = [0.0; ROWS];
-    for first in piece.rows.clone().step_by(ROWS) {
-        let count = ROWS.min(piece.rows.end - first);
-        let seen = plan.seen(first + count);
-        gather(plan, piece, 0, first..first + count, x, &mut q);
+    for (block_rows, span) in blocks() {
+        let (first, count) = (block_rows.start, block_rows.len());
+        plan.gather(piece, 0, block_rows, x, &mut q);
         q[..count * dh].iter_mut().for_each(|q| *q *= plan.scale());
 
-        // S = q kᵀ, of each row what it sees, to whole vectors.
-        for column in (0..seen).step_by(keys_width) {
-            let n = (seen - column).min(keys_width);
-            for (rows, vectors) in plan.bands(first, count, column, n, tile.lanes) {
+        // S = q kᵀ, of each row what it sees, to whole vectors; column 0 is the span's first.
+        for column in span.clone().step_by(keys_width) {
+            let n = (span.end - column).min(keys_width);
+            for (rows, vectors) in plan.bands(first, count, all.start + column, n, tile.lanes) {
                 let block = Block {
                     m: rows.len(),
                     k: dh,
@@ -51,7 +73,7 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
                     panel: keys[column * dh..].as_ptr(),
                     panel_row: keys_width,
                     vectors,
-                    c: scores[rows.start * stride + column..].as_mut_ptr(),
+                    c: scores[rows.start * stride + column - span.start..].as_mut_ptr(),
                     c_row: stride,
                     accumulate: false,
                 };
@@ -60,26 +82,36 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
             }
         }
 
-        // P, not yet divided by its row's sum.
+        // P, not yet divided by its row's sum; 0 around it as far as its group's product reads.
         let group = columns.group(tile);
-        let group_end =
-            |i: usize| plan.seen((first + i / group * group + group).min(first + count));
+        let sees = |i: usize| place(plan.sees(piece, first + i));
+        let group_end = |i: usize| sees((i / group * group + group).min(count) - 1).end;
         for (i, sum) in sums[..count].iter_mut().enumerate() {
+            let own = sees(i);
             let row = &mut scores[i * stride..(i + 1) * stride];
-            let seen = plan.seen(first + i + 1);
-            plan.bias(piece, first + i, 0, &mut row[..seen]);
-            let (total, largest) = dispatch_at(plan.level, Softmax { row, seen });
-            scores[i * stride..][seen..group_end(i)].fill(0.0);
+            let (begin, end) = (own.start - span.start, own.end - span.start);
+            row[..begin].fill(0.0);
+            row[end..group_end(i) - span.start].fill(0.0);
+            if own.is_empty() {
+                *sum = 0.0;
+                continue;
+            }
+            let row = &mut row[begin..end];
+            if let Some(cap) = plan.shape.soft_cap {
+                soft_cap(plan.level, cap, row, None);
+            }
+            plan.bias(piece, first + i, all.start + own.start, row);
+            let (total, largest) = dispatch_at(plan.level, Softmax(row));
             // SAFETY: this row of this head is the piece's own.
             unsafe {
-                let t = piece.batch * plan.shape.seq_len + first + i;
-                *log_sums.pointer().add(t * plan.shape.heads + piece.head) = largest + total.ln();
+                let (_, place) = plan.at_output(piece, first + i);
+                *log_sums.pointer().add(place) = largest + total.ln();
             }
             *sum = 1.0 / total;
         }
 
-        // y = P v, summed over blocks of tokens that stay in cache.
-        for begin in (0..seen).step_by(K_BLOCK) {
+        // y = P v, summed over blocks of keys that stay in cache.
+        for begin in span.clone().step_by(K_BLOCK) {
             for i in (0..count).step_by(group) {
                 let end = group_end(i).min(begin + K_BLOCK);
                 if end <= begin {
@@ -89,25 +121,29 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
                     let block = Block {
                         m: group.min(count - i),
                         k: end - begin,
-                        a: scores[i * stride + begin..].as_ptr(),
+                        a: scores[i * stride + begin - span.start..].as_ptr(),
                         row: stride,
                         column: 1,
-                        panel: v[column * (v.len() / columns.padded) + begin * width..].as_ptr(),
+                        panel: v[column * seen + begin * width..].as_ptr(),
                         panel_row: width,
                         vectors: width / tile.lanes,
                         c: out[i * columns.padded + column..].as_mut_ptr(),
                         c_row: columns.padded,
-                        accumulate: begin > 0,
+                        accumulate: begin > span.start,
                     };
-                    // SAFETY: scores hold the group's tokens, v all tokens seen, out whole vectors.
+                    // SAFETY: scores hold the group's keys, v all keys seen, out whole vectors.
                     unsafe { block.run_at(plan.level) };
                 }
             }
         }
         for i in 0..count {
-            let start = plan.at_output(piece, first + i);
+            let (start, _) = plan.at_output(piece, first + i);
             // SAFETY: this row of this head is the piece's own.
             let y = unsafe { y.slice(start..start + dh) };
+            if sums[i] == 0.0 {
+                y.fill(0.0); // sees nothing
+                continue;
+            }
             for (y, o) in y.iter_mut().zip(&out[i * columns.padded..]) {
                 *y = o * sums[i];
             }
@@ -115,36 +151,15 @@ pub unsafe fn run(plan: &Plan, piece: &Piece, x: &[f32], y: Shared<f32>, log_sum
     }
 }
 
-/// Dense rows `range` of q (0), k (1) or v (2) of a head, q and k turned by their position.
-pub(super) fn gather(
-    plan: &Plan,
-    piece: &Piece,
-    which: usize,
-    range: std::ops::Range<usize>,
-    x: &[f32],
-    out: &mut [f32],
-) {
-    let dh = plan.dh;
-    for (t, out) in range.zip(out.chunks_exact_mut(dh.max(1))) {
-        out.copy_from_slice(&x[plan.at(piece, which, t)..][..dh]);
-        if let (Some(rotary), 0 | 1) = (&plan.rotary, which) {
-            rotary.turn(out, t);
-        }
-    }
-}
-
-/// The first `seen` of a row ← e^(x − largest). Returns their sum and the largest.
-struct Softmax<'a> {
-    row: &'a mut [f32],
-    seen: usize,
-}
+/// A row ← e^(x − largest). Returns their sum and the largest.
+struct Softmax<'a>(&'a mut [f32]);
 
 impl Kernel for Softmax<'_> {
     type Output = (f32, f32);
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> (f32, f32) {
-        let whole = self.seen - self.seen % S::LANES;
-        let row = &mut self.row[..self.seen];
+        let row = self.0;
+        let whole = row.len() - row.len() % S::LANES;
         let mut top = s.splat(f32::NEG_INFINITY);
         for j in (0..whole).step_by(S::LANES) {
             top = s.max(top, s.read_at(row, j));
@@ -160,7 +175,7 @@ impl Kernel for Softmax<'_> {
             s.write_at(row, j, e);
         }
         let mut sum = s.sum(sums);
-        if whole < self.seen {
+        if whole < row.len() {
             let e = math::exp(s, s.sub(s.read_at(row, whole), top));
             s.write_at(row, whole, e);
             sum += row[whole..].iter().sum::<f32>();

@@ -1,269 +1,254 @@
-//! Multi-head attention, causal or full (Vaswani et al. 2017), with rotary positions on request.
+//! Multi-head attention over queries and keys (Vaswani et al. 2017): of a sequence to itself, or to
+//! another; all keys, causal, or a window of the last; every head with its own keys, or sharing
+//! them; with rotary positions, ALiBi or none.
 //!
-//! For each head with q, k, v (T, dh): S = q kᵀ / √dh, restricted to j ≤ i if causal;
-//! P = softmax(S) row by row; y = P v. Rotary positions turn q and k by their place first; ALiBi
-//! lowers S by the distance |i − j| times the head's slope.
+//! For each head with q (Tq, dh), k and v (Tk, dh): S = q kᵀ / √dh, of the keys the query sees;
+//! P = softmax(S) row by row; y = P v. Rotary positions turn q and k by their place first; a soft
+//! cap makes S c · tanh(S / c); ALiBi lowers S by the distance |i − j| times the head's slope. A
+//! query that sees no key at all gives y = 0 and no gradient.
 //! Backward (Dao et al. 2022): with Lᵢ = ln Σⱼ e^Sᵢⱼ kept, P = e^(S − L) is computed again;
-//! dv = Pᵀ dy; dP = dy vᵀ; dS = P ⊙ (dP − Δ), Δᵢ = dyᵢ · yᵢ; dq = dS k / √dh; dk = dSᵀ q / √dh.
+//! dv = Pᵀ dy; dP = dy vᵀ; dS = P ⊙ (dP − Δ), Δᵢ = dyᵢ · yᵢ, times 1 − tanh² under a cap;
+//! dq = dS k / √dh; dk = dSᵀ q / √dh. Heads that share keys add their dk and dv one after the other.
 //!
 //! Scores exist for one head's block of rows at a time, so memory grows with T, not T².
-//! Cost: 2 products forward and 5 backward of 2·dh FLOPs for each of the T² pairs, or T(T+1)/2 if
-//! causal; span, with ⌈log₂⌉ for each sum: forward q kᵀ, the row's maximum and sum, P v; backward
-//! S or dP, then dq, dk and dv side by side.
+//! Cost: 2 products forward and 5 backward of 2·dh FLOPs for each pair of query and key it sees:
+//! T(T+1)/2 of them if causal; span, with ⌈log₂⌉ for each sum: forward q kᵀ, the row's maximum and
+//! sum, P v; backward S or dP, then dq, dk and dv side by side.
 
 mod alibi;
 mod backward;
 mod forward;
+mod gradient;
 mod pack;
+mod plan;
 mod rotary;
+mod shape;
+mod soft_cap;
 #[cfg(test)]
 mod tests;
 
 pub use alibi::{bias, slopes};
 pub use rotary::Rotary;
+pub use shape::{AttentionMask, AttentionPositions, AttentionShape};
+pub use soft_cap::soft_cap;
 
 use super::cost::{self, Cost, Id, Phase, depth, levels};
-use super::parallel::{self, Shared, filled};
-use super::simd::{Level, level};
-use super::{Activation, Output, Slot, matrix, read};
+use super::parallel::{Shared, filled};
+use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
-use std::ops::Range;
-use std::sync::Arc;
+use dfdx::tensor::Merge;
+use gradient::Target;
+use plan::{Plan, Sources};
 
-/// Shape and kind of an attention.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AttentionShape {
-    /// Sequences B.
-    pub batch: usize,
-    /// Tokens T in each.
-    pub seq_len: usize,
-    /// Heads H; they divide the width.
-    pub heads: usize,
-    /// Whether a token sees only itself and those before it.
-    pub causal: bool,
-    /// Whether queries and keys are turned by their position (Su et al. 2021).
-    pub rotary: bool,
-    /// Whether scores fall linearly with the distance (Press et al. 2022).
-    pub alibi: bool,
-}
-
-/// Rows of scores that exist at a time; a multiple of every tile's rows.
-const ROWS: usize = 48;
-/// With fewer pieces than this, heads are cut into blocks of rows, of at least [`PIECE_ROWS`].
-const PIECES: usize = 16;
-const PIECE_ROWS: usize = 384;
-
-/// One call's sizes and what its pieces share.
-struct Plan {
-    shape: AttentionShape,
-    /// Width of a head.
-    dh: usize,
-    /// Rows a piece takes of one head: cut by the data's size alone.
-    rows: usize,
-    rotary: Option<Arc<Rotary>>,
-    /// A slope a head, with ALiBi.
-    slopes: Option<Vec<f32>>,
-    level: Level,
-}
-
-/// A part of one head: these rows of its scores.
-struct Piece {
-    batch: usize,
-    head: usize,
-    rows: Range<usize>,
-}
-
-impl Plan {
-    fn new(shape: AttentionShape, width: usize) -> Self {
-        let AttentionShape {
-            batch,
-            seq_len,
-            heads,
-            ..
-        } = shape;
-        let dh = width / heads;
-        let cuts = PIECES
-            .div_ceil((batch * heads).max(1))
-            .min(seq_len / PIECE_ROWS)
-            .max(1);
-        let rows = seq_len.div_ceil(cuts).next_multiple_of(ROWS);
-        let rotary = shape.rotary.then(|| Rotary::cached(dh, seq_len));
-        Plan {
-            shape,
-            dh,
-            rows,
-            rotary,
-            slopes: shape.alibi.then(|| slopes(heads)),
-            level: level(),
-        }
-    }
-
-    /// D, the width of all heads.
-    fn width(&self) -> usize {
-        self.dh * self.shape.heads
-    }
-
-    fn pieces_per_head(&self) -> usize {
-        self.shape.seq_len.div_ceil(self.rows.max(1))
-    }
-
-    fn pieces(&self) -> usize {
-        self.shape.batch * self.shape.heads * self.pieces_per_head()
-    }
-
-    /// Pieces of one head follow each other, the last rows first: of a causal head they see most.
-    fn piece(&self, i: usize) -> Piece {
-        let cuts = self.pieces_per_head();
-        let (head, cut) = (i / cuts, cuts - 1 - i % cuts);
-        Piece {
-            batch: head / self.shape.heads,
-            head: head % self.shape.heads,
-            rows: parallel::piece(self.shape.seq_len, self.rows, cut),
-        }
-    }
-
-    /// Tokens that the rows before `end` see.
-    fn seen(&self, end: usize) -> usize {
-        if self.shape.causal {
-            end
-        } else {
-            self.shape.seq_len
-        }
-    }
-
-    /// Of `count` rows from `first` on, those that see `n` tokens of a panel from `column` on, with
-    /// the vectors of it that they see: (rows, vectors), of other rows nothing.
-    fn bands(
-        &self,
-        first: usize,
-        count: usize,
-        column: usize,
-        n: usize,
-        lanes: usize,
-    ) -> impl Iterator<Item = (Range<usize>, usize)> {
-        let (all, causal) = (n.div_ceil(lanes), self.shape.causal);
-        (1..=all).filter_map(move |vectors| {
-            if !causal {
-                return (vectors == all).then_some((0..count, all));
-            }
-            let row = |vectors: usize| (column + vectors * lanes).saturating_sub(first).min(count);
-            let end = if vectors == all { count } else { row(vectors) };
-            let rows = row(vectors - 1)..end;
-            (!rows.is_empty()).then_some((rows, vectors))
-        })
-    }
-
-    /// Lowers the scores that row `t` of a head has for the tokens from `first` on, with ALiBi.
-    fn bias(&self, piece: &Piece, t: usize, first: usize, scores: &mut [f32]) {
-        if let Some(slopes) = &self.slopes {
-            bias(self.level, scores, slopes[piece.head], t, first);
-        }
-    }
-
-    fn scale(&self) -> f32 {
-        1.0 / (self.dh as f32).sqrt()
-    }
-
-    /// Where row `t` of q (0), k (1) or v (2) of a head starts in qkv.
-    fn at(&self, piece: &Piece, which: usize, t: usize) -> usize {
-        (piece.batch * self.shape.seq_len + t) * 3 * self.width()
-            + which * self.width()
-            + piece.head * self.dh
-    }
-
-    /// Where row `t` of a head starts in y.
-    fn at_output(&self, piece: &Piece, t: usize) -> usize {
-        (piece.batch * self.shape.seq_len + t) * self.width() + piece.head * self.dh
-    }
-
-    /// FLOPs of one product over all pairs.
-    fn flops(&self) -> f64 {
-        let t = self.shape.seq_len as f64;
-        let pairs = if self.shape.causal {
-            t * (t + 1.0) / 2.0
-        } else {
-            t * t
-        };
-        2.0 * (self.shape.batch * self.width()) as f64 * pairs
-    }
-}
-
-/// Attention: qkv (B·T, 3D), q, k and v side by side, heads contiguous in each → (B·T, D).
+/// Attention of sequences to themselves: qkv (B·T, (H + 2·`kv_heads`)·dh), q, k and v side by side,
+/// heads contiguous in each → (B·T, H·dh). Of sequence b the first `lengths`\[b\] keys count; all
+/// where there are no lengths. Keys that do not count get no gradient, whatever they hold.
 /// Panics if the shape does not fit.
-pub fn attention(qkv: Activation, shape: AttentionShape) -> Activation {
-    let (qkv, mut tape) = qkv.split_tape();
-    let (n, triple) = *qkv.shape();
+pub fn attention(qkv: Activation, lengths: Option<&[usize]>, shape: AttentionShape) -> Activation {
+    let (qkv, tape) = qkv.split_tape();
+    let (n, columns) = *qkv.shape();
     let AttentionShape {
         batch,
-        seq_len,
+        queries,
+        keys,
         heads,
+        kv_heads,
         ..
     } = shape;
+    let dh = shape.head_width(columns, shape.packed_heads());
     assert!(
-        n == batch * seq_len && heads > 0 && triple % (3 * heads) == 0,
-        "attention: qkv ({n}, {triple}) is not ({batch} * {seq_len}, 3 * width) with {heads} heads"
+        n == batch * queries && queries == keys,
+        "attention: qkv ({n}, {columns}) is not ({batch} * {queries}, q and k and v of {heads} and \
+         {kv_heads} heads), with {keys} keys"
     );
-    let plan = Plan::new(shape, triple / 3);
-    let x = read(&qkv);
-    let width = plan.width();
+    run(Plan::packed(shape, lengths, dh), qkv, None, tape)
+}
+
+/// Attention of sequences to others: q (B·Tq, H·dh) and kv (B·Tk, 2·`kv_heads`·dh), k and v side by
+/// side → (B·Tq, H·dh); the rest as for [`attention`]. Panics if the shape does not fit.
+pub fn cross_attention(
+    q: Activation,
+    kv: Activation,
+    lengths: Option<&[usize]>,
+    shape: AttentionShape,
+) -> Activation {
+    let ((q, q_tape), (kv, kv_tape)) = (q.split_tape(), kv.split_tape());
+    let ((rows, columns), (kv_rows, kv_columns)) = (*q.shape(), *kv.shape());
+    let dh = shape.head_width(columns, shape.heads);
+    let wanted = [
+        (shape.batch * shape.queries, shape.heads * dh),
+        (shape.batch * shape.keys, 2 * shape.kv_heads * dh),
+    ];
+    assert_eq!(
+        [(rows, columns), (kv_rows, kv_columns)],
+        wanted,
+        "attention: q and kv do not fit {shape:?}"
+    );
+    let same = Id::value(&q) == Id::value(&kv) && Id::value(&q) != Id::Unknown;
+    assert!(!same, "attention: q and kv are the same matrix");
+    let plan = Plan::separate(shape, lengths, dh);
+    run(plan, q, Some(kv), q_tape.merge(kv_tape))
+}
+
+/// [`cross_attention`] without tape, over plain rows: writes (B·Tq, H·dh) to `y`.
+pub(crate) fn attend(
+    shape: AttentionShape,
+    lengths: Option<&[usize]>,
+    (q, kv): (&[f32], &[f32]),
+    y: &mut [f32],
+) {
+    let dh = shape.head_width(q.len() / (shape.batch * shape.queries), shape.heads);
+    let mut log_sums = vec![0.0; shape.batch * shape.queries * shape.heads];
+    assert!(
+        y.len() == q.len() && kv.len() == shape.batch * shape.keys * 2 * shape.kv_heads * dh,
+        "attention: {} and {} values do not fit {shape:?}",
+        q.len(),
+        kv.len()
+    );
+    let plan = Plan::separate(shape, lengths, dh);
+    // SAFETY: both are as long as they have to be.
+    unsafe {
+        forward::run(
+            &plan,
+            Sources { q, kv },
+            Shared::new(y),
+            Shared::new(&mut log_sums),
+        )
+    };
+}
+
+/// q, and k and v if they are not beside it.
+fn run(plan: Plan, q: Matrix, kv: Option<Matrix>, mut tape: Tape) -> Activation {
+    let AttentionShape {
+        batch,
+        queries,
+        heads,
+        ..
+    } = plan.shape;
+    let (n, width) = (batch * queries, plan.width());
     let mut log_sums = vec![0.0; n * heads];
-    let shared = Shared::new(&mut log_sums);
-    // SAFETY: every row of every head belongs to one piece, which writes it.
+    // SAFETY: a forward pass writes every row of every head.
     let y = unsafe {
         filled(n * width, |y| {
-            parallel::for_each(plan.pieces(), |i| {
-                forward::run(&plan, &plan.piece(i), &x, y, shared);
-            });
+            let (q, kv) = (read(&q), kv.as_ref().map(read));
+            let kv = kv.as_deref().unwrap_or(&q);
+            forward::run(&plan, Sources { q: &q, kv }, y, Shared::new(&mut log_sums));
         })
     };
-    drop(x);
-    let flops = plan.flops();
     let y = matrix(y, n, width);
-    // Scores of all heads, and the longest chain of one product with the width of a head.
-    let (scores, dot) = (flops / 2.0 / plan.dh as f64, depth(plan.dh));
-    let turns = if shape.rotary { 3.0 } else { 0.0 };
-    let (read_id, kept) = (Id::value(&qkv), Id::kept(&log_sums));
-    let cells = (n * width) as f64;
+    let read_ids: Vec<Id> = [Some(&q), kv.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(Id::value)
+        .collect();
+    let kept = Id::kept(&log_sums);
     cost::report(|| {
-        // A score is scaled, compared, exponentiated and summed.
-        let work = 2.0 * flops + 4.0 * scores + turns * 2.0 * cells;
-        let span = turns + dot + 4.0 + 2.0 * levels(seq_len) + depth(seq_len);
-        let phase = Phase::new(work, span);
-        let cost = Cost::new("attention", 2.0 * flops, 16.0 * cells, phase);
-        cost.reading([read_id]).writing([Id::value(&y), kept])
+        let cost = forward_cost(&plan);
+        cost.reading(read_ids.clone())
+            .writing([Id::value(&y), kept])
     });
 
     if tape.is_on() {
-        let (output, dqkv) = (Output::of(&y), Slot::of(&qkv));
+        let output = Output::of(&y);
+        let (dq, dkv) = (Slot::of(&q), kv.as_ref().map(Slot::of));
         tape.record(move |g| {
             let dy = output.take(g);
-            let (x, y) = (read(&qkv), read(output.values()));
+            let (q, kv, y) = (read(&q), kv.as_ref().map(read), read(output.values()));
+            let kv = kv.as_deref().unwrap_or(&q);
             let inputs = backward::Inputs {
-                x: &x,
+                x: Sources { q: &q, kv },
                 y: &y,
                 dy: &dy,
                 log_sums: &log_sums,
             };
-            let mut sum = dqkv.open(g);
-            let dx = backward::Target {
+            let mut q_sum = dq.open(g);
+            let mut kv_sum = dkv.as_ref().map(|dkv| dkv.open(g));
+            let to_q = Target {
+                dx: q_sum.shared(),
+                is_first: q_sum.is_first,
+            };
+            let to_kv = kv_sum.as_mut().map_or(to_q, |sum| Target {
                 dx: sum.shared(),
                 is_first: sum.is_first,
-            };
-            // SAFETY: the gradient is as long as qkv and nobody else's; all of it is written.
+            });
+            // SAFETY: the gradients are as long as what they are of and nobody else's; all of them
+            // is written.
             unsafe {
-                backward::run(&plan, &inputs, dx);
-                dqkv.close(g, sum);
+                backward::run(&plan, &inputs, to_q, to_kv);
+                dq.close(g, q_sum);
+                if let (Some(dkv), Some(sum)) = (&dkv, kv_sum) {
+                    dkv.close(g, sum);
+                }
             }
             cost::report(|| {
-                // P and dS: scaled, less L, exponentiated; less Δ, multiplied.
-                let work = 5.0 * flops + 5.0 * scores + turns * 4.0 * cells;
-                let phase = Phase::new(work, 2.0 * turns + dot + 6.0 + depth(seq_len));
-                let cost = Cost::new("attention.backward", 5.0 * flops, 40.0 * cells, phase);
                 let y = Id::value(output.values());
-                cost.reading([read_id, y, kept, output.id()])
-                    .writing([dqkv.id()])
+                let cost = backward_cost(&plan);
+                cost.reading(read_ids.iter().copied().chain([y, kept, output.id()]))
+                    .writing([dq.id()].into_iter().chain(dkv.as_ref().map(Slot::id)))
             });
         });
     }
     y.put_tape(tape)
+}
+
+/// Values of q, and of k, and how many scores all heads have.
+fn sizes(plan: &Plan) -> (f64, f64, f64, usize) {
+    let shape = plan.shape;
+    let q = shape.batch * shape.queries * plan.width();
+    let k = shape.batch * shape.keys * shape.kv_heads * plan.dh;
+    let (pairs, most) = plan.pairs();
+    (q as f64, k as f64, shape.heads as f64 * pairs, most)
+}
+
+/// FLOPs of one product over all pairs are 2·dh a score.
+fn forward_cost(plan: &Plan) -> Cost {
+    let (q, k, scores, most) = sizes(plan);
+    let flops = 2.0 * plan.dh as f64 * scores;
+    let (turns, cap) = pointwise(plan);
+    // A score is scaled, compared, exponentiated and summed.
+    let work = 2.0 * flops + (4.0 + cap) * scores + turns * (q + k);
+    let span = turns + depth(plan.dh) + 4.0 + cap + 2.0 * levels(most) + depth(most);
+    // q, k and v are read, y is written.
+    let bytes = 8.0 * (q + k);
+    Cost::new("attention", 2.0 * flops, bytes, Phase::new(work, span))
+}
+
+fn backward_cost(plan: &Plan) -> Cost {
+    let (q, k, scores, most) = sizes(plan);
+    let flops = 2.0 * plan.dh as f64 * scores;
+    let (turns, cap) = pointwise(plan);
+    let shape = plan.shape;
+    // The longest sums: over the keys of a query for dq, the queries of a key for dk and dv.
+    let queries = match shape.mask {
+        AttentionMask::Window(n) => shape.queries.min(n),
+        _ => shape.queries,
+    };
+    let longest = most.max(queries * shape.group());
+    // P and dS: scaled, less L, exponentiated; less Δ, multiplied.
+    let work = 5.0 * flops + (5.0 + cap) * scores + turns * 2.0 * (q + k);
+    let span = 2.0 * turns + depth(plan.dh) + 6.0 + cap + depth(longest);
+    let bytes = 20.0 * (q + k);
+    Cost::new(
+        "attention.backward",
+        5.0 * flops,
+        bytes,
+        Phase::new(work, span),
+    )
+}
+
+/// Operations one after the other that rotary positions take for a value of q or k, and a soft cap
+/// for a score.
+fn pointwise(plan: &Plan) -> (f64, f64) {
+    let turns = match plan.shape.positions {
+        AttentionPositions::Rotary { .. } => 3.0,
+        _ => 0.0,
+    };
+    (
+        turns,
+        if plan.shape.soft_cap.is_some() {
+            3.0
+        } else {
+            0.0
+        },
+    )
 }

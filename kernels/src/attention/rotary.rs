@@ -1,13 +1,12 @@
 //! Rotary positions (Su et al. 2021), in the rotate-half arrangement.
 //!
-//! With h = ⌊dh / 2⌋ and θ = t · 10000^(−d/h): (x_d, x_{d+h}) ← (x_d cos θ − x_{d+h} sin θ,
+//! With h = ⌊dh / 2⌋ and θ = t · base^(−d/h): (x_d, x_{d+h}) ← (x_d cos θ − x_{d+h} sin θ,
 //! x_{d+h} cos θ + x_d sin θ) for d < h. The last element of an odd head stays. The gradient is
 //! turned back, by −θ.
 
+use super::AttentionPositions;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-
-const BASE: f64 = 10_000.0;
 
 /// Cosines and sines for heads of one width.
 pub struct Rotary {
@@ -16,27 +15,35 @@ pub struct Rotary {
     turns: Vec<f32>,
 }
 
-// Computing sines costs as much as a small attention: keep the longest table of each width.
-static TABLES: Mutex<BTreeMap<usize, Arc<Rotary>>> = Mutex::new(BTreeMap::new());
+// Computing sines costs as much as a small attention: keep the longest table of each width
+// and base (its bits).
+static TABLES: Mutex<BTreeMap<(usize, u64), Arc<Rotary>>> = Mutex::new(BTreeMap::new());
 
 impl Rotary {
-    /// The table for heads of width `dh` and at least `len` positions.
-    pub fn cached(dh: usize, len: usize) -> Arc<Rotary> {
+    /// The table for heads of width `dh` and at least `len` positions, if there are any.
+    pub fn of(positions: AttentionPositions, dh: usize, len: usize) -> Option<Arc<Rotary>> {
+        match positions {
+            AttentionPositions::Rotary { base } => Some(Rotary::cached(dh, len, base)),
+            _ => None,
+        }
+    }
+
+    fn cached(dh: usize, len: usize, base: f64) -> Arc<Rotary> {
         let mut tables = TABLES.lock().expect("no panic while held");
-        let half = dh / 2;
-        let known = tables.get(&dh).filter(|r| r.turns.len() >= len * 2 * half);
+        let (half, key) = (dh / 2, (dh, base.to_bits()));
+        let known = tables.get(&key).filter(|r| r.turns.len() >= len * 2 * half);
         if let Some(table) = known {
             return Arc::clone(table);
         }
         let len = len.next_power_of_two();
         let mut turns = Vec::with_capacity(len * 2 * half);
         for t in 0..len {
-            let angle = |d: usize| t as f64 * BASE.powf(-(d as f64) / half as f64);
+            let angle = |d: usize| t as f64 * base.powf(-(d as f64) / half as f64);
             turns.extend((0..half).map(|d| angle(d).cos() as f32));
             turns.extend((0..half).map(|d| angle(d).sin() as f32));
         }
         let table = Arc::new(Rotary { half, turns });
-        tables.insert(dh, Arc::clone(&table));
+        tables.insert(key, Arc::clone(&table));
         table
     }
 

@@ -128,16 +128,22 @@ impl Packed {
         self.level
     }
 
-    /// The k-blocks of a panel, in order: rows of B, and their values, (rows, vectors · LANES).
+    /// The k-blocks of `count` panels from the `first` on, in order: rows of B, and the panels'
+    /// values, one panel after the other, (rows, vectors · LANES) each.
     #[inline(always)]
-    pub fn panel(&self, i: usize) -> impl Iterator<Item = (Range<usize>, &[f32])> {
+    pub fn beside(
+        &self,
+        first: usize,
+        count: usize,
+    ) -> impl Iterator<Item = (Range<usize>, &[f32])> {
         let width = self.lanes * self.vectors;
         let padded = self.n.next_multiple_of(self.lanes);
-        let (first, own) = (i * width, width.min(padded - i * width));
+        let start = first * width;
+        let own = ((first + count) * width).min(padded) - start;
         k_blocks(self.k).map(move |rows| {
-            let start = rows.start * padded + rows.len() * first;
+            let from = rows.start * padded + rows.len() * start;
             let len = rows.len() * own;
-            (rows, &self.values[start..start + len])
+            (rows, &self.values[from..from + len])
         })
     }
 

@@ -152,20 +152,38 @@ pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
 /// # Safety
 /// The chunk's buffers are as it says, and the weights packed for this layout and cell.
 pub unsafe fn run<C: Cell>(layout: &Layout, weights: &ForwardWeights, chunk: Chunk) {
-    let blocks = 0..layout.hidden_blocks;
+    let (blocks, end) = (0..layout.hidden_blocks, chunk.steps);
+    let all = Phase {
+        project: true,
+        first: 0,
+        end,
+    };
     // SAFETY: by contract.
-    unsafe { run_blocks::<C>(layout, weights, &chunk, blocks) }
+    unsafe { run_blocks::<C>(layout, weights, &chunk, blocks, all) }
 }
 
-/// [`run`] for the hidden blocks `blocks`, which begin at a panel; where these are not all, the
-/// chunk has one step.
+/// A part of a chunk's work.
+#[derive(Clone, Copy)]
+pub struct Phase {
+    /// Whether the inputs of all steps are projected, before any step.
+    pub project: bool,
+    /// The first of the steps that run.
+    pub first: usize,
+    /// The one after the last.
+    pub end: usize,
+}
+
+/// A phase of [`run`] for the hidden blocks `blocks`, which begin at a panel; where these are not
+/// all, it has one step at most.
 /// # Safety
-/// As for [`run`], and nobody else uses the blocks' part of the chunk.
+/// As for [`run`], nobody else uses the blocks' part of the chunk, and the phases before this one
+/// have run.
 pub unsafe fn run_blocks<C: Cell>(
     layout: &Layout,
     weights: &ForwardWeights,
     chunk: &Chunk,
     blocks: Range<usize>,
+    phase: Phase,
 ) {
     simd::dispatch_at(
         layout.level,
@@ -174,6 +192,7 @@ pub unsafe fn run_blocks<C: Cell>(
             weights,
             chunk,
             blocks,
+            phase,
             cell: PhantomData,
         },
     );
@@ -184,6 +203,7 @@ struct Run<'a, C> {
     weights: &'a ForwardWeights,
     chunk: &'a Chunk,
     blocks: Range<usize>,
+    phase: Phase,
     cell: PhantomData<C>,
 }
 
@@ -196,10 +216,10 @@ impl<C: Cell> Kernel for Run<'_, C> {
         let mut tile = Tile::new();
         // SAFETY: by contract of `run_blocks`.
         unsafe {
-            for panel in self.panels(wide) {
+            for panel in self.panels(wide).filter(|_| self.phase.project) {
                 self.project(s, panel);
             }
-            for t in 0..self.chunk.steps {
+            for t in self.phase.first..self.phase.end {
                 for panel in self.panels(wide) {
                     for (r, rows) in tiles(self.chunk.rows, most_rows::<S>(panel.1 * C::GATES)) {
                         let sums = tile.sums(rows, panel.1 * C::GATES);

@@ -1,9 +1,9 @@
-//! One step at a time, for decoding: a chunk of one step.
+//! One step at a time, or a few more, for decoding: chunks of the forward pass from a given state.
 
-use super::forward::{Chunk, gather, run_blocks};
+use super::forward::{Chunk, Phase, gather, run_blocks};
 use super::pack::ForwardWeights;
-use super::{Cell, Layout, RecurrentWeights};
-use crate::parallel;
+use super::{CHUNK_ROWS, Cell, Layout, RecurrentWeights};
+use crate::parallel::{self, Shared};
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 
@@ -36,6 +36,49 @@ impl<C: Cell> Stepper<C> {
     /// that have one, c (B, H), else empty; `scratch` is working memory to be kept between steps.
     /// Panics if lengths disagree.
     pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Vec<f32>) {
+        let (state, len) = (Shared::new(h), h.len());
+        // SAFETY: h is as long as it says, and y of one step as long as h.
+        unsafe { self.run(x, 1, (state, len, c), state.pointer(), scratch) };
+    }
+
+    /// Consumes n tokens of each of B sequences, x (B·n, D), row b·n + t; updates the states as
+    /// [`Stepper::step`] does, and writes h after each token to y (B·n, H).
+    /// Panics if lengths disagree.
+    pub fn extend(
+        &self,
+        x: &[f32],
+        (h, c): (&mut [f32], &mut [f32]),
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
+        let hidden = self.layout.hidden;
+        if y.is_empty() {
+            return;
+        }
+        let (state, len) = (Shared::new(h), h.len());
+        let steps = y.len() / len.max(1);
+        assert_eq!(y.len(), steps * len, "{}: y is (B·n, H)", C::NAME);
+        // SAFETY: h is as long as it says, and y as it has to be, just checked.
+        unsafe { self.run(x, steps, (state, len, c), y.as_mut_ptr(), scratch) };
+        let ends = y.chunks_exact(steps * hidden);
+        for (h, y) in h.chunks_exact_mut(hidden).zip(ends) {
+            h.copy_from_slice(&y[(steps - 1) * hidden..]);
+        }
+    }
+
+    /// Runs `steps` steps, chunk by chunk, and updates c; h is read before y is written, which may be
+    /// in the same place.
+    ///
+    /// # Safety
+    /// h is so long, and `y` (B·steps, H); nobody else uses them.
+    unsafe fn run(
+        &self,
+        x: &[f32],
+        steps: usize,
+        (h, len, c): (Shared<f32>, usize, &mut [f32]),
+        y: *mut f32,
+        scratch: &mut Vec<f32>,
+    ) {
         let Layout {
             lanes,
             input,
@@ -44,22 +87,23 @@ impl<C: Cell> Stepper<C> {
             hidden_blocks,
             ..
         } = self.layout;
-        let rows = h.len() / hidden;
-        assert_eq!(h.len(), rows * hidden, "{}: h is (B, H)", C::NAME);
-        assert_eq!(x.len(), rows * input, "{}: x is (B, D)", C::NAME);
+        let rows = len / hidden;
+        assert_eq!(len, rows * hidden, "{}: h is (B, H)", C::NAME);
+        assert_eq!(x.len(), rows * steps * input, "{}: x is (B·n, D)", C::NAME);
         assert_eq!(
             c.len(),
-            if C::HAS_C { h.len() } else { 0 },
+            if C::HAS_C { len } else { 0 },
             "{}: c is (B, H)",
             C::NAME
         );
         if rows == 0 {
             return;
         }
-        let state_stride = 2 * rows * lanes;
+        let most = CHUNK_ROWS.div_ceil(rows).min(steps);
+        let state_stride = (most + 1) * rows * lanes;
         let states = hidden_blocks * state_stride;
-        let x_len = input_blocks * rows * lanes;
-        let projected_len = hidden_blocks * C::GATES * rows * lanes;
+        let x_len = input_blocks * most * rows * lanes;
+        let projected_len = hidden_blocks * C::GATES * most * rows * lanes;
         let needed = x_len + projected_len + 2 * states + 16;
         if scratch.len() < needed {
             scratch.resize(needed, 0.0);
@@ -71,50 +115,90 @@ impl<C: Cell> Stepper<C> {
             let projected = xs.add(x_len);
             let hs = projected.add(projected_len);
             let cs = hs.add(states);
-            scatter_state(&self.layout, h, hs, state_stride);
+            scatter_state(&self.layout, h.slice(0..len), hs, state_stride);
             if C::HAS_C {
                 scatter_state(&self.layout, c, cs, state_stride);
             }
-            let chunk = Chunk {
-                rows,
-                steps: 1,
-                block_stride: rows * lanes,
-                state_stride,
-                x: xs,
-                projected,
-                h: hs,
-                c: cs,
-                saved: None,
-                y: h.as_mut_ptr(),
-                y_row: hidden,
-            };
-            gather(&self.layout, x, input, &chunk);
-            self.run_step(&chunk);
+            let mut last = 0;
+            for first in (0..steps).step_by(most) {
+                // The state before the chunk is the last of the chunk before.
+                for block in (0..hidden_blocks).filter(|_| first > 0) {
+                    for state in [hs, cs].into_iter().take(1 + usize::from(C::HAS_C)) {
+                        let to = state.add(block * state_stride);
+                        to.copy_from(to.add(last * rows * lanes), rows * lanes);
+                    }
+                }
+                last = most.min(steps - first);
+                let chunk = Chunk {
+                    rows,
+                    steps: last,
+                    block_stride: most * rows * lanes,
+                    state_stride,
+                    x: xs,
+                    projected,
+                    h: hs,
+                    c: cs,
+                    saved: None,
+                    y: y.add(first * hidden),
+                    y_row: steps * hidden,
+                };
+                gather(&self.layout, &x[first * input..], steps * input, &chunk);
+                self.run_chunk(&chunk);
+            }
             for (i, c) in c.iter_mut().enumerate() {
-                let (row, unit) = (rows + i / hidden, i % hidden);
+                let (row, unit) = (last * rows + i / hidden, i % hidden);
                 *c = *cs.add(unit / lanes * state_stride + row * lanes + unit % lanes);
             }
         }
     }
-}
 
-impl<C: Cell> Stepper<C> {
-    /// The step, on all threads where that pays: units do not depend on each other within it.
+    /// The chunk, on all threads where that pays: units do not depend on each other within a step,
+    /// nor within the products with the inputs of all steps.
     ///
     /// # Safety
     /// The chunk's buffers are as it says.
-    unsafe fn run_step(&self, chunk: &Chunk) {
+    unsafe fn run_chunk(&self, chunk: &Chunk) {
         let Layout {
             input,
             hidden,
             hidden_blocks,
             ..
         } = self.layout;
+        let weights = &self.weights;
         // SAFETY: by contract; parts hold different blocks.
-        let part = |blocks| unsafe { run_blocks::<C>(&self.layout, &self.weights, chunk, blocks) };
-        let is_worth = chunk.rows * C::GATES * hidden * (input + hidden) >= PARALLEL_FROM;
-        let part_of = |i| part(parallel::piece(hidden_blocks, PART, i));
-        parallel::for_each_if(is_worth, hidden_blocks.div_ceil(PART), part_of);
+        let part = |blocks, phase| unsafe {
+            run_blocks::<C>(&self.layout, weights, chunk, blocks, phase);
+        };
+        let shared = |is_worth: bool, phase: Phase| {
+            let part_of = |i| part(parallel::piece(hidden_blocks, PART, i), phase);
+            parallel::for_each_if(is_worth, hidden_blocks.div_ceil(PART), part_of);
+        };
+        let gates = chunk.rows * C::GATES * hidden;
+        let shares_steps = gates * (input + hidden) >= PARALLEL_FROM;
+        if chunk.steps == 1 {
+            let phase = Phase {
+                project: true,
+                first: 0,
+                end: 1,
+            };
+            shared(shares_steps, phase);
+            return;
+        }
+        let project = Phase {
+            project: true,
+            first: 0,
+            end: 0,
+        };
+        shared(chunk.steps * gates * input >= PARALLEL_FROM, project);
+        let steps = |first, end| Phase {
+            project: false,
+            first,
+            end,
+        };
+        match shares_steps {
+            true => (0..chunk.steps).for_each(|t| shared(true, steps(t, t + 1))),
+            false => part(0..hidden_blocks, steps(0, chunk.steps)),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the tests of the layers share. A layer is held to its pure step twice: once in plain f64,
 //! whose central differences give gradients, and once composed of dfdx primitives.
 
+mod steps;
+
 use super::{Cell, RecurrentWeights, Stepper, layer};
 use crate::cost::counting;
 use crate::simd::{available, with_level};
@@ -278,42 +280,6 @@ impl<C: Cell> Reference<C> {
         }
     }
 
-    /// Step by step equals the whole sequence, at every SIMD level.
-    pub fn check_steps(&self) {
-        for (case, &level) in CASES
-            .iter()
-            .flat_map(|c| available().iter().map(move |l| (c, l)))
-        {
-            let Case {
-                batch,
-                seq_len,
-                input,
-                hidden,
-            } = *case;
-            with_level(level, || {
-                let m = case.matrices(C::GATES);
-                let x = m[0].clone().put_tape(Tape::Off);
-                let want = values(&layer::<C>(x, weights(&m), batch, seq_len));
-                let stepper = Stepper::<C>::new(weights(&m));
-                let mut h = vec![0.0; batch * hidden];
-                let mut c = vec![0.0; if C::HAS_C { batch * hidden } else { 0 }];
-                let (mut got, mut scratch) = (vec![0.0; want.len()], Vec::new());
-                let xs = values(&m[0]);
-                for t in 0..seq_len {
-                    let row = |b: usize| b * seq_len + t;
-                    let x: Vec<f32> = (0..batch)
-                        .flat_map(|b| xs[row(b) * input..(row(b) + 1) * input].to_vec())
-                        .collect();
-                    stepper.step(&x, &mut h, &mut c, &mut scratch);
-                    for (b, h) in h.chunks(hidden).enumerate() {
-                        got[row(b) * hidden..(row(b) + 1) * hidden].copy_from_slice(h);
-                    }
-                }
-                assert_close(&format!("{level:?}, {case:?}"), &got, &want, 1e-5);
-            });
-        }
-    }
-
     /// One tensor as both biases gets the gradients of two equal ones, added.
     pub fn check_one_bias(&self) {
         let case = CASES[4];
@@ -369,6 +335,10 @@ macro_rules! layer_tests {
         #[test]
         fn step_by_step_equals_the_whole_sequence() {
             $reference.check_steps();
+        }
+        #[test]
+        fn many_steps_at_once_have_the_bits_of_single_ones() {
+            $reference.check_extend();
         }
         #[test]
         fn one_tensor_may_be_both_biases() {

@@ -1,13 +1,18 @@
-//! One step at a time, for decoding.
+//! One step at a time, or many, for decoding.
 
 use super::gates::{Gates, MinGru, MinLstm};
 use super::kernels::{Forward, Inputs};
 use super::plan::Piece;
 use crate::decode::PackedLinear;
-use crate::parallel::Shared;
-use crate::simd::dispatch;
+use crate::parallel::{self, Shared};
+use crate::simd::{dispatch_at, level};
 use crate::{Matrix, Nonlinearity, values};
 use std::marker::PhantomData;
+
+/// Fewer states than this are updated on one thread.
+const PARALLEL_FROM: usize = 1 << 13;
+/// Units that a thread takes at a time.
+const UNITS: usize = 128;
 
 /// A layer's product and recurrence, one step at a time.
 pub struct Stepper<G> {
@@ -40,27 +45,49 @@ impl<G: Gates> Stepper<G> {
     /// Consumes one token of each of B sequences, x (B, D), and updates the states h (B, H);
     /// `scratch` is working memory to be kept between steps. Panics if lengths disagree.
     pub fn step(&self, x: &[f32], h: &mut [f32], scratch: &mut Vec<f32>) {
-        let hidden = self.hidden;
-        let n = x.len() / self.input;
-        assert_eq!(h.len(), n * hidden, "{}: h is (B, H)", G::NAME);
-        self.product.apply(x, Nonlinearity::Identity, scratch);
         let before = h.to_vec();
-        let y = Shared::new(h);
-        for (row, before) in before.chunks_exact(hidden).enumerate() {
+        self.run(x, 1, &before, h, scratch);
+    }
+
+    /// Consumes n tokens of each of B sequences, x (B·n, D), row b·n + t; updates the states h
+    /// (B, H), and writes h after each token to y (B·n, H). Panics if lengths disagree.
+    pub fn extend(&self, x: &[f32], h: &mut [f32], y: &mut [f32], scratch: &mut Vec<f32>) {
+        if y.is_empty() {
+            return;
+        }
+        let steps = y.len() / h.len().max(1);
+        assert_eq!(y.len(), steps * h.len(), "{}: y is (B·n, H)", G::NAME);
+        self.run(x, steps, h, y, scratch);
+        let ends = y.chunks_exact(steps * self.hidden);
+        for (h, y) in h.chunks_exact_mut(self.hidden).zip(ends) {
+            h.copy_from_slice(&y[(steps - 1) * self.hidden..]);
+        }
+    }
+
+    /// y (B·n, H) from the states before, (B, H): the product of all tokens, then the recurrence.
+    fn run(&self, x: &[f32], steps: usize, before: &[f32], y: &mut [f32], scratch: &mut Vec<f32>) {
+        let (hidden, n) = (self.hidden, x.len() / self.input);
+        assert_eq!(n * hidden, y.len(), "{}: h is (B, H)", G::NAME);
+        self.product.apply(x, Nonlinearity::Identity, scratch);
+        let (inputs, y) = (Inputs::<G>::new(scratch, hidden), Shared::new(y));
+        let (level, blocks) = (level(), hidden.div_ceil(UNITS));
+        parallel::for_each_if(n * hidden >= PARALLEL_FROM, n / steps * blocks, |i| {
+            let (batch, units) = (i / blocks, parallel::piece(hidden, UNITS, i % blocks));
+            let before = &before[batch * hidden..][units.clone()];
             let piece = Piece {
-                batch: row,
+                batch,
                 chunk: 0,
-                rows: row..row + 1,
-                units: 0..hidden,
+                rows: batch * steps..(batch + 1) * steps,
+                units,
             };
-            let inputs = Inputs::<G>::new(scratch, hidden);
-            dispatch(Forward {
+            let forward = Forward {
                 inputs,
                 piece,
                 before,
                 y,
-            });
-        }
+            };
+            dispatch_at(level, forward);
+        });
     }
 }
 

@@ -250,6 +250,49 @@ fn a_step_at_a_time_equals_the_whole_sequence() {
 }
 
 #[test]
+fn many_steps_at_once_have_the_bits_of_single_ones() {
+    let (batch, seq_len, input, hidden) = (2, 70, 6, 150);
+    let x = noise(batch * seq_len * input, 1);
+    let (weight, bias) = (
+        noise_matrix(2 * hidden, input, 2),
+        noise_matrix(1, 2 * hidden, 3),
+    );
+    at_every_level(|| {
+        let cell = MinGruCell::new(&weight, &bias);
+        let in_turns = |turns: &[usize]| {
+            let (mut h, mut scratch) = (vec![0.5; batch * hidden], Vec::new());
+            let mut all = vec![0.0; batch * seq_len * hidden];
+            let mut t = 0;
+            for &n in turns.iter().cycle() {
+                let n = n.min(seq_len - t);
+                let rows = (0..batch).flat_map(|b| &x[(b * seq_len + t) * input..][..n * input]);
+                let x: Vec<f32> = rows.copied().collect();
+                let mut y = vec![0.0; batch * n * hidden];
+                if n == 1 {
+                    cell.step(&x, &mut h, &mut scratch);
+                    y.copy_from_slice(&h);
+                } else {
+                    cell.extend(&x, &mut h, &mut y, &mut scratch);
+                }
+                for (b, y) in y.chunks(n * hidden).enumerate() {
+                    all[(b * seq_len + t) * hidden..][..n * hidden].copy_from_slice(y);
+                }
+                t += n;
+                if t == seq_len {
+                    break;
+                }
+            }
+            vec![all, h]
+        };
+        let want = in_turns(&[1]);
+        for turns in [&[1000][..], &[2, 1], &[33, 1, 7]] {
+            assert_eq!(in_turns(turns), want, "{turns:?}");
+        }
+        want
+    });
+}
+
+#[test]
 #[should_panic(expected = "mingru: gates (6, 4) are not (2 * 4, 2 * hidden)")]
 fn shapes_that_do_not_fit_are_refused() {
     let shape = ScanShape {

@@ -33,7 +33,7 @@ pub fn state_jacobian(model: &dyn Model, batches: &[Batch]) -> Option<StateJacob
     }
     let tokens = &batch.tokens()[..batch.seq_len()];
     let mut decoder = model.decoder();
-    let mut state = decoder.start(1);
+    let mut state = decoder.start(1, None);
     let parts = state.buffers.len() / model.config().layers;
     let mut logits = Vec::new();
     let (mut radius, mut norm, mut places) = (0.0, 0.0, 0.0);
@@ -64,6 +64,7 @@ fn jacobian(
     let width = state.buffers.first()?.len();
     let n = parts * width;
     let mut moved = State {
+        batch: 2 * n,
         position: state.position,
         buffers: state.buffers.iter().map(|b| b.repeat(2 * n)).collect(),
     };

@@ -108,7 +108,7 @@ fn state_gradients_are_those_of_the_incremental_step() {
         let mut decoder = model.decoder();
         let target = *batch.targets.tokens().last().unwrap();
         let mut want = Vec::new();
-        let mut state = decoder.start(1);
+        let mut state = decoder.start(1, None);
         let mut logits = Vec::new();
         for t in 0..6 {
             decoder
@@ -153,7 +153,7 @@ fn state_gradients_are_those_of_the_incremental_step() {
 fn above(model: &dyn Model, tokens: &[u32], step: f32, unit: usize) -> models::State {
     let width = model.config().width;
     let mut decoder = model.decoder();
-    let mut state = decoder.start(1);
+    let mut state = decoder.start(1, None);
     let mut logits = Vec::new();
     let (last, first) = tokens.split_last().unwrap();
     for token in first {
@@ -181,6 +181,7 @@ fn above(model: &dyn Model, tokens: &[u32], step: f32, unit: usize) -> models::S
     }
     let parts = before.buffers.len() / 2;
     let mut second = models::State {
+        batch: 1,
         position: before.position,
         buffers: before.buffers[parts..].to_vec(),
     };

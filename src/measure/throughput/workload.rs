@@ -178,7 +178,7 @@ impl Decoding {
         };
         // The last timed token finds `context` tokens before it.
         let consumed = (context + 1).saturating_sub(timed + untimed);
-        let mut state = decoding.decoder.start(workload.shape.batch);
+        let mut state = decoding.decoder.start(workload.shape.batch, None);
         with_threads(workload.threads, || {
             for _ in 0..consumed {
                 decoding.consume(&mut state)?;

@@ -16,7 +16,7 @@ fn steps_give_the_logits_of_the_whole_sequence() {
         let input = reading(&config, &all, Shape { batch, seq_len });
         let whole = values(&model.forward(&input, Tape::Off));
         let mut decoder = model.decoder();
-        let mut state = decoder.start(batch);
+        let mut state = decoder.start(batch, None);
         let mut logits = Vec::new();
         for t in 0..seq_len {
             let column: Vec<u32> = (0..batch).map(|b| all[b * seq_len + t]).collect();
@@ -52,7 +52,7 @@ fn only_learned_positions_end() {
         )
         .unwrap();
         let mut decoder = model.decoder();
-        let (mut state, mut logits) = (decoder.start(1), Vec::new());
+        let (mut state, mut logits) = (decoder.start(1, None), Vec::new());
         let mut step = || decoder.step(&[1], &mut state, &mut logits);
         for _ in 0..13 {
             step().unwrap();
@@ -182,7 +182,7 @@ fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
             [by_token, by_number].map(|input| values(&model.forward(&input, Tape::Off)));
         assert_eq!(by_token.len(), 10);
         let mut decoder = model.decoder();
-        let (mut state, mut said) = (decoder.start(2), Vec::new());
+        let (mut state, mut said) = (decoder.start(2, None), Vec::new());
         for t in 0..5 {
             decoder
                 .step(&[tokens[t], tokens[5 + t]], &mut state, &mut said)
