@@ -54,7 +54,7 @@ pub fn generate(
     on_token: &mut (dyn FnMut(u32) -> ControlFlow<()> + Send),
 ) -> Result<Vec<u32>, ModelError> {
     let mut reader = Reader::after(decoder, prompt)?;
-    let mut out = Vec::with_capacity(tokens);
+    let mut out = Vec::new();
     while out.len() < tokens {
         let token = draw(&reader.logits, sampling, rng);
         out.push(token);
@@ -114,6 +114,9 @@ impl<'a> Reader<'a> {
             .extend(tokens, &mut self.state, &mut self.logits)?;
         let vocab = self.logits.len() / tokens.len();
         self.logits.drain(..self.logits.len() - vocab);
+        if !self.logits.iter().all(|logit| logit.is_finite()) {
+            return Err(ModelError::NotFinite);
+        }
         self.context.extend_from_slice(tokens);
         Ok(())
     }

@@ -34,11 +34,13 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Every error of a model is one of its configuration; errors of data tell for themselves.
+/// Errors of models and data tell for themselves.
 fn is_usage(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.is::<UsageError>()
-            || cause.is::<ModelError>()
+            || cause
+                .downcast_ref::<ModelError>()
+                .is_some_and(ModelError::is_usage)
             || cause
                 .downcast_ref::<DataError>()
                 .is_some_and(DataError::is_usage)

@@ -3,11 +3,12 @@
 use super::open::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::{Sampling, generate};
+use crate::models::{Model, available_bytes};
 use anyhow::ensure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,11 +67,55 @@ struct Generated {
     tokens: Vec<u32>,
 }
 
+/// Refuses a continuation whose keys and values would not fit into the memory.
+fn check_state(model: &dyn Model, prompt: usize, tokens: usize) -> anyhow::Result<()> {
+    let context = prompt.saturating_add(tokens);
+    let context = model.config().longest().map_or(context, |t| t.min(context));
+    // More than any machine has, whatever the model: sizes stay in range.
+    let needed = model.state_bytes(context.min(1 << 32)) as u64;
+    let message = format!(
+        "--tokens {tokens}: the keys and values of so many take {:.1} GiB; give fewer",
+        needed as f64 / (1u64 << 30) as f64
+    );
+    ensure!(needed <= available_bytes(), UsageError(message));
+    Ok(())
+}
+
+/// Standard output as bytes come, which may end within a character; to a terminal, what could act on it
+/// is spelt out.
+#[derive(Default)]
+struct Screen {
+    /// The start of a character.
+    held: Vec<u8>,
+}
+
+impl Screen {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let mut out = std::io::stdout().lock();
+        if !out.is_terminal() {
+            return out.write_all(bytes).and_then(|()| out.flush());
+        }
+        self.held.extend(bytes);
+        let whole = match std::str::from_utf8(&self.held) {
+            // The end may be the start of a character still to come; other errors are no characters.
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            _ => self.held.len(),
+        };
+        let text: Vec<u8> = self.held.drain(..whole).collect();
+        let text = String::from_utf8_lossy(&text);
+        out.write_all(output::printable(&text).as_bytes())?;
+        out.flush()
+    }
+}
+
 /// Prints the prompt and its continuation as it comes, or both as JSON.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let sampling = args.sampling()?;
+    let wrong = UsageError("--format: a text is printed as it is, or with --format json".into());
+    ensure!(matches!(shared.format, Format::Table | Format::Json), wrong);
     let opened = Opened::read(&args.checkpoint)?;
     let prompt = opened.encode(&args.prompt)?;
+    check_state(&*opened.model, prompt.len(), args.tokens)?;
     let bytes = |tokens: &[u32]| match &opened.tokenizer {
         Some(tokenizer) => tokenizer.decode_bytes(tokens),
         None => tokens
@@ -80,9 +125,9 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     };
     let stream = shared.format != Format::Json;
     let mut written = Ok(());
+    let mut screen = Screen::default();
     let mut show = |bytes: &[u8]| {
-        let mut out = std::io::stdout().lock();
-        written = out.write_all(bytes).and_then(|()| out.flush());
+        written = screen.write(bytes);
         match written {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),

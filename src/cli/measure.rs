@@ -111,7 +111,11 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let machine = Machine::detect();
     let found = workloads.iter().zip(&measured);
     let values: Vec<Value> = found.map(|(w, m)| json(w, m, &machine)).collect();
-    print(shared.format, &measured, COLUMNS, &values)
+    let columns = match shared.format {
+        Format::Csv => CSV_COLUMNS,
+        _ => COLUMNS,
+    };
+    print(shared.format, &measured, columns, &values)
 }
 
 /// Times workloads in turn, showing how far it is.
@@ -231,6 +235,32 @@ const COLUMNS: &output::Columns<Measurement> = &[
     ("peak MiB", |m| {
         let mib = |bytes: usize| format!("{:.1}", bytes as f64 / f64::from(1 << 20));
         m.peak_bytes.map_or(String::new(), mib)
+    }),
+    ("threads", |m| m.threads.to_string()),
+];
+
+/// The same for programs: one number a cell, its unit in the header.
+const CSV_COLUMNS: &output::Columns<Measurement> = &[
+    ("model", |m| m.model.clone()),
+    ("parameters", |m| m.parameters.to_string()),
+    ("tokens_per_second", |m| {
+        m.tokens_per_second.estimate.to_string()
+    }),
+    ("tokens_per_second_low", |m| {
+        m.tokens_per_second.low.to_string()
+    }),
+    ("tokens_per_second_high", |m| {
+        m.tokens_per_second.high.to_string()
+    }),
+    ("step_seconds", |m| {
+        m.median_step_seconds.estimate.to_string()
+    }),
+    ("flops_per_step", |m| m.flops_per_step.to_string()),
+    ("peak_flops_per_second", |m| m.peak_flops.to_string()),
+    ("share_of_peak", |m| m.share_of_peak.to_string()),
+    ("peak_bytes", |m| {
+        m.peak_bytes
+            .map_or(String::new(), |bytes| bytes.to_string())
     }),
     ("threads", |m| m.threads.to_string()),
 ];

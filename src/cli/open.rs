@@ -69,6 +69,13 @@ impl Opened {
         };
         let empty = UsageError("--prompt is empty: give at least one character".into());
         ensure!(!tokens.is_empty(), empty);
+        if let Some(limit) = self.model.config().longest().filter(|&t| tokens.len() > t) {
+            tracing::warn!(
+                "--prompt has {} tokens and the model learned {limit} positions: only its last tokens \
+                 are read",
+                tokens.len()
+            );
+        }
         Ok(tokens)
     }
 

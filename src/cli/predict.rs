@@ -38,7 +38,7 @@ struct Next {
     logit: f32,
 }
 
-/// Prints a JSON object for each checkpoint, one a line, or one table.
+/// Prints a table; as JSON one object for one checkpoint, a list for several.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     ensure!(args.top > 0, UsageError("--top 0: give at least 1".into()));
     let mut predictions = Vec::new();
@@ -61,12 +61,6 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             next: next.collect(),
         });
     }
-    if shared.format == Format::Json {
-        for prediction in &predictions {
-            output::print(serde_json::to_string(prediction)?)?;
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
     type Row<'a> = (&'a PathBuf, &'a Prediction, &'a Next, usize);
     let rows: Vec<Row> = (args.checkpoints.iter().zip(&predictions))
         .flat_map(|(path, of)| {
@@ -76,16 +70,31 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
                 .map(move |(n, rank)| (path, of, n, rank))
         })
         .collect();
-    let columns: &output::Columns<Row> = &[
-        ("checkpoint", |row| row.0.display().to_string()),
-        ("model", |row| row.1.model.clone()),
-        ("rank", |row| row.3.to_string()),
-        // Escaped, so that a space or a line break can be seen.
-        ("token", |row| format!("{:?}", row.2.token)),
-        ("id", |row| row.2.id.to_string()),
-        ("probability", |row| format!("{:.4}", row.2.probability)),
-        ("logit", |row| format!("{:.3}", row.2.logit)),
-    ];
-    output::print_columns(shared.format, &rows, columns, &predictions)?;
+    let columns: &output::Columns<Row> = match shared.format {
+        // For programs: tokens as they are, numbers in full.
+        Format::Csv => &[
+            ("checkpoint", |row| row.0.display().to_string()),
+            ("model", |row| row.1.model.clone()),
+            ("rank", |row| row.3.to_string()),
+            ("token", |row| row.2.token.clone()),
+            ("id", |row| row.2.id.to_string()),
+            ("probability", |row| row.2.probability.to_string()),
+            ("logit", |row| row.2.logit.to_string()),
+        ],
+        _ => &[
+            ("checkpoint", |row| row.0.display().to_string()),
+            ("model", |row| row.1.model.clone()),
+            ("rank", |row| row.3.to_string()),
+            // Escaped, so that a space or a line break can be seen.
+            ("token", |row| format!("{:?}", row.2.token)),
+            ("id", |row| row.2.id.to_string()),
+            ("probability", |row| format!("{:.4}", row.2.probability)),
+            ("logit", |row| format!("{:.3}", row.2.logit)),
+        ],
+    };
+    match &predictions[..] {
+        [one] => output::print_columns(shared.format, &rows, columns, one)?,
+        all => output::print_columns(shared.format, &rows, columns, &all)?,
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -178,9 +178,20 @@ pub enum ModelError {
         /// Positions the table holds.
         limit: usize,
     },
+    /// Scores that are no numbers.
+    #[error(
+        "the model says scores that are not a number: its training diverged, or its file is damaged; \
+         train again with a lower learning rate"
+    )]
+    NotFinite,
 }
 
 impl ModelError {
+    /// Whether other sizes or settings are needed; only weights that went wrong are not the command's.
+    pub fn is_usage(&self) -> bool {
+        !matches!(self, ModelError::NotFinite)
+    }
+
     /// A size with a value that makes no model, and what would.
     pub fn impossible(
         key: impl Into<String>,
