@@ -1,11 +1,14 @@
-//! A whole suite: what is planned ([`plan`]), carrying it out ([`runner`]), what the directory says of
-//! it ([`manifest`]), and what is made of the results ([`outcome`]).
+//! A whole suite: what is planned ([`plan`]) and in what order it can be done ([`graph`], [`queue`]),
+//! carrying it out ([`runner`]), what the directory says of it ([`manifest`]), and what is made of the
+//! results ([`outcome`]).
 
 mod clock;
+mod graph;
 mod interrupt;
 mod manifest;
 mod outcome;
 pub mod plan;
+mod queue;
 pub mod runner;
 
 /// The output directory holds results of other settings.

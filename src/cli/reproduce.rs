@@ -36,6 +36,9 @@ pub struct Args {
     /// Output directory [default: results/claims-<profile>, or results/published-<profile>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Keep the trained weights of every run, as runs/<run>/checkpoint.safetensors
+    #[arg(long)]
+    pub keep_weights: bool,
 }
 
 /// The text that published numbers are of.
@@ -57,6 +60,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         corpus: args.corpus,
         expected: None,
         out: args.out,
+        keep_weights: args.keep_weights,
     }
     .run(shared)
 }
@@ -111,6 +115,7 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         corpus: args.corpus.or(Some(PUBLISHED_CORPUS.into())),
         expected: Some(expected),
         out: args.out,
+        keep_weights: args.keep_weights,
     }
     .run(shared)
 }

@@ -3,7 +3,7 @@
 use super::{Shared, output, usage};
 use crate::campaign::BadCorpus;
 use crate::campaign::OtherSettings;
-use crate::campaign::plan::{self, Plan, Suite, Summary};
+use crate::campaign::plan::{self, Left, Plan, Suite, Summary};
 use crate::campaign::runner;
 use crate::claims::published::Expected;
 use crate::data::corpus::CORPORA;
@@ -11,6 +11,7 @@ use crate::experiment::embedded;
 use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
 use crate::report::{published, sheet::Sheet, verdicts};
+use crate::results::output::Skipped;
 use crate::runs::progress::duration;
 use crate::runs::texts::Texts;
 use std::path::{Path, PathBuf};
@@ -34,6 +35,9 @@ pub struct Args {
     /// Output directory [default: results/<experiments>-<profile>]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Keep the trained weights of every run, as runs/<run>/checkpoint.safetensors
+    #[arg(long)]
+    pub keep_weights: bool,
 }
 
 /// Runs the experiments, or continues where they were interrupted.
@@ -65,6 +69,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         corpus: args.corpus,
         expected: None,
         out: args.out,
+        keep_weights: args.keep_weights,
     }
     .run(shared)
 }
@@ -78,6 +83,7 @@ pub(super) struct Job {
     pub corpus: Option<String>,
     pub expected: Option<Expected>,
     pub out: Option<PathBuf>,
+    pub keep_weights: bool,
 }
 
 impl Job {
@@ -102,6 +108,7 @@ impl Job {
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
             out: self.out.clone().unwrap_or(default_out.into()),
+            keep_weights: self.keep_weights,
             command: command(),
             quiet: shared.quiet,
         };
@@ -117,9 +124,9 @@ impl Job {
         })
         .map_err(mark_usage)?;
         if shared.dry_run {
-            return dry_run(&suite, &plan, shared);
+            return dry_run(&suite, plan, shared);
         }
-        say_skipped(&plan);
+        say_skipped(&plan.skipped);
         let summary = runner::run(&suite, plan, &texts).map_err(mark_usage)?;
         report(&suite, &summary, shared)
     }
@@ -152,8 +159,8 @@ fn command() -> String {
 }
 
 /// Says which experiments cannot run, and why.
-fn say_skipped(plan: &Plan) {
-    for skipped in &plan.skipped {
+fn say_skipped(all: &[Skipped]) {
+    for skipped in all {
         eprintln!(
             "{} cannot run: {}\n  {}",
             skipped.experiment, skipped.reason, skipped.remedy
@@ -161,12 +168,13 @@ fn say_skipped(plan: &Plan) {
     }
 }
 
-fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let value = plan::listing(suite, plan);
+fn dry_run(suite: &Suite, plan: Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let skipped = plan.skipped.clone();
+    let (value, left) = plan::listing(suite, plan);
     let sheet = Sheet::of(
         &value,
         &[
-            ("run", |row| row.run.into()),
+            ("run", |row| row.run.clone()),
             ("what", |row| row.what.into()),
             ("state", |row| if row.done { "done" } else { "" }.into()),
             ("seconds (estimated)", |row| {
@@ -175,16 +183,27 @@ fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCo
         ],
     );
     output::print_sheet(shared.format, &sheet, &value)?;
-    say_skipped(plan);
-    let left = value.iter().filter(|row| !row.done).count();
-    let seconds = plan::wall_seconds(suite, plan);
+    say_skipped(&skipped);
     eprintln!(
-        "{left} of {} runs to do, about {}, into {}",
+        "{} of {} runs to do, {}, into {}",
+        left.runs,
         value.len(),
-        duration(seconds),
+        in_words(&left),
         suite.out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long it will take, with the runs that searches may add.
+fn in_words(left: &Left) -> String {
+    let least = duration(left.seconds);
+    match left.more {
+        0 => format!("about {least}"),
+        more => {
+            let most = duration(left.seconds + left.more_seconds);
+            format!("and up to {more} more, about {least} to {most}")
+        }
+    }
 }
 
 fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<ExitCode> {

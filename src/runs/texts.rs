@@ -40,6 +40,11 @@ impl Texts {
         }
     }
 
+    /// Name or file of the corpus.
+    pub fn corpus(&self) -> &str {
+        &self.corpus
+    }
+
     /// The tokenised text, made at the first call.
     pub fn open(&self, data: &TextData) -> Result<Arc<Text>, DataError> {
         let key = (data.tokenizer, data.max_characters);

@@ -1,49 +1,68 @@
-//! The runs of a training experiment, those of its search among them.
+//! The runs of a training experiment, those of its searches and step times among them.
 
+use super::Expansion;
 use super::widths::{Fit, WIDTH, match_widths};
 use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
 use crate::experiment::check::{Fault, TEXT};
-use crate::experiment::schema::{Experiment, Series, Settings};
+use crate::experiment::schema::{Experiment, Series, Settings, Tune};
 use crate::models::{self, ModelConfig, OPTIONS, Value};
 use crate::record::Record;
 use crate::runs::baselines;
-use crate::runs::context::{
-    Context, ExpandError, TUNING_SEEDS, batch, require, template, text_data,
-};
+use crate::runs::context::{Context, ExpandError, TUNING_SEEDS, batch, named, require, text_data};
+use crate::runs::grow::Growing;
+use crate::runs::needs::{Kept, Rate, Start};
 use crate::runs::points::points;
-use crate::runs::work::{Data, Run, Stage, Training, Work};
+use crate::runs::tune::{Outward, trial_id};
+use crate::runs::work::{Data, Run, StepTime, Timed, Training, Work, set_model};
 use crate::train::{Budget, TrainSettings};
 
-/// The runs of a training experiment: the search first, then every point, model and seed.
-pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandError> {
-    let mut runs = Vec::new();
+/// The runs of a training experiment: the searches first, then every point, model and seed.
+pub(super) fn expansion(
+    experiment: &Experiment,
+    context: &Context,
+) -> Result<Expansion, ExpandError> {
+    let (mut runs, mut growing) = (Vec::new(), Vec::new());
     let labels = series_labels(&experiment.models);
+    // Where the learning rate of each model comes from.
+    let mut rates = vec![Rate::Fixed; labels.len()];
     if let Some(tune) = &experiment.tune {
         let point = tuning_point(experiment, &tune.settings);
         let sized = Sized::new(experiment, &point, context)?;
         for (series, label) in labels.iter().enumerate() {
-            for &rate in tune.learning_rates.iter().flatten() {
-                for i in 0..point.seeds.unwrap_or(1) as u64 {
-                    let seed = context.seed + TUNING_SEEDS + i;
-                    let id = format!("{}-tune-{label}-rate{rate}-seed{seed}", experiment.id);
-                    let mut run = sized.run(id, series, Some(rate), seed)?;
-                    run.stage = Stage::Tune;
-                    runs.push(run);
-                }
-            }
+            let (trials, search) = sized.search(series, label, tune)?;
+            rates[series] = Rate::BestOf(match &search {
+                Some(search) => vec![search.id.clone()],
+                None => trials.iter().map(|run| run.id.clone()).collect(),
+            });
+            runs.extend(trials);
+            growing.extend(search);
         }
     }
     for point in points(&experiment.settings, &experiment.sweep) {
         let (settings, label) = (&point.settings, &point.label);
         let sized = Sized::new(experiment, settings, context)?;
-        let rate = settings.learning_rate.filter(|_| experiment.tune.is_none());
+        let seeds = require(settings.seeds, "settings.seeds")? as u64;
+        let mut step_time = None;
+        if sized.seconds()?.is_some() {
+            let run = sized.step_time(format!("{}{label}-step-time", experiment.id))?;
+            step_time = Some(run.id.clone());
+            runs.push(run);
+        }
         for (series, name) in labels.iter().enumerate() {
-            for i in 0..require(settings.seeds, "settings.seeds")? as u64 {
-                let seed = context.seed + i;
+            for seed in context.seed..context.seed + seeds {
                 let id = format!("{}{label}-{name}-seed{seed}", experiment.id);
-                runs.push(sized.run(id, series, rate, seed)?);
+                let training = Training {
+                    rate: rates[series].clone(),
+                    step_time: step_time.clone(),
+                    kept: match settings.keep_weights {
+                        Some(true) => Kept::Weights,
+                        _ => Kept::Nothing,
+                    },
+                    ..sized.training(series, settings.learning_rate, seed)?
+                };
+                runs.push(sized.run(id, series, training)?);
             }
         }
     }
@@ -52,7 +71,7 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
         let parameters = sizes.min().unwrap_or(0);
         runs.push(baselines::run(experiment, context, parameters)?);
     }
-    Ok(runs)
+    Ok(Expansion { runs, growing })
 }
 
 /// Where the search takes place: the tuning settings over the experiment's; a swept factor they do
@@ -123,6 +142,73 @@ impl<'a> Sized<'a> {
         })
     }
 
+    /// The search for the learning rate of a model of the list: every rate of the grid with every
+    /// seed, and how it goes on where it may extend.
+    fn search(
+        &self,
+        series: usize,
+        label: &str,
+        tune: &Tune,
+    ) -> Result<(Vec<Run>, Option<Growing>), ExpandError> {
+        let id = format!("{}-tune-{label}", self.experiment.id);
+        let first = self.context.seed + TUNING_SEEDS;
+        let seeds = self.settings.seeds.unwrap_or(1);
+        let mut trials = Vec::new();
+        let grid = tune.learning_rates.clone().unwrap_or_default();
+        for &rate in &grid {
+            for seed in first..first + seeds as u64 {
+                let training = Training {
+                    trial: true,
+                    ..self.training(series, Some(rate), seed)?
+                };
+                trials.push(self.run(trial_id(&id, rate, seed), series, training)?);
+            }
+        }
+        let search = tune.extend.filter(|&most| most > 0).map(|most| Growing {
+            id: id.clone(),
+            experiment: self.experiment.id.clone(),
+            runs: trials.iter().map(|run| run.id.clone()).collect(),
+            // Once it has left the grid on a side, the best is never at the other.
+            most: most * seeds,
+            rule: Box::new(Outward {
+                id,
+                grid,
+                most,
+                trials: trials[..seeds].to_vec(),
+            }),
+        });
+        Ok((trials, search))
+    }
+
+    /// The budget of a training in seconds, where it is in seconds.
+    fn seconds(&self) -> Result<Option<f64>, Fault> {
+        let in_seconds = self.settings.equal.as_deref() == Some("seconds");
+        let seconds = || require(self.settings.seconds, "settings.seconds");
+        in_seconds.then(seconds).transpose()
+    }
+
+    /// The run that measures how long a step of each model takes.
+    fn step_time(&self, id: String) -> Result<Run, ExpandError> {
+        let mut models = Vec::new();
+        for series in 0..self.models.len() {
+            let Training { model, train, .. } = self.training(series, None, self.context.seed)?;
+            // Nothing else of how it is trained changes what a step costs.
+            let train = TrainSettings {
+                batch: train.batch,
+                budget: train.budget,
+                optimizer: train.optimizer,
+                clip: train.clip,
+                seed: train.seed,
+                ..TrainSettings::default()
+            };
+            let clip = self.experiment.models[series].clip;
+            models.push(Timed { clip, model, train });
+        }
+        let factors = self.factors(&id)?;
+        let data = self.data.clone();
+        Ok(Run::new(factors, Work::StepTime(StepTime { data, models })))
+    }
+
     /// The training of a model of the list. A rate that a search chooses is filled in when it has
     /// chosen.
     fn training(
@@ -132,10 +218,7 @@ impl<'a> Sized<'a> {
         seed: u64,
     ) -> Result<Training, ExpandError> {
         let s = self.settings;
-        let seconds = match s.equal.as_deref() {
-            Some("seconds") => Some(require(s.seconds, "settings.seconds")?),
-            _ => None,
-        };
+        let seconds = self.seconds()?;
         let defaults = TrainSettings::default();
         let clip = self.experiment.models[series].clip;
         let train = TrainSettings {
@@ -147,6 +230,7 @@ impl<'a> Sized<'a> {
                 },
                 tokens: None,
                 seconds,
+                step_seconds: None,
             },
             learning_rate: rate.unwrap_or(0.0),
             warmup_steps: s.warmup_steps.unwrap_or(defaults.warmup_steps),
@@ -177,44 +261,47 @@ impl<'a> Sized<'a> {
             probe_context: probe_context(s, self)?,
             test_multiples: s.test_multiples.clone().unwrap_or_default(),
             gradient_sequences: s.gradient_sequences,
-            tuned: rate.is_none(),
+            rate: Rate::Fixed,
+            step_time: None,
+            start: Start::Fresh,
+            trial: false,
+            kept: Kept::Nothing,
+            notes: Vec::new(),
         })
     }
 
     /// The run of that name, with a model of the list.
-    fn run(
-        &self,
-        id: String,
-        series: usize,
-        rate: Option<f64>,
-        seed: u64,
-    ) -> Result<Run, ExpandError> {
-        let (experiment, context) = (self.experiment, self.context);
-        let training = self.training(series, rate, seed)?;
+    fn run(&self, id: String, series: usize, training: Training) -> Result<Run, ExpandError> {
+        let mut record = self.factors(&id)?;
+        set_model(&mut record, &training.model);
+        record.clip = self.experiment.models[series].clip;
+        record.seed = Some(training.train.seed);
+        if training.rate == Rate::Fixed {
+            record.learning_rate = Some(training.train.learning_rate);
+        }
+        Ok(Run::new(record, Work::Train(training)))
+    }
+
+    /// What the records of all runs here share.
+    fn factors(&self, id: &str) -> Result<Record, ExpandError> {
         let task_parameters = match &self.data {
             Data::Task(task) => task.complete()?,
             Data::Text(_) => Default::default(),
         };
-        let timed = training.train.budget.seconds.is_some();
-        let equal = match (timed, &training.data) {
-            _ if experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
-            (true, _) => "seconds",
-            (false, Data::Text(_)) => "tokens",
-            (false, Data::Task(_)) => "parameters",
+        let equal = match (self.seconds()?, &self.data) {
+            _ if self.experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
+            (Some(_), _) => "seconds",
+            (None, Data::Text(_)) => "tokens",
+            (None, Data::Task(_)) => "parameters",
         };
-        let record = Record {
+        Ok(Record {
             task: Some(self.task.clone()),
             seq_len: Some(self.seq_len),
-            batch: Some(training.train.batch),
+            batch: Some(batch(self.settings, self.seq_len)?),
             task_parameters,
-            clip: experiment.models[series].clip,
-            learning_rate: (!training.tuned).then_some(training.train.learning_rate),
             equal: Some(equal.into()),
-            seed: Some(training.train.seed),
-            ..template(experiment, context, &id, &training.model)
-        };
-        let stage = if timed { Stage::Timed } else { Stage::Train };
-        Ok(Run::new(series, stage, record, Work::Train(training)))
+            ..named(self.experiment, self.context, id)
+        })
     }
 }
 
