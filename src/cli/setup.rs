@@ -2,10 +2,10 @@
 //! in one TOML, `config.toml` in the output directory.
 
 use super::{UsageError, usage};
-use crate::data::tasks::{TaskSettings, TaskSource};
+use crate::data::tasks::TaskSource;
 use crate::data::text::{Text, TextSource};
-use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
-use crate::data::{DataError, Source};
+use crate::data::tokenizer::Tokenizer;
+use crate::data::{DataError, DataSection, Source};
 use crate::files::{locate, place};
 use crate::models::{Model, ModelConfig, ModelError, ModelOptions, Output};
 use crate::train::{TrainSettings, checkpoint};
@@ -78,37 +78,6 @@ impl ModelSection {
     pub fn complete(&mut self, seq_len: usize) -> Result<(), ModelError> {
         self.options = ModelOptions::of(&self.config(1, seq_len)?);
         Ok(())
-    }
-}
-
-/// A text or a task.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct DataSection {
-    /// Named corpus or UTF-8 file.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub corpus: Option<String>,
-    /// Tokenizer of the corpus.
-    pub tokenizer: TokenizerChoice,
-    /// Window of the corpus in tokens; a task has its own length.
-    pub seq_len: usize,
-    /// Use only the beginning of the corpus.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_characters: Option<usize>,
-    /// Task with its parameters, instead of a corpus.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub task: Option<TaskSettings>,
-}
-
-impl Default for DataSection {
-    fn default() -> Self {
-        DataSection {
-            corpus: None,
-            tokenizer: TokenizerChoice::Char,
-            seq_len: 128,
-            max_characters: None,
-            task: None,
-        }
     }
 }
 

@@ -8,8 +8,11 @@ use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
 use crate::files;
-use crate::models::{self, Shape};
-use crate::train::{CheckpointError, Outcome, Progress, Stop, TrainError, train};
+use crate::models::{self, ModelConfig, Shape};
+use crate::train::{
+    Budget, CheckpointError, Embedded, Outcome, Progress, Saving, Start, Stop, TrainError,
+    checkpoint, step_seconds, train,
+};
 use anyhow::{Context, ensure};
 use serde::Serialize;
 use std::fs;
@@ -132,9 +135,12 @@ impl Args {
         put(&mut d.seq_len, &self.seq_len);
         put(&mut t.batch, &self.batch);
         if self.steps.is_some() || self.tokens.is_some() || self.seconds.is_some() {
-            t.budget.steps = self.steps;
-            t.budget.tokens = self.tokens;
-            t.budget.seconds = self.seconds;
+            t.budget = Budget {
+                steps: self.steps,
+                tokens: self.tokens,
+                seconds: self.seconds,
+                step_seconds: None,
+            };
         }
         put(&mut t.learning_rate, &self.lr);
         put(&mut t.warmup_steps, &self.warmup);
@@ -180,7 +186,7 @@ struct Summary {
 
 /// Trains, and prints how good the model is on the test split.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let config = args.resolve(shared)?;
+    let mut config = args.resolve(shared)?;
     let mut data = config.open_data(None)?;
     let model_config = config.model_config(&*data.source)?;
     let parameters = models::parameter_count(&model_config)?;
@@ -197,7 +203,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         ))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let _lock = prepare(&args.out, &config, &data)?;
+    let _lock = prepare(&args.out, &mut config, &mut data, &model_config)?;
     let mut model = models::build(&model_config, config.train.seed)?;
     let stop = stop_on_interrupt();
     let mut observe = |progress: &Progress| {
@@ -209,19 +215,24 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             false => ControlFlow::Continue(()),
         }
     };
+    let embedded = Embedded {
+        tokenizer: data.tokenizer.clone(),
+        data: config.data.clone(),
+    };
+    let saving = Saving {
+        directory: &args.out,
+        embedded: &embedded,
+        moments: true,
+    };
     let outcome = train(
         &mut *model,
         &mut *data.source,
         &config.train,
-        Some(&args.out),
+        &Start::Fresh,
+        Some(&saving),
         &mut observe,
     )
-    .map_err(|error| match error {
-        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
-            usage(error)
-        }
-        other => other.into(),
-    })?;
+    .map_err(train_error)?;
     write_metrics(&args.out.join("metrics.csv"), &outcome)?;
     ensure!(
         outcome.stopped_because != Stop::Interrupted,
@@ -256,9 +267,25 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// A mistake of the user, unless it is the file system or the training itself that fails.
+fn train_error(error: TrainError) -> anyhow::Error {
+    match error {
+        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
+            usage(error)
+        }
+        other => other.into(),
+    }
+}
+
 /// Creates and locks the output directory and writes what does not change while training; refuses
-/// the directory of another run.
-fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::File> {
+/// the directory of another run. A budget in seconds gets the step time that is written there, or
+/// one measured now: a run that goes on has the number of steps it began with.
+fn prepare(
+    out: &Path,
+    config: &mut TrainConfig,
+    data: &mut Data,
+    model: &ModelConfig,
+) -> anyhow::Result<fs::File> {
     let failed = |what: &str| format!("--out {}: cannot {what}", out.display());
     fs::create_dir_all(out).with_context(|| failed("create the directory"))?;
     let lock = fs::File::create(out.join(".lock")).with_context(|| failed("write into it"))?;
@@ -267,6 +294,19 @@ fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::
     let file = out.join(CONFIG);
     if file.exists() {
         let there = TrainConfig::read(&file)?;
+        let untimed = UsageError(format!(
+            "--out {}: holds a run of an earlier version, which read the clock for its budget of \
+             seconds and so cannot go on to the same results; give another directory",
+            out.display()
+        ));
+        let trained = out.join(checkpoint::FILE).exists();
+        ensure!(
+            !there.train.budget.lacks_step_seconds() || !trained,
+            untimed
+        );
+        if config.train.budget.lacks_step_seconds() {
+            config.train.budget.step_seconds = there.train.budget.step_seconds;
+        }
         let other = UsageError(format!(
             "--out {}: holds a run with other settings (see {CONFIG}); give the same settings to \
              go on, or another directory",
@@ -285,6 +325,10 @@ fn prepare(out: &Path, config: &TrainConfig, data: &Data) -> anyhow::Result<fs::
         ));
         ensure!(same, other);
         tokenizer.save(&tokenizer_file)?;
+    }
+    if config.train.budget.lacks_step_seconds() {
+        let step = step_seconds(model, &mut *data.source, &config.train).map_err(train_error)?;
+        config.train.budget.step_seconds = Some(step);
     }
     files::write(&file, config.to_toml()?.as_bytes())?;
     Ok(lock)
@@ -319,11 +363,10 @@ fn report(progress: &Progress) {
     let Some(validation) = &progress.validation else {
         return;
     };
-    let planned = progress.steps_planned;
     tracing::info!(
-        "step {}{}: train loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:.0} tokens/s",
+        "step {}/{}: train loss {:.4}, validation loss {:.4}, accuracy {:.4}, {:.0} tokens/s",
         progress.step,
-        planned.map_or(String::new(), |n| format!("/{n}")),
+        progress.steps_planned,
         progress.train_loss,
         validation.loss,
         validation.accuracy,

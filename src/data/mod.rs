@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 pub mod corpus;
 mod error;
 pub mod ngram;
+mod section;
 pub mod seeds;
 pub mod tasks;
 pub mod text;
@@ -14,6 +15,7 @@ pub mod tokenizer;
 mod unigram;
 
 pub use error::DataError;
+pub use section::DataSection;
 
 /// Which part of the data: disjoint text ranges, or disjoint seed ranges of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

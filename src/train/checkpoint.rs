@@ -1,106 +1,32 @@
 //! Checkpoints: safetensors with PyTorch's names, and beside the tensors, in the metadata, all that
 //! is needed to build the model and to go on training with the same results.
 //!
-//! The file holds the model's tensors; while training is unfinished it also holds the optimiser's
-//! moments as `optimizer.m.NAME` and `optimizer.v.NAME`. One metadata entry, `seqduel`, is JSON of
-//! [`Metadata`].
+//! The file holds the model's tensors; while training is unfinished, and after it where that is asked
+//! for, it also holds the optimiser's moments as `optimizer.m.NAME` and `optimizer.v.NAME`. One
+//! metadata entry, `seqduel`, is JSON of [`Metadata`].
 
 use super::optimizer::Optimizer;
-use super::{Point, Stop, TrainSettings};
-use crate::data::Cursor;
-use crate::files::{self, sha256};
-use crate::models::{self, Model, ModelConfig};
+use crate::data::seeds;
+use crate::files;
+use crate::models::{self, Model};
 use crate::nn::Parameter;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+pub use super::metadata::{Ancestor, Embedded, Identity, Metadata, Parent, Position};
 
 /// File name inside an output directory.
 pub const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "seqduel";
+/// Names of the optimiser's tensors begin so.
+const MOMENTS: &str = "optimizer.";
+/// No training draws more sequences.
+const MOST_DRAWN: u64 = 1 << 40;
 
-/// What results depend on, all of it: two runs with equal identities give equal results.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Identity {
-    /// Sizes and initialisation of the model.
-    pub model: ModelConfig,
-    /// Training settings; `threads` and `checkpoint_every`, which change nothing, are set to 1 and
-    /// none.
-    pub settings: TrainSettings,
-    /// SHA-256 of the validation batches, hex: stands for the data.
-    pub data: String,
-}
-
-impl Identity {
-    /// Of a run.
-    pub fn new(model: &ModelConfig, settings: &TrainSettings, data: String) -> Self {
-        let mut settings = settings.clone();
-        settings.threads = 1;
-        settings.checkpoint_every = None;
-        Identity {
-            model: model.clone(),
-            settings,
-            data,
-        }
-    }
-
-    /// SHA-256 of the canonical JSON, hex.
-    pub fn hash(&self) -> String {
-        sha256(serde_json::to_vec(self).expect("plain data"))
-    }
-
-    /// The keys that differ from `other`, with both values.
-    fn difference(&self, other: &Identity) -> String {
-        let json = |identity: &Identity| serde_json::to_value(identity).expect("plain data");
-        let mut all = files::differences(&json(self), &json(other));
-        all.sort_by(|a, b| a.0.cmp(&b.0));
-        let text = |value: Value| match value {
-            Value::Null => "none".into(),
-            value => value.to_string(),
-        };
-        let all = all.into_iter().map(|(key, a, b)| match key.as_str() {
-            "data" => "the data".to_string(),
-            _ => format!("{key} {} there, {} here", text(a), text(b)),
-        });
-        all.collect::<Vec<_>>().join("; ")
-    }
-}
-
-/// How far training has come.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Position {
-    /// Steps done.
-    pub step: usize,
-    /// Tokens seen.
-    pub tokens: u64,
-    /// Seconds of training.
-    pub seconds: f64,
-    /// Where the data stands; `None` before the first step.
-    pub cursor: Option<Cursor>,
-    /// The learning curve so far.
-    pub curve: Vec<Point>,
-    /// Sum of training losses since its last point, in steps.
-    pub loss_sum: f64,
-    /// Largest gradient norm since then.
-    pub largest_norm: f64,
-    /// Why training ended, if it has.
-    pub finished: Option<Stop>,
-}
-
-/// What stands beside the tensors.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Metadata {
-    /// Version of seqduel that wrote it.
-    pub version: String,
-    /// What results depend on.
-    pub identity: Identity,
-    /// [`Identity::hash`].
-    pub hash: String,
-    /// How far training has come.
-    pub position: Position,
-}
+/// First and second moments of every parameter.
+type Moments = Vec<(Vec<f32>, Vec<f32>)>;
 
 /// What is wrong with a checkpoint file.
 #[derive(Debug, thiserror::Error)]
@@ -168,7 +94,7 @@ pub fn locate(path: &Path) -> PathBuf {
 
 /// Writes a checkpoint so that `path` always holds a whole one, the old or the new. Moments are
 /// written if an optimiser is given.
-pub fn save(
+pub(super) fn save(
     path: &Path,
     model: &dyn Model,
     optimizer: Option<&Optimizer>,
@@ -182,7 +108,7 @@ pub fn save(
     if let Some(optimizer) = optimizer {
         for (parameter, (m, v)) in model.parameters().into_iter().zip(optimizer.moments()) {
             for (kind, values) in [("m", m), ("v", v)] {
-                let name = format!("optimizer.{kind}.{}", parameter.name);
+                let name = format!("{MOMENTS}{kind}.{}", parameter.name);
                 tensors.push((name, parameter.shape.clone(), to_bytes(values)));
             }
         }
@@ -199,14 +125,14 @@ pub fn save(
 }
 
 /// A checkpoint file in memory, its metadata understood.
-struct File {
+pub(super) struct File {
     path: PathBuf,
     bytes: Vec<u8>,
-    metadata: Metadata,
+    pub(super) metadata: Metadata,
 }
 
 impl File {
-    fn read(path: &Path) -> Result<Self, CheckpointError> {
+    pub(super) fn read(path: &Path) -> Result<Self, CheckpointError> {
         let path = path.to_path_buf();
         let bytes = std::fs::read(&path).map_err(CheckpointError::io(&path))?;
         let unreadable = |e: safetensors::SafeTensorError| CheckpointError::Unreadable {
@@ -221,8 +147,25 @@ impl File {
         };
         let json = header.metadata().as_ref().and_then(|m| m.get(KEY));
         let json = json.ok_or_else(|| foreign(format!("has no `{KEY}` metadata")))?;
-        let metadata = serde_json::from_str(json)
+        let metadata: Metadata = serde_json::from_str(json)
             .map_err(|e| foreign(format!("its `{KEY}` metadata cannot be read: {e}")))?;
+        if let Some(cursor) = &metadata.position.cursor
+            && (seeds::load(cursor).is_none() || cursor.drawn > MOST_DRAWN)
+        {
+            return Err(foreign(format!(
+                "its `{KEY}` metadata has position.cursor = {cursor:?}, which no data stream has"
+            )));
+        }
+        let tokenizer = metadata
+            .embedded
+            .as_ref()
+            .and_then(|e| e.tokenizer.as_ref());
+        let (have, want) = (tokenizer.map(|t| t.vocab()), metadata.identity.model.vocab);
+        if let Some(have) = have.filter(|&have| have != want) {
+            return Err(foreign(format!(
+                "its tokenizer has {have} tokens but its model has vocab = {want}"
+            )));
+        }
         Ok(File {
             path,
             bytes,
@@ -250,6 +193,31 @@ impl File {
             .collect())
     }
 
+    pub(super) fn has_moments(&self) -> bool {
+        let tensors = SafeTensors::deserialize(&self.bytes).expect("checked when read");
+        tensors.names().iter().any(|name| name.starts_with(MOMENTS))
+    }
+
+    /// First and second moments, in the order of the model's parameters.
+    pub(super) fn moments(&self, model: &dyn Model) -> Result<Moments, CheckpointError> {
+        let parameters = model.parameters().into_iter();
+        let both = parameters.map(|Parameter { name, shape, .. }| {
+            let m = self.tensor(&format!("{MOMENTS}m.{name}"), shape)?;
+            Ok((m, self.tensor(&format!("{MOMENTS}v.{name}"), shape)?))
+        });
+        both.collect()
+    }
+
+    /// SHA-256 of the weights, hex, in the order of the model's parameters.
+    pub(super) fn weights(&self, model: &dyn Model) -> Result<String, CheckpointError> {
+        let mut hash = Sha256::new();
+        for Parameter { name, shape, .. } in model.parameters() {
+            hash.update(name);
+            hash.update(to_bytes(&self.tensor(name, shape)?));
+        }
+        Ok(files::hex(&hash.finalize()))
+    }
+
     fn wrong(&self, tensor: &str, reason: String) -> CheckpointError {
         CheckpointError::Tensor {
             path: self.path.clone(),
@@ -258,7 +226,7 @@ impl File {
     }
 
     /// Loads all parameters, and refuses tensors the model does not have.
-    fn fill(&self, model: &mut dyn Model) -> Result<(), CheckpointError> {
+    pub(super) fn fill(&self, model: &mut dyn Model) -> Result<(), CheckpointError> {
         let mut known = Vec::new();
         let mut all = Vec::new();
         for Parameter { name, shape, .. } in model.parameters() {
@@ -267,7 +235,7 @@ impl File {
         }
         let tensors = SafeTensors::deserialize(&self.bytes).expect("checked when read");
         for name in tensors.names() {
-            if !name.starts_with("optimizer.") && !known.iter().any(|k| k == name) {
+            if !name.starts_with(MOMENTS) && !known.iter().any(|k| k == name) {
                 let model = &model.config().model;
                 return Err(self.wrong(name, format!("does not belong to this {model}")));
             }
@@ -292,9 +260,14 @@ pub fn load(path: &Path) -> Result<(Box<dyn Model>, Metadata), CheckpointError> 
     Ok((model, file.metadata))
 }
 
+/// Whether a checkpoint file, or the one in a directory, holds the optimiser's moments.
+pub fn has_moments(path: &Path) -> Result<bool, CheckpointError> {
+    Ok(File::read(&locate(path))?.has_moments())
+}
+
 /// Restores model and optimiser from `path` and says where training stands; `None` if there is no
 /// such file. A checkpoint of a run with another identity is refused.
-pub fn resume(
+pub(super) fn resume(
     path: &Path,
     model: &mut dyn Model,
     optimizer: &mut Optimizer,
@@ -312,14 +285,9 @@ pub fn resume(
     }
     file.fill(model)?;
     let position = file.metadata.position.clone();
-    if position.finished.is_none() {
-        let mut moments = Vec::new();
-        for Parameter { name, shape, .. } in model.parameters() {
-            let m = file.tensor(&format!("optimizer.m.{name}"), shape)?;
-            let v = file.tensor(&format!("optimizer.v.{name}"), shape)?;
-            moments.push((m, v));
-        }
-        optimizer.restore(model, position.step as u64, moments);
+    // A finished training may have left its moments out; they are not needed to report it.
+    if position.finished.is_none() || file.has_moments() {
+        optimizer.restore(model, position.optimizer_steps(), file.moments(model)?);
     }
     Ok(Some(position))
 }

@@ -1,20 +1,29 @@
-//! Training: one step, the loop around it, the schedule, evaluation and checkpoints.
+//! Training: one step, the loop around it, the schedule, evaluation and checkpoints. Nothing trained
+//! reads a clock: a budget in seconds is a number of steps before the first.
 
 pub mod checkpoint;
 mod evaluate;
+mod fingerprint;
+mod fit;
+mod metadata;
 mod optimizer;
 mod probe;
 mod run;
 mod schedule;
 mod settings;
+mod start;
+mod step_time;
 
-pub use checkpoint::CheckpointError;
+pub use checkpoint::{CheckpointError, Embedded};
 pub use evaluate::evaluate;
+pub use fingerprint::same_data;
 pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
-pub use run::train;
+pub use run::{Saving, train};
 pub use schedule::learning_rate;
 pub use settings::{Budget, OptimizerKind, TrainSettings};
+pub use start::{Keep, Start};
+pub use step_time::step_seconds;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +66,8 @@ pub struct Evaluation {
 pub struct Progress {
     /// Steps done.
     pub step: usize,
-    /// Steps the budget allows, where it is not in seconds.
-    pub steps_planned: Option<usize>,
+    /// Steps the budget allows.
+    pub steps_planned: usize,
     /// Share of the budget used (0…1).
     pub fraction: f64,
     /// Tokens seen.
@@ -100,7 +109,7 @@ pub struct Point {
 pub enum Stop {
     /// The budget of steps or tokens is used up.
     Steps,
-    /// The budget of seconds is used up.
+    /// The budget of seconds is used up, by the step's time measured beforehand.
     Seconds,
     /// Validation accuracy passed `stop_when_accuracy`.
     Accurate,

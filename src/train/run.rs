@@ -1,38 +1,54 @@
 //! The training loop.
 
-use super::checkpoint::{self, Identity, Metadata, Position};
+use super::checkpoint::{self, Ancestor, Embedded, Identity, Metadata, Position};
+use super::fingerprint::fingerprint;
+use super::fit::check_fit;
+use super::start::{Origin, Start};
 use super::{
     Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError, TrainSettings, evaluate,
     learning_rate, step,
 };
 use crate::data::{Batch, Source, Split};
 use crate::files;
-use crate::models::{self, Model, Output, Shape};
-use sha2::{Digest, Sha256};
+use crate::models::Model;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
 
 /// Hears of every step of this session; `Break` saves and stops.
 pub type Observer<'a> = dyn FnMut(&Progress) -> ControlFlow<()> + Send + 'a;
 
-/// Trains `model` on `source` until the budget ends. With a `directory`, goes on from the
+/// Where a training keeps its checkpoint, and what that holds besides the training itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Saving<'a> {
+    /// Directory that the checkpoint is in.
+    pub directory: &'a Path,
+    /// Tokenizer and data, so that the file can be used without any other.
+    pub embedded: &'a Embedded,
+    /// Whether the optimiser's moments stay in it when training has finished: twice the size of the
+    /// weights, and needed to go on with a longer budget as if there had been no end.
+    pub moments: bool,
+}
+
+/// Trains `model` on `source`, from `start`, until the budget ends. With `saving`, goes on from the
 /// checkpoint there if it holds one, with the same results as a run that was never interrupted, and
-/// keeps one there.
+/// keeps one there. Steps, tokens and the learning curve count from `start`.
 ///
-/// Errors: settings no training can use, a model that does not fit the data or the memory, a loss
-/// or gradient that is not finite, a checkpoint that is damaged, of another run, or not writable.
+/// Errors: settings no training can use, a budget in seconds without a step's time, a model that does
+/// not fit the data, the memory or the checkpoint it starts from, a loss or gradient that is not
+/// finite, a checkpoint that is damaged, of another run, or not writable.
 pub fn train(
     model: &mut dyn Model,
     source: &mut dyn Source,
     settings: &TrainSettings,
-    directory: Option<&Path>,
+    start: &Start,
+    saving: Option<&Saving>,
     observe: &mut Observer,
 ) -> Result<Outcome, TrainError> {
     settings.check().map_err(TrainError::Refused)?;
     check_fit(model, source, settings)?;
     kernels::with_threads(settings.threads, || {
-        let mut run = Run::start(model, source, settings, directory)?;
+        let mut run = Run::start(model, source, settings, start, saving)?;
         while run.position.finished.is_none() {
             if run.advance(model, source, observe)?.is_break() {
                 run.save(model, source)?;
@@ -44,82 +60,72 @@ pub fn train(
     })
 }
 
-fn check_fit(
-    model: &dyn Model,
-    source: &dyn Source,
-    settings: &TrainSettings,
-) -> Result<(), TrainError> {
-    let config = model.config();
-    if config.vocab != source.vocab() {
-        return Err(TrainError::Refused(format!(
-            "the model has vocab = {} but the data has {} tokens",
-            config.vocab,
-            source.vocab()
-        )));
-    }
-    if config.output != source.output() {
-        return Err(TrainError::Refused(format!(
-            "the model says {} but the data asks for {}",
-            said(config.output),
-            said(source.output())
-        )));
-    }
-    config.check_length(source.longest())?;
-    let shape = Shape {
-        batch: settings.batch,
-        seq_len: source.seq_len(),
-    };
-    Ok(models::check_memory(config, shape)?)
-}
-
-fn said(output: Output) -> &'static str {
-    match output {
-        Output::Tokens => "tokens",
-        Output::Number => "a number",
-    }
-}
-
 struct Run<'a> {
     settings: &'a TrainSettings,
     identity: Identity,
-    file: Option<PathBuf>,
+    lineage: Vec<Ancestor>,
+    saving: Option<&'a Saving<'a>>,
     validation: Vec<Batch>,
-    planned: Option<usize>,
+    /// Steps in all, and why training ends after them.
+    planned: (usize, Stop),
     optimizer: Optimizer,
     position: Position,
 }
 
 impl<'a> Run<'a> {
-    /// At step 0, or where the checkpoint in `directory` stands.
+    /// At step 0, or where the checkpoint of `saving` stands.
     fn start(
         model: &mut dyn Model,
         source: &mut dyn Source,
         settings: &'a TrainSettings,
-        directory: Option<&Path>,
+        start: &Start,
+        saving: Option<&'a Saving<'a>>,
     ) -> Result<Self, TrainError> {
         let (sequences, batch) = (settings.validation_sequences, settings.batch);
+        let unmeasured = || {
+            let seconds = settings.budget.seconds.unwrap_or_default();
+            TrainError::Refused(format!(
+                "seconds = {seconds} without step-seconds: measure a step first"
+            ))
+        };
+        let planned = settings.budget.planned_steps(batch * source.seq_len());
+        let measured = planned.filter(|_| !settings.budget.lacks_step_seconds());
+        let planned = measured.ok_or_else(unmeasured)?;
+        let origin = Origin::open(start, model, source, settings)?;
+        let parent = origin.as_ref().map(|origin| origin.parent.clone());
         let validation = source.evaluation(Split::Validation, sequences, batch);
+        let data = fingerprint(&validation);
         let mut run = Run {
             settings,
-            identity: Identity::new(model.config(), settings, fingerprint(&validation)),
-            file: directory.map(|d| d.join(checkpoint::FILE)),
+            identity: Identity::new(model.config(), settings, data, parent),
+            lineage: origin.as_ref().map_or(Vec::new(), Origin::lineage),
+            saving,
             validation,
-            planned: settings.budget.planned_steps(batch * source.seq_len()),
+            planned,
             optimizer: Optimizer::new(model, settings),
             position: Position::default(),
         };
-        if let (Some(directory), Some(file)) = (directory, &run.file) {
-            files::sweep(directory);
-            let saved = checkpoint::resume(file, model, &mut run.optimizer, &run.identity)?;
-            if let Some(position) = saved {
+        let mut saved = None;
+        if let Some(saving) = saving {
+            files::sweep(saving.directory);
+            let file = saving.directory.join(checkpoint::FILE);
+            saved = checkpoint::resume(&file, model, &mut run.optimizer, &run.identity)?;
+        }
+        match (saved, origin) {
+            (Some(position), _) => {
                 if let Some(cursor) = &position.cursor {
                     source.restore(cursor);
                 }
                 run.position = position;
             }
+            (None, Some(origin)) => {
+                let steps = origin.hand_over(model, &mut run.optimizer, source, settings)?;
+                run.position.inherited_steps = steps;
+            }
+            (None, None) => {}
         }
         if run.position.finished.is_none() && run.fraction() >= 1.0 {
-            run.position.finished = Some(run.exhausted()); // a budget of no steps
+            run.position.finished = Some(run.planned.1); // a budget of no steps
             run.save(model, source)?;
         }
         Ok(run)
@@ -133,7 +139,7 @@ impl<'a> Run<'a> {
         observe: &mut Observer,
     ) -> Result<ControlFlow<()>, TrainError> {
         let settings = self.settings;
-        let rate = learning_rate(settings, self.position.step, self.planned, self.fraction());
+        let rate = learning_rate(settings, self.position.step, self.planned.0);
         let started = Instant::now();
         let batch = source.next_batch(settings.batch);
         let report = step(model, &batch, &mut self.optimizer, rate, settings.clip);
@@ -151,12 +157,12 @@ impl<'a> Run<'a> {
         self.position.loss_sum += report.loss as f64;
         self.position.largest_norm = self.position.largest_norm.max(report.gradient_norm as f64);
         if self.fraction() >= 1.0 {
-            self.position.finished = Some(self.exhausted());
+            self.position.finished = Some(self.planned.1);
         }
         let validation = self.validate_if_due(model, rate);
         let progress = Progress {
             step: self.position.step,
-            steps_planned: self.planned,
+            steps_planned: self.planned.0,
             fraction: self.fraction(),
             tokens: self.position.tokens,
             seconds: self.position.seconds,
@@ -205,26 +211,16 @@ impl<'a> Run<'a> {
         evaluation
     }
 
-    /// Share of the budget used: the largest of its parts.
+    /// Share of the budget used.
     fn fraction(&self) -> f64 {
-        let steps = self.planned.map(|n| match n {
+        match self.planned.0 {
             0 => 1.0,
             n => self.position.step as f64 / n as f64,
-        });
-        let seconds = self.settings.budget.seconds;
-        let seconds = seconds.map(|s| self.position.seconds / s);
-        [steps, seconds].into_iter().flatten().fold(0.0, f64::max)
-    }
-
-    fn exhausted(&self) -> Stop {
-        match self.planned {
-            Some(n) if self.position.step >= n => Stop::Steps,
-            _ => Stop::Seconds,
         }
     }
 
     fn save(&mut self, model: &dyn Model, source: &dyn Source) -> Result<(), TrainError> {
-        let Some(file) = &self.file else {
+        let Some(saving) = self.saving else {
             return Ok(());
         };
         self.position.cursor = Some(source.cursor());
@@ -233,10 +229,13 @@ impl<'a> Run<'a> {
             identity: self.identity.clone(),
             hash: self.identity.hash(),
             position: self.position.clone(),
+            embedded: Some(saving.embedded.clone()),
+            lineage: self.lineage.clone(),
         };
-        let unfinished = self.position.finished.is_none();
-        let optimizer = unfinished.then_some(&self.optimizer);
-        Ok(checkpoint::save(file, model, optimizer, &metadata)?)
+        let with_moments = saving.moments || self.position.finished.is_none();
+        let optimizer = with_moments.then_some(&self.optimizer);
+        let file = saving.directory.join(checkpoint::FILE);
+        Ok(checkpoint::save(&file, model, optimizer, &metadata)?)
     }
 
     fn outcome(self, stopped_because: Stop) -> Outcome {
@@ -248,21 +247,4 @@ impl<'a> Run<'a> {
             curve: self.position.curve,
         }
     }
-}
-
-/// SHA-256 of inputs, targets and masks: other data, other fingerprint.
-fn fingerprint(batches: &[Batch]) -> String {
-    let mut hash = Sha256::new();
-    for batch in batches {
-        hash.update((batch.seq_len as u64).to_le_bytes());
-        for (token, target) in batch.tokens.iter().zip(&batch.targets) {
-            hash.update(token.to_le_bytes());
-            hash.update(target.to_le_bytes());
-        }
-        for number in batch.values.iter().chain(&batch.answers) {
-            hash.update(number.to_le_bytes());
-        }
-        hash.update(batch.mask.iter().map(|&m| m as u8).collect::<Vec<_>>());
-    }
-    files::hex(&hash.finalize())
 }

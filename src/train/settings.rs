@@ -1,5 +1,6 @@
 //! What a training run depends on besides the model and the data.
 
+use super::Stop;
 use serde::{Deserialize, Serialize};
 
 /// When training ends: at the first limit reached. At least one limit must be set.
@@ -12,9 +13,14 @@ pub struct Budget {
     /// Tokens seen, batch × sequence length a step; the last step may pass it by less than a batch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokens: Option<u64>,
-    /// Seconds of training, validation and checkpoints not counted. Results then depend on timing.
+    /// Seconds of training, validation and checkpoints not counted: as many steps as take so long
+    /// at `step_seconds` each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
+    /// What a step was measured to take ([`super::step_seconds`]), in seconds: with it, a budget in
+    /// seconds is a number of steps, and training never reads a clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_seconds: Option<f64>,
 }
 
 impl Budget {
@@ -26,12 +32,26 @@ impl Budget {
         }
     }
 
-    /// The number of steps that steps and tokens allow; `None` if only time limits.
-    pub fn planned_steps(&self, tokens_per_step: usize) -> Option<usize> {
+    /// Whether it is in seconds and nobody has measured what a step takes.
+    pub fn lacks_step_seconds(&self) -> bool {
+        self.seconds.is_some() && self.step_seconds.is_none()
+    }
+
+    /// The number of steps that its parts allow, and which of them ends training: the smallest, the
+    /// first of equals. `None` if only seconds limit and a step's time is not known.
+    pub fn planned_steps(&self, tokens_per_step: usize) -> Option<(usize, Stop)> {
         let by_tokens = self
             .tokens
             .map(|tokens| tokens.div_ceil(tokens_per_step.max(1) as u64) as usize);
-        [self.steps, by_tokens].into_iter().flatten().min()
+        // Of a fraction of a step at the end the whole is done, as with tokens.
+        let by_seconds = (self.seconds.zip(self.step_seconds))
+            .map(|(seconds, step)| (seconds / step).ceil() as usize);
+        let limits = [
+            self.steps.map(|n| (n, Stop::Steps)),
+            by_tokens.map(|n| (n, Stop::Steps)),
+            by_seconds.map(|n| (n, Stop::Seconds)),
+        ];
+        limits.into_iter().flatten().min_by_key(|&(steps, _)| steps)
     }
 }
 
@@ -137,6 +157,7 @@ impl TrainSettings {
             steps,
             tokens,
             seconds,
+            step_seconds,
         } = self.budget;
         check(self.batch > 0, "batch = 0: train on at least 1 sequence")?;
         check(steps != Some(0), "steps = 0: train for at least 1 step")?;
@@ -166,9 +187,71 @@ impl TrainSettings {
         let message = format!("stop-when-accuracy = {accuracy}: give a number from 0 to 1");
         check(share(accuracy), &message)?;
         let message = "budget is empty: give steps, tokens or seconds";
-        check(self.budget != Budget::default(), message)?;
+        let limited = steps.is_some() || tokens.is_some() || seconds.is_some();
+        check(limited, message)?;
         let seconds = seconds.unwrap_or(1.0);
         let message = format!("seconds = {seconds}: give a positive number");
-        check(positive(seconds), &message)
+        check(positive(seconds), &message)?;
+        let step = step_seconds.unwrap_or(1.0);
+        let message =
+            format!("step-seconds = {step}: give a positive number, or leave it out to measure it");
+        check(positive(step), &message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_part_of_a_budget_ends_training() {
+        let budget = Budget {
+            steps: Some(10),
+            tokens: Some(100),
+            seconds: Some(1.0),
+            step_seconds: Some(0.15),
+        };
+        assert_eq!(budget.planned_steps(10), Some((10, Stop::Steps)));
+        assert_eq!(budget.planned_steps(9), Some((7, Stop::Seconds))); // 6.67 steps
+        assert_eq!(budget.planned_steps(11), Some((7, Stop::Seconds)));
+        assert_eq!(budget.planned_steps(17), Some((6, Stop::Steps))); // 5.9 steps
+        // A step that takes longer than the budget is done all the same.
+        let long = Budget {
+            step_seconds: Some(9.0),
+            ..budget
+        };
+        assert_eq!(long.planned_steps(1), Some((1, Stop::Seconds)));
+        let unmeasured = Budget {
+            seconds: Some(1.0),
+            ..Budget::default()
+        };
+        assert!(unmeasured.lacks_step_seconds());
+        assert_eq!(unmeasured.planned_steps(1), None);
+    }
+
+    #[test]
+    fn step_times_that_are_none_are_refused() {
+        for step in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let budget = Budget {
+                seconds: Some(1.0),
+                step_seconds: Some(step),
+                ..Budget::default()
+            };
+            let settings = TrainSettings {
+                budget,
+                ..TrainSettings::default()
+            };
+            let refused = settings.check().unwrap_err();
+            assert!(refused.contains("step-seconds"), "{refused}");
+        }
+        let only_step = Budget {
+            step_seconds: Some(1.0),
+            ..Budget::default()
+        };
+        let settings = TrainSettings {
+            budget: only_step,
+            ..TrainSettings::default()
+        };
+        assert!(settings.check().unwrap_err().contains("budget is empty"));
     }
 }

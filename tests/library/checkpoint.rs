@@ -8,7 +8,10 @@ use seqduel::data::tasks::{TaskSettings, TaskSource};
 use seqduel::data::text::{Text, TextSource};
 use seqduel::data::{Source, Split};
 use seqduel::models::{self, MODELS, ModelConfig};
-use seqduel::train::{self, Budget, Evaluation, Point, Progress, Stop, TrainSettings, checkpoint};
+use seqduel::train::{
+    self, Budget, Embedded, Evaluation, Point, Progress, Saving, Start, Stop, TrainSettings,
+    checkpoint,
+};
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -72,6 +75,18 @@ fn session(
     source: MakeSource,
     settings: &TrainSettings,
     directory: Option<&Path>,
+    watch: impl FnMut(usize) -> ControlFlow<()> + Send,
+) -> Trained {
+    session_from(name, source, settings, &Start::Fresh, directory, watch)
+}
+
+/// The same from another start; the optimiser's moments are kept at the end.
+fn session_from(
+    name: &str,
+    source: MakeSource,
+    settings: &TrainSettings,
+    start: &Start,
+    directory: Option<&Path>,
     mut watch: impl FnMut(usize) -> ControlFlow<()> + Send,
 ) -> Trained {
     let mut source = source();
@@ -83,7 +98,21 @@ fn session(
         steps.push((p.step, p.train_loss.to_bits(), p.gradient_norm.to_bits()));
         watch(p.step)
     };
-    let outcome = train::train(&mut *model, &mut *source, settings, directory, &mut observe);
+    let embedded = Embedded::default();
+    let saving = directory.map(|directory| Saving {
+        directory,
+        embedded: &embedded,
+        moments: *start != Start::Fresh,
+    });
+    let (model_, source_) = (&mut *model, &mut *source);
+    let outcome = train::train(
+        model_,
+        source_,
+        settings,
+        start,
+        saving.as_ref(),
+        &mut observe,
+    );
     let outcome = outcome.expect("training goes well");
     let untimed = |point: &Point| Point {
         seconds: 0.0,
@@ -121,7 +150,7 @@ fn same_end(what: &str, resumed: &Trained, whole: &Trained, done: usize) {
     assert_eq!(resumed.parameters, whole.parameters, "{what}: parameters");
     assert_eq!(resumed.curve, whole.curve, "{what}: learning curve");
     assert_eq!(resumed.test, whole.test, "{what}: test");
-    assert_eq!(resumed.stopped, Stop::Steps, "{what}");
+    assert_eq!(resumed.stopped, whole.stopped, "{what}");
     assert_eq!(resumed.tokens, whole.tokens, "{what}: tokens");
 }
 
@@ -131,6 +160,7 @@ fn resumed_training_gives_the_bits_of_uninterrupted_training() {
         for (kind, source) in SOURCES {
             let what = format!("{model} on {kind}");
             let whole = session(model, source, &settings(), None, go_on);
+            assert_eq!(whole.stopped, Stop::Steps, "{what}");
             assert_eq!(whole.steps.len(), STEPS, "{what}");
             assert_eq!(whole.curve.len(), 5, "{what}: 5, 10, 15, 20, 23");
 
@@ -161,6 +191,66 @@ fn resumed_training_gives_the_bits_of_uninterrupted_training() {
             same_end(&format!("{what}, finished"), &again, &whole, STEPS);
         }
     }
+}
+
+/// With the step's time recorded, a budget in seconds is a number of steps, whatever the clock says.
+#[test]
+fn runs_of_equal_seconds_are_equal_to_the_bit_when_interrupted_too() {
+    let seconds = |seconds: f64, step_seconds: Option<f64>| TrainSettings {
+        budget: Budget {
+            seconds: Some(seconds),
+            step_seconds,
+            ..Budget::default()
+        },
+        ..settings()
+    };
+    let measured = seconds(2.3, Some(0.1));
+    for (kind, source) in SOURCES {
+        let whole = session("gru", source, &measured, None, go_on);
+        assert_eq!((whole.steps.len(), whole.stopped), (STEPS, Stop::Seconds));
+        let slow = |_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            ControlFlow::Continue(())
+        };
+        assert!(
+            whole == session("gru", source, &measured, None, slow),
+            "{kind}"
+        );
+        let in_steps = session("gru", source, &settings(), None, go_on);
+        assert_eq!(whole.steps, in_steps.steps, "{kind}");
+        assert_eq!(whole.curve, in_steps.curve, "{kind}");
+
+        let stopped = new_directory(&format!("seconds-{kind}"));
+        session(
+            "gru",
+            source,
+            &measured,
+            Some(&stopped),
+            |step| match step {
+                9 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            },
+        );
+        let resumed = session("gru", source, &measured, Some(&stopped), go_on);
+        same_end(kind, &resumed, &whole, 9);
+    }
+    // Without it there is no number of steps.
+    let mut source = task();
+    let mut model = models::build(&config("gru", &*source), 0).expect("a model");
+    let unmeasured = seconds(2.3, None);
+    let refused = train::train(
+        &mut *model,
+        &mut *source,
+        &unmeasured,
+        &Start::Fresh,
+        None,
+        &mut |_| panic!("no step may be taken"),
+    );
+    let refused = refused.expect_err("must be refused").to_string();
+    assert!(
+        refused.contains("seconds = 2.3 without step-seconds"),
+        "{refused}"
+    );
 }
 
 #[test]

@@ -228,9 +228,8 @@ impl<'a> Sized<'a> {
                     Some(_) => None,
                     None => Some(require(s.steps, "settings.steps")?),
                 },
-                tokens: None,
                 seconds,
-                step_seconds: None,
+                ..Budget::default()
             },
             learning_rate: rate.unwrap_or(0.0),
             warmup_steps: s.warmup_steps.unwrap_or(defaults.warmup_steps),

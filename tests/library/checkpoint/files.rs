@@ -3,7 +3,9 @@
 use super::{config, go_on, new_directory, session, settings, task};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use seqduel::models;
-use seqduel::train::{self, CheckpointError, TrainError, TrainSettings, checkpoint};
+use seqduel::train::{
+    self, CheckpointError, Embedded, Saving, Start, TrainError, TrainSettings, checkpoint,
+};
 use std::collections::HashMap;
 use std::fs;
 use std::ops::ControlFlow;
@@ -46,7 +48,12 @@ fn resuming(directory: &Path, settings: &TrainSettings) -> CheckpointError {
         &mut *model,
         &mut *source,
         settings,
-        Some(directory),
+        &Start::Fresh,
+        Some(&Saving {
+            directory,
+            embedded: &Embedded::default(),
+            moments: false,
+        }),
         &mut |_| panic!("no step may be taken"),
     );
     assert_eq!(before, fs::read(&file).expect("still there"), "file kept");

@@ -1,0 +1,85 @@
+//! Which data a training uses, as configurations and checkpoints say it.
+
+use super::tasks::TaskSettings;
+use super::tokenizer::TokenizerChoice;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::Path;
+
+/// A text or a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct DataSection {
+    /// Named corpus or UTF-8 file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub corpus: Option<String>,
+    /// Tokenizer of the corpus.
+    pub tokenizer: TokenizerChoice,
+    /// Window of the corpus in tokens; a task has its own length.
+    pub seq_len: usize,
+    /// Use only the beginning of the corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_characters: Option<usize>,
+    /// Task with its parameters, instead of a corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskSettings>,
+}
+
+impl Default for DataSection {
+    fn default() -> Self {
+        DataSection {
+            corpus: None,
+            tokenizer: TokenizerChoice::Char,
+            seq_len: 128,
+            max_characters: None,
+            task: None,
+        }
+    }
+}
+
+/// In words, a corpus by its name without the path to it.
+impl fmt::Display for DataSection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.corpus, &self.task) {
+            (Some(corpus), _) => {
+                let name = Path::new(corpus).file_name().unwrap_or_default();
+                write!(f, "corpus {}", name.to_string_lossy())?;
+                if let Some(most) = self.max_characters {
+                    write!(f, " ({most} characters)")?;
+                }
+                write!(
+                    f,
+                    " in windows of {} {} tokens",
+                    self.seq_len, self.tokenizer
+                )
+            }
+            (None, Some(task)) => {
+                write!(f, "task {}", task.name)?;
+                for (i, (name, value)) in task.parameters.iter().enumerate() {
+                    let separator = if i == 0 { ':' } else { ',' };
+                    write!(f, "{separator}{name}={value}")?;
+                }
+                Ok(())
+            }
+            (None, None) => f.write_str("no data"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_are_said_in_words_without_a_path() {
+        let mut data = DataSection {
+            corpus: Some("some/where/words.txt".into()),
+            ..DataSection::default()
+        };
+        let said = "corpus words.txt in windows of 128 char tokens";
+        assert_eq!(data.to_string(), said);
+        data.corpus = None;
+        data.task = Some("copy:delay=3,symbols=5".parse().unwrap());
+        assert_eq!(data.to_string(), "task copy:delay=3,symbols=5");
+    }
+}

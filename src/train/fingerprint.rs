@@ -1,0 +1,33 @@
+//! What stands for data in an identity.
+
+use super::checkpoint::Metadata;
+use crate::data::{Batch, Source, Split};
+use crate::files;
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of inputs, targets and masks: other data, other fingerprint.
+pub(super) fn fingerprint(batches: &[Batch]) -> String {
+    let mut hash = Sha256::new();
+    for batch in batches {
+        hash.update((batch.seq_len as u64).to_le_bytes());
+        for (token, target) in batch.tokens.iter().zip(&batch.targets) {
+            hash.update(token.to_le_bytes());
+            hash.update(target.to_le_bytes());
+        }
+        for number in batch.values.iter().chain(&batch.answers) {
+            hash.update(number.to_le_bytes());
+        }
+        hash.update(batch.mask.iter().map(|&m| m as u8).collect::<Vec<_>>());
+    }
+    files::hex(&hash.finalize())
+}
+
+/// Whether `source` is the data of a checkpoint: the same text or task, in windows of the same
+/// length. Not known, and so false, for a training that did not validate.
+pub fn same_data(source: &dyn Source, metadata: &Metadata) -> bool {
+    let settings = &metadata.identity.settings;
+    let (sequences, batch) = (settings.validation_sequences, settings.batch);
+    // Cut up as the checkpoint's training did, whatever the batch is now.
+    let batches = source.evaluation(Split::Validation, sequences, batch);
+    !batches.is_empty() && fingerprint(&batches) == metadata.identity.data
+}
