@@ -78,3 +78,6 @@ fn clear<'a>(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

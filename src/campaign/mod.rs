@@ -10,6 +10,10 @@ mod outcome;
 pub mod plan;
 mod queue;
 pub mod runner;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 /// The output directory holds results of other settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
