@@ -1,8 +1,9 @@
 //! `seqduel eval`.
 
-use super::setup::{Opened, TrainConfig};
+use super::open::Opened;
+use super::setup::open_data;
 use super::{Shared, UsageError, output, usage};
-use crate::data::{Source, Split};
+use crate::data::{DataSection, Source, Split};
 use crate::models::{Model, Shape, check_memory};
 use crate::train::evaluate;
 use anyhow::{bail, ensure};
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 /// Evaluate a checkpoint on held-out data: that of its training, or another corpus.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Output directory of `train`, or the checkpoint file in it
+    /// Checkpoint file, or a directory with one: of `train` or of a suite's run
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
     /// Named corpus or UTF-8 text file instead of the training's own data
@@ -118,23 +119,26 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let none = UsageError("--sequences 0: give at least 1".into());
     ensure!(args.sequences > 0, none);
     let opened = Opened::read(&args.checkpoint)?;
-    let mut config = match (&opened.config, &args.corpus) {
-        (Some(config), _) => config.clone(),
-        (None, Some(_)) => TrainConfig::default(),
+    let seed = opened.metadata.identity.settings.seed;
+    let mut data = match (opened.data, &args.corpus) {
+        (Some(data), _) => data,
+        (None, Some(_)) => DataSection {
+            seq_len: opened.model.config().seq_len,
+            ..DataSection::default()
+        },
         (None, None) => bail!(UsageError(
-            "no config.toml beside the checkpoint says what it was trained on; give --corpus \
-             NAME|FILE"
+            "no config.toml beside this checkpoint of an earlier version says what it was trained \
+             on; give --corpus NAME|FILE"
                 .into()
         )),
     };
     if let Some(corpus) = args.corpus {
-        let message = "--corpus: no tokenizer.json stands beside this checkpoint; it was trained \
-                       on a task, or the file is missing";
+        let message = "--corpus: this checkpoint has no tokenizer; it was trained on a task, or an \
+                       earlier version kept the tokenizer in tokenizer.json, which is missing";
         ensure!(opened.tokenizer.is_some(), UsageError(message.into()));
-        (config.data.corpus, config.data.task) = (Some(corpus), None);
-        config.data.seq_len = opened.model.config().seq_len;
+        (data.corpus, data.task) = (Some(corpus), None);
     }
-    let data = config.open_data(opened.tokenizer)?;
+    let data = open_data(&data, seed, opened.tokenizer)?;
     let threads = shared.thread_count();
     let (model, sequences) = (&*opened.model, args.sequences);
     let row = Row {

@@ -1,6 +1,6 @@
 //! `seqduel generate`.
 
-use super::setup::Opened;
+use super::open::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::{Sampling, generate};
 use anyhow::ensure;
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 /// Continue a prompt, token by token, with recurrent state or key/value cache.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Output directory of `train`, or the checkpoint file in it
+    /// Checkpoint file, or a directory with one: of `train` or of a suite's run
     #[arg(value_name = "CHECKPOINT")]
     checkpoint: PathBuf,
     /// Text to continue; token numbers for a model trained on a task

@@ -18,6 +18,7 @@ mod flags;
 mod generate;
 mod list;
 mod measure;
+mod open;
 pub mod output;
 mod plot;
 mod predict;

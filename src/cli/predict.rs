@@ -1,6 +1,6 @@
 //! `seqduel predict`.
 
-use super::setup::Opened;
+use super::open::Opened;
 use super::{Format, Shared, UsageError, output};
 use crate::generate::next_token_distribution;
 use anyhow::ensure;
@@ -11,7 +11,7 @@ use std::process::ExitCode;
 /// Show the likeliest next tokens after a prompt, for one checkpoint or several side by side.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Output directories of `train`, or checkpoint files in them
+    /// Checkpoint files, or directories with one: of `train` or of a suite's run
     #[arg(value_name = "CHECKPOINT", required = true)]
     checkpoints: Vec<PathBuf>,
     /// Text before the token; token numbers for a model trained on a task

@@ -1,5 +1,4 @@
-//! What `train` is told and `eval`, `generate` and `predict` read again: model, data and settings
-//! in one TOML, `config.toml` in the output directory.
+//! What `train` is told: model, data and settings in one TOML, `config.toml` in the output directory.
 
 use super::{UsageError, usage};
 use crate::data::tasks::TaskSource;
@@ -7,11 +6,11 @@ use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::Tokenizer;
 use crate::data::{DataError, DataSection, Source};
 use crate::files::{locate, place};
-use crate::models::{Model, ModelConfig, ModelError, ModelOptions, Output};
-use crate::train::{TrainSettings, checkpoint};
-use anyhow::{Context, bail, ensure};
+use crate::models::{ModelConfig, ModelError, ModelOptions};
+use crate::train::{Keep, TrainSettings};
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Name of the configuration in an output directory.
@@ -29,6 +28,20 @@ pub struct TrainConfig {
     pub data: DataSection,
     /// The training.
     pub train: TrainSettings,
+    /// The checkpoint it starts from, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<FromSection>,
+}
+
+/// Where training starts from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct FromSection {
+    /// The checkpoint file.
+    pub checkpoint: PathBuf,
+    /// What is kept of it; everything, if the data are the same, where that is not said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
 }
 
 /// [`ModelConfig`] without what the data decide.
@@ -61,6 +74,17 @@ impl Default for ModelSection {
 }
 
 impl ModelSection {
+    /// Of a model that is there.
+    pub fn of(config: &ModelConfig) -> Self {
+        ModelSection {
+            model: config.model.clone(),
+            width: config.width,
+            layers: config.layers,
+            heads: config.heads,
+            options: ModelOptions::of(config),
+        }
+    }
+
     /// The configuration for data of so many different tokens in sequences of so many; options that
     /// the model does not take change nothing.
     fn config(&self, vocab: usize, seq_len: usize) -> Result<ModelConfig, ModelError> {
@@ -126,41 +150,6 @@ impl TrainConfig {
         Ok(toml::to_string(self)?)
     }
 
-    /// Opens the data; `tokenizer` instead of a new one if given.
-    pub fn open_data(&self, tokenizer: Option<Tokenizer>) -> anyhow::Result<Data> {
-        let data = &self.data;
-        let seed = self.train.seed;
-        match (&data.corpus, &data.task) {
-            (Some(corpus), None) => {
-                let text = match tokenizer {
-                    Some(tokenizer) => Text::open_with(corpus, tokenizer, data.max_characters),
-                    None => Text::open(corpus, data.tokenizer, data.max_characters),
-                };
-                let text = Arc::new(text.map_err(data_error)?);
-                let tokenizer = Some(text.tokenizer().clone());
-                let source = TextSource::new(text, data.seq_len, seed).map_err(data_error)?;
-                Ok(Data {
-                    source: Box::new(source),
-                    tokenizer,
-                })
-            }
-            (None, Some(task)) => {
-                let task = task.make().map_err(data_error)?;
-                Ok(Data {
-                    source: Box::new(TaskSource::new(task, seed)),
-                    tokenizer: None,
-                })
-            }
-            (None, None) => bail!(UsageError(
-                "nothing to train on: give --corpus NAME|FILE or --task NAME".into(),
-            )),
-            (Some(corpus), Some(task)) => bail!(UsageError(format!(
-                "corpus `{corpus}` and task `{}` exclude each other: give one",
-                task.name
-            ))),
-        }
-    }
-
     /// The whole configuration of the model for this data.
     pub fn model_config(&self, source: &dyn Source) -> Result<ModelConfig, ModelError> {
         let config = self.model.config(source.vocab(), source.longest())?;
@@ -168,6 +157,43 @@ impl TrainConfig {
             output: source.output(),
             ..config
         })
+    }
+}
+
+/// Opens the data; `tokenizer` instead of a new one if given.
+pub fn open_data(
+    data: &DataSection,
+    seed: u64,
+    tokenizer: Option<Tokenizer>,
+) -> anyhow::Result<Data> {
+    match (&data.corpus, &data.task) {
+        (Some(corpus), None) => {
+            let text = match tokenizer {
+                Some(tokenizer) => Text::open_with(corpus, tokenizer, data.max_characters),
+                None => Text::open(corpus, data.tokenizer, data.max_characters),
+            };
+            let text = Arc::new(text.map_err(data_error)?);
+            let tokenizer = Some(text.tokenizer().clone());
+            let source = TextSource::new(text, data.seq_len, seed).map_err(data_error)?;
+            Ok(Data {
+                source: Box::new(source),
+                tokenizer,
+            })
+        }
+        (None, Some(task)) => {
+            let task = task.make().map_err(data_error)?;
+            Ok(Data {
+                source: Box::new(TaskSource::new(task, seed)),
+                tokenizer: None,
+            })
+        }
+        (None, None) => bail!(UsageError(
+            "nothing to train on: give --corpus NAME|FILE or --task NAME".into(),
+        )),
+        (Some(corpus), Some(task)) => bail!(UsageError(format!(
+            "corpus `{corpus}` and task `{}` exclude each other: give one",
+            task.name
+        ))),
     }
 }
 
@@ -179,94 +205,4 @@ pub fn data_error(error: DataError) -> anyhow::Error {
         }
         other => usage(other),
     }
-}
-
-/// A checkpoint with what stands beside it.
-pub struct Opened {
-    /// The trained model.
-    pub model: Box<dyn Model>,
-    /// Its tokenizer, if it was trained on text.
-    pub tokenizer: Option<Tokenizer>,
-    /// The run's configuration, if the file is there.
-    pub config: Option<TrainConfig>,
-}
-
-impl Opened {
-    /// Opens the checkpoint at `path`, a file or an output directory.
-    pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let file = checkpoint::locate(path);
-        let missing = UsageError(format!(
-            "there is no checkpoint {}; give the output directory of `seqduel train`, or the \
-             checkpoint file in it",
-            file.display()
-        ));
-        ensure!(file.exists(), missing);
-        // A checkpoint that cannot be opened is a mistake in the command.
-        let (model, _) =
-            checkpoint::load(&file).map_err(|error| usage(anyhow::Error::new(error)))?;
-        let beside = |name: &str| Some(file.with_file_name(name)).filter(|file| file.exists());
-        let config = beside(CONFIG).map(|file| TrainConfig::read(&file));
-        let config = config.transpose()?;
-        let mut tokenizer = None;
-        if let Some(file) = beside(TOKENIZER) {
-            let loaded = Tokenizer::load(&file)?;
-            let (have, want) = (loaded.vocab(), model.config().vocab);
-            let other = UsageError(format!(
-                "{}: has {have} tokens but the checkpoint's model has vocab = {want}; copy the \
-                 file that belongs to the checkpoint",
-                file.display()
-            ));
-            ensure!(have == want, other);
-            tokenizer = Some(loaded);
-        }
-        Ok(Opened {
-            model,
-            tokenizer,
-            config,
-        })
-    }
-
-    /// Tokens of a prompt: text, or token numbers where the model was trained on a task. Refused
-    /// where the model says numbers: there is no next token.
-    pub fn encode(&self, prompt: &str) -> anyhow::Result<Vec<u32>> {
-        let numbers = UsageError(
-            "this checkpoint's model reads numbers and says a number, not tokens, so it cannot \
-             continue a prompt; use `seqduel eval` to see how good it is"
-                .into(),
-        );
-        ensure!(self.model.config().output == Output::Tokens, numbers);
-        let tokens = match &self.tokenizer {
-            Some(tokenizer) => tokenizer
-                .encode(prompt)
-                .map_err(data_error)
-                .context("--prompt")
-                .map_err(usage)?,
-            None => token_numbers(prompt, self.model.config().vocab)?,
-        };
-        let empty = UsageError("--prompt is empty: give at least one character".into());
-        ensure!(!tokens.is_empty(), empty);
-        Ok(tokens)
-    }
-
-    /// A token as text.
-    pub fn show(&self, token: u32) -> String {
-        match &self.tokenizer {
-            Some(tokenizer) => tokenizer.show(token),
-            None => token.to_string(),
-        }
-    }
-}
-
-fn token_numbers(prompt: &str, vocab: usize) -> anyhow::Result<Vec<u32>> {
-    let number = |word: &str| {
-        let id = word.parse::<u32>().ok().filter(|&id| (id as usize) < vocab);
-        id.ok_or_else(|| {
-            UsageError(format!(
-                "--prompt: `{word}` is no token number below {vocab}; no {TOKENIZER} stands \
-                 beside this checkpoint, so the prompt is token numbers with spaces between"
-            ))
-            .into()
-        })
-    };
-    prompt.split_whitespace().map(number).collect()
 }

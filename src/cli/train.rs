@@ -1,23 +1,23 @@
 //! `seqduel train`.
 
+mod directory;
+mod from;
+
+use self::directory::{prepare, train_error, write_metrics};
 use super::eval::{Judged, judge};
 use super::flags::OptionFlags;
-use super::setup::{CONFIG, Data, TOKENIZER, TrainConfig};
+use super::open::Opened;
+use super::setup::{FromSection, TrainConfig, open_data};
 use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
-use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
-use crate::files;
-use crate::models::{self, ModelConfig, Shape};
-use crate::train::{
-    Budget, CheckpointError, Embedded, Outcome, Progress, Saving, Start, Stop, TrainError,
-    checkpoint, step_seconds, train,
-};
-use anyhow::{Context, ensure};
+use crate::data::tokenizer::TokenizerChoice;
+use crate::models::{self, Shape};
+use crate::train::{Budget, Embedded, Keep, Progress, Saving, Start, Stop, checkpoint, train};
+use anyhow::ensure;
 use serde::Serialize;
-use std::fs;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 ///
 /// The output directory gets checkpoint.safetensors, tokenizer.json, config.toml and metrics.csv.
 /// Repeating the command goes on where an interrupted run stopped.
+///
+/// With --from, training starts where another ended: on the same data for so many more steps, or on
+/// another text. What is not given is as in that checkpoint; its model and vocabulary cannot change.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// elman, lstm, gru, mingru, minlstm, transformer: see `seqduel list models`
@@ -43,6 +46,13 @@ pub struct Args {
     /// TOML with the sections [model], [data] and [train], as config.toml in an output directory
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Checkpoint to start from: a file, or a directory with one (of `train` or of a suite's run)
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "config")]
+    from: Option<PathBuf>,
+    /// weights, or training: optimiser and data stream too, which needs the same data [default:
+    /// training on the same data, weights on other]
+    #[arg(long, value_name = "WHAT", requires = "from", value_parser = keep)]
+    keep: Option<Keep>,
     /// byte, char, bpe or bpe:VOCAB [default: char]
     #[arg(long, value_name = "KIND")]
     tokenizer: Option<String>,
@@ -101,9 +111,17 @@ pub struct Args {
     checkpoint_every: Option<usize>,
 }
 
+fn keep(text: &str) -> Result<Keep, String> {
+    match text {
+        "weights" => Ok(Keep::Weights),
+        "training" => Ok(Keep::Training),
+        _ => Err("use weights or training".into()),
+    }
+}
+
 impl Args {
-    /// The file, if there is one, with the flags on top.
-    fn resolve(&self, shared: &Shared) -> anyhow::Result<TrainConfig> {
+    /// The file or the checkpoint to start from, if there is one, with the flags on top.
+    fn resolve(&self, shared: &Shared) -> anyhow::Result<(TrainConfig, Option<Opened>)> {
         fn put<T: Clone>(to: &mut T, flag: &Option<T>) {
             if let Some(value) = flag {
                 *to = value.clone();
@@ -113,6 +131,19 @@ impl Args {
             Some(file) => TrainConfig::read(file)?,
             None => TrainConfig::default(),
         };
+        if let Some(path) = &self.from {
+            config.from = Some(FromSection {
+                checkpoint: checkpoint::locate(path),
+                keep: self.keep,
+            });
+        }
+        let opened = match &config.from {
+            Some(from) => Some(Opened::read(&from.checkpoint)?),
+            None => None,
+        };
+        if let (Some(opened), Some(from), None) = (&opened, &config.from, &self.config) {
+            config = from::configuration(opened, from.clone());
+        }
         let (m, d, t) = (&mut config.model, &mut config.data, &mut config.train);
         put(&mut m.model, &self.model);
         put(&mut m.width, &self.width);
@@ -122,6 +153,9 @@ impl Args {
             m.options.set(name, value.clone());
         }
         if let Some(corpus) = &self.corpus {
+            if self.from.is_some() {
+                d.max_characters = None; // of the text before
+            }
             (d.corpus, d.task) = (Some(corpus.clone()), None);
         }
         if let Some(task) = &self.task {
@@ -152,8 +186,9 @@ impl Args {
         put(&mut t.validate_every, &self.validate_every);
         t.stop_when_accuracy = self.stop_when_accuracy.or(t.stop_when_accuracy);
         t.checkpoint_every = self.checkpoint_every.or(t.checkpoint_every);
-        // A file's seed and threads hold where the flags are left at their defaults.
-        if self.config.is_none() || shared.seed != 0 {
+        // A file's or checkpoint's seed and a file's threads hold where the flags are left at their
+        // defaults.
+        if self.config.is_none() && opened.is_none() || shared.seed != 0 {
             t.seed = shared.seed;
         }
         if self.config.is_none() || shared.threads.is_some() {
@@ -167,7 +202,10 @@ impl Args {
         models::row(&m.model)?;
         m.complete(d.seq_len)?;
         t.check().map_err(UsageError)?;
-        Ok(config)
+        if let Some(opened) = &opened {
+            from::check(opened, &config, &self.out)?;
+        }
+        Ok((config, opened))
     }
 }
 
@@ -186,9 +224,26 @@ struct Summary {
 
 /// Trains, and prints how good the model is on the test split.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let mut config = args.resolve(shared)?;
-    let mut data = config.open_data(None)?;
-    let model_config = config.model_config(&*data.source)?;
+    let (mut config, opened) = args.resolve(shared)?;
+    let mut data = match &opened {
+        Some(opened) => from::open(opened, &mut config)?,
+        None => open_data(&config.data, config.train.seed, None)?,
+    };
+    let model_config = match &opened {
+        Some(opened) => opened.model.config().clone(),
+        None => config.model_config(&*data.source)?,
+    };
+    let start = config
+        .from
+        .as_ref()
+        .map_or(Start::Fresh, |from| Start::From {
+            checkpoint: from.checkpoint.clone(),
+            keep: from.keep.unwrap_or(Keep::Weights),
+        });
+    let described = match (&opened, &start) {
+        (Some(opened), Start::From { keep, .. }) => Some(from::describe(opened, *keep)?),
+        _ => None,
+    };
     let parameters = models::parameter_count(&model_config)?;
     let shape = Shape {
         batch: config.train.batch,
@@ -198,10 +253,14 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     if shared.dry_run {
         let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;
         output::print(format!(
-            "# would train {parameters} parameters in about {gib:.2} GiB\n{}",
+            "# would train {parameters} parameters in about {gib:.2} GiB\n{}{}",
+            described.map_or(String::new(), |line| format!("# {line}\n")),
             config.to_toml()?
         ))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(line) = described {
+        tracing::info!("{line}");
     }
     let _lock = prepare(&args.out, &mut config, &mut data, &model_config)?;
     let mut model = models::build(&model_config, config.train.seed)?;
@@ -228,7 +287,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &mut *model,
         &mut *data.source,
         &config.train,
-        &Start::Fresh,
+        &start,
         Some(&saving),
         &mut observe,
     )
@@ -265,89 +324,6 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &summary,
     )?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A mistake of the user, unless it is the file system or the training itself that fails.
-fn train_error(error: TrainError) -> anyhow::Error {
-    match error {
-        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
-            usage(error)
-        }
-        other => other.into(),
-    }
-}
-
-/// Creates and locks the output directory and writes what does not change while training; refuses
-/// the directory of another run. A budget in seconds gets the step time that is written there, or
-/// one measured now: a run that goes on has the number of steps it began with.
-fn prepare(
-    out: &Path,
-    config: &mut TrainConfig,
-    data: &mut Data,
-    model: &ModelConfig,
-) -> anyhow::Result<fs::File> {
-    let failed = |what: &str| format!("--out {}: cannot {what}", out.display());
-    fs::create_dir_all(out).with_context(|| failed("create the directory"))?;
-    let lock = fs::File::create(out.join(".lock")).with_context(|| failed("write into it"))?;
-    lock.try_lock()
-        .with_context(|| failed("use it: another seqduel is training there"))?;
-    let file = out.join(CONFIG);
-    if file.exists() {
-        let there = TrainConfig::read(&file)?;
-        let untimed = UsageError(format!(
-            "--out {}: holds a run of an earlier version, which read the clock for its budget of \
-             seconds and so cannot go on to the same results; give another directory",
-            out.display()
-        ));
-        let trained = out.join(checkpoint::FILE).exists();
-        ensure!(
-            !there.train.budget.lacks_step_seconds() || !trained,
-            untimed
-        );
-        if config.train.budget.lacks_step_seconds() {
-            config.train.budget.step_seconds = there.train.budget.step_seconds;
-        }
-        let other = UsageError(format!(
-            "--out {}: holds a run with other settings (see {CONFIG}); give the same settings to \
-             go on, or another directory",
-            out.display()
-        ));
-        ensure!(comparable(&there) == comparable(config), other);
-    }
-    let tokenizer_file = out.join(TOKENIZER);
-    if let Some(tokenizer) = &data.tokenizer {
-        // The checkpoint there means its tokens by it: a corpus that was edited has other ones.
-        let same = !tokenizer_file.exists() || Tokenizer::load(&tokenizer_file)? == *tokenizer;
-        let other = UsageError(format!(
-            "--out {}: holds a run on another text (see {TOKENIZER}); give the same text to go \
-             on, or another directory",
-            out.display()
-        ));
-        ensure!(same, other);
-        tokenizer.save(&tokenizer_file)?;
-    }
-    if config.train.budget.lacks_step_seconds() {
-        let step = step_seconds(model, &mut *data.source, &config.train).map_err(train_error)?;
-        config.train.budget.step_seconds = Some(step);
-    }
-    files::write(&file, config.to_toml()?.as_bytes())?;
-    Ok(lock)
-}
-
-/// Without what changes no result.
-fn comparable(config: &TrainConfig) -> TrainConfig {
-    let mut config = config.clone();
-    config.train.threads = 1;
-    config.train.checkpoint_every = None;
-    config
-}
-
-fn write_metrics(path: &Path, outcome: &Outcome) -> anyhow::Result<()> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for point in &outcome.curve {
-        writer.serialize(point)?;
-    }
-    files::write(path, &writer.into_inner()?)
 }
 
 /// Set by Ctrl-C; the step under way is finished and a checkpoint written.

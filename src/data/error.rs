@@ -48,13 +48,16 @@ pub enum DataError {
     /// No directory to cache in.
     #[error("no cache directory is known for this user; set SEQDUEL_CACHE to a directory")]
     NoCache,
-    /// Text with a character a character tokenizer has not.
+    /// Text with characters a character tokenizer has not.
     #[error(
-        "character {character:?} (U+{:04X}) is not in the vocabulary of this character tokenizer of {vocab} characters; leave it out, or train with tokenizer byte or bpe", *character as u32
+        "{} not in the vocabulary of this character tokenizer of {vocab} characters; leave out what it lacks, or train with tokenizer byte or bpe",
+        lacking(characters, *count)
     )]
-    UnknownCharacter {
-        /// The character.
-        character: char,
+    UnknownCharacters {
+        /// The first of them, each once.
+        characters: Vec<char>,
+        /// How many different ones there are.
+        count: usize,
         /// Size of the vocabulary.
         vocab: usize,
     },
@@ -84,6 +87,19 @@ pub enum DataError {
         /// What to do.
         remedy: String,
     },
+}
+
+/// `characters 'Ä' (U+00C4), 'Ö' (U+00D6) and 3 more are`.
+fn lacking(characters: &[char], count: usize) -> String {
+    let said = characters
+        .iter()
+        .map(|&c| format!("{c:?} (U+{:04X})", c as u32));
+    let said = said.collect::<Vec<_>>().join(", ");
+    match count - characters.len() {
+        0 if count == 1 => format!("character {said} is"),
+        0 => format!("characters {said} are"),
+        more => format!("characters {said} and {more} more are"),
+    }
 }
 
 impl DataError {

@@ -7,6 +7,7 @@
 
 use super::optimizer::Optimizer;
 use crate::data::seeds;
+use crate::data::tokenizer::Tokenizer;
 use crate::files;
 use crate::models::{self, Model};
 use crate::nn::Parameter;
@@ -156,15 +157,18 @@ impl File {
                 "its `{KEY}` metadata has position.cursor = {cursor:?}, which no data stream has"
             )));
         }
-        let tokenizer = metadata
-            .embedded
-            .as_ref()
-            .and_then(|e| e.tokenizer.as_ref());
-        let (have, want) = (tokenizer.map(|t| t.vocab()), metadata.identity.model.vocab);
-        if let Some(have) = have.filter(|&have| have != want) {
-            return Err(foreign(format!(
-                "its tokenizer has {have} tokens but its model has vocab = {want}"
-            )));
+        if let Some(Embedded { tokenizer, data }) = &metadata.embedded {
+            let want = metadata.identity.model.vocab;
+            let problem = match tokenizer.as_ref().map(Tokenizer::vocab) {
+                Some(have) if have != want => {
+                    format!("its tokenizer has {have} tokens but its model has vocab = {want}")
+                }
+                None if data.corpus.is_some() => "it names a corpus but has no tokenizer".into(),
+                _ => String::new(),
+            };
+            if !problem.is_empty() {
+                return Err(foreign(problem));
+            }
         }
         Ok(File {
             path,

@@ -1,7 +1,7 @@
 //! Directories that earlier versions wrote are still read, and their training goes on.
 
 use crate::common::place;
-use crate::program::{in_json, json_of, seqduel, words};
+use crate::program::{fails, in_json, json_of, seqduel, words};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,20 @@ const DIRECTORIES: [(&str, &str, f64); 2] = [
     ),
 ];
 
-fn copied(name: &str) -> PathBuf {
+/// The same of a text, which stands beside it: `train --model gru … --corpus words.txt --seq-len 8`.
+const TEXT_LOSS: f64 = 3.1372215621467303;
+
+/// A copy of an earlier directory, at the caller's place of that name.
+#[track_caller]
+pub fn copied(name: &str) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/earlier")
         .join(name);
     let to = place(name);
     fs::create_dir_all(&to).expect("the scratch directory can be written");
-    for file in ["checkpoint.safetensors", "config.toml"] {
-        fs::copy(from.join(file), to.join(file)).expect("both are there");
+    for entry in fs::read_dir(from).expect("it is there") {
+        let entry = entry.expect("readable");
+        fs::copy(entry.path(), to.join(entry.file_name())).expect("both are there");
     }
     to
 }
@@ -61,4 +67,43 @@ fn the_same_command_recognises_an_earlier_directory() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn an_earlier_checkpoint_of_a_text_is_read_with_the_files_beside_it() {
+    let directory = copied("text");
+    let within = |line: &str| {
+        let mut command = in_json(line);
+        command.current_dir(&directory);
+        command
+    };
+    let loss = json_of(&mut within("eval ."))["loss"].as_f64();
+    let loss = loss.expect("a number");
+    assert!((loss - TEXT_LOSS).abs() < 1e-5 * loss, "{loss}");
+    let next = json_of(&mut within("predict checkpoint.safetensors --prompt the"));
+    assert_eq!(next["next"][0]["token"], "5");
+    // It can be started from, and what comes of it needs no files beside it.
+    within("train --from . --steps 4 --out more")
+        .assert()
+        .success();
+    fs::rename(
+        directory.join("more/checkpoint.safetensors"),
+        directory.join("moved.safetensors"),
+    )
+    .expect("it was made");
+    within("eval moved.safetensors").assert().success();
+    // Alone, the earlier file lacks what stood beside it.
+    for file in ["config.toml", "tokenizer.json"] {
+        fs::remove_file(directory.join(file)).expect("it was there");
+    }
+    fails(
+        &mut within("eval checkpoint.safetensors"),
+        2,
+        &["config.toml", "earlier version", "--corpus"],
+    );
+    fails(
+        &mut within("eval checkpoint.safetensors --corpus words.txt"),
+        2,
+        &["tokenizer.json", "missing"],
+    );
 }

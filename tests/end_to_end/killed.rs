@@ -1,7 +1,7 @@
 //! `seqduel train`, killed or interrupted and started again, ends with the same bits as if it had
 //! not been.
 
-use crate::common::{path, place, text};
+use crate::common::{file, path, place, text};
 #[cfg(unix)]
 use crate::program::interrupt;
 use crate::program::{seqduel, start, words};
@@ -14,11 +14,26 @@ use std::time::{Duration, Instant};
 const STEPS: usize = 1500;
 
 fn line(out: &str) -> Vec<String> {
+    with_budget(&format!("--steps {STEPS}"), out)
+}
+
+fn with_budget(budget: &str, out: &str) -> Vec<String> {
     words(&format!(
-        "train --model lstm --width 40 --layers 2 --seq-len 24 --batch 8 --steps {STEPS} \
+        "train --model lstm --width 40 --layers 2 --seq-len 24 --batch 8 {budget} \
          --validate-every 100 --checkpoint-every 20 --lr 0.01 --quiet --corpus {} --out {out}",
         text()
     ))
+}
+
+/// Starts a command and kills it after its first checkpoint; how many steps that has.
+#[track_caller]
+fn killed_once(line: &[String], directory: &Path) -> usize {
+    let mut child = start(line);
+    wait_for_step_after(directory, 0);
+    child.kill().expect("SIGKILL");
+    let status = child.wait().expect("it ends");
+    assert!(!status.success(), "it had ended before it could be killed");
+    step(directory)
 }
 
 /// Step of the checkpoint in a directory, 0 without one. It can be read at any moment.
@@ -116,4 +131,54 @@ fn ctrl_c_saves_and_says_how_to_go_on() {
         result(&directory) == result(Path::new(&whole)),
         "interrupted at {stopped}: other results"
     );
+}
+
+/// The step's time is measured once and written down: who goes on, or repeats the run by its
+/// configuration, does as many steps to the same bits.
+#[test]
+fn a_killed_run_of_so_many_seconds_goes_on_to_the_same_bits() {
+    let (out, directory) = (path("seconds-killed"), place("seconds-killed"));
+    let line = with_budget("--seconds 1.5", &out);
+    let stopped = killed_once(&line, &directory);
+    let config = || fs::read_to_string(directory.join("config.toml")).expect("written");
+    let measured = config();
+    assert!(measured.contains("seconds = 1.5"), "{measured}");
+    assert!(measured.contains("step-seconds = 0.0"), "{measured}");
+    seqduel(&line).assert().success();
+    assert_eq!(config(), measured, "measured once");
+    assert!(stopped < step(&directory), "{stopped}");
+
+    let repeated = path("seconds-repeated");
+    let again = format!("train --config {out}/config.toml --quiet --out {repeated}");
+    seqduel(&words(&again)).assert().success();
+    assert!(
+        result(Path::new(&repeated)) == result(&directory),
+        "killed at {stopped}"
+    );
+}
+
+#[test]
+fn a_killed_run_that_started_from_another_goes_on_to_the_same_bits() {
+    let parent = path("ancestor");
+    seqduel(&with_budget("--steps 60", &parent))
+        .assert()
+        .success();
+    let other = file("other.txt", "a cat, a mat and 7 tons sat on. ".repeat(150));
+    for (kind, data) in [("more", ""), ("elsewhere", &*format!("--corpus {other}"))] {
+        let line = |out: &str| {
+            words(&format!(
+                "train --from {parent} {data} --steps 900 --checkpoint-every 20 --quiet --out {out}"
+            ))
+        };
+        let whole = path(&format!("{kind}-whole"));
+        seqduel(&line(&whole)).assert().success();
+        let (out, directory) = (path(kind), place(kind));
+        let stopped = killed_once(&line(&out), &directory);
+        assert!(stopped < 900, "{stopped}");
+        seqduel(&line(&out)).assert().success();
+        assert!(
+            result(&directory) == result(Path::new(&whole)),
+            "{kind}, killed at {stopped}: other results"
+        );
+    }
 }

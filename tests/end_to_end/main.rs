@@ -5,9 +5,11 @@
 mod common;
 mod program;
 
+mod alone;
 mod bad_input;
 mod cli;
 mod earlier;
+mod from;
 mod golden;
 mod killed;
 mod resume;

@@ -1,6 +1,7 @@
 //! Training that is stopped and resumed, on any number of threads, gives the same bits.
 
 mod files;
+mod from;
 mod state_dict;
 
 use crate::common::{place, text};
@@ -77,21 +78,23 @@ fn session(
     directory: Option<&Path>,
     watch: impl FnMut(usize) -> ControlFlow<()> + Send,
 ) -> Trained {
+    let directory = directory.map(|directory| (directory, false));
     session_from(name, source, settings, &Start::Fresh, directory, watch)
 }
 
-/// The same from another start; the optimiser's moments are kept at the end.
+/// The same from any start; beside the directory stands whether moments are kept at the end.
 fn session_from(
     name: &str,
     source: MakeSource,
     settings: &TrainSettings,
     start: &Start,
-    directory: Option<&Path>,
+    directory: Option<(&Path, bool)>,
     mut watch: impl FnMut(usize) -> ControlFlow<()> + Send,
 ) -> Trained {
     let mut source = source();
     // Each session starts from other initial values, so everything has to come from the checkpoint.
-    let seed = settings.seed + directory.map_or(0, |d| d.join(checkpoint::FILE).exists() as u64);
+    let seed =
+        settings.seed + directory.map_or(0, |(d, _)| d.join(checkpoint::FILE).exists() as u64);
     let mut model = models::build(&config(name, &*source), seed).expect("a model");
     let mut steps = Vec::new();
     let mut observe = |p: &Progress| {
@@ -99,10 +102,10 @@ fn session_from(
         watch(p.step)
     };
     let embedded = Embedded::default();
-    let saving = directory.map(|directory| Saving {
+    let saving = directory.map(|(directory, moments)| Saving {
         directory,
         embedded: &embedded,
-        moments: *start != Start::Fresh,
+        moments,
     });
     let (model_, source_) = (&mut *model, &mut *source);
     let outcome = train::train(

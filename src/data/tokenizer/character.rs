@@ -2,10 +2,12 @@
 
 use crate::data::DataError;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// More different characters than this make no sensible output layer.
 const MOST_CHARACTERS: usize = 2000;
+/// A message names so many of the characters that a tokenizer lacks.
+const MOST_NAMED: usize = 5;
 
 /// The characters of a corpus in the order of their code points; a token is an index into it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,19 +54,27 @@ impl Characters {
         self.characters.len()
     }
 
-    /// Tokens of a text; names the first character that has none.
+    /// Tokens of a text; names the first characters that have none.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, DataError> {
-        text.chars()
-            .map(|character| {
-                self.tokens
-                    .get(&character)
-                    .copied()
-                    .ok_or(DataError::UnknownCharacter {
-                        character,
-                        vocab: self.vocab(),
-                    })
-            })
-            .collect()
+        let tokens = text.chars().map(|c| self.tokens.get(&c).copied());
+        tokens
+            .collect::<Option<_>>()
+            .ok_or_else(|| self.unknown(text))
+    }
+
+    fn unknown(&self, text: &str) -> DataError {
+        let mut seen = HashSet::new();
+        let mut characters: Vec<char> = text
+            .chars()
+            .filter(|c| !self.tokens.contains_key(c) && seen.insert(*c))
+            .collect();
+        let count = characters.len();
+        characters.truncate(MOST_NAMED);
+        DataError::UnknownCharacters {
+            characters,
+            count,
+            vocab: self.vocab(),
+        }
     }
 
     /// The text of tokens.

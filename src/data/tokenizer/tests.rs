@@ -49,6 +49,10 @@ fn an_unseen_character_is_named() {
         message.contains("'é' (U+00E9)") && message.contains("4 characters"),
         "{message}"
     );
+    let message = tokenizer.encode("hàéàxyzÀ").unwrap_err().to_string();
+    let named = "characters 'à' (U+00E0), 'é' (U+00E9), 'x' (U+0078), 'y' (U+0079), 'z' (U+007A) and 1 \
+                 more are not";
+    assert!(message.contains(named), "{message}");
 }
 
 #[test]
@@ -81,6 +85,13 @@ fn damaged_files_are_refused() {
     let path = directory.path().join("tokenizer.json");
     bpe().save(&path).unwrap();
     assert_eq!(Tokenizer::load(&path).unwrap(), bpe());
+    // Each token is the one before twice: token 255 + n has 2^n bytes.
+    let pairs = (255..295).map(|token| format!("[{token},{token}]"));
+    let bpe_of =
+        |pairs: Vec<String>| format!("{{\"kind\":\"bpe\",\"merges\":[{}]}}", pairs.join(","));
+    let doubling = bpe_of(pairs.collect());
+    let pairs = (0..65_281).map(|i| format!("[{},{}]", i / 256, i % 256));
+    let endless = bpe_of(pairs.collect());
     for (json, complaint) in [
         (
             "{\"kind\":\"bpe\",\"merges\":[[97,300]]}",
@@ -89,6 +100,8 @@ fn damaged_files_are_refused() {
         ("{\"kind\":\"bpe\",\"merges\":[[97,98],[97,98]]}", "twice"),
         ("{\"kind\":\"char\",\"characters\":\"aa\"}", "twice"),
         ("{\"kind\":\"char\",\"characters\":\"\"}", "no characters"),
+        (&doubling, "have over 67108864 bytes"),
+        (&endless, "more than 65536 tokens"),
         ("{\"kind\":\"wor", "damaged"),
     ] {
         std::fs::write(&path, json).unwrap();

@@ -1,8 +1,10 @@
 //! Checkpoints that commands cannot open or go on from.
 
 use crate::common::{file, path, place};
-use crate::program::{TINY, copy_of_checkpoint, fails, refuses, seqduel, words};
+use crate::earlier::copied;
+use crate::program::{TINY, checkpoint, copy_of_checkpoint, fails, refuses, seqduel, words};
 use safetensors::tensor::SafeTensors;
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -44,7 +46,8 @@ fn checkpoints_that_cannot_be_opened_are_refused() {
     )))
     .assert()
     .success();
-    let mismatched = copy_of_checkpoint("mismatched");
+    // Only checkpoints of earlier versions need the file beside them.
+    let mismatched = copied("text");
     fs::copy(
         place("digits").join("tokenizer.json"),
         mismatched.join("tokenizer.json"),
@@ -110,4 +113,57 @@ fn the_command_refuses_what_it_cannot_go_on_from() {
         all
     };
     assert_eq!(tensors(&before[0]), tensors(&state()[0]));
+}
+
+/// A copy of the checkpoint of the tiny model, with its metadata changed.
+fn with_metadata(name: &str, change: impl Fn(&mut serde_json::Value)) -> String {
+    let bytes = fs::read(Path::new(checkpoint()).join("checkpoint.safetensors")).expect("made");
+    let tensors = SafeTensors::deserialize(&bytes).expect("safetensors");
+    let (_, header) = SafeTensors::read_metadata(&bytes).expect("safetensors");
+    let text = &header.metadata().as_ref().expect("it has some")["seqduel"];
+    let mut metadata: serde_json::Value = serde_json::from_str(text).expect("JSON");
+    change(&mut metadata);
+    let entries = HashMap::from([("seqduel".to_string(), metadata.to_string())]);
+    let changed = safetensors::serialize(tensors.tensors(), Some(entries)).expect("as before");
+    file(name, changed)
+}
+
+#[test]
+fn hostile_metadata_is_refused() {
+    let opens = |checkpoint: &str, phrases: &[&str]| {
+        let train = format!("train --out {} --steps 2 --from", path("hostile"));
+        for command in [
+            "eval",
+            "generate --prompt the",
+            "predict --prompt the",
+            &train,
+        ] {
+            refuses(&format!("{command} {checkpoint}"), 2, phrases);
+        }
+        assert!(!place("hostile").exists());
+    };
+    let same = with_metadata("same.safetensors", |_| ());
+    seqduel(&words(&format!("eval {same}"))).assert().success();
+
+    let small = with_metadata("small.safetensors", |m| {
+        m["embedded"]["tokenizer"]["characters"] = "abc".into();
+    });
+    opens(
+        &small,
+        &["small.safetensors", "tokenizer has 3 tokens", "vocab ="],
+    );
+    let none = with_metadata("none.safetensors", |m| {
+        m["embedded"]["tokenizer"] = serde_json::Value::Null;
+    });
+    opens(&none, &["none.safetensors", "no tokenizer"]);
+    // Each token is the one before twice: the last would have 2^39 bytes.
+    let huge = with_metadata("huge.safetensors", |m| {
+        let merges: Vec<[u32; 2]> = (255..295).map(|token| [token, token]).collect();
+        m["embedded"]["tokenizer"] = serde_json::json!({ "kind": "bpe", "merges": merges });
+    });
+    opens(&huge, &["huge.safetensors", "67108864 bytes"]);
+    let elsewhere = with_metadata("elsewhere.safetensors", |m| {
+        m["position"]["cursor"]["seed"] = "far".into();
+    });
+    opens(&elsewhere, &["elsewhere.safetensors", "position.cursor"]);
 }

@@ -2,6 +2,7 @@
 
 use super::{json, number};
 use crate::common::{path, place, text};
+use crate::earlier::copied;
 use crate::program::{TINY, refuses, seqduel, words};
 use seqduel::models::MODELS;
 use serde_json::Value;
@@ -115,15 +116,11 @@ fn a_task_of_numbers_is_trained_and_evaluated_but_says_no_tokens() {
             );
         }
     }
-    // The configuration of a model of numbers, in the directory of a task of tokens.
-    let tokens = path("not-adding");
-    json(&format!(
-        "train --task recall:keys=2,values=2,pairs=1,length=4 --model gru --width 8 --layers 1 \
-         --batch 2 --steps 1 --threads 1 --out {tokens}"
-    ));
+    // The configuration of a model of numbers, in the earlier directory of a task of tokens.
+    let tokens = copied("lstm");
     let there = fs::read_to_string(place("adding-gru").join("config.toml")).expect("written");
-    fs::write(place("not-adding").join("config.toml"), there).expect("can be written");
-    refuses(&format!("eval {tokens}"), 2, &["vocab = 5"]);
+    fs::write(tokens.join("config.toml"), there).expect("can be written");
+    refuses(&format!("eval {}", tokens.display()), 2, &["vocab = 10"]);
 }
 
 #[test]
