@@ -48,14 +48,19 @@ pub fn timed() -> String {
     let (settings, profile) = (SMALL.find("[tune]"), SMALL.find("[profile"));
     let (settings, profile) = (settings.expect("there"), profile.expect("there"));
     let all = SMALL[..settings].replace("equal = \"width\"\n", "");
-    let all = all.replace("{ model = \"elman\" }", "{ model = \"gru\", gates = \"chrono\" }");
-    let sweep = "seconds = 0.05\nlearning_rate = 1e-2\n[sweep]\nequal = [\"parameters\", \"seconds\"]\n";
+    let all = all.replace(
+        "{ model = \"elman\" }",
+        "{ model = \"gru\", gates = \"chrono\" }",
+    );
+    let sweep =
+        "seconds = 0.05\nlearning_rate = 1e-2\n[sweep]\nequal = [\"parameters\", \"seconds\"]\n";
     format!("{all}{sweep}{}", &SMALL[profile..])
 }
 
 /// A suite and where its results go.
 pub struct Fixture {
-    pub dir: tempfile::TempDir,
+    /// Removed with all that is in it when the test ends.
+    _dir: tempfile::TempDir,
     pub suite: Suite,
 }
 
@@ -82,7 +87,7 @@ impl Fixture {
             command: String::new(),
             quiet: true,
         };
-        Fixture { dir, suite }
+        Fixture { _dir: dir, suite }
     }
 
     pub fn plan(&self) -> Plan {

@@ -50,7 +50,10 @@ fn runs_may_need_runs_before_and_beside_them() {
 fn a_need_that_is_not_there_is_named() {
     let mut all = runs();
     start(&mut all, "p-lstm-seed7", "p-gru-seed7");
-    refused(all, &["p-gru-seed7 needs the run p-lstm-seed7", "not in the plan"]);
+    refused(
+        all,
+        &["p-gru-seed7 needs the run p-lstm-seed7", "not in the plan"],
+    );
 }
 
 #[test]
@@ -66,7 +69,10 @@ fn runs_that_wait_for_each_other_are_named_in_turn() {
     start(&mut all, "p-gru-seed7", "p-elman-seed7");
     start(&mut all, "p-elman-seed7", "p-gru-seed8");
     start(&mut all, "p-gru-seed8", "p-gru-seed7");
-    refused(all, &["p-gru-seed7 needs p-gru-seed8 needs p-elman-seed7 needs p-gru-seed7"]);
+    refused(
+        all,
+        &["p-gru-seed7 needs p-gru-seed8 needs p-elman-seed7 needs p-gru-seed7"],
+    );
     let mut all = runs();
     start(&mut all, "p-gru-seed8", "p-gru-seed8");
     refused(all, &["p-gru-seed8 needs p-gru-seed8"]);

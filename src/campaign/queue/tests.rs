@@ -66,12 +66,20 @@ fn runs_that_count_begin_when_their_own_search_has_ended() {
     assert!(queue.next("p").is_none());
     assert_eq!(first.run.id, "p-elman-seed7");
     assert_eq!(second.run.id, "p-elman-seed8");
-    assert_eq!(first.run.record.learning_rate, Some(1e-5), "the smaller loss");
+    assert_eq!(
+        first.run.record.learning_rate,
+        Some(1e-5),
+        "the smaller loss"
+    );
     let Work::Train(training) = &first.run.work else {
         panic!("it trains");
     };
     assert_eq!(training.train.learning_rate, 1e-5);
-    assert!(first.config.contains("[needs]\n\"p-tune-elman-rate0.00001-seed1000007\" = "));
+    assert!(
+        first
+            .config
+            .contains("[needs]\n\"p-tune-elman-rate0.00001-seed1000007\" = ")
+    );
 }
 
 #[test]
@@ -82,8 +90,14 @@ fn the_longest_run_that_can_begin_is_first() {
     last.unwrap().training_mut().unwrap().train.budget.steps = Some(1000);
     let files = Finished::new(&fixture.suite.out);
     let mut queue = Queue::new(&fixture.suite, plan, &files);
-    assert_eq!(queue.next("p").unwrap().run.id, "p-tune-elman-rate0.00002-seed1000007");
-    assert_eq!(queue.next("p").unwrap().run.id, "p-tune-gru-rate0.00001-seed1000007");
+    assert_eq!(
+        queue.next("p").unwrap().run.id,
+        "p-tune-elman-rate0.00002-seed1000007"
+    );
+    assert_eq!(
+        queue.next("p").unwrap().run.id,
+        "p-tune-gru-rate0.00001-seed1000007"
+    );
 }
 
 #[test]
@@ -143,7 +157,11 @@ fn a_search_in_which_all_diverge_ends_with_what_to_do() {
     carry_out(&mut queue, &directory, |_| None);
     let hopeless = queue.hopeless();
     assert_eq!(hopeless.len(), 4);
-    assert!(hopeless[0].1.contains("add smaller ones to tune.learning_rates"));
+    assert!(
+        hopeless[0]
+            .1
+            .contains("add smaller ones to tune.learning_rates")
+    );
     assert!(!queue.is_open(None));
 }
 
