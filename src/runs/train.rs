@@ -91,12 +91,17 @@ impl Kind for Training {
         for note in &self.notes {
             session.log(note)?;
         }
+        let file = session.directory.join(train::checkpoint::FILE);
+        if self.kept == Kept::Training && matches!(train::checkpoint::has_moments(&file), Ok(false))
+        {
+            // It finished before anyone wanted the moments: they come from doing it again.
+            remove(&file)?;
+        }
         let (mut model, mut source, mut outcome) = self.trained(session)?;
         if let Err(TrainError::Checkpoint(error)) = &outcome
             && !matches!(error, CheckpointError::Io { .. })
         {
             // Damaged, or of another version: what it had saved is lost, the run need not be.
-            let file = session.directory.join(train::checkpoint::FILE);
             session.log(&format!("starts from the beginning: {error}"))?;
             remove(&file)?;
             (model, source, outcome) = self.trained(session)?;
