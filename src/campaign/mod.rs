@@ -5,6 +5,7 @@
 mod clock;
 mod graph;
 mod interrupt;
+pub mod listing;
 mod manifest;
 mod outcome;
 pub mod plan;

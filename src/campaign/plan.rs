@@ -2,14 +2,11 @@
 
 use super::BadCorpus;
 use super::graph;
-pub use super::queue::Left;
-use super::queue::Queue;
 use crate::claims::Verdict;
 use crate::claims::published::{Compared, Expected};
 use crate::data::DataError;
 use crate::experiment::schema::Experiment;
 use crate::files::ConfigError;
-use crate::results::finished::Finished;
 use crate::results::output::Skipped;
 use crate::runs::context::{Context, ExpandError};
 use crate::runs::estimate;
@@ -173,34 +170,4 @@ pub(super) fn workers(suite: &Suite, run: &Run) -> (usize, usize) {
 pub(super) fn wall(suite: &Suite, run: &Run) -> f64 {
     let (jobs, threads) = workers(suite, run);
     estimate::seconds(run, threads) / jobs as f64
-}
-
-/// A run as `--dry-run` lists it.
-#[derive(Debug, serde::Serialize)]
-pub struct Listed {
-    /// Its name.
-    pub run: String,
-    /// What it does.
-    pub what: &'static str,
-    /// Whether it has ended well before.
-    pub done: bool,
-    /// Estimated seconds.
-    pub estimated_seconds: f64,
-}
-
-/// All runs of the plan with what they do and how long that will take, and what is left in all;
-/// nothing is written.
-pub fn listing(suite: &Suite, plan: Plan) -> (Vec<Listed>, Left) {
-    let files = Finished::new(&suite.out);
-    let queue = Queue::new(suite, plan, &files);
-    let list = |(run, done): (&Run, bool)| {
-        let threads = if run.alone() { suite.threads } else { 1 };
-        Listed {
-            run: run.id.clone(),
-            what: run.work.kind().what(),
-            done,
-            estimated_seconds: estimate::seconds(run, threads),
-        }
-    };
-    (queue.ended().map(list).collect(), queue.left())
 }

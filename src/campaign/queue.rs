@@ -22,6 +22,7 @@ pub(super) struct Queue<'a> {
     hopeless: Vec<(Ready, String)>,
     running: usize,
     running_alone: bool,
+    stopped: bool,
 }
 
 struct Entry {
@@ -34,7 +35,7 @@ struct Entry {
 enum State {
     /// Something it needs has not ended.
     Waiting,
-    Ready(Ready),
+    Ready(Box<Ready>),
     Running,
     Ended,
 }
@@ -80,6 +81,7 @@ impl<'a> Queue<'a> {
             hopeless: Vec::new(),
             running: 0,
             running_alone: false,
+            stopped: false,
         };
         queue.entries = plan.runs.into_iter().map(|run| queue.entry(run)).collect();
         queue.settle();
@@ -111,11 +113,12 @@ impl<'a> Queue<'a> {
         self.runs().map(move |run| (run, done(run)))
     }
 
-    /// Whether a run of the experiment, or of any if none is named, has not ended.
+    /// Whether a run of the experiment, or of any if none is named, has not ended and may begin or go
+    /// on; none after [`Queue::stop`].
     pub(super) fn is_open(&self, experiment: Option<&str>) -> bool {
         let of_it = |e: &&Entry| experiment.is_none_or(|name| e.run.experiment == name);
         let mut of_it = self.entries.iter().filter(of_it);
-        of_it.any(|entry| !matches!(entry.state, State::Ended))
+        !self.stopped && of_it.any(|entry| !matches!(entry.state, State::Ended))
     }
 
     /// What has not ended, and what may still come.
@@ -163,7 +166,7 @@ impl<'a> Queue<'a> {
         self.running += 1;
         self.running_alone = alone;
         match std::mem::replace(&mut next.state, State::Running) {
-            State::Ready(ready) => Some(ready),
+            State::Ready(ready) => Some(*ready),
             _ => None,
         }
     }
@@ -181,7 +184,7 @@ impl<'a> Queue<'a> {
 
     /// A run that [`Queue::next`] gave was interrupted.
     pub(super) fn give_back(&mut self, ready: Ready) {
-        self.release(&ready, State::Ready(ready.clone()));
+        self.release(&ready.clone(), State::Ready(Box::new(ready)));
     }
 
     fn release(&mut self, ready: &Ready, state: State) {
@@ -199,12 +202,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Starts nothing more.
-    pub(super) fn clear(&mut self) {
-        for entry in &mut self.entries {
-            if !matches!(entry.state, State::Running) {
-                entry.state = State::Ended;
-            }
-        }
+    pub(super) fn stop(&mut self) {
+        self.stopped = true;
     }
 
     /// Moves on every run whose needs have ended, and lets grow what can, until nothing changes.
@@ -227,7 +226,7 @@ impl<'a> Queue<'a> {
                     self.ends.insert(id, End::Done(sha256(&ready.config)));
                     State::Ended
                 }
-                Ok(ready) => State::Ready(ready),
+                Ok(ready) => State::Ready(Box::new(ready)),
                 Err(reason) => {
                     let config = run.config(&self.suite.profile, &BTreeMap::new());
                     let run = run.clone();

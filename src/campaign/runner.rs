@@ -136,7 +136,7 @@ impl Crew<'_> {
             if told.is_err() {
                 // Nothing can be written any more: let the other workers end their runs no sooner
                 // than they notice it themselves, but start nothing new.
-                queue.clear();
+                queue.stop();
             }
             self.changed.notify_all();
             told?;

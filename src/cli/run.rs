@@ -3,7 +3,8 @@
 use super::{Shared, output, usage};
 use crate::campaign::BadCorpus;
 use crate::campaign::OtherSettings;
-use crate::campaign::plan::{self, Left, Plan, Suite, Summary};
+use crate::campaign::listing::{Left, listing};
+use crate::campaign::plan::{self, Plan, Suite, Summary};
 use crate::campaign::runner;
 use crate::claims::published::Expected;
 use crate::data::corpus::CORPORA;
@@ -170,7 +171,7 @@ fn say_skipped(all: &[Skipped]) {
 
 fn dry_run(suite: &Suite, plan: Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
     let skipped = plan.skipped.clone();
-    let (value, left) = plan::listing(suite, plan);
+    let (value, left) = listing(suite, plan);
     let sheet = Sheet::of(
         &value,
         &[

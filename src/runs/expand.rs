@@ -1,5 +1,7 @@
 //! From a resolved experiment to its runs: every sweep point, model and seed.
 
+mod search;
+mod sized;
 #[cfg(test)]
 pub(super) mod tests;
 mod throughput;

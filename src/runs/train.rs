@@ -1,5 +1,6 @@
 //! A training run: builds, trains and tests a model.
 
+mod parents;
 mod records;
 
 use super::estimate::training_rate;

@@ -92,7 +92,8 @@ pub struct Settings {
     parameters: BTreeMap<String, usize>,
     /// Training budget in steps.
     steps: usize,
-    /// Training budget in seconds, where `equal = "seconds"`.
+    /// Training budget in seconds, where `equal = "seconds"`: as many steps as take so long at the time
+    /// of a step that is measured before.
     seconds: f64,
     /// Peak learning rate, where there is no `[tune]`.
     learning_rate: f64,
