@@ -3,7 +3,7 @@
 use super::open::Opened;
 use super::setup::open_data;
 use super::{Shared, UsageError, output, usage};
-use crate::data::{DataSection, Source, Split};
+use crate::data::{DataSection, Misfit, Source, Split};
 use crate::models::{Model, Shape, check_memory};
 use crate::train::evaluate;
 use anyhow::{bail, ensure};
@@ -67,21 +67,15 @@ pub fn judge(
     threads: usize,
 ) -> anyhow::Result<Judged> {
     let config = model.config();
-    let (vocab, tokens) = (config.vocab, source.vocab());
-    let mismatch = UsageError(format!(
-        "the checkpoint's model has vocab = {vocab} but the data has {tokens} tokens; give the \
-         data it was trained on"
-    ));
-    ensure!(vocab == tokens, mismatch);
-    let mismatch = UsageError(
-        "the checkpoint's model says a number where the data asks for tokens, or the other way \
-         round; give the data it was trained on"
-            .into(),
-    );
-    ensure!(config.output == source.output(), mismatch);
-    config.check_length(source.longest()).map_err(usage)?;
-    let batch = 16;
-    let seq_len = source.longest();
+    let spec = source.spec();
+    spec.check(config).map_err(|error| match error {
+        Misfit::Model(error) => usage(error),
+        other => UsageError(format!(
+            "the checkpoint does not fit the data: {other}; give the data it was trained on"
+        ))
+        .into(),
+    })?;
+    let (batch, seq_len) = (16, spec.longest);
     check_memory(config, Shape { batch, seq_len })?;
     let batches = source.evaluation(split, sequences, batch);
     let e = kernels::with_threads(threads, || evaluate(model, &batches));

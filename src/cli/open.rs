@@ -29,8 +29,8 @@ impl Opened {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = checkpoint::locate(path);
         let missing = UsageError(format!(
-            "there is no checkpoint {}; give the output directory of `seqduel train`, or the \
-             checkpoint file in it",
+            "there is no checkpoint {}; give the output directory of `seqduel train`, that of a \
+             suite's run (runs/ID in its results), or the checkpoint file in it",
             file.display()
         ));
         ensure!(file.exists(), missing);

@@ -127,6 +127,7 @@ impl TrainConfig {
                 error.message()
             ))
         })?;
+        config.train.clip = config.train.clip.filter(|&clip| clip != 0.0);
         if !config.model.model.is_empty() {
             config
                 .model
@@ -145,18 +146,17 @@ impl TrainConfig {
         Ok(config)
     }
 
-    /// As TOML.
+    /// As TOML. No clipping is written as 0: left out, it would be the default.
     pub fn to_toml(&self) -> anyhow::Result<String> {
-        Ok(toml::to_string(self)?)
+        let mut config = self.clone();
+        config.train.clip = Some(config.train.clip.unwrap_or(0.0));
+        Ok(toml::to_string(&config)?)
     }
 
     /// The whole configuration of the model for this data.
     pub fn model_config(&self, source: &dyn Source) -> Result<ModelConfig, ModelError> {
-        let config = self.model.config(source.vocab(), source.longest())?;
-        Ok(ModelConfig {
-            output: source.output(),
-            ..config
-        })
+        let spec = source.spec();
+        Ok(spec.fit(self.model.config(spec.vocab, spec.longest)?))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Shared, UsageError, output, usage};
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
-use crate::models::{self, Shape};
+use crate::models;
 use crate::train::{Budget, Embedded, Keep, Progress, Saving, Start, Stop, checkpoint, train};
 use anyhow::ensure;
 use serde::Serialize;
@@ -137,10 +137,10 @@ impl Args {
                 keep: self.keep,
             });
         }
-        let opened = match &config.from {
-            Some(from) => Some(Opened::read(&from.checkpoint)?),
-            None => None,
-        };
+        let from = config.from.as_ref();
+        let opened = from
+            .map(|from| Opened::read(&from.checkpoint))
+            .transpose()?;
         if let (Some(opened), Some(from), None) = (&opened, &config.from, &self.config) {
             config = from::configuration(opened, from.clone());
         }
@@ -245,10 +245,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         _ => None,
     };
     let parameters = models::parameter_count(&model_config)?;
-    let shape = Shape {
-        batch: config.train.batch,
-        seq_len: data.source.seq_len(),
-    };
+    let shape = data.source.spec().shape(config.train.batch);
     models::check_memory(&model_config, shape)?;
     if shared.dry_run {
         let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;

@@ -1,7 +1,6 @@
 //! One pipeline for all models: corpus → tokenizer → split → batches, and generated tasks.
 
-use crate::models::{Output, Shape};
-use kernels::Input;
+use crate::models::{Content, Input, Output, Sequence, Shape};
 use serde::{Deserialize, Serialize};
 
 pub mod corpus;
@@ -9,6 +8,7 @@ mod error;
 pub mod ngram;
 mod section;
 pub mod seeds;
+mod spec;
 pub mod tasks;
 pub mod text;
 pub mod tokenizer;
@@ -16,6 +16,7 @@ mod unigram;
 
 pub use error::DataError;
 pub use section::DataSection;
+pub use spec::{Misfit, Spec};
 
 /// Which part of the data: disjoint text ranges, or disjoint seed ranges of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,85 +45,156 @@ impl Split {
 /// two numbers from 0 to 1, the share that Hochreiter & Schmidhuber 1997 allow in the adding problem.
 pub const CLOSE: f32 = 0.08;
 
-/// B sequences of T positions, row-major: entry b·T + t.
-///
-/// `targets` is aligned with `tokens`: entry t is what a model should say after reading token t. A
-/// source whose output is a number has `values` in place of `tokens` and `answers` in place of
-/// `targets`; the other two are then empty. Mask and distance are the same for both.
+/// B sequences and what a model should say after reading each position: targets, mask and distances are
+/// aligned with the model's own sequence, entry b·T + t.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Batch {
-    /// Sequences.
-    pub batch: usize,
-    /// Tokens in each.
-    pub seq_len: usize,
-    /// Input tokens.
-    pub tokens: Vec<u32>,
-    /// Token to be predicted at each position.
-    pub targets: Vec<u32>,
-    /// 1 where the prediction counts, else 0.
+    /// What a model reads.
+    pub input: Input,
+    /// What it should say: a token or a number a position.
+    pub targets: Content,
+    /// 1 where the answer counts, else 0.
     pub mask: Vec<f32>,
-    /// (B·T, V): numbers read at each position.
-    pub values: Vec<f32>,
-    /// Number to be said at each position.
-    pub answers: Vec<f32>,
-    /// How many tokens back the information lies that the target depends on; 0 where unknown.
+    /// How many positions back the information lies that the answer depends on; 0 where unknown.
     pub distance: Vec<u32>,
 }
 
 impl Batch {
-    /// What a model reads.
-    pub fn input(&self) -> Input<'_> {
-        match self.values.is_empty() {
-            true => Input::Tokens(&self.tokens),
-            false => Input::Values(&self.values),
+    /// Sequences of tokens with a target a position, all of them scored, their distances unknown.
+    pub fn of_tokens(shape: Shape, tokens: Vec<u32>, targets: Vec<u32>) -> Self {
+        Batch {
+            mask: vec![1.0; targets.len()],
+            distance: vec![0; targets.len()],
+            input: Input::tokens(tokens, shape),
+            targets: Content::Tokens(targets),
         }
+    }
+
+    /// Sequences B.
+    pub fn sequences(&self) -> usize {
+        self.input.own.batch
+    }
+
+    /// Positions T of each.
+    pub fn seq_len(&self) -> usize {
+        self.input.own.seq_len
     }
 
     /// Positions B·T.
     pub fn positions(&self) -> usize {
-        self.batch * self.seq_len
+        self.sequences() * self.seq_len()
     }
 
-    /// The shape of its sequences.
-    pub fn shape(&self) -> Shape {
-        Shape {
-            batch: self.batch,
-            seq_len: self.seq_len,
+    /// The tokens a model reads; none where it reads numbers.
+    pub fn tokens(&self) -> &[u32] {
+        self.input.own.values.tokens()
+    }
+
+    /// Nothing yet, to be filled sequence by sequence for data of this kind.
+    pub fn empty(spec: &Spec) -> Self {
+        let content = || match spec.output {
+            Output::Tokens => Content::Tokens(Vec::new()),
+            Output::Number => Content::Numbers(Vec::new()),
+        };
+        let mut batch = Batch {
+            targets: content(),
+            ..Batch::default()
+        };
+        batch.input.own.values = content();
+        batch.input.source = spec.source.map(|seq_len| Sequence {
+            seq_len,
+            lengths: Some(Vec::new()),
+            ..Sequence::default()
+        });
+        batch
+    }
+
+    /// The model reads a token; what it says then does not count unless [`Batch::ask`] follows.
+    pub fn read(&mut self, token: u32) {
+        match (&mut self.input.own.values, &mut self.targets) {
+            (Content::Tokens(tokens), Content::Tokens(targets)) => {
+                tokens.push(token);
+                targets.push(0);
+            }
+            _ => panic!("a task of numbers reads no tokens"),
+        }
+        self.mask.push(0.0);
+        self.distance.push(0);
+    }
+
+    /// The same of a position that holds V numbers.
+    pub fn read_numbers(&mut self, row: &[f32]) {
+        match (&mut self.input.own.values, &mut self.targets) {
+            (Content::Numbers(numbers), Content::Numbers(targets)) => {
+                numbers.extend(row);
+                targets.push(0.0);
+            }
+            _ => panic!("a task of tokens reads no numbers"),
+        }
+        self.mask.push(0.0);
+        self.distance.push(0);
+    }
+
+    /// The encoder reads a token.
+    pub fn read_source(&mut self, token: u32) {
+        match self.input.source.as_mut().map(|source| &mut source.values) {
+            Some(Content::Tokens(tokens)) => tokens.push(token),
+            _ => panic!("the task's spec has a source of tokens"),
         }
     }
 
-    /// Fills targets, mask and distances up to position `end` with nothing that is scored.
-    fn leave_unscored(&mut self, end: usize) {
-        self.targets.resize(end, 0);
-        self.mask.resize(end, 0.0);
-        self.distance.resize(end, 0);
+    /// Scores what is said after the position read last: `target`, which follows from what stood so
+    /// many positions before.
+    pub fn ask(&mut self, target: u32, distance: usize) {
+        let Content::Tokens(targets) = &mut self.targets else {
+            panic!("a task of numbers asks for no tokens");
+        };
+        *targets.last_mut().expect("asked after reading") = target;
+        self.score(distance);
     }
 
-    /// Scores a position: `target` is due there and follows from what stood so many tokens before.
-    fn score(&mut self, position: usize, target: u32, distance: usize) {
-        self.targets[position] = target;
-        self.mask[position] = 1.0;
-        self.distance[position] = distance as u32;
+    /// The same where a number is due.
+    pub fn ask_number(&mut self, target: f32, distance: usize) {
+        let Content::Numbers(targets) = &mut self.targets else {
+            panic!("a task of tokens asks for no numbers");
+        };
+        *targets.last_mut().expect("asked after reading") = target;
+        self.score(distance);
+    }
+
+    fn score(&mut self, distance: usize) {
+        *self.mask.last_mut().expect("asked after reading") = 1.0;
+        *self.distance.last_mut().expect("asked after reading") = distance as u32;
+    }
+
+    /// A sequence of T positions is complete; its source is padded with token 0.
+    ///
+    /// Panics if it is longer or shorter, or its source longer than the spec says.
+    pub fn end_sequence(&mut self, seq_len: usize) {
+        let own = &mut self.input.own;
+        (own.batch, own.seq_len) = (own.batch + 1, seq_len);
+        assert_eq!(
+            self.mask.len(),
+            own.batch * seq_len,
+            "sequences of {seq_len}"
+        );
+        if let Some(source) = &mut self.input.source
+            && let (Content::Tokens(tokens), Some(lengths)) =
+                (&mut source.values, &mut source.lengths)
+        {
+            let length = tokens.len() - source.batch * source.seq_len;
+            assert!(length <= source.seq_len, "a source of {length} tokens");
+            source.batch += 1;
+            lengths.push(length);
+            tokens.resize(source.batch * source.seq_len, 0);
+        }
     }
 }
 
 /// Where batches come from: text or a task. All randomness comes from the seed it was built with.
 pub trait Source: Send {
-    /// Number of tokens V, or of numbers at a position.
-    fn vocab(&self) -> usize;
-
-    /// What is to be said: tokens, or numbers after reading numbers.
-    fn output(&self) -> Output {
-        Output::Tokens
-    }
-
-    /// Tokens T in each training sequence.
-    fn seq_len(&self) -> usize;
-
-    /// Most tokens in a sequence of any split: a task may be tested on longer ones than trained on.
-    fn longest(&self) -> usize {
-        self.seq_len()
-    }
+    /// What a model must be to learn from it.
+    fn spec(&self) -> Spec;
 
     /// The next training batch of `batch` sequences; advances the cursor.
     fn next_batch(&mut self, batch: usize) -> Batch;

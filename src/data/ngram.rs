@@ -48,7 +48,7 @@ pub fn baselines(text: &Text, parameters: usize, test: &[Batch]) -> Baselines {
         .map(|order| (order, model.bits(order, validation)))
         .collect();
 
-    let tokens: usize = test.iter().map(|batch| batch.targets.len()).sum();
+    let tokens: usize = test.iter().map(|batch| batch.positions()).sum();
     let characters = tokens as f64 * text.characters_per_token(Split::Test);
     let best = |allowed: &dyn Fn(usize) -> bool| {
         let orders = tried.iter().filter(|(order, _)| allowed(*order));
@@ -63,7 +63,10 @@ pub fn baselines(text: &Text, parameters: usize, test: &[Batch]) -> Baselines {
         }
     };
     let unigram = Unigram::of(train, vocab);
-    let unigram_bits: f64 = test.iter().map(|batch| unigram.bits(&batch.targets)).sum();
+    let unigram_bits: f64 = test
+        .iter()
+        .map(|batch| unigram.bits(batch.targets.tokens()))
+        .sum();
     Baselines {
         unigram_bits_per_character: unigram_bits / characters,
         same_size: best(&|order| model.counts(order) <= parameters),
@@ -167,10 +170,14 @@ impl KneserNey {
 
     /// Total bits of the targets of a batch, each after its window's tokens up to it.
     pub fn bits_of_windows(&self, order: usize, batch: &Batch) -> f64 {
-        self.sum(batch.targets.len(), |at| {
-            let window = at - at % batch.seq_len;
+        self.sum(batch.positions(), |at| {
+            let window = at - at % batch.seq_len();
             let from = window.max((at + 1).saturating_sub(order));
-            self.probability(order, &batch.tokens[from..=at], batch.targets[at])
+            self.probability(
+                order,
+                &batch.tokens()[from..=at],
+                batch.targets.tokens()[at],
+            )
         })
     }
 

@@ -79,7 +79,7 @@ mod tests {
         let said = "corpus words.txt in windows of 128 char tokens";
         assert_eq!(data.to_string(), said);
         data.corpus = None;
-        data.task = Some("copy:delay=3,symbols=5".parse().unwrap());
-        assert_eq!(data.to_string(), "task copy:delay=3,symbols=5");
+        data.task = Some("copy:all=1,delay=3".parse().unwrap());
+        assert_eq!(data.to_string(), "task copy:all=1,delay=3");
     }
 }

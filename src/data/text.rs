@@ -2,7 +2,8 @@
 
 use super::corpus;
 use super::tokenizer::{Tokenizer, TokenizerChoice};
-use super::{Batch, Cursor, DataError, Floor, Source, Split, seeds};
+use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, seeds};
+use crate::models::Shape;
 use rand_chacha::ChaCha8Rng;
 use std::sync::Arc;
 
@@ -128,30 +129,21 @@ impl TextSource {
 
     fn batch(&self, split: Split, starts: &[usize]) -> Batch {
         let tokens = self.text.tokens(split);
-        let total = starts.len() * self.seq_len;
         let windows = |shift: usize| {
             let window = move |&start: &usize| &tokens[start + shift..start + shift + self.seq_len];
             starts.iter().flat_map(window).copied().collect()
         };
-        Batch {
+        let shape = Shape {
             batch: starts.len(),
             seq_len: self.seq_len,
-            tokens: windows(0),
-            targets: windows(1),
-            mask: vec![1.0; total],
-            distance: vec![0; total],
-            ..Batch::default()
-        }
+        };
+        Batch::of_tokens(shape, windows(0), windows(1))
     }
 }
 
 impl Source for TextSource {
-    fn vocab(&self) -> usize {
-        self.text.tokenizer.vocab()
-    }
-
-    fn seq_len(&self) -> usize {
-        self.seq_len
+    fn spec(&self) -> Spec {
+        Spec::tokens(self.text.tokenizer.vocab(), self.seq_len)
     }
 
     /// Windows that start anywhere in the training split, each place equally likely.
@@ -194,7 +186,8 @@ impl Source for TextSource {
     /// The most frequent token always, and the token frequencies of the training split (each count
     /// plus one), judged on the test split.
     fn floor(&self) -> Floor {
-        let unigram = super::unigram::Unigram::of(self.text.tokens(Split::Train), self.vocab());
+        let unigram =
+            super::unigram::Unigram::of(self.text.tokens(Split::Train), self.spec().vocab);
         let test = self.text.tokens(Split::Test);
         let hits = test
             .iter()

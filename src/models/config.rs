@@ -70,6 +70,9 @@ pub struct ModelConfig {
     /// What it says at each position.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub output: Output,
+    /// Of a model that reads a source: tokens in the longest. They are of the same V.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<usize>,
 }
 
 impl ModelConfig {
@@ -90,6 +93,7 @@ impl ModelConfig {
             scan: Scan::default(),
             initial: Initial::default(),
             output: Output::Tokens,
+            source: None,
         }
     }
 

@@ -2,11 +2,12 @@
 
 pub use crate::nn::Output;
 use crate::nn::{Initializer, Parameter};
-use kernels::{Activation, Input, Tape};
+use kernels::{Activation, Tape};
 
 mod config;
 mod elman;
 mod gru;
+mod input;
 mod lstm;
 mod mingru;
 mod minlstm;
@@ -16,6 +17,7 @@ mod size;
 mod transformer;
 
 pub use config::{Initial, ModelConfig, Positions};
+pub use input::{Content, Input, Sequence};
 pub use kernels::Scan;
 pub use options::{ModelOptions, OPTIONS, OptionRow, Value, Values};
 pub use size::{
@@ -43,9 +45,11 @@ pub trait Model: Send + Sync {
     /// The same, to be updated or loaded.
     fn parameters_mut(&mut self) -> Vec<&mut Parameter>;
 
-    /// Logits (B·T, V), or numbers (B·T, 1) where that is the model's [`Output`], for tokens (B·T) or
-    /// numbers (B·T, V), row b·T + t. The tape decides whether gradients can follow.
-    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation;
+    /// Logits (B·T, V), or numbers (B·T, 1) where that is the model's [`Output`], for each position of
+    /// its own sequence, row b·T + t. The tape decides whether gradients can follow.
+    ///
+    /// Panics if there is no source and its row says that it reads one.
+    fn forward(&self, input: &Input, tape: Tape) -> Activation;
 
     /// Copies and packs the weights for generating token by token.
     fn decoder(&self) -> Box<dyn Decoder>;
@@ -166,6 +170,8 @@ pub struct ModelRow {
     pub width_step: fn(&ModelConfig) -> usize,
     /// Names in [`OPTIONS`] that it takes.
     pub options: &'static [&'static str],
+    /// Whether it reads a source beside its own sequence.
+    pub reads_source: bool,
 }
 
 /// Every model; a new one is one file and one row.

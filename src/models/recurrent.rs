@@ -1,9 +1,9 @@
 //! What the recurrent models share: embedding → cells, one layer after the other → head.
 
-use super::{Decoder, Model, ModelConfig, ModelError, ModelRow, Shape, State};
+use super::{Decoder, Input, Model, ModelConfig, ModelError, ModelRow, Shape, State};
 use crate::nn::{Initializer, Linear, Parameter};
 use kernels::decode::PackedLinear;
-use kernels::{Activation, Input, Matrix, Nonlinearity, RecurrentWeights, Tape};
+use kernels::{Activation, Matrix, Nonlinearity, RecurrentWeights, Tape};
 use std::marker::PhantomData;
 
 /// What distinguishes one recurrent model from another.
@@ -155,6 +155,7 @@ impl<C: Cell> Recurrent<C> {
             },
             width_step: |_| 1,
             options: C::OPTIONS,
+            reads_source: false,
         }
     }
 
@@ -199,8 +200,9 @@ impl<C: Cell> Model for Recurrent<C> {
         all
     }
 
-    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
-        let mut x = kernels::embedding(input, &self.embedding.tensor, tape); // (B·T, D)
+    fn forward(&self, input: &Input, tape: Tape) -> Activation {
+        let (own, shape) = (&input.own, input.own.shape());
+        let mut x = kernels::embedding(own.read(), &self.embedding.tensor, tape); // (B·T, D)
         for layer in &self.layers {
             x = C::sequence(x, layer, shape, &self.config); // (B·T, D)
         }

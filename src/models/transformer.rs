@@ -3,11 +3,12 @@
 //! final norm, and a head that is not tied to the embedding.
 
 use super::{
-    Decoder, Initial, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Shape, State,
+    Decoder, Initial, Input, Model, ModelConfig, ModelError, ModelRow, Output, Positions, Sequence,
+    State,
 };
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal, sinusoidal_row};
 use kernels::decode::PackedLinear;
-use kernels::{Activation, AttentionShape, Input, Matrix, Nonlinearity, Tape, decode};
+use kernels::{Activation, AttentionShape, Matrix, Nonlinearity, Tape, decode};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -33,6 +34,7 @@ pub const ROW: ModelRow = ModelRow {
         _ => config.heads,
     },
     options: &["positions", "initial"],
+    reads_source: false,
 };
 
 struct Block {
@@ -159,7 +161,8 @@ impl Transformer {
         }
     }
 
-    fn embed(&self, input: Input, seq_len: usize, tape: Tape) -> Activation {
+    fn embed(&self, own: &Sequence, tape: Tape) -> Activation {
+        let (read, seq_len) = (own.read(), own.seq_len);
         let longer; // lives as long as the table borrowed from it
         let table = match (&self.position, &self.sinusoidal) {
             (Some(learned), _) => &learned.tensor,
@@ -168,9 +171,9 @@ impl Transformer {
                 longer = sinusoidal(seq_len, self.config.width);
                 &longer
             }
-            (None, None) => return kernels::embedding(input, &self.embedding.tensor, tape),
+            (None, None) => return kernels::embedding(read, &self.embedding.tensor, tape),
         };
-        kernels::embedding_at_positions(input, &self.embedding.tensor, table, seq_len, tape)
+        kernels::embedding_at_positions(read, &self.embedding.tensor, table, seq_len, tape)
     }
 }
 
@@ -197,16 +200,17 @@ impl Model for Transformer {
         all
     }
 
-    fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
+    fn forward(&self, input: &Input, tape: Tape) -> Activation {
+        let own = &input.own;
         let attention_shape = AttentionShape {
-            batch: shape.batch,
-            seq_len: shape.seq_len,
+            batch: own.batch,
+            seq_len: own.seq_len,
             heads: self.config.heads,
             causal: true,
             rotary: self.config.positions == Positions::Rotary,
             alibi: self.config.positions == Positions::Alibi,
         };
-        let embedded = self.embed(input, shape.seq_len, tape); // (B·T, D)
+        let embedded = self.embed(own, tape); // (B·T, D)
         let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
         for (k, block) in self.blocks.iter().enumerate() {
             let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)

@@ -110,7 +110,11 @@ impl Kind for Training {
         let outcome = match outcome {
             Err(TrainError::NotFinite { .. }) if self.trial => {
                 session.log("diverged: this rate is out")?;
-                return Ok(vec![run.record(tuning_metric(source.output()), None, None)]);
+                return Ok(vec![run.record(
+                    tuning_metric(source.spec().output),
+                    None,
+                    None,
+                )]);
             }
             Err(TrainError::Checkpoint(error @ CheckpointError::Io { .. })) => {
                 return Err(Failure::Fatal(error.into()));
@@ -126,7 +130,11 @@ impl Kind for Training {
         ))?;
         if self.trial {
             let loss = outcome.curve.last().and_then(|point| point.validation_loss);
-            return Ok(vec![run.record(tuning_metric(source.output()), None, loss)]);
+            return Ok(vec![run.record(
+                tuning_metric(source.spec().output),
+                None,
+                loss,
+            )]);
         }
         let (sequences, batch) = (self.test_sequences, self.train.batch);
         let batches = source.evaluation(Split::Test, sequences, batch);

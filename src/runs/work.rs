@@ -108,7 +108,7 @@ impl Data {
     /// Tokens T in a training sequence; 0 of a task that cannot be made.
     pub fn seq_len(&self) -> usize {
         match self {
-            Data::Task(task) => task.make().map_or(0, |task| task.seq_len()),
+            Data::Task(task) => task.make().map_or(0, |task| task.spec().seq_len),
             Data::Text(text) => text.seq_len,
         }
     }

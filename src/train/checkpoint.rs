@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub use super::metadata::{Ancestor, Embedded, Identity, Metadata, Parent, Position};
+pub use super::metadata::{Ancestor, Embedded, Identity, Keep, Metadata, Parent, Position};
 
 /// File name inside an output directory.
 pub const FILE: &str = "checkpoint.safetensors";

@@ -2,7 +2,7 @@
 
 use super::Evaluation;
 use crate::data::{Batch, CLOSE};
-use crate::models::{Model, Output};
+use crate::models::{Content, Model};
 use kernels::{Tape, parallel, values};
 use std::collections::BTreeMap;
 
@@ -14,14 +14,14 @@ const ROWS: usize = 256;
 pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
     let mut total = Sums::default();
     for batch in batches {
-        let said = values(&model.forward(batch.input(), batch.shape(), Tape::Off)); // (B·T, V) or (B·T, 1)
-        total.add(batch, &judge(&said, batch, model.config().output));
+        let said = values(&model.forward(&batch.input, Tape::Off)); // (B·T, V) or (B·T, 1)
+        total.add(batch, &judge(&said, batch));
     }
     total.finish()
 }
 
 /// Loss and whether the answer is right, for each scored row.
-fn judge(said: &[f32], batch: &Batch, output: Output) -> Vec<Option<(f64, bool)>> {
+fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
     let rows = batch.positions();
     let columns = said.len() / rows.max(1);
     let judge_row = |row: usize| {
@@ -29,10 +29,10 @@ fn judge(said: &[f32], batch: &Batch, output: Output) -> Vec<Option<(f64, bool)>
             return None;
         }
         let said = &said[row * columns..][..columns];
-        Some(match output {
-            Output::Tokens => judge_token(said, batch.targets[row] as usize),
-            Output::Number => {
-                let error = said[0] - batch.answers[row];
+        Some(match &batch.targets {
+            Content::Tokens(targets) => judge_token(said, targets[row] as usize),
+            Content::Numbers(targets) => {
+                let error = said[0] - targets[row];
                 (f64::from(error).powi(2), error.abs() < CLOSE)
             }
         })
@@ -70,7 +70,7 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, batch: &Batch, judged: &[Option<(f64, bool)>]) {
-        let t = batch.seq_len;
+        let t = batch.seq_len();
         if self.by_position.len() < t {
             self.by_position.resize(t, (0.0, 0));
         }
@@ -116,23 +116,24 @@ impl Sums {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::{Input, Shape};
 
     #[test]
     fn judges_scored_rows_only_and_sorts_them_out() {
-        let batch = Batch {
+        let shape = Shape {
             batch: 2,
             seq_len: 2,
-            tokens: vec![0; 4],
-            targets: vec![0, 1, 1, 0],
+        };
+        let batch = Batch {
             mask: vec![1.0, 0.0, 1.0, 1.0],
             distance: vec![1, 1, 7, 1],
-            ..Batch::default()
+            ..Batch::of_tokens(shape, vec![0; 4], vec![0, 1, 1, 0])
         };
         // Right with probability 3/4; not scored; wrong with 1/4; equal, so the first: right.
         let l = 3f32.ln();
         let logits = [l, 0.0, 9.0, 0.0, l, 0.0, 5.0, 5.0];
         let mut sums = Sums::default();
-        sums.add(&batch, &judge(&logits, &batch, Output::Tokens));
+        sums.add(&batch, &judge(&logits, &batch));
         let e = sums.finish();
         let expected = ((4.0f64 / 3.0).ln() + 4f64.ln() + 2f64.ln()) / 3.0;
         assert!((e.loss - expected).abs() < 1e-6);
@@ -145,20 +146,18 @@ mod tests {
 
     #[test]
     fn numbers_are_judged_by_squared_error_and_closeness() {
-        let batch = Batch {
+        let shape = Shape {
             batch: 1,
             seq_len: 4,
-            values: vec![0.0; 4],
-            answers: vec![1.0, 0.5, 2.0, 9.0],
+        };
+        let batch = Batch {
+            input: Input::numbers(vec![0.0; 4], shape),
+            targets: Content::Numbers(vec![1.0, 0.5, 2.0, 9.0]),
             mask: vec![1.0, 1.0, 1.0, 0.0],
             distance: vec![2, 2, 4, 0],
-            ..Batch::default()
         };
         let mut sums = Sums::default();
-        sums.add(
-            &batch,
-            &judge(&[1.07, 0.41, 1.0, 0.0], &batch, Output::Number),
-        );
+        sums.add(&batch, &judge(&[1.07, 0.41, 1.0, 0.0], &batch));
         let e = sums.finish();
         assert!((e.loss - (0.0049 + 0.0081 + 1.0) / 3.0).abs() < 1e-6);
         assert_eq!(

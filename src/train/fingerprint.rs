@@ -9,13 +9,22 @@ use sha2::{Digest, Sha256};
 pub(super) fn fingerprint(batches: &[Batch]) -> String {
     let mut hash = Sha256::new();
     for batch in batches {
-        hash.update((batch.seq_len as u64).to_le_bytes());
-        for (token, target) in batch.tokens.iter().zip(&batch.targets) {
+        hash.update((batch.seq_len() as u64).to_le_bytes());
+        for (token, target) in batch.tokens().iter().zip(batch.targets.tokens()) {
             hash.update(token.to_le_bytes());
             hash.update(target.to_le_bytes());
         }
-        for number in batch.values.iter().chain(&batch.answers) {
+        let numbers = batch.input.own.values.numbers().iter();
+        for number in numbers.chain(batch.targets.numbers()) {
             hash.update(number.to_le_bytes());
+        }
+        if let Some(source) = &batch.input.source {
+            for token in source.values.tokens() {
+                hash.update(token.to_le_bytes());
+            }
+            for &length in source.lengths.iter().flatten() {
+                hash.update((length as u64).to_le_bytes());
+            }
         }
         hash.update(batch.mask.iter().map(|&m| m as u8).collect::<Vec<_>>());
     }

@@ -1,13 +1,14 @@
 //! What stands beside the tensors of a checkpoint: what results depend on, how far training has
 //! come, and all that is needed to use the model without any other file.
 
-use super::{Keep, Point, Stop, TrainSettings};
+use super::{Point, Stop, TrainSettings};
 use crate::data::tokenizer::Tokenizer;
 use crate::data::{Cursor, DataSection};
 use crate::files::{self, sha256};
 use crate::models::ModelConfig;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 
 /// What results depend on, all of it: two runs with equal identities give equal results.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,12 +17,33 @@ pub struct Identity {
     pub model: ModelConfig,
     /// Training settings; `threads` and `checkpoint_every`, which change nothing, are set to 1 and
     /// none.
+    #[serde(deserialize_with = "as_written")]
     pub settings: TrainSettings,
     /// SHA-256 of the validation batches, hex: stands for the data.
     pub data: String,
     /// The training it started from, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parent: Option<Parent>,
+}
+
+/// Settings in which what is left out is none: in a configuration it is the default.
+fn as_written<'de, D: Deserializer<'de>>(from: D) -> Result<TrainSettings, D::Error> {
+    let mut settings = Map::deserialize(from)?;
+    for key in ["clip", "checkpoint-every"] {
+        settings.entry(key).or_insert(Value::Null);
+    }
+    serde_json::from_value(settings.into()).map_err(Error::custom)
+}
+
+/// What a training keeps of the one it starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Keep {
+    /// The weights; optimiser and data stream are new.
+    Weights,
+    /// The optimiser's moments too, if the checkpoint holds them, and the data stream, which goes on
+    /// after what was seen. The data must be the same.
+    Training,
 }
 
 /// The checkpoint that a training started from, as far as results depend on it.

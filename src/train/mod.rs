@@ -4,7 +4,6 @@
 pub mod checkpoint;
 mod evaluate;
 mod fingerprint;
-mod fit;
 mod metadata;
 mod optimizer;
 mod probe;
@@ -14,7 +13,7 @@ mod settings;
 mod start;
 mod step_time;
 
-pub use checkpoint::{CheckpointError, Embedded};
+pub use checkpoint::{CheckpointError, Embedded, Keep};
 pub use evaluate::evaluate;
 pub use fingerprint::same_data;
 pub use optimizer::{Optimizer, loss, step};
@@ -22,7 +21,7 @@ pub use probe::{Probed, extend, probe};
 pub use run::{Saving, train};
 pub use schedule::learning_rate;
 pub use settings::{Budget, OptimizerKind, TrainSettings};
-pub use start::{Keep, Start};
+pub use start::Start;
 pub use step_time::step_seconds;
 
 use serde::{Deserialize, Serialize};
@@ -135,9 +134,12 @@ pub struct Outcome {
 /// Why training failed.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// A setting no training can use, or model and data that do not fit together.
+    /// A setting no training can use.
     #[error("{0}")]
     Refused(String),
+    /// Model and data do not fit together.
+    #[error(transparent)]
+    Misfit(#[from] crate::data::Misfit),
     /// The model cannot be trained here.
     #[error(transparent)]
     Model(#[from] crate::models::ModelError),

@@ -2,7 +2,7 @@
 
 use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
-use crate::models::{Model, Output};
+use crate::models::{Content, Model};
 use dfdx::tensor::{Cpu, Tensor};
 use kernels::cost::{Id, touching};
 use kernels::{
@@ -130,10 +130,10 @@ impl Optimizer {
 /// The mean loss over the positions that `mask` scores: cross-entropy, or squared error where the model
 /// says numbers.
 pub fn loss(model: &dyn Model, batch: &Batch, mask: &[f32]) -> Tensor<(), f32, Cpu, Tape> {
-    let said = model.forward(batch.input(), batch.shape(), Tape::on());
-    match model.config().output {
-        Output::Tokens => kernels::cross_entropy(said, &batch.targets, mask),
-        Output::Number => kernels::squared_error(said, &batch.answers, mask),
+    let said = model.forward(&batch.input, Tape::on());
+    match &batch.targets {
+        Content::Tokens(targets) => kernels::cross_entropy(said, targets, mask),
+        Content::Numbers(targets) => kernels::squared_error(said, targets, mask),
     }
 }
 
@@ -175,8 +175,8 @@ mod tests {
         let task = TaskSettings::new("parity").make().unwrap();
         let mut source = TaskSource::new(task, 0);
         let config: ModelConfig = serde_json::from_value(serde_json::json!({
-            "model": "elman", "vocab": source.vocab(), "width": 5, "layers": 1, "heads": 1,
-            "seq-len": source.seq_len(), "positions": "none", "forget-bias": 0.0,
+            "model": "elman", "vocab": source.spec().vocab, "width": 5, "layers": 1, "heads": 1,
+            "seq-len": source.spec().seq_len, "positions": "none", "forget-bias": 0.0,
         }))
         .unwrap();
         let batch = source.next_batch(4);

@@ -5,7 +5,7 @@
 
 use super::evaluate;
 use crate::data::{Batch, seeds};
-use crate::models::Model;
+use crate::models::{Model, Shape};
 use rand_chacha::ChaCha8Rng;
 
 /// Above the streams of the splits, below that of initial values.
@@ -31,7 +31,7 @@ pub struct Probed {
 pub fn probe(model: &dyn Model, windows: &[Batch], contexts: &[usize]) -> Vec<Probed> {
     let Some(seq_len) = windows
         .first()
-        .map(|w| w.seq_len)
+        .map(Batch::seq_len)
         .filter(|_| !contexts.is_empty())
     else {
         return Vec::new();
@@ -93,14 +93,14 @@ fn tail(window: &Batch, context: usize, scored: usize) -> Batch {
         let tail = |row: &[T]| row[t - context..].to_vec();
         rows.chunks(t).flat_map(tail).collect()
     }
-    let t = window.seq_len;
-    let mut batch = Batch {
-        batch: window.batch,
+    let t = window.seq_len();
+    let shape = Shape {
+        batch: window.sequences(),
         seq_len: context,
-        tokens: tails(&window.tokens, t, context),
-        targets: tails(&window.targets, t, context),
-        ..Batch::default()
     };
+    let tokens = tails(window.tokens(), t, context);
+    let targets = tails(window.targets.tokens(), t, context);
+    let mut batch = Batch::of_tokens(shape, tokens, targets);
     score_last(&mut batch, scored);
     batch
 }
@@ -108,22 +108,24 @@ fn tail(window: &Batch, context: usize, scored: usize) -> Batch {
 /// Each window with all but its last `context` tokens in random order, with only the last position
 /// scored.
 fn shuffled(window: &Batch, context: usize, rng: &mut ChaCha8Rng) -> Batch {
-    let t = window.seq_len;
-    let mut batch = window.clone();
-    for (row, from) in batch.tokens.chunks_mut(t).zip(window.tokens.chunks(t)) {
+    let t = window.seq_len();
+    let mut tokens = window.tokens().to_vec();
+    for (row, from) in tokens.chunks_mut(t).zip(window.tokens().chunks(t)) {
         let far = t - context;
         let order = seeds::choose(rng, far, far);
         for (token, place) in row.iter_mut().zip(order) {
             *token = from[place as usize];
         }
     }
+    let targets = window.targets.tokens().to_vec();
+    let mut batch = Batch::of_tokens(window.input.own.shape(), tokens, targets);
     score_last(&mut batch, 1);
     batch
 }
 
 /// Scores the last `scored` positions of each row and no others.
 fn score_last(batch: &mut Batch, scored: usize) {
-    let (rows, t) = (batch.positions(), batch.seq_len);
+    let (rows, t) = (batch.positions(), batch.seq_len());
     let last = |i: usize| f32::from(u8::from(i % t + scored >= t));
     batch.mask = (0..rows).map(last).collect();
     batch.distance = vec![0; rows];
@@ -132,10 +134,10 @@ fn score_last(batch: &mut Batch, scored: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::{Decoder, ModelConfig, Positions, Shape};
+    use crate::models::{Decoder, Input, ModelConfig, Positions};
     use crate::nn::Parameter;
     use dfdx::tensor::PutTape;
-    use kernels::{Activation, Input, Tape, matrix};
+    use kernels::{Activation, Tape, matrix};
 
     /// Tokens.
     const V: usize = 4;
@@ -172,13 +174,11 @@ mod tests {
             Vec::new()
         }
 
-        fn forward(&self, input: Input, shape: Shape, tape: Tape) -> Activation {
-            let Input::Tokens(tokens) = input else {
-                panic!("it reads tokens");
-            };
+        fn forward(&self, input: &Input, tape: Tape) -> Activation {
+            let tokens = input.own.values.tokens();
             let mut logits = vec![0.0; tokens.len() * V];
             for row in 0..tokens.len() {
-                if row % shape.seq_len >= self.back {
+                if row % input.own.seq_len >= self.back {
                     logits[row * V + tokens[row - self.back] as usize] = SURE;
                 }
             }
@@ -203,28 +203,15 @@ mod tests {
         let mut rng = seeds::generator(5, 0);
         let mut batches = Vec::new();
         for _ in 0..40 {
-            let mut batch = Batch {
+            let shape = Shape {
                 batch: 25,
                 seq_len: 12,
-                mask: vec![1.0; 300],
-                distance: vec![0; 300],
-                ..Batch::default()
             };
-            for _ in 0..25 {
-                let start = batch.tokens.len();
-                let draws = (0..12).map(|_| seeds::below(&mut rng, V as u64) as u32);
-                batch.tokens.extend(draws);
-                let target = |t: usize| {
-                    if t < back {
-                        0
-                    } else {
-                        batch.tokens[start + t - back]
-                    }
-                };
-                let targets: Vec<u32> = (0..12).map(target).collect();
-                batch.targets.extend(targets);
-            }
-            batches.push(batch);
+            let draw = |_| seeds::below(&mut rng, V as u64) as u32;
+            let tokens: Vec<u32> = (0..300).map(draw).collect();
+            let target = |i: usize| if i % 12 < back { 0 } else { tokens[i - back] };
+            let targets = (0..300).map(target).collect();
+            batches.push(Batch::of_tokens(shape, tokens, targets));
         }
         batches
     }
@@ -279,7 +266,7 @@ mod tests {
         let mut rng = seeds::generator(0, SHUFFLES);
         let changed = shuffled(window, 4, &mut rng);
         let mut moved = 0;
-        for (new, old) in changed.tokens.chunks(12).zip(window.tokens.chunks(12)) {
+        for (new, old) in changed.tokens().chunks(12).zip(window.tokens().chunks(12)) {
             assert_eq!(new[8..], old[8..]);
             moved += usize::from(new[..8] != old[..8]);
             let sorted = |row: &[u32]| {
@@ -292,12 +279,12 @@ mod tests {
         assert!(moved > 20);
         assert_eq!(changed.targets, window.targets);
         let cut = truncated(window, 4);
-        assert_eq!(cut.tokens[..4], window.tokens[8..12]);
-        assert_eq!(cut.targets[4..8], window.targets[20..24]);
+        assert_eq!(cut.tokens()[..4], window.tokens()[8..12]);
+        assert_eq!(cut.targets.tokens()[4..8], window.targets.tokens()[20..24]);
         for batch in [&changed, &cut] {
-            let scored = |i: usize| f32::from(u8::from(i % batch.seq_len + 1 == batch.seq_len));
+            let scored = |i: usize| f32::from(u8::from(i % batch.seq_len() + 1 == batch.seq_len()));
             assert!(batch.mask.iter().enumerate().all(|(i, &m)| m == scored(i)));
-            assert_eq!(batch.mask.len(), batch.tokens.len());
+            assert_eq!(batch.mask.len(), batch.positions());
         }
         assert!(probe(&Echo::new(1), &windows(1), &[]).is_empty());
     }

@@ -2,7 +2,6 @@
 
 use super::checkpoint::{self, Ancestor, Embedded, Identity, Metadata, Position};
 use super::fingerprint::fingerprint;
-use super::fit::check_fit;
 use super::start::{Origin, Start};
 use super::{
     Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError, TrainSettings, evaluate,
@@ -10,7 +9,7 @@ use super::{
 };
 use crate::data::{Batch, Source, Split};
 use crate::files;
-use crate::models::Model;
+use crate::models::{self, Model, ModelConfig};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Instant;
@@ -46,7 +45,7 @@ pub fn train(
     observe: &mut Observer,
 ) -> Result<Outcome, TrainError> {
     settings.check().map_err(TrainError::Refused)?;
-    check_fit(model, source, settings)?;
+    check_fit(model.config(), source, settings)?;
     kernels::with_threads(settings.threads, || {
         let mut run = Run::start(model, source, settings, start, saving)?;
         while run.position.finished.is_none() {
@@ -58,6 +57,17 @@ pub fn train(
         let stop = run.position.finished.expect("the loop ended");
         Ok(run.outcome(stop))
     })
+}
+
+/// Whether a model can learn from the data, in the memory there is.
+pub(super) fn check_fit(
+    config: &ModelConfig,
+    source: &dyn Source,
+    settings: &TrainSettings,
+) -> Result<(), TrainError> {
+    let spec = source.spec();
+    spec.check(config)?;
+    Ok(models::check_memory(config, spec.shape(settings.batch))?)
 }
 
 struct Run<'a> {
@@ -88,7 +98,7 @@ impl<'a> Run<'a> {
                 "seconds = {seconds} without step-seconds: measure a step first"
             ))
         };
-        let planned = settings.budget.planned_steps(batch * source.seq_len());
+        let planned = settings.budget.planned_steps(batch * source.spec().seq_len);
         let measured = planned.filter(|_| !settings.budget.lacks_step_seconds());
         let planned = measured.ok_or_else(unmeasured)?;
         let origin = Origin::open(start, model, source, settings)?;

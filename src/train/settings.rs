@@ -211,10 +211,14 @@ mod tests {
             seconds: Some(1.0),
             step_seconds: Some(0.15),
         };
-        assert_eq!(budget.planned_steps(10), Some((10, Stop::Steps)));
         assert_eq!(budget.planned_steps(9), Some((7, Stop::Seconds))); // 6.67 steps
-        assert_eq!(budget.planned_steps(11), Some((7, Stop::Seconds)));
+        assert_eq!(budget.planned_steps(15), Some((7, Stop::Steps))); // 6.67 as well
         assert_eq!(budget.planned_steps(17), Some((6, Stop::Steps))); // 5.9 steps
+        let few = Budget {
+            steps: Some(3),
+            ..budget
+        };
+        assert_eq!(few.planned_steps(17), Some((3, Stop::Steps)));
         // A step that takes longer than the budget is done all the same.
         let long = Budget {
             step_seconds: Some(9.0),

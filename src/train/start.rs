@@ -1,6 +1,6 @@
 //! What a training starts from: nothing, or the checkpoint of another training.
 
-use super::checkpoint::{self, Ancestor, File, Parent};
+use super::checkpoint::{self, Ancestor, File, Keep, Parent};
 use super::{Optimizer, TrainError, TrainSettings, same_data};
 use crate::data::Source;
 use crate::files;
@@ -22,17 +22,6 @@ pub enum Start {
         /// What is kept of it.
         keep: Keep,
     },
-}
-
-/// What a training keeps of the one it starts from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Keep {
-    /// The weights; optimiser and data stream are new.
-    Weights,
-    /// The optimiser's moments too, if the checkpoint holds them, and the data stream, which goes on
-    /// after what was seen. The data must be the same.
-    Training,
 }
 
 /// The training that another starts from.

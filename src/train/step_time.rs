@@ -1,6 +1,6 @@
 //! How long a training step takes: turns a budget in seconds into a number of steps before the first.
 
-use super::fit::check_fit;
+use super::run::check_fit;
 use super::{Optimizer, TrainError, TrainSettings, step};
 use crate::data::Source;
 use crate::models::{self, ModelConfig};
@@ -25,8 +25,8 @@ pub fn step_seconds(
     settings: &TrainSettings,
 ) -> Result<f64, TrainError> {
     settings.check().map_err(TrainError::Refused)?;
+    check_fit(config, source, settings)?;
     let mut model = models::build(config, settings.seed)?;
-    check_fit(&*model, source, settings)?;
     let cursor = source.cursor();
     let most = settings.budget.seconds.unwrap_or(f64::INFINITY) * SHARE;
     let times = kernels::with_threads(settings.threads, || {
@@ -64,9 +64,10 @@ mod tests {
     fn measuring_a_step_leaves_the_data_where_they_stood() {
         let task = TaskSettings::new("copy").with("delay", 3);
         let mut source = TaskSource::new(task.make().unwrap(), 1);
+        let spec = source.spec();
         source.next_batch(3);
         let before = source.cursor();
-        let config = ModelConfig::new("gru", source.vocab(), 8, 1, source.seq_len());
+        let config = spec.fit(ModelConfig::new("gru", 1, 8, 1, 1));
         let settings = TrainSettings {
             batch: 2,
             budget: Budget {
@@ -80,7 +81,7 @@ mod tests {
         assert!(step > 0.0 && step < began.elapsed().as_secs_f64());
         assert_eq!(source.cursor(), before);
 
-        let other = ModelConfig::new("gru", source.vocab() + 1, 8, 1, source.seq_len());
+        let other = ModelConfig::new("gru", spec.vocab + 1, 8, 1, spec.seq_len);
         let refused = step_seconds(&other, &mut source, &settings).unwrap_err();
         assert!(refused.to_string().contains("vocab"), "{refused}");
     }

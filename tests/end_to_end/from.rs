@@ -75,6 +75,26 @@ fn a_longer_budget_goes_on_where_the_data_stood() {
     assert_eq!(metadata(&again).hash, metadata(&last).hash);
 }
 
+/// What is left out of a configuration has the default; a checkpoint and its configuration say "none".
+#[test]
+fn a_training_without_clipping_goes_on_without() {
+    let (parent, out) = (path("unclipped"), path("unclipped-longer"));
+    let line = format!("train {TINY} --clip 0 --corpus {} --out {parent}", text());
+    for _ in ["made", "recognised"] {
+        seqduel(&words(&line)).assert().success();
+    }
+    seqduel(&words(&format!(
+        "train --from {parent} --steps 2 --quiet --out {out}"
+    )))
+    .assert()
+    .success();
+    for directory in [&parent, &out] {
+        assert_eq!(metadata(directory).identity.settings.clip, None);
+        let identity = metadata(directory).identity;
+        assert_eq!(identity.hash(), metadata(directory).hash);
+    }
+}
+
 #[test]
 fn another_text_is_read_with_the_checkpoints_tokenizer() {
     let (parent, out) = (checkpoint(), path("elsewhere"));

@@ -163,7 +163,7 @@ fn a_killed_run_that_started_from_another_goes_on_to_the_same_bits() {
     seqduel(&with_budget("--steps 60", &parent))
         .assert()
         .success();
-    let other = file("other.txt", "a cat, a mat and 7 tons sat on. ".repeat(150));
+    let other = file("other.txt", "a cat on 7 mats.\n".repeat(250));
     for (kind, data) in [("more", ""), ("elsewhere", &*format!("--corpus {other}"))] {
         let line = |out: &str| {
             words(&format!(

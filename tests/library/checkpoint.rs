@@ -40,7 +40,7 @@ fn config(model: &str, source: &dyn Source) -> ModelConfig {
     ModelConfig {
         heads: 3,
         forget_bias: 1.0,
-        ..ModelConfig::new(model, source.vocab(), 48, 2, source.seq_len())
+        ..ModelConfig::new(model, source.spec().vocab, 48, 2, source.spec().seq_len)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::formulas::{Formulas, WRITTEN};
 use crate::models::every;
 use seqduel::data::Batch;
 use seqduel::measure::gradient_flow::gradient_flow;
-use seqduel::models::{self, ModelConfig, Positions};
+use seqduel::models::{self, ModelConfig, Positions, Shape};
 
 const T: usize = 19;
 const STEP: f64 = 1e-5;
@@ -31,13 +31,11 @@ fn input_gradients_are_those_of_the_formulas() {
         };
         let model = models::build(&config, 5).expect("possible sizes");
         let tokens: Vec<u32> = (0..T as u32).map(|t| t * 7 % T as u32).collect();
-        let batch = Batch {
+        let shape = Shape {
             batch: 1,
             seq_len: T,
-            tokens: tokens.clone(),
-            targets: vec![3; T],
-            ..Batch::default()
         };
+        let batch = Batch::of_tokens(shape, tokens.clone(), vec![3; T]);
         let flow = gradient_flow(&*model, &[batch]);
         let mut formulas = Formulas::of(&*model);
         let mut mask = vec![0.0; T];

@@ -5,7 +5,9 @@ mod gradients;
 mod initial;
 mod sizes;
 
-use seqduel::models::{MODELS, ModelConfig, ModelRow, Output, Positions, Scan};
+use seqduel::models::{
+    self, Content, Input, MODELS, ModelConfig, ModelRow, Output, Positions, Scan, Sequence, Shape,
+};
 use serde::de::DeserializeOwned;
 
 /// Every value of an option, in order, taken from its type: serde lists the names when it is given
@@ -23,7 +25,33 @@ fn config(model: &str) -> ModelConfig {
     ModelConfig {
         heads: 3,
         forget_bias: 1.0,
+        source: reads_source(model).then_some(SOURCE),
         ..ModelConfig::new(model, 11, 24, 2, 13)
+    }
+}
+
+/// Tokens of the longest source.
+const SOURCE: usize = 5;
+
+fn reads_source(model: &str) -> bool {
+    models::row(model).is_ok_and(|row| row.reads_source)
+}
+
+/// These sequences of their own and, for a model that reads one, sources of several lengths.
+fn reading(config: &ModelConfig, own: &[u32], shape: Shape) -> Input {
+    let source = || Sequence {
+        lengths: Some((0..shape.batch).map(|b| SOURCE - b % 3).collect()),
+        ..Sequence::new(
+            Content::Tokens(tokens(shape.batch * SOURCE, config.vocab as u32)),
+            Shape {
+                seq_len: SOURCE,
+                ..shape
+            },
+        )
+    };
+    Input {
+        source: reads_source(&config.model).then(source),
+        ..Input::tokens(own, shape)
     }
 }
 

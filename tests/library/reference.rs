@@ -4,7 +4,7 @@
 use crate::formulas::{Formulas, WITHOUT, WRITTEN};
 use crate::models::every;
 use kernels::{Activation, Slot, Tape};
-use seqduel::models::{self, MODELS, Model, ModelConfig, Positions, Shape};
+use seqduel::models::{self, Input, MODELS, Model, ModelConfig, Positions, Shape};
 
 const VOCAB: usize = 7;
 /// Largest difference of a logit, as a share of the largest logit: f32 keeps 6e-8 of each of the
@@ -66,7 +66,7 @@ fn built(config: &ModelConfig) -> Box<dyn Model> {
 }
 
 fn forward(model: &dyn Model, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
-    model.forward(tokens.into(), shape, tape)
+    model.forward(&Input::tokens(tokens, shape), tape)
 }
 
 fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {

@@ -13,9 +13,9 @@ use std::path::Path;
 /// A mistake of the user, unless it is the file system or the training itself that fails.
 pub(super) fn train_error(error: TrainError) -> anyhow::Error {
     match error {
-        TrainError::Refused(_) | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => {
-            usage(error)
-        }
+        TrainError::Refused(_)
+        | TrainError::Misfit(_)
+        | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
         other => other.into(),
     }
 }

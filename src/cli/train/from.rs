@@ -125,14 +125,15 @@ pub(super) fn open(opened: &Opened, config: &mut TrainConfig) -> anyhow::Result<
     let data = open_data(&config.data, seed, opened.tokenizer.clone())
         .with_context(|| format!("{} for {}", config.data, opened.file.display()))?;
     let model = opened.model.config();
-    let (have, want) = (data.source.vocab(), model.vocab);
+    let spec = data.source.spec();
+    let (have, want) = (spec.vocab, model.vocab);
     let message = format!(
         "{} has {have} tokens but the checkpoint to start from has vocab = {want}, which cannot \
          change; give data with the same vocabulary, or train a new model without --from",
         config.data
     );
     ensure!(have == want, UsageError(message));
-    let longest = data.source.longest();
+    let longest = spec.longest;
     if let Some(limit) = model.longest().filter(|&limit| longest > limit) {
         return Err(usage(anyhow::anyhow!(
             "--seq-len {longest}: the {} to start from learned a table of {limit} positions, which \

@@ -123,13 +123,11 @@ fn a_large_vocabulary_limits_the_length() {
 fn windows_and_rows_agree() {
     let tokens = tokens(500, 6, 2);
     let model = KneserNey::train(&tokens, 6, 4);
-    let whole = Batch {
+    let shape = crate::models::Shape {
         batch: 1,
         seq_len: 499,
-        tokens: tokens[..499].to_vec(),
-        targets: tokens[1..].to_vec(),
-        ..Batch::default()
     };
+    let whole = Batch::of_tokens(shape, tokens[..499].to_vec(), tokens[1..].to_vec());
     let first = -model.probability(3, &[], tokens[0]).log2();
     assert!((model.bits_of_windows(3, &whole) + first - model.bits(3, &tokens)).abs() < 1e-9);
 }

@@ -2,8 +2,8 @@
 //! in the form of Le et al. 2015 and Tallec & Ollivier 2018).
 
 use super::{Task, TaskRow, Values, parameter};
-use crate::data::{Batch, CLOSE, DataError, Floor, seeds};
-use crate::nn::Output;
+use crate::data::{Batch, CLOSE, DataError, Floor, Spec, seeds};
+use crate::models::Output;
 use rand_chacha::ChaCha8Rng;
 
 pub(super) const ROW: TaskRow = TaskRow {
@@ -55,16 +55,11 @@ impl Adding {
 }
 
 impl Task for Adding {
-    fn vocab(&self) -> usize {
-        FEATURES
-    }
-
-    fn output(&self) -> Output {
-        Output::Number
-    }
-
-    fn seq_len(&self) -> usize {
-        self.length
+    fn spec(&self) -> Spec {
+        Spec {
+            output: Output::Number,
+            ..Spec::tokens(FEATURES, self.length)
+        }
     }
 
     fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
@@ -76,17 +71,9 @@ impl Task for Adding {
             if marked {
                 sum += value;
             }
-            batch
-                .values
-                .extend([value, f32::from(u8::from(marked)), 1.0]);
+            batch.read_numbers(&[value, f32::from(u8::from(marked)), 1.0]);
         }
-        let last = batch.mask.len() + self.length - 1;
-        batch.answers.resize(last, 0.0);
-        batch.answers.push(sum);
-        batch.mask.resize(last, 0.0);
-        batch.mask.push(1.0);
-        batch.distance.resize(last, 0);
-        batch.distance.push((self.length - 1 - marks[0]) as u32);
+        batch.ask_number(sum, self.length - 1 - marks[0]);
     }
 
     /// Always 1, the mean: the sum of two uniform numbers has variance 2·1/12 = 1/6 (TCN's README

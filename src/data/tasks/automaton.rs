@@ -3,7 +3,7 @@
 
 use super::lengths::{LENGTH, Lengths, TEST_LENGTH, TEST_LENGTHS};
 use super::{Parameter, Task, Values, parameter, seeds};
-use crate::data::{Batch, DataError, Floor};
+use crate::data::{Batch, DataError, Floor, Spec};
 use rand_chacha::ChaCha8Rng;
 use std::ops::Range;
 
@@ -67,12 +67,8 @@ impl<A: Automaton> Words<A> {
 }
 
 impl<A: Automaton> Task for Words<A> {
-    fn vocab(&self) -> usize {
-        self.end() as usize + 1
-    }
-
-    fn seq_len(&self) -> usize {
-        self.lengths.train() + 1
+    fn spec(&self) -> Spec {
+        Spec::tokens(self.end() as usize + 1, self.lengths.train() + 1)
     }
 
     fn test_seq_lens(&self) -> Vec<usize> {
@@ -82,23 +78,22 @@ impl<A: Automaton> Task for Words<A> {
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let (length, total, all) = match seq_len {
             Some(t) => (t - 1, t, false),
-            None => (self.lengths.draw(rng), self.seq_len(), self.all),
+            None => (self.lengths.draw(rng), self.spec().seq_len, self.all),
         };
         let alphabets = self.automaton.alphabets();
-        let start = batch.tokens.len();
-        batch.leave_unscored(start + total);
         let mut state = 0;
         for (t, alphabet) in (0..length).zip(alphabets.iter().cycle()) {
             let symbol = alphabet.start + seeds::below(rng, alphabet.len() as u64) as u32;
-            batch.tokens.push(symbol);
+            batch.read(symbol);
             state = self.automaton.next(state, symbol);
             // In the middle of a word only a word that could end here has an answer.
             if all && t % alphabets.len() == 0 {
-                batch.score(start + t, self.automaton.answer(state), t);
+                batch.ask(self.automaton.answer(state), t);
             }
         }
-        batch.score(start + length, self.automaton.answer(state), length);
-        batch.tokens.resize(start + total, self.end());
+        batch.read(self.end());
+        batch.ask(self.automaton.answer(state), length);
+        (length + 1..total).for_each(|_| batch.read(self.end()));
     }
 
     /// Knows the length of the word and nothing of its symbols: the likeliest answer, and the

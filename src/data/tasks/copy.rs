@@ -2,7 +2,7 @@
 //! the form of Arjovsky et al. 2016 and Bai et al. 2018).
 
 use super::{Task, TaskRow, Values, parameter};
-use crate::data::{Batch, DataError, Floor, seeds};
+use crate::data::{Batch, DataError, Floor, Spec, seeds};
 use rand_chacha::ChaCha8Rng;
 
 pub(super) const ROW: TaskRow = TaskRow {
@@ -50,26 +50,26 @@ impl Copy {
 }
 
 impl Task for Copy {
-    fn vocab(&self) -> usize {
-        KINDS + 2
-    }
-
-    fn seq_len(&self) -> usize {
-        self.delay + 2 * SYMBOLS
+    fn spec(&self) -> Spec {
+        Spec::tokens(KINDS + 2, self.delay + 2 * SYMBOLS)
     }
 
     fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let symbols: [u32; SYMBOLS] =
             std::array::from_fn(|_| 1 + seeds::below(rng, KINDS as u64) as u32);
-        let start = batch.tokens.len();
-        let due = start + self.delay + SYMBOLS;
-        batch.tokens.extend(symbols);
-        batch.tokens.resize(due - 1, BLANK);
-        batch.tokens.resize(due + SYMBOLS, MARKER);
-        batch.leave_unscored(due + SYMBOLS);
-        batch.mask[start..due].fill(f32::from(u8::from(self.all)));
-        for (at, symbol) in (due..).zip(symbols) {
-            batch.score(at, symbol, due - start);
+        let due = self.delay + SYMBOLS;
+        let before = symbols
+            .into_iter()
+            .chain(std::iter::repeat_n(BLANK, self.delay - 1));
+        for token in before.chain([MARKER]) {
+            batch.read(token);
+            if self.all {
+                batch.ask(BLANK, 0);
+            }
+        }
+        for symbol in symbols {
+            batch.read(MARKER);
+            batch.ask(symbol, due);
         }
     }
 
@@ -80,7 +80,7 @@ impl Task for Copy {
         if !self.all {
             return guess;
         }
-        let length = self.seq_len() as f64;
+        let length = self.spec().seq_len as f64;
         let due = SYMBOLS as f64;
         Floor {
             accuracy: (length - due + due * guess.accuracy) / length,

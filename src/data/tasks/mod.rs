@@ -4,8 +4,7 @@
 //! [`TASKS`]. Its parameters are named in its row; `--task name:key=value,…` and experiment files
 //! then accept them, and anything else is refused.
 
-use super::{Batch, Cursor, DataError, Floor, Source, Split, seeds};
-use crate::nn::Output;
+use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, seeds};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -42,27 +41,18 @@ pub const TASKS: &[TaskRow] = &[
 
 /// A generator of sequences whose answers are known.
 pub trait Task: Send + Sync {
-    /// Number of tokens V, or of numbers at a position.
-    fn vocab(&self) -> usize;
+    /// What it needs of a model; T is that of every sequence of the training and validation splits:
+    /// what is shorter is padded, and the padding not scored.
+    fn spec(&self) -> Spec;
 
-    /// What is to be said: tokens, or numbers after reading numbers.
-    fn output(&self) -> Output {
-        Output::Tokens
-    }
-
-    /// Tokens T in every sequence of the training and validation splits; what is shorter is padded,
-    /// and the padding not scored.
-    fn seq_len(&self) -> usize;
-
-    /// Tokens T in the sequences of the test where they differ from those trained on: as many
+    /// Tokens T in the sequences of the test where they differ from those trained on, rising: as many
     /// sequences of each length, one length after the other. Empty: tested as trained.
     fn test_seq_lens(&self) -> Vec<usize> {
         Vec::new()
     }
 
-    /// Appends one sequence of T tokens and targets (or values and answers), mask values and
-    /// distances to `batch`: one of
-    /// [`Task::test_seq_lens`] if it is given, one to train on otherwise.
+    /// Appends one sequence of T positions to `batch`, position by position: `read`, and `ask` where
+    /// the answer counts. T is one of [`Task::test_seq_lens`] if it is given, else that to train on.
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch);
 
     /// What the best answer that ignores the input reaches on the scored positions.
@@ -254,36 +244,25 @@ impl TaskSource {
 
     /// Sequences `numbers` of a split, of T tokens each.
     fn batch(&self, split: Split, numbers: Range<u64>, seq_len: Option<usize>) -> Batch {
-        let mut out = Batch {
-            batch: (numbers.end - numbers.start) as usize,
-            seq_len: seq_len.unwrap_or(self.task.seq_len()),
-            ..Batch::default()
-        };
+        let spec = self.task.spec();
+        let mut out = Batch::empty(&spec);
         for number in numbers {
             let mut rng = seeds::generator(self.seed, seeds::stream(split, number));
             self.task.sample(seq_len, &mut rng, &mut out);
+            out.end_sequence(seq_len.unwrap_or(spec.seq_len));
         }
-        debug_assert_eq!(out.mask.len(), out.batch * out.seq_len);
         out
     }
 }
 
 impl Source for TaskSource {
-    fn vocab(&self) -> usize {
-        self.task.vocab()
-    }
-
-    fn seq_len(&self) -> usize {
-        self.task.seq_len()
-    }
-
-    fn output(&self) -> Output {
-        self.task.output()
-    }
-
-    fn longest(&self) -> usize {
+    fn spec(&self) -> Spec {
+        let spec = self.task.spec();
         let tested = self.task.test_seq_lens().into_iter().max();
-        tested.unwrap_or(0).max(self.task.seq_len())
+        Spec {
+            longest: spec.longest.max(tested.unwrap_or(0)),
+            ..spec
+        }
     }
 
     fn next_batch(&mut self, batch: usize) -> Batch {

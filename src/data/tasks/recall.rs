@@ -2,7 +2,7 @@
 //! value (Arora et al. 2023, "Zoology").
 
 use super::{Task, TaskRow, Values, parameter};
-use crate::data::{Batch, DataError, Floor, seeds};
+use crate::data::{Batch, DataError, Floor, Spec, seeds};
 use rand_chacha::ChaCha8Rng;
 
 pub(super) const ROW: TaskRow = TaskRow {
@@ -97,12 +97,8 @@ impl Recall {
 }
 
 impl Task for Recall {
-    fn vocab(&self) -> usize {
-        1 + self.keys + self.values
-    }
-
-    fn seq_len(&self) -> usize {
-        self.length
+    fn spec(&self) -> Spec {
+        Spec::tokens(1 + self.keys + self.values, self.length)
     }
 
     fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
@@ -111,22 +107,23 @@ impl Task for Recall {
         let values = seeds::choose(rng, self.values, self.pairs);
         let slots = self.slots(rng);
 
-        let start = batch.tokens.len();
         for (key, value) in keys.iter().zip(&values) {
-            batch.tokens.extend([1 + key, first_value + value]);
+            batch.read(1 + key);
+            batch.read(first_value + value);
         }
-        for _ in 2 * self.pairs..self.length {
-            batch.tokens.push(match self.noise {
+        for position in 2 * self.pairs..self.length {
+            let filler = match self.noise {
                 true => first_value + seeds::below(rng, self.values as u64) as u32,
                 false => BLANK,
-            });
-        }
-        batch.leave_unscored(start + self.length);
-        for (pair, &slot) in slots.iter().enumerate() {
-            let query = 2 * self.pairs + 2 * slot as usize;
-            batch.tokens[start + query] = 1 + keys[pair];
-            let value = first_value + values[pair];
-            batch.score(start + query, value, query - (2 * pair + 1));
+            };
+            let is_here = |&slot: &u32| 2 * self.pairs + 2 * slot as usize == position;
+            match slots.iter().position(is_here) {
+                Some(pair) => {
+                    batch.read(1 + keys[pair]);
+                    batch.ask(first_value + values[pair], position - (2 * pair + 1));
+                }
+                None => batch.read(filler),
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! dependencies with gradient descent is difficult"), asked at every distance.
 
 use super::{Task, TaskRow, Values, parameter};
-use crate::data::{Batch, DataError, Floor, seeds};
+use crate::data::{Batch, DataError, Floor, Spec, seeds};
 use rand_chacha::ChaCha8Rng;
 
 pub(super) const ROW: TaskRow = TaskRow {
@@ -64,12 +64,8 @@ impl Retention {
 }
 
 impl Task for Retention {
-    fn vocab(&self) -> usize {
-        self.symbols + self.noise + 1
-    }
-
-    fn seq_len(&self) -> usize {
-        self.length + 1
+    fn spec(&self) -> Spec {
+        Spec::tokens(self.symbols + self.noise + 1, self.length + 1)
     }
 
     fn test_seq_lens(&self) -> Vec<usize> {
@@ -81,18 +77,20 @@ impl Task for Retention {
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let (distance, total) = match seq_len {
             Some(t) => (t - 1, t),
-            None => (self.draw(rng), self.seq_len()),
+            None => (self.draw(rng), self.spec().seq_len),
         };
-        let (start, end) = (batch.tokens.len(), batch.tokens.len() + total);
         let symbol = seeds::below(rng, self.symbols as u64) as u32;
-        batch.tokens.push(symbol);
+        batch.read(symbol);
         for _ in 1..distance {
             let noise = seeds::below(rng, self.noise as u64) as u32;
-            batch.tokens.push(self.symbols as u32 + noise);
+            batch.read(self.symbols as u32 + noise);
         }
-        batch.tokens.resize(end, (self.symbols + self.noise) as u32);
-        batch.leave_unscored(end);
-        batch.score(start + distance, symbol, distance);
+        for position in distance..total {
+            batch.read((self.symbols + self.noise) as u32);
+            if position == distance {
+                batch.ask(symbol, distance);
+            }
+        }
     }
 
     /// Any symbol.
@@ -113,12 +111,12 @@ mod tests {
 
     /// Checks one sequence and returns its distance.
     fn check(batch: &Batch, index: usize, symbols: u32, noise: u32) -> usize {
-        let row = index * batch.seq_len..(index + 1) * batch.seq_len;
-        let (tokens, mask) = (&batch.tokens[row.clone()], &batch.mask[row.clone()]);
+        let row = index * batch.seq_len()..(index + 1) * batch.seq_len();
+        let (tokens, mask) = (&batch.tokens()[row.clone()], &batch.mask[row.clone()]);
         let asked = mask.iter().position(|&m| m == 1.0).unwrap();
         assert_eq!(mask.iter().sum::<f32>(), 1.0);
         assert!(tokens[0] < symbols);
-        assert_eq!(batch.targets[row.start + asked], tokens[0]);
+        assert_eq!(batch.targets.tokens()[row.start + asked], tokens[0]);
         let noisy = symbols..symbols + noise;
         assert!(tokens[1..asked].iter().all(|token| noisy.contains(token)));
         assert!(
@@ -133,11 +131,11 @@ mod tests {
     #[test]
     fn the_question_asks_for_the_first_symbol_at_every_distance() {
         let task = made("retention:length=20,test_length=70,symbols=5,noise=3").unwrap();
-        assert_eq!((task.vocab(), task.seq_len()), (9, 21));
+        assert_eq!((task.spec().vocab, task.spec().seq_len), (9, 21));
         let floor = task.floor();
         assert_eq!((floor.accuracy, floor.loss), (0.2, 5f64.ln()));
         let mut source = TaskSource::new(task, 4);
-        assert_eq!(source.longest(), 65);
+        assert_eq!(source.spec().longest, 65);
         let batch = source.next_batch(2000);
         let distances: Vec<usize> = (0..2000).map(|i| check(&batch, i, 5, 3)).collect();
         // P(d ≤ 4) = ln 5 / ln 21.
@@ -147,14 +145,14 @@ mod tests {
         let test = source.evaluation(Split::Test, 70, 8);
         let mut seen: Vec<usize> = Vec::new();
         for batch in &test {
-            for i in 0..batch.batch {
-                assert_eq!(check(batch, i, 5, 3) + 1, batch.seq_len);
-                seen.push(batch.seq_len - 1);
+            for i in 0..batch.sequences() {
+                assert_eq!(check(batch, i, 5, 3) + 1, batch.seq_len());
+                seen.push(batch.seq_len() - 1);
             }
         }
         seen.dedup();
         assert_eq!(seen, [1, 2, 4, 8, 16, 32, 64]);
-        assert_eq!(test.iter().map(|b| b.batch).sum::<usize>(), 70);
+        assert_eq!(test.iter().map(Batch::sequences).sum::<usize>(), 70);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::lengths::{LENGTH, Lengths, TEST_LENGTH, TEST_LENGTHS};
 use super::{Parameter, Task, TaskRow, Values, parameter};
-use crate::data::{Batch, DataError, Floor, seeds};
+use crate::data::{Batch, DataError, Floor, Spec, seeds};
 use rand_chacha::ChaCha8Rng;
 
 /// different symbols
@@ -41,12 +41,8 @@ impl Reverse {
 }
 
 impl Task for Reverse {
-    fn vocab(&self) -> usize {
-        self.symbols + 1
-    }
-
-    fn seq_len(&self) -> usize {
-        2 * self.lengths.train()
+    fn spec(&self) -> Spec {
+        Spec::tokens(self.symbols + 1, 2 * self.lengths.train())
     }
 
     fn test_seq_lens(&self) -> Vec<usize> {
@@ -56,20 +52,17 @@ impl Task for Reverse {
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let (length, total) = match seq_len {
             Some(t) => (t / 2, t),
-            None => (self.lengths.draw(rng), self.seq_len()),
+            None => (self.lengths.draw(rng), self.spec().seq_len),
         };
-        let start = batch.tokens.len();
-        for _ in 0..length {
-            batch
-                .tokens
-                .push(seeds::below(rng, self.symbols as u64) as u32);
+        let word: Vec<u32> = (0..length)
+            .map(|_| seeds::below(rng, self.symbols as u64) as u32)
+            .collect();
+        word.iter().for_each(|&symbol| batch.read(symbol));
+        for (j, &symbol) in word.iter().rev().enumerate() {
+            batch.read(self.symbols as u32);
+            batch.ask(symbol, 2 * j + 1);
         }
-        batch.tokens.resize(start + total, self.symbols as u32);
-        batch.leave_unscored(start + total);
-        for j in 0..length {
-            let symbol = batch.tokens[start + length - 1 - j];
-            batch.score(start + length + j, symbol, 2 * j + 1);
-        }
+        (2 * length..total).for_each(|_| batch.read(self.symbols as u32));
     }
 
     /// Any symbol.

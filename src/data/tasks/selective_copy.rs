@@ -3,7 +3,7 @@
 //! sequence to sequence, so no fixed delay helps: what to keep follows from the content.
 
 use super::{Task, TaskRow, Values, parameter};
-use crate::data::{Batch, DataError, Floor, seeds};
+use crate::data::{Batch, DataError, Floor, Spec, seeds};
 use rand_chacha::ChaCha8Rng;
 
 pub(super) const ROW: TaskRow = TaskRow {
@@ -54,26 +54,21 @@ impl SelectiveCopy {
 }
 
 impl Task for SelectiveCopy {
-    fn vocab(&self) -> usize {
-        self.vocab
-    }
-
-    fn seq_len(&self) -> usize {
-        self.length + self.symbols
+    fn spec(&self) -> Spec {
+        Spec::tokens(self.vocab, self.length + self.symbols)
     }
 
     fn sample(&self, _seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
         let mut places = seeds::choose(rng, self.length, self.symbols);
         places.sort_unstable();
-        let start = batch.tokens.len();
-        let end = start + self.seq_len();
-        batch.tokens.resize(start + self.length, BLANK);
-        batch.tokens.resize(end, self.vocab as u32 - 1);
-        batch.leave_unscored(end);
+        let mut tokens = vec![BLANK; self.length];
+        for &place in &places {
+            tokens[place as usize] = 1 + seeds::below(rng, self.vocab as u64 - 2) as u32;
+        }
+        tokens.iter().for_each(|&token| batch.read(token));
         for (place, due) in places.into_iter().zip(self.length..) {
-            let symbol = 1 + seeds::below(rng, self.vocab as u64 - 2) as u32;
-            batch.tokens[start + place as usize] = symbol;
-            batch.score(start + due, symbol, due - place as usize);
+            batch.read(self.vocab as u32 - 1);
+            batch.ask(tokens[place as usize], due - place as usize);
         }
     }
 

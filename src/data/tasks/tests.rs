@@ -6,10 +6,10 @@ fn source(text: &str, seed: u64) -> TaskSource {
 }
 
 fn sequence(batch: &Batch, index: usize) -> (&[u32], &[u32], &[f32], &[u32]) {
-    let range = index * batch.seq_len..(index + 1) * batch.seq_len;
+    let range = index * batch.seq_len()..(index + 1) * batch.seq_len();
     (
-        &batch.tokens[range.clone()],
-        &batch.targets[range.clone()],
+        &batch.tokens()[range.clone()],
+        &batch.targets.tokens()[range.clone()],
         &batch.mask[range.clone()],
         &batch.distance[range],
     )
@@ -20,7 +20,7 @@ proptest! {
     fn copy_says_again_what_it_read(delay in 1usize..80, seed: u64, all in 0usize..2) {
         let mut source = source(&format!("copy:delay={delay},all={all}"), seed);
         let batch = source.next_batch(3);
-        prop_assert_eq!(batch.seq_len, delay + 20);
+        prop_assert_eq!(batch.seq_len(), delay + 20);
         for index in 0..3 {
             let (tokens, targets, mask, distance) = sequence(&batch, index);
             prop_assert!(tokens[..10].iter().all(|token| (1..=8).contains(token)));
@@ -52,7 +52,7 @@ proptest! {
             "recall:pairs={pairs},length={length},keys={keys},values={values},uniform={uniform},noise={noise}"
         ), seed);
         let is_key = |token: u32| (1..=keys as u32).contains(&token);
-        let is_value = |token: u32| token > keys as u32 && (token as usize) < source.vocab();
+        let is_value = |token: u32| token > keys as u32 && (token as usize) < source.spec().vocab;
         let batch = source.evaluation(Split::Test, 2, 2).remove(0);
         for index in 0..2 {
             let (tokens, targets, mask, distance) = sequence(&batch, index);
@@ -107,14 +107,18 @@ fn evaluation_has_the_sequences_asked_for() {
     let sizes: Vec<usize> = source
         .evaluation(Split::Test, 10, 4)
         .iter()
-        .map(|batch| batch.batch)
+        .map(|batch| batch.sequences())
         .collect();
     assert_eq!(sizes, [4, 4, 2]);
     assert!(source.evaluation(Split::Test, 0, 4).is_empty());
     let at_once = source.evaluation(Split::Test, 10, 10).remove(0);
     let pieces = source.evaluation(Split::Test, 10, 4);
-    let tokens: Vec<u32> = pieces.into_iter().flat_map(|batch| batch.tokens).collect();
-    assert_eq!(tokens, at_once.tokens, "the batch size changes no sequence");
+    let tokens: Vec<u32> = pieces.iter().flat_map(Batch::tokens).copied().collect();
+    assert_eq!(
+        tokens,
+        at_once.tokens(),
+        "the batch size changes no sequence"
+    );
 }
 
 #[test]
@@ -196,4 +200,49 @@ fn settings_are_checked_and_read_back() {
     assert!(message("recall:keys=3").contains("keys = 3"));
     assert!(message("recall:noise=2").contains("noise = 2"));
     assert!(message("recall:pairs=9999999999999999999").contains("pairs"));
+}
+
+/// Reads words of one to three tokens beside each sequence.
+struct Beside;
+
+impl Task for Beside {
+    fn spec(&self) -> Spec {
+        Spec {
+            source: Some(3),
+            ..Spec::tokens(5, 2)
+        }
+    }
+
+    fn sample(&self, _: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
+        let length = 1 + seeds::below(rng, 3);
+        (0..length).for_each(|_| batch.read_source(4));
+        batch.read(0);
+        batch.read(1);
+        batch.ask(length as u32, 2);
+    }
+
+    fn floor(&self) -> Floor {
+        Floor::guess(3)
+    }
+}
+
+#[test]
+fn sources_are_padded_and_their_lengths_kept() {
+    let batch = TaskSource::new(Box::new(Beside), 3).next_batch(20);
+    let source = batch.input.source.expect("the task has one");
+    assert_eq!((source.batch, source.seq_len), (20, 3));
+    let lengths = source.lengths.expect("they differ");
+    assert_eq!(
+        lengths
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
+        3
+    );
+    for (b, row) in source.values.tokens().chunks(3).enumerate() {
+        assert_eq!(lengths[b], batch.targets.tokens()[2 * b + 1] as usize);
+        assert!(row[..lengths[b]].iter().all(|&token| token == 4));
+        assert!(row[lengths[b]..].iter().all(|&token| token == 0));
+    }
+    assert_eq!(batch.mask, [0.0, 1.0].repeat(20));
 }

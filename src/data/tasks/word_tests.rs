@@ -73,8 +73,11 @@ fn check_words(
     period: usize,
     answer: impl Fn(&[u32]) -> u32,
 ) -> Vec<usize> {
-    let t = batch.seq_len;
-    let sequences = batch.tokens.chunks(t).zip(batch.targets.chunks(t));
+    let t = batch.seq_len();
+    let sequences = batch
+        .tokens()
+        .chunks(t)
+        .zip(batch.targets.tokens().chunks(t));
     let scores = batch.mask.chunks(t).zip(batch.distance.chunks(t));
     let mut lengths = Vec::new();
     for ((tokens, targets), (mask, distance)) in sequences.zip(scores) {
@@ -120,9 +123,9 @@ proptest! {
         ];
         for (name, end, period, answer) in tasks {
             let mut source = source(&format!("{name}{parameters}"), seed);
-            prop_assert_eq!(source.vocab(), end as usize + 1);
+            prop_assert_eq!(source.spec().vocab, end as usize + 1);
             let longest_fit = 1 + (length - 1) / period * period;
-            prop_assert_eq!(source.seq_len(), longest_fit + 1);
+            prop_assert_eq!(source.spec().seq_len, longest_fit + 1);
             for batch in [source.next_batch(5), source.evaluation(Split::Validation, 5, 5).remove(0)] {
                 for found in check_words(&batch, end, all == 1, period, answer) {
                     prop_assert!((1..=length).contains(&found) && found % period == 1 % period);
@@ -132,29 +135,29 @@ proptest! {
             let mut tested = Vec::new();
             for batch in &test {
                 let found = check_words(batch, end, false, period, answer);
-                prop_assert!(found.iter().all(|&l| l + 1 == batch.seq_len), "no padding in the test");
+                prop_assert!(found.iter().all(|&l| l + 1 == batch.seq_len()), "no padding in the test");
                 tested.extend(found);
             }
             prop_assert_eq!(tested.len(), 2 * lengths);
             prop_assert!(tested.chunks(2).all(|pair| pair[0] == pair[1]) && tested.is_sorted());
             prop_assert!(tested[0] > length && tested[tested.len() - 1] + period > length + extra);
-            prop_assert_eq!(source.longest(), tested[tested.len() - 1] + 1);
+            prop_assert_eq!(source.spec().longest, tested[tested.len() - 1] + 1);
         }
     }
 
     #[test]
     fn reverse_says_it_backwards(length in 1usize..40, symbols in 2usize..9, seed: u64) {
         let mut source = source(&format!("reverse:length={length},test_length=100,test_lengths=4,symbols={symbols}"), seed);
-        prop_assert_eq!(source.longest(), 200);
+        prop_assert_eq!(source.spec().longest, 200);
         let ask = symbols as u32;
         let mut batches = source.evaluation(Split::Test, 4, 4);
         prop_assert_eq!(batches.len(), 4, "lengths are not mixed");
         batches.push(source.next_batch(6));
         for (index, batch) in batches.iter().enumerate() {
-            let t = batch.seq_len;
-            for row in 0..batch.batch {
+            let t = batch.seq_len();
+            for row in 0..batch.sequences() {
                 let range = row * t..(row + 1) * t;
-                let (tokens, targets) = (&batch.tokens[range.clone()], &batch.targets[range.clone()]);
+                let (tokens, targets) = (&batch.tokens()[range.clone()], &batch.targets.tokens()[range.clone()]);
                 let (mask, distance) = (&batch.mask[range.clone()], &batch.distance[range]);
                 let word: Vec<u32> = tokens.iter().copied().take_while(|&token| token != ask).collect();
                 prop_assert!(tokens[word.len()..].iter().all(|&token| token == ask));
@@ -180,15 +183,15 @@ proptest! {
         let length = symbols + blanks;
         let mut source = source(&format!("selective-copy:length={length},symbols={symbols},vocab={vocab}"), seed);
         let batch = source.next_batch(3);
-        prop_assert_eq!(batch.seq_len, length + symbols);
+        prop_assert_eq!(batch.seq_len(), length + symbols);
         for row in 0..3 {
-            let range = row * batch.seq_len..(row + 1) * batch.seq_len;
-            let tokens = &batch.tokens[range.clone()];
+            let range = row * batch.seq_len()..(row + 1) * batch.seq_len();
+            let tokens = &batch.tokens()[range.clone()];
             let kept: Vec<u32> = tokens[..length].iter().copied().filter(|&token| token != 0).collect();
             prop_assert!(kept.iter().all(|&token| (token as usize) < vocab - 1));
             prop_assert_eq!(kept.len(), symbols);
             prop_assert!(tokens[length..].iter().all(|&token| token as usize == vocab - 1));
-            prop_assert_eq!(&batch.targets[range.clone()][length..], &kept[..]);
+            prop_assert_eq!(&batch.targets.tokens()[range.clone()][length..], &kept[..]);
             let mask = &batch.mask[range.clone()];
             prop_assert!(mask[..length].iter().all(|&m| m == 0.0) && mask[length..].iter().all(|&m| m == 1.0));
             for (position, &distance) in batch.distance[range].iter().enumerate().skip(length) {
@@ -205,11 +208,11 @@ proptest! {
         prop_assert_eq!(&trained, &evaluated[0]);
         prop_assert!(evaluated[0] != evaluated[1] && evaluated[1] != evaluated[2] && evaluated[0] != evaluated[2]);
         for batch in &evaluated {
-            prop_assert!(batch.tokens.is_empty() && batch.targets.is_empty());
-            prop_assert_eq!(batch.values.len(), 4 * length * 3);
+            prop_assert!(batch.tokens().is_empty() && batch.targets.tokens().is_empty());
+            prop_assert_eq!(batch.input.own.values.numbers().len(), 4 * length * 3);
             for row in 0..4 {
                 let positions = row * length..(row + 1) * length;
-                let values = &batch.values[positions.start * 3..positions.end * 3];
+                let values = &batch.input.own.values.numbers()[positions.start * 3..positions.end * 3];
                 let marked: Vec<usize> = (0..length).filter(|t| values[3 * t + 1] == 1.0).collect();
                 prop_assert_eq!(marked.len(), 2);
                 prop_assert!(anywhere == 1 || (marked[0] < length / 2 && marked[1] >= length / 2));
@@ -219,7 +222,7 @@ proptest! {
                 }
                 let sum = values[3 * marked[0]] + values[3 * marked[1]];
                 let last = positions.end - 1;
-                prop_assert_eq!(batch.answers[last], sum);
+                prop_assert_eq!(batch.targets.numbers()[last], sum);
                 prop_assert_eq!(last - batch.distance[last] as usize - positions.start, marked[0]);
                 let mask: Vec<f32> = (0..length).map(|t| f32::from(u8::from(t + 1 == length))).collect();
                 prop_assert_eq!(&batch.mask[positions], &mask[..]);
@@ -234,11 +237,11 @@ proptest! {
             let source = source(name, seed);
             let starts = |split| -> Vec<Vec<u32>> {
                 let batches = source.evaluation(split, 20, 20);
-                let rows = batches.iter().flat_map(|b| b.tokens.chunks(b.seq_len));
+                let rows = batches.iter().flat_map(|b| b.tokens().chunks(b.seq_len()));
                 rows.filter(|row| row.len() > 40).map(|row| row[..40].to_vec()).collect()
             };
             let [train, validation, test] = [Split::Train, Split::Validation, Split::Test].map(starts);
-            let long = |row: &&Vec<u32>| row.iter().take(30).all(|&token| (token as usize) + 1 < source.vocab());
+            let long = |row: &&Vec<u32>| row.iter().take(30).all(|&token| (token as usize) + 1 < source.spec().vocab);
             prop_assert!(train.iter().filter(long).all(|row| !validation.contains(row) && !test.contains(row)));
             prop_assert!(validation.iter().filter(long).all(|row| !test.contains(row)));
         }
@@ -249,7 +252,7 @@ proptest! {
 fn training_lengths_are_uniform() {
     let batch = source("parity:length=5,test_length=20", 4).next_batch(20_000);
     let mut counts = [0usize; 6];
-    for tokens in batch.tokens.chunks(6) {
+    for tokens in batch.tokens().chunks(6) {
         counts[tokens.iter().filter(|&&token| token < 2).count()] += 1;
     }
     // Five standard deviations around 4,000.
@@ -310,7 +313,12 @@ fn floors_are_those_of_the_best_guess() {
         40_000,
         40_000,
     );
-    let answers: Vec<u32> = batches[0].targets.chunks(6).map(|row| row[5]).collect();
+    let answers: Vec<u32> = batches[0]
+        .targets
+        .tokens()
+        .chunks(6)
+        .map(|row| row[5])
+        .collect();
     let zeros = answers.iter().filter(|&&a| a == 0).count() as f64 / answers.len() as f64;
     let expected = floor("modular:length=3,test_length=5,test_lengths=1").accuracy;
     assert!((zeros - expected).abs() < 0.012, "{zeros} {expected}");
@@ -321,7 +329,7 @@ fn the_mean_reaches_the_floor_of_adding() {
     let source = source("adding:length=10", 2);
     let batch = source.evaluation(Split::Test, 20_000, 20_000).remove(0);
     let errors: Vec<f64> = (0..20_000)
-        .map(|row| f64::from(batch.answers[10 * row + 9]) - 1.0)
+        .map(|row| f64::from(batch.targets.numbers()[10 * row + 9]) - 1.0)
         .collect();
     let floor = source.floor();
     let mse = errors.iter().map(|e| e * e).sum::<f64>() / 20_000.0;

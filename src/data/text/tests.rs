@@ -35,17 +35,17 @@ proptest! {
         let text = numbered(length);
         let mut source = source(&text, seq_len, seed).unwrap();
         let train = source.next_batch(batch);
-        prop_assert_eq!(train.tokens.len(), batch * seq_len);
-        for index in 0..train.tokens.len() {
-            prop_assert_eq!(train.targets[index], train.tokens[index] + 1);
-            prop_assert!((train.targets[index] as usize) < length * 90 / 100);
+        prop_assert_eq!(train.tokens().len(), batch * seq_len);
+        for index in 0..train.tokens().len() {
+            prop_assert_eq!(train.targets.tokens()[index], train.tokens()[index] + 1);
+            prop_assert!((train.targets.tokens()[index] as usize) < length * 90 / 100);
         }
         prop_assert!(train.mask.iter().all(|&m| m == 1.0));
 
         // All windows of a split: in a row, no token twice, none of another split.
         let mut next = (length * 90 / 100) as u32;
         for part in source.evaluation(Split::Validation, usize::MAX, batch) {
-            for (token, target) in part.tokens.iter().zip(&part.targets) {
+            for (token, target) in part.tokens().iter().zip(part.targets.tokens()) {
                 prop_assert_eq!((*token, *target), (next, next + 1));
                 next += 1;
             }
@@ -75,15 +75,18 @@ fn fewer_windows_are_spread_over_the_split() {
     // The test split is characters 950…999: twelve windows.
     let batches = source.evaluation(Split::Test, 3, 2);
     assert_eq!(
-        batches.iter().map(|batch| batch.batch).collect::<Vec<_>>(),
+        batches
+            .iter()
+            .map(|batch| batch.sequences())
+            .collect::<Vec<_>>(),
         [2, 1]
     );
     let starts: Vec<u32> = batches
         .iter()
-        .flat_map(|b| b.tokens.chunks(4).map(|w| w[0]))
+        .flat_map(|b| b.tokens().chunks(4).map(|w| w[0]))
         .collect();
     assert_eq!(starts, [950, 966, 982]);
-    assert_eq!(source.evaluation(Split::Test, 99, 99)[0].batch, 12);
+    assert_eq!(source.evaluation(Split::Test, 99, 99)[0].sequences(), 12);
     assert!(source.evaluation(Split::Test, 0, 9).is_empty());
 }
 
@@ -130,5 +133,5 @@ fn files_are_opened_cut_and_split() {
     let text = Text::open(path, TokenizerChoice::Char, Some(400)).unwrap();
     assert_eq!(text.tokens(Split::Train).len(), 360);
     let source = TextSource::new(Arc::new(text), 5, 1).unwrap();
-    assert_eq!(source.vocab(), 400);
+    assert_eq!(source.spec().vocab, 400);
 }

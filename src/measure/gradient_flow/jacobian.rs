@@ -26,12 +26,12 @@ pub struct StateJacobian {
 /// central differences of the incremental step. None for a model without a state of fixed size, or
 /// one that reads numbers.
 pub fn state_jacobian(model: &dyn Model, batches: &[Batch]) -> Option<StateJacobian> {
-    let batch = batches.first().filter(|batch| !batch.tokens.is_empty())?;
+    let batch = batches.first().filter(|batch| !batch.tokens().is_empty())?;
     // A cache grows, if only in pages of many tokens.
     if model.state_bytes(1) != model.state_bytes(1 << 20) {
         return None;
     }
-    let tokens = &batch.tokens[..batch.seq_len];
+    let tokens = &batch.tokens()[..batch.seq_len()];
     let mut decoder = model.decoder();
     let mut state = decoder.start(1);
     let parts = state.buffers.len() / model.config().layers;

@@ -42,18 +42,18 @@ pub struct GradientFlow {
 ///
 /// Panics if the batches have different lengths.
 pub fn gradient_flow(model: &dyn Model, batches: &[Batch]) -> GradientFlow {
-    let Some(seq_len) = batches.first().map(|batch| batch.seq_len) else {
+    let Some(seq_len) = batches.first().map(Batch::seq_len) else {
         return GradientFlow::default();
     };
     let mut sums = [Sums::new(seq_len), Sums::new(seq_len)];
     for batch in batches {
-        assert_eq!(batch.seq_len, seq_len, "one length for all sequences");
+        assert_eq!(batch.seq_len(), seq_len, "one length for all sequences");
         let watched = backward(model, batch);
         let last = |of| watched.iter().rfind(|w| w.of == of);
         let input = last(Watchable::Input).expect("every model has an embedding");
         let state = last(Watchable::State).unwrap_or(input);
         for (sums, gradient) in sums.iter_mut().zip([state, input]) {
-            sums.add(gradient, batch.batch);
+            sums.add(gradient, batch.sequences());
         }
     }
     let [state, input] = sums.map(Sums::finish);
@@ -62,7 +62,7 @@ pub fn gradient_flow(model: &dyn Model, batches: &[Batch]) -> GradientFlow {
 
 /// The backward pass of the mean over the batch of the losses at the last position.
 fn backward(model: &dyn Model, batch: &Batch) -> Vec<Watched> {
-    let is_last = |i: usize| (i + 1).is_multiple_of(batch.seq_len);
+    let is_last = |i: usize| (i + 1).is_multiple_of(batch.seq_len());
     let mask: Vec<f32> = (0..batch.positions())
         .map(|i| f32::from(u8::from(is_last(i))))
         .collect();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::models::{self, ModelConfig};
+use crate::models::{self, ModelConfig, Shape};
 use crate::nn::Initializer;
 use crate::stats::line_slope;
 use crate::stats::random::SplitMix64;
@@ -23,13 +23,7 @@ fn config(model: &str, width: usize, layers: usize, vocab: usize) -> ModelConfig
 fn batch(batch: usize, seq_len: usize, vocab: usize) -> Batch {
     let token = |x: &f32| ((x + 1.0) / 2.0 * vocab as f32) as u32 % vocab as u32;
     let draw = |seed| noise(batch * seq_len, seed).iter().map(token).collect();
-    Batch {
-        batch,
-        seq_len,
-        tokens: draw(1),
-        targets: draw(2),
-        ..Batch::default()
-    }
+    Batch::of_tokens(Shape { batch, seq_len }, draw(1), draw(2))
 }
 
 /// An Elman network with W_hh = ρ times an orthogonal matrix and inputs so small that tanh is the
@@ -112,13 +106,13 @@ fn state_gradients_are_those_of_the_incremental_step() {
         let batch = batch(1, 7, 4);
         let flow = gradient_flow(model.as_ref(), std::slice::from_ref(&batch));
         let mut decoder = model.decoder();
-        let target = *batch.targets.last().unwrap();
+        let target = *batch.targets.tokens().last().unwrap();
         let mut want = Vec::new();
         let mut state = decoder.start(1);
         let mut logits = Vec::new();
         for t in 0..6 {
             decoder
-                .step(&batch.tokens[t..=t], &mut state, &mut logits)
+                .step(&batch.tokens()[t..=t], &mut state, &mut logits)
                 .unwrap();
             let parts = state.buffers.len() / layers;
             let mut squares = 0.0;
@@ -129,11 +123,11 @@ fn state_gradients_are_those_of_the_incremental_step() {
                         state.buffers[part][unit] += step;
                         // What the layers above read at t has moved with h_t: they take step t anew.
                         if layers > 1 && part == 0 {
-                            state = above(model.as_ref(), &batch.tokens[..=t], step, unit);
+                            state = above(model.as_ref(), &batch.tokens()[..=t], step, unit);
                         }
                         for next in t + 1..7 {
                             decoder
-                                .step(&batch.tokens[next..=next], &mut state, &mut logits)
+                                .step(&batch.tokens()[next..=next], &mut state, &mut logits)
                                 .unwrap();
                         }
                         loss(&logits, target)

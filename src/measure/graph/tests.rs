@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::data::Batch;
-use crate::models::{self, ModelConfig, Positions, Scan};
+use crate::models::{self, ModelConfig, Positions, Scan, Shape};
 use crate::stats::random::SplitMix64;
 use crate::train::{Optimizer, TrainSettings, step};
 use kernels::cost::counting;
@@ -227,16 +227,8 @@ fn training_step(model: &str, scan: Scan, seq_len: usize) -> Graph {
     let mut model = models::build(&config, 0).expect("sizes are right");
     let settings = TrainSettings::default();
     let mut optimizer = Optimizer::new(model.as_ref(), &settings);
-    let n = seq_len;
-    let batch = Batch {
-        batch: 1,
-        seq_len,
-        tokens: (0..n).map(|i| i as u32 % 7).collect(),
-        targets: (0..n).map(|i| (i as u32 + 1) % 7).collect(),
-        mask: vec![1.0; n],
-        distance: vec![0; n],
-        ..Batch::default()
-    };
+    let tokens = |from| (from..from + seq_len as u32).map(|i| i % 7).collect();
+    let batch = Batch::of_tokens(Shape { batch: 1, seq_len }, tokens(0), tokens(1));
     let run = || step(model.as_mut(), &batch, &mut optimizer, 1e-3, Some(1.0));
     Graph::of(&counting(run).1)
 }

@@ -128,10 +128,8 @@ impl Prepared {
             }
             Work::Forward { model, batches } => {
                 batches.rotate_left(1);
-                let tokens = &batches[0].tokens;
-                let shape = self.workload.shape;
                 let ((), seconds) = timed(|| {
-                    std::hint::black_box(model.forward(tokens.into(), shape, Tape::Off));
+                    std::hint::black_box(model.forward(&batches[0].input, Tape::Off));
                 });
                 seconds
             }
@@ -151,9 +149,8 @@ impl Prepared {
 
     /// Bytes that measuring needs and the work does not: the saved state, the batches in waiting.
     pub(super) fn bytes_of_measuring(&self) -> usize {
-        let bytes = |batch: &Batch| {
-            4 * (batch.tokens.len() + batch.targets.len() + batch.mask.len() + batch.distance.len())
-        };
+        // Tokens, targets, mask and distances.
+        let bytes = |batch: &Batch| 4 * 4 * batch.positions();
         match &self.work {
             Work::Train { batches, .. } | Work::Forward { batches, .. } => {
                 batches[1..].iter().map(bytes).sum()
@@ -244,18 +241,10 @@ fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError
 
 /// Batches of random tokens, every position scored.
 fn batches(workload: &Workload) -> Vec<Batch> {
-    let Shape { batch, seq_len } = workload.shape;
-    let vocab = workload.config.vocab;
+    let shape = workload.shape;
+    let draw = |seed| tokens(workload.config.vocab, shape.batch * shape.seq_len, seed);
     (0..BATCHES as u64)
-        .map(|seed| Batch {
-            batch,
-            seq_len,
-            tokens: tokens(vocab, batch * seq_len, 2 * seed),
-            targets: tokens(vocab, batch * seq_len, 2 * seed + 1),
-            mask: vec![1.0; batch * seq_len],
-            distance: vec![0; batch * seq_len],
-            ..Batch::default()
-        })
+        .map(|i| Batch::of_tokens(shape, draw(2 * i), draw(2 * i + 1)))
         .collect()
 }
 

@@ -1,12 +1,12 @@
 //! A sweep point of a training experiment, from which its runs are made.
 
-use super::widths::{Fit, WIDTH, match_widths};
+use super::widths::{WIDTH, match_widths};
 use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Settings};
-use crate::models::{self, ModelConfig};
+use crate::models::ModelConfig;
 use crate::record::Record;
 use crate::runs::context::{Context, ExpandError, batch, named, require, text_data};
 use crate::runs::needs::{Kept, Rate, Start};
@@ -47,25 +47,17 @@ impl<'a> Sized<'a> {
             let source = TaskSource::new(settings.make()?, 0);
             (Data::Task(settings), Box::new(source))
         };
-        let seq_len = source.seq_len();
+        let spec = source.spec();
         check_multiples(s, &data, context)?;
-        let fit = Fit {
-            vocab: source.vocab(),
-            output: source.output(),
-            shape: models::Shape {
-                batch: batch(s, seq_len)?,
-                seq_len,
-            },
-            longest: source.longest(),
-        };
+        let batch = batch(s, spec.seq_len)?;
         Ok(Sized {
             experiment,
             settings: s,
             context,
             task,
             data,
-            seq_len,
-            models: match_widths(experiment, s, &fit)?,
+            seq_len: spec.seq_len,
+            models: match_widths(experiment, s, (&spec, batch))?,
         })
     }
 

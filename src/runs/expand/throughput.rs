@@ -1,10 +1,10 @@
 //! The runs of an experiment of timings, and those of one layer.
 
-use super::widths::{Fit, match_widths};
+use super::widths::match_widths;
+use crate::data::Spec;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Threads};
 use crate::measure::throughput::Mode;
-use crate::models::{self, Output};
 use crate::record::Record;
 use crate::runs::context::{Context, ExpandError, batch, require, template};
 use crate::runs::points::{Point, points};
@@ -62,13 +62,8 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             Mode::Decode => s.decode_batch.unwrap_or(1),
             _ => batch(s, seq_len)?,
         };
-        let fit = Fit {
-            vocab: require(s.vocab, "settings.vocab")?,
-            output: Output::Tokens,
-            shape: models::Shape { batch, seq_len },
-            longest: seq_len,
-        };
-        let models = match_widths(experiment, s, &fit)?;
+        let spec = Spec::tokens(require(s.vocab, "settings.vocab")?, seq_len);
+        let models = match_widths(experiment, s, (&spec, batch))?;
         let id = format!("{}{}", experiment.id, point.label);
         let record = Record {
             task: Some(name),

@@ -1,8 +1,9 @@
 //! The models of a sweep point, at widths that make their parameters match.
 
+use crate::data::Spec;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Settings};
-use crate::models::{self, ModelConfig, ModelError, Output};
+use crate::models::{self, ModelConfig, ModelError};
 use crate::runs::context::{ExpandError, require};
 
 /// Largest deviation of a matched parameter count.
@@ -11,23 +12,13 @@ const PARAMETER_TOLERANCE: f64 = 0.03;
 /// `equal` of models that have the same width, whatever their parameters.
 pub(super) const WIDTH: &str = "width";
 
-/// What a model has to fit.
-pub(super) struct Fit {
-    pub(super) vocab: usize,
-    pub(super) output: Output,
-    /// Of a training batch.
-    pub(super) shape: models::Shape,
-    /// Tokens in the longest sequence it will see.
-    pub(super) longest: usize,
-}
-
-/// The configuration of every series at a sweep point. The reference model has the width asked
+/// The configuration of every series at a sweep point, for data in batches of so many sequences. The reference model has the width asked
 /// for (so has each of its variants: only position tables differ); the others get the width whose
 /// parameter count is nearest.
 pub(super) fn match_widths(
     experiment: &Experiment,
     s: &Settings,
-    fit: &Fit,
+    (spec, batch): (&Spec, usize),
 ) -> Result<Vec<ModelConfig>, ExpandError> {
     let width = require(s.width, "settings.width")?;
     let reference = s
@@ -39,15 +30,15 @@ pub(super) fn match_widths(
         .iter()
         .map(|series| {
             let layers = require(series.layers.or(s.layers), "settings.layers")?;
-            let chrono = s.chrono.unwrap_or(fit.shape.seq_len);
+            let chrono = s.chrono.unwrap_or(spec.seq_len);
             let mut config = ModelConfig {
                 heads: require(s.heads, "settings.heads")?,
                 forget_bias: s.forget_bias.unwrap_or(1.0) as f32,
                 chrono: (series.options.name("gates") == Some("chrono")).then_some(chrono),
                 initial: s.initial.unwrap_or_default(),
-                output: fit.output,
-                ..ModelConfig::new(&series.model, fit.vocab, width, layers, fit.longest)
+                ..ModelConfig::new(&series.model, spec.vocab, width, layers, spec.longest)
             };
+            config = spec.fit(config);
             series.options.apply(&mut config).map_err(model_fault)?;
             Ok(config)
         })
@@ -56,7 +47,8 @@ pub(super) fn match_widths(
     let target = count(first.unwrap_or(&configs[0]))?;
     configs
         .into_iter()
-        .map(|mut config| {
+        .enumerate()
+        .map(|(i, mut config)| {
             if config.model != reference && s.equal.as_deref() != Some(WIDTH) {
                 config.width =
                     models::width_for_parameters(&config, target).map_err(model_fault)?;
@@ -71,7 +63,12 @@ pub(super) fn match_widths(
                     return Err(Fault::new("settings.width", width, remedy).into());
                 }
             }
-            models::check_memory(&config, fit.shape).map_err(model_fault)?;
+            models::check_memory(&config, spec.shape(batch)).map_err(model_fault)?;
+            spec.check(&config).map_err(|misfit| Fault {
+                key: format!("models[{i}].model"),
+                problem: misfit.to_string(),
+                remedy: "choose another model or another settings.task".into(),
+            })?;
             Ok(config)
         })
         .collect()

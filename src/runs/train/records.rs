@@ -14,8 +14,8 @@ pub const SOLVED_MSE: f64 = 0.01;
 
 /// The first few of the longest sequences.
 pub(super) fn longest(batches: Vec<Batch>, sequences: usize) -> Vec<Batch> {
-    let seq_len = batches.iter().map(|batch| batch.seq_len).max();
-    let of_all = batches.into_iter().filter(|b| Some(b.seq_len) == seq_len);
+    let seq_len = batches.iter().map(Batch::seq_len).max();
+    let of_all = batches.into_iter().filter(|b| Some(b.seq_len()) == seq_len);
     of_all.take(sequences).collect()
 }
 
@@ -53,7 +53,7 @@ pub(super) fn records(
         run,
         rows: Vec::new(),
     };
-    let output = source.output();
+    let output = source.spec().output;
     if let Some(characters) = source.characters_per_token(Split::Test) {
         let validation = source.characters_per_token(Split::Validation);
         rows.of_text(

@@ -84,7 +84,7 @@ fn a_checkpoint_is_a_pytorch_state_dict_in_safetensors() {
             .map(|(name, view)| (name.to_string(), view.shape().to_vec()))
             .collect();
         let source = task();
-        if let Some(expected) = published(model, source.vocab(), source.seq_len()) {
+        if let Some(expected) = published(model, source.spec().vocab, source.spec().seq_len) {
             assert_eq!(shapes, expected, "{model}");
         }
         assert!(tensors.iter().all(|(_, view)| view.dtype() == Dtype::F32));

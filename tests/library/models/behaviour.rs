@@ -1,10 +1,10 @@
 //! What a model answers: the same step by step as at once, nothing of the future, the same by every
 //! scan, and the same behind another input and head.
 
-use super::{config, configs, every, label, of_numbers, tokens};
-use kernels::{Input, Slot, Tape, values};
+use super::{config, configs, every, label, of_numbers, reading, tokens};
+use kernels::{Slot, Tape, values};
 use seqduel::models::{
-    self, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape,
+    self, Input, MODELS, Model, ModelConfig, ModelError, Output, Positions, Scan, Shape,
 };
 
 #[test]
@@ -13,7 +13,8 @@ fn steps_give_the_logits_of_the_whole_sequence() {
         let model = models::build(&config, 3).unwrap();
         let (batch, seq_len) = (3, 13);
         let all = tokens(batch * seq_len, 11);
-        let whole = values(&model.forward((&all).into(), Shape { batch, seq_len }, Tape::Off));
+        let input = reading(&config, &all, Shape { batch, seq_len });
+        let whole = values(&model.forward(&input, Tape::Off));
         let mut decoder = model.decoder();
         let mut state = decoder.start(batch);
         let mut logits = Vec::new();
@@ -73,14 +74,11 @@ fn only_learned_positions_end() {
     };
     let logits = |c: &ModelConfig| {
         let model = models::build(c, 0).unwrap();
-        values(&model.forward(
-            (&tokens(40, 11)).into(),
-            Shape {
-                batch: 1,
-                seq_len: 40,
-            },
-            Tape::Off,
-        ))
+        let shape = Shape {
+            batch: 1,
+            seq_len: 40,
+        };
+        values(&model.forward(&reading(c, &tokens(40, 11), shape), Tape::Off))
     };
     assert_eq!(logits(&sinusoidal), logits(&longer));
 }
@@ -96,7 +94,7 @@ fn no_token_sees_a_later_one() {
         let first = tokens(18, 11);
         let mut second = first.clone();
         second[6] = (second[6] + 1) % 11; // token 6 of sequence 0
-        let logits = |t: &[u32]| values(&model.forward(t.into(), shape, Tape::Off));
+        let logits = |t: &[u32]| values(&model.forward(&reading(&config, t, shape), Tape::Off));
         let (a, b) = (logits(&first), logits(&second));
         assert_eq!(a[..6 * 11], b[..6 * 11], "{}", label(&config));
         assert_ne!(a[6 * 11..9 * 11], b[6 * 11..9 * 11], "{}", label(&config));
@@ -117,7 +115,8 @@ fn every_scan_gives_the_same_logits_and_gradients() {
             let (batch, seq_len) = (2, 300);
             let all = tokens(batch * seq_len + 1, 11);
             let (inputs, targets) = (&all[..batch * seq_len], &all[1..]);
-            let logits = model.forward(inputs.into(), Shape { batch, seq_len }, Tape::on());
+            let input = reading(&config, inputs, Shape { batch, seq_len });
+            let logits = model.forward(&input, Tape::on());
             let mut out = vec![values(&logits)];
             let mask = vec![1.0; batch * seq_len];
             let mut gradients = kernels::backward(kernels::cross_entropy(logits, targets, &mask));
@@ -174,8 +173,13 @@ fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
         let tokens = tokens(10, 3);
         let mut rows = vec![0.0; 30];
         (0..10).for_each(|i| rows[3 * i + tokens[i] as usize] = 1.0);
-        let by_token = values(&model.forward((&tokens).into(), shape, Tape::Off));
-        let by_number = values(&model.forward(Input::Values(&rows), shape, Tape::Off));
+        let by_token = reading(&numbers, &tokens, shape);
+        let by_number = Input {
+            source: by_token.source.clone(),
+            ..Input::numbers(rows, shape)
+        };
+        let [by_token, by_number] =
+            [by_token, by_number].map(|input| values(&model.forward(&input, Tape::Off)));
         assert_eq!(by_token.len(), 10);
         let mut decoder = model.decoder();
         let (mut state, mut said) = (decoder.start(2), Vec::new());

@@ -1,8 +1,8 @@
 //! Gradients against differences of the loss, and stated costs against counted ones.
 
-use super::{configs, label, of_numbers, tokens};
-use kernels::{Input, Slot, Tape, cost, values};
-use seqduel::models::{self, Model, Output, Shape};
+use super::{configs, label, of_numbers, reading, tokens};
+use kernels::{Slot, Tape, cost, values};
+use seqduel::models::{self, Input, Model, Output, Shape};
 
 fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
     let (batch, seq_len) = (2, 6);
@@ -13,7 +13,7 @@ fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
     let shape = Shape { batch, seq_len };
     match model.config().output {
         Output::Tokens => {
-            let logits = model.forward(all[..12].into(), shape, tape);
+            let logits = model.forward(&reading(model.config(), &all[..12], shape), tape);
             kernels::cross_entropy(logits, &all[1..], &mask)
         }
         Output::Number => {
@@ -21,7 +21,7 @@ fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
                 .iter()
                 .map(|&x| x as f32 / 50.0 - 1.0)
                 .collect();
-            let said = model.forward(Input::Values(&noise[..36]), shape, tape); // V = 3
+            let said = model.forward(&Input::numbers(&noise[..36], shape), tape); // V = 3
             kernels::squared_error(said, &noise[36..], &mask)
         }
     }
@@ -76,7 +76,8 @@ fn flops_are_those_the_operations_count() {
         let (batch, seq_len) = (2, 13);
         let shape = Shape { batch, seq_len };
         let all = tokens(batch * seq_len, 11);
-        let (_, costs) = cost::counting(|| model.forward((&all).into(), shape, Tape::Off));
+        let input = reading(&config, &all, shape);
+        let (_, costs) = cost::counting(|| model.forward(&input, Tape::Off));
         // What is stated leaves out the additions and norms around the products.
         let left_out = ["embedding", "layer_norm"];
         let counted: f64 = costs
