@@ -4,7 +4,7 @@
 use crate::runs::grow::Growing;
 use crate::runs::work::Run;
 use anyhow::{Result, bail};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 
 /// Refuses a plan that cannot be carried out, before its first run.
 pub(super) fn check(runs: &[Run], growing: &[Growing]) -> Result<()> {
@@ -19,26 +19,24 @@ pub(super) fn check(runs: &[Run], growing: &[Growing]) -> Result<()> {
         let runs = part.runs.iter().map(String::as_str).collect();
         (part.id.as_str(), runs, part.experiment.as_str())
     });
-    let mut needs: HashMap<&str, (Vec<&str>, &str)> = HashMap::new();
+    // Sorted, so that of several faults the same is told each time.
+    let mut needs: BTreeMap<&str, (Vec<&str>, &str)> = BTreeMap::new();
     for (id, of_it, experiment) in of_runs.chain(of_growing) {
         if needs.insert(id, (of_it, experiment)).is_some() {
             bail!("two runs are called {id}; give the experiments different ids");
         }
     }
-    for run in runs {
-        for need in run.needs() {
+    for (id, (of_it, own)) in &needs {
+        for need in of_it {
             let Some((_, experiment)) = needs.get(need) else {
                 bail!(
-                    "{} needs the run {need}, which is not in the plan; run its experiment too",
-                    run.id
+                    "{id} needs the run {need}, which is not in the plan; run its experiment too"
                 );
             };
-            if place(experiment) > place(&run.experiment) {
+            if place(experiment) > place(own) {
                 bail!(
-                    "{} needs the run {need} of experiment {experiment}, which comes later; name \
-                     {experiment} before {}",
-                    run.id,
-                    run.experiment
+                    "{id} needs the run {need} of experiment {experiment}, which comes later; name \
+                     {experiment} before {own}"
                 );
             }
         }
@@ -53,7 +51,7 @@ pub(super) fn check(runs: &[Run], growing: &[Growing]) -> Result<()> {
 /// Follows the needs of a run, depth first; those in `cleared` lead to no circle.
 fn clear<'a>(
     id: &'a str,
-    needs: &HashMap<&'a str, (Vec<&'a str>, &'a str)>,
+    needs: &BTreeMap<&'a str, (Vec<&'a str>, &'a str)>,
     cleared: &mut HashSet<&'a str>,
 ) -> Result<()> {
     // The way from the run to where it stands, each with the needs not yet followed.

@@ -2,6 +2,8 @@
 
 use crate::campaign::plan::Plan;
 use crate::campaign::testing::{Fixture, SMALL};
+use crate::record::Record;
+use crate::runs::grow::{Grow, Growing};
 use crate::runs::needs::{Rate, Start, Weights};
 use crate::runs::work::Run;
 use crate::train::Keep;
@@ -76,6 +78,47 @@ fn runs_that_wait_for_each_other_are_named_in_turn() {
     let mut all = runs();
     start(&mut all, "p-gru-seed8", "p-gru-seed8");
     refused(all, &["p-gru-seed8 needs p-gru-seed8"]);
+}
+
+/// A part of a plan that adds nothing.
+#[derive(Debug)]
+struct Ended;
+
+impl Grow for Ended {
+    fn next(&self, _records: &[Record]) -> Vec<Run> {
+        Vec::new()
+    }
+}
+
+#[test]
+fn growing_parts_are_checked_like_runs() {
+    let part = |run: &str| Growing {
+        id: "p-part".into(),
+        experiment: "p".into(),
+        runs: vec![run.into()],
+        most: 1,
+        rule: Box::new(Ended),
+    };
+    let plan = |runs: Vec<Run>, part: Growing| {
+        let plan = Plan::new(runs, vec![part], Vec::new(), false);
+        plan.map_err(|error| error.to_string())
+    };
+    let error = plan(runs(), part("p-lstm-seed7")).err().expect("unknown");
+    assert!(
+        error.contains("p-part needs the run p-lstm-seed7"),
+        "{error}"
+    );
+    let mut all = runs();
+    let waits = all[0].training_mut().unwrap();
+    waits.rate = Rate::BestOf(vec!["p-part".into()]);
+    let error = plan(all.clone(), part("p-gru-seed7"))
+        .err()
+        .expect("a circle");
+    assert!(
+        error.contains("p-gru-seed7 needs p-part needs p-gru-seed7"),
+        "{error}"
+    );
+    plan(all, part("p-elman-seed7")).unwrap();
 }
 
 #[test]
