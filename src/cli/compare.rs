@@ -34,7 +34,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     if shared.format != Format::Json {
         for difference in &found.differences {
-            eprintln!("differs: {difference}");
+            output::say(format!("differs: {difference}"));
         }
     }
     let header = [

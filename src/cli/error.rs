@@ -1,5 +1,6 @@
 //! From an error to one message on stderr and an exit code.
 
+use super::output;
 use crate::data::DataError;
 use crate::models::ModelError;
 use std::io::ErrorKind;
@@ -21,11 +22,7 @@ pub(super) fn report(error: &anyhow::Error) -> ExitCode {
         // The reader (`head`, a pager) has seen enough.
         return ExitCode::SUCCESS;
     }
-    // Nothing is left to be done if stderr is gone as well.
-    let _ = std::io::Write::write_all(
-        &mut std::io::stderr(),
-        format!("error: {error:#}\n").as_bytes(),
-    );
+    output::say(format!("error: {error:#}"));
     ExitCode::from(if is_usage(error) { 2 } else { 1 })
 }
 

@@ -49,11 +49,11 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             )));
         }
         if shared.dry_run {
-            eprintln!(
+            output::say(format!(
                 "would write {} experiments to {}",
                 embedded::EXPERIMENTS.len(),
                 directory.display()
-            );
+            ));
             return Ok(ExitCode::SUCCESS);
         }
         let files = embedded::export(directory)?;

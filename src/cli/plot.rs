@@ -21,10 +21,10 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         false => report::plots(&args.directory)?,
     };
     if paths.is_empty() && !shared.quiet {
-        eprintln!(
+        output::say(format!(
             "nothing to draw: no plot of {} has records yet",
             args.directory.display()
-        );
+        ));
     }
     let rows: Vec<_> = paths
         .iter()

@@ -26,7 +26,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         } else {
             "wrote"
         };
-        eprintln!("{wrote} {}", page.display());
+        output::say(format!("{wrote} {}", page.display()));
     }
     let verdicts = &source.verdicts;
     output::print_sheet(

@@ -142,16 +142,13 @@ fn mark_usage(error: anyhow::Error) -> anyhow::Error {
 
 /// The command line as typed, but without directories, since it is published with the results.
 fn command() -> String {
-    let arguments = std::env::args().skip(1).map(|argument| {
+    let arguments = std::env::args_os().skip(1).map(|argument| {
         let path = Path::new(&argument);
-        match path.is_absolute() {
-            true => path
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            false => argument,
-        }
+        let shown = match path.is_absolute() {
+            true => path.file_name().unwrap_or_default(),
+            false => &argument,
+        };
+        quoted(&shown.to_string_lossy())
     });
     std::iter::once("seqduel".to_owned())
         .chain(arguments)
@@ -159,13 +156,22 @@ fn command() -> String {
         .join(" ")
 }
 
+/// A word as a shell reads it back: what it would act on stands in quotes.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "_-./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.into(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
 /// Says which experiments cannot run, and why.
 fn say_skipped(all: &[Skipped]) {
     for skipped in all {
-        eprintln!(
+        output::say(format!(
             "{} cannot run: {}\n  {}",
             skipped.experiment, skipped.reason, skipped.remedy
-        );
+        ));
     }
 }
 
@@ -185,13 +191,13 @@ fn dry_run(suite: &Suite, plan: Plan, shared: &Shared) -> anyhow::Result<ExitCod
     );
     output::print_sheet(shared.format, &sheet, &value)?;
     say_skipped(&skipped);
-    eprintln!(
+    output::say(format!(
         "{} of {} runs to do, {}, into {}",
         left.runs,
         value.len(),
         in_words(&left),
         suite.out.display()
-    );
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -209,10 +215,10 @@ fn in_words(left: &Left) -> String {
 
 fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<ExitCode> {
     if summary.interrupted {
-        eprintln!(
+        output::say(format!(
             "interrupted; finished runs are kept in {}: run the same command again to go on",
             suite.out.display()
-        );
+        ));
         return Ok(ExitCode::FAILURE);
     }
     let (format, verdicts, published) = (shared.format, &summary.verdicts, &summary.published);
@@ -221,19 +227,35 @@ fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<E
         None => output::print_sheet(format, &verdicts::sheet(verdicts, format), verdicts)?,
     }
     for (run, reason) in &summary.failed {
-        eprintln!("failed: {run}: {reason}");
+        output::say(format!("failed: {run}: {reason}"));
     }
     for skipped in &summary.skipped {
-        eprintln!(
+        output::say(format!(
             "not run: {}: {}\n  {}",
             skipped.experiment, skipped.reason, skipped.remedy
-        );
+        ));
     }
-    eprintln!("report: {}", suite.out.join("report.html").display());
+    output::say(format!(
+        "report: {}",
+        suite.out.join("report.html").display()
+    ));
     Ok(
         match summary.failed.is_empty() && summary.skipped.is_empty() {
             true => ExitCode::SUCCESS,
             false => ExitCode::FAILURE,
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_can_be_pasted_into_a_shell() {
+        assert_eq!(quoted("settings.steps=20"), "settings.steps=20");
+        assert_eq!(quoted("a b;$(touch x)"), "'a b;$(touch x)'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
 }

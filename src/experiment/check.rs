@@ -65,7 +65,35 @@ pub fn check(experiment: &Experiment) -> Result<(), Fault> {
     settings::check_settings("settings", experiment.kind, &experiment.settings)?;
     settings::check_sweep(experiment)?;
     settings::check_tune(experiment)?;
+    check_count(experiment)?;
     plots::check_plots(experiment)
+}
+
+/// More runs than a machine ends in months are a slip of the keyboard, and making a plan of them would
+/// take its memory.
+const MOST_RUNS: usize = 20_000;
+
+fn check_count(experiment: &Experiment) -> Result<(), Fault> {
+    let seeds = experiment.settings.seeds.unwrap_or(1);
+    let factors = [experiment.sweep.points(), experiment.models.len(), seeds];
+    let runs = factors.into_iter().fold(1, usize::saturating_mul);
+    let problem = format!(
+        "{} points of the sweep with {} models and {seeds} seeds are {runs} runs",
+        factors[0], factors[1]
+    );
+    match runs <= MOST_RUNS {
+        true => Ok(()),
+        false => Err(Fault {
+            key: if factors[0] > seeds {
+                "sweep"
+            } else {
+                "settings.seeds"
+            }
+            .into(),
+            problem,
+            remedy: format!("at most {MOST_RUNS} are carried out; sweep less or give fewer seeds"),
+        }),
+    }
 }
 
 fn check_names(experiment: &Experiment) -> Result<(), Fault> {

@@ -1,5 +1,6 @@
 //! What the measurements were made on.
 
+use crate::models::available_bytes;
 use kernels::simd;
 use serde::{Deserialize, Serialize};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
@@ -43,7 +44,7 @@ impl Machine {
                 .to_string(),
             cores: cores(),
             memory_bytes: system.total_memory(),
-            available_bytes: system.available_memory(),
+            available_bytes: available_bytes(),
             os: System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_string()),
             architecture: std::env::consts::ARCH.to_string(),
             simd: simd::level().name().to_string(),

@@ -9,6 +9,7 @@ mod elman;
 mod gru;
 mod input;
 mod lstm;
+mod memory;
 mod mingru;
 mod minlstm;
 mod options;
@@ -19,11 +20,9 @@ mod transformer;
 pub use config::{Initial, ModelConfig, Positions};
 pub use input::{Content, Input, Sequence};
 pub use kernels::Scan;
+pub use memory::available_bytes;
 pub use options::{ModelOptions, OPTIONS, OptionRow, Value, Values};
-pub use size::{
-    available_bytes, check, check_memory, parameter_count, row, training_bytes,
-    width_for_parameters,
-};
+pub use size::{check, check_memory, parameter_count, row, training_bytes, width_for_parameters};
 
 /// The shape of a batch of token sequences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

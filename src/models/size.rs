@@ -1,5 +1,6 @@
 //! Sizes without building: parameters, memory, and which sizes make a model at all.
 
+use super::memory::available_bytes;
 use super::{MODELS, ModelConfig, ModelError, ModelRow, OPTIONS, Shape};
 
 /// The row of a name.
@@ -13,6 +14,9 @@ pub fn row(name: &str) -> Result<&'static ModelRow, ModelError> {
     })
 }
 
+/// Far deeper than anything that has been trained; each layer costs more than its numbers.
+const MOST_LAYERS: usize = 4096;
+
 /// Refuses an unknown name and sizes that make no model, whatever the memory.
 pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
     let row = row(&config.model)?;
@@ -23,6 +27,10 @@ pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
         ("heads", config.heads),
         ("seq-len", config.seq_len),
     ])?;
+    if config.layers > MOST_LAYERS {
+        let remedy = format!("give at most {MOST_LAYERS}");
+        return Err(ModelError::impossible("layers", config.layers, remedy));
+    }
     let step = (row.width_step)(config);
     if !config.width.is_multiple_of(step) {
         let below = config.width / step * step;
@@ -149,13 +157,4 @@ fn check_sizes(sizes: &[(&str, usize)]) -> Result<(), ModelError> {
         Err(ModelError::impossible(*key, size, remedy))
     };
     wrong.map_or(Ok(()), refuse)
-}
-
-/// Bytes that new allocations can have, of the machine or of the control group the process is in.
-pub fn available_bytes() -> u64 {
-    use sysinfo::{MemoryRefreshKind, RefreshKind, System};
-    let memory = MemoryRefreshKind::nothing().with_ram();
-    let system = System::new_with_specifics(RefreshKind::nothing().with_memory(memory));
-    let group = system.cgroup_limits().map_or(u64::MAX, |g| g.free_memory);
-    system.available_memory().min(group)
 }

@@ -36,6 +36,12 @@ const fn timing(name: &'static str, unit: &'static str, meaning: &'static str) -
 }
 
 impl Metric {
+    /// Whether it can have this value: any finite number, or, if it is a share, one from 0 to 1.
+    pub fn admits(&self, value: f64) -> bool {
+        let share = self.name.ends_with("accuracy") || self.name == "solved";
+        value.is_finite() && (!share || (0.0..=1.0).contains(&value))
+    }
+
     /// The same with an abscissa, in the column `x`.
     const fn along(self, x: &'static str) -> Metric {
         Metric { x: Some(x), ..self }

@@ -103,17 +103,20 @@ fn explained(explanation: &Explanation, verdict: Option<&Verdict>) -> Explanatio
     let mut filled = explanation.clone();
     let evidence = verdict.map_or(&[][..], |v| &v.evidence);
     for paragraph in &mut filled.paragraphs {
-        for e in evidence {
-            let label = format!("{{{}}}", e.label);
-            let effect = with_interval(e.effect.estimate, Some(&e.effect));
-            *paragraph = paragraph.replace(&label, &effect.text);
+        let mut rest = paragraph.as_str();
+        let mut text = String::new();
+        while let Some((before, after)) = rest.split_once('{')
+            && let Some((label, after)) = after.split_once('}')
+        {
+            text += before;
+            text += &match evidence.iter().find(|e| e.label == label) {
+                Some(e) => with_interval(e.effect.estimate, Some(&e.effect)).text,
+                None => "(not measured yet)".into(),
+            };
+            rest = after;
         }
-        while let (Some(start), Some(end)) = (paragraph.find('{'), paragraph.find('}')) {
-            if end < start {
-                break;
-            }
-            paragraph.replace_range(start..=end, "(not measured yet)");
-        }
+        text += rest;
+        *paragraph = text;
     }
     filled
 }

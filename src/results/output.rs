@@ -14,7 +14,7 @@
 use crate::claims::Verdict;
 use crate::claims::published::Compared;
 use crate::experiment::schema::Experiment;
-use crate::record::Record;
+use crate::record::{Record, metrics};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -243,6 +243,13 @@ pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
             let line = row.position().map_or(0, csv::Position::line);
             let wrong = |problem| OutputError::malformed(path, format!("line {line}, {problem}"));
             record.put(column, text).map_err(wrong)?;
+        }
+        if let (Some(metric), Some(value)) = (metrics::find(&record.metric), record.value)
+            && !metric.admits(value)
+        {
+            let line = row.position().map_or(0, csv::Position::line);
+            let reason = format!("line {line}, column value: {value} is no {}", metric.name);
+            return Err(OutputError::malformed(path, reason));
         }
         records.push(record);
     }

@@ -3,6 +3,7 @@
 
 mod checkpoints;
 mod directories;
+mod hostile;
 mod suites;
 
 use crate::common::{file, path, scratch, text};

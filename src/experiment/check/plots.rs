@@ -19,6 +19,13 @@ pub(super) fn check_plots(experiment: &Experiment) -> Result<(), Fault> {
     };
     for (i, plot) in experiment.plots.iter().enumerate() {
         let key = |name: &str| format!("plot[{i}].{name}");
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let right = (1..=80).contains(&plot.file.len()) && plot.file.chars().all(allowed);
+        let remedy = "it becomes the name of a file: use at most 80 letters, digits, - and _";
+        Fault::unless(right, key("file"), format!("{:?}", plot.file), remedy)?;
+        let again = experiment.plots[..i].iter().any(|p| p.file == plot.file);
+        let remedy = "another plot has this file already; give each its own";
+        Fault::unless(!again, key("file"), format!("{:?}", plot.file), remedy)?;
         metric(key("metric"), &plot.metric)?;
         let right = plot.kind != PlotKind::Roofline || experiment.kind == Kind::Throughput;
         let remedy = "only experiments of kind \"throughput\" time operations";

@@ -166,6 +166,19 @@ pub struct Sweep {
 }
 
 impl Sweep {
+    /// How many combinations of values there are; threads are interleaved within one run and do not
+    /// count.
+    pub fn points(&self) -> usize {
+        let of = |list: Option<usize>| list.unwrap_or(1);
+        let sizes = [&self.width, &self.layers, &self.batch, &self.seq_len];
+        let names = [&self.task, &self.equal];
+        let parameters = self.parameters.iter().flatten().map(|(_, list)| list.len());
+        let sizes = sizes.map(|list| of(list.as_ref().map(Vec::len)));
+        let names = names.map(|list| of(list.as_ref().map(Vec::len)));
+        let all = sizes.into_iter().chain(names).chain(parameters);
+        all.fold(1, usize::saturating_mul)
+    }
+
     /// Removes from the settings of an earlier table what this one sweeps.
     pub fn release(&self, settings: &mut Settings) {
         fn clear<T, U>(swept: &Option<T>, setting: &mut Option<U>) {

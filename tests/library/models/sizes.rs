@@ -120,6 +120,7 @@ fn impossible_sizes_are_refused_by_name() {
     assert_eq!(key(refusal(|c| c.width = 0)), "width");
     assert_eq!(key(refusal(|c| c.width = usize::MAX)), "width");
     assert_eq!(key(refusal(|c| c.layers = 0)), "layers");
+    assert_eq!(key(refusal(|c| c.layers = 1_000_000)), "layers");
     assert_eq!(key(refusal(|c| c.vocab = 0)), "vocab");
     assert_eq!(key(refusal(|c| c.heads = 0)), "heads");
     assert_eq!(key(refusal(|c| c.seq_len = 0)), "seq-len");
