@@ -2,7 +2,7 @@
 //! (containers, batch systems), and under the limit of its own address space (`ulimit -v`).
 
 use std::fs::read_to_string;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Bytes that new allocations can have.
 pub fn available_bytes() -> u64 {
@@ -38,9 +38,9 @@ fn free_of_groups(root: &Path) -> u64 {
         let around = own
             .ancestors()
             .take_while(|group| group.starts_with(&mount));
-        let groups = around.map(Path::to_path_buf).chain([mount.clone()]);
+        let groups = around.chain([mount.as_path()]);
         least = groups
-            .filter_map(|group| free_of(&group, names))
+            .filter_map(|group| free_of(group, names))
             .fold(least, u64::min);
     }
     least
@@ -65,7 +65,7 @@ const VERSION_1: Names = Names {
     inactive: "total_inactive_file",
 };
 
-fn free_of(group: &PathBuf, names: &Names) -> Option<u64> {
+fn free_of(group: &Path, names: &Names) -> Option<u64> {
     let number = |name| {
         read_to_string(group.join(name))
             .ok()?

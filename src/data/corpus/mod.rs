@@ -256,6 +256,11 @@ fn utf16(bytes: &[u8]) -> Option<&'static str> {
         [0xff, 0xfe, ..] => return Some(NAMES[1]),
         _ => {}
     }
+    // A text that repeats itself may have them fall alike; in letters of ASCII it is none of UTF-16.
+    let plain = |byte: &&u8| byte.is_ascii_alphabetic() || b" \n,.".contains(byte);
+    if 5 * bytes.iter().filter(plain).count() > 3 * bytes.len() {
+        return None;
+    }
     let mut counts = [[0usize; 256]; 2];
     let (units, _) = bytes.as_chunks::<2>();
     for unit in units {

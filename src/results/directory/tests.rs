@@ -123,3 +123,26 @@ fn a_file_that_cannot_be_written_is_named_with_what_to_do() {
         "{error}"
     );
 }
+
+#[test]
+fn values_that_cannot_be_are_refused_where_they_stand() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(RESULTS);
+    for (value, right) in [
+        ("0.25", true),
+        ("1.5", false),
+        ("-0.25", false),
+        ("inf", false),
+    ] {
+        let rows = format!("run,metric,value\nr,test_loss,-3.5\nr,test_accuracy,{value}\n");
+        std::fs::write(&path, rows).unwrap();
+        match read_records(&path) {
+            Ok(records) => assert!(right && records.len() == 2, "{value}"),
+            Err(error) => {
+                let message = error.to_string();
+                let place = format!("line 3, column value: {value} is no test_accuracy");
+                assert!(!right && message.contains(&place), "{message}");
+            }
+        }
+    }
+}

@@ -63,23 +63,6 @@ fn a_plan_of_millions_of_runs_is_refused_before_it_is_made() {
 }
 
 #[test]
-fn values_that_cannot_be_are_refused_where_they_stand() {
-    let directory = place("impossible");
-    fs::create_dir_all(&directory).expect("the scratch directory can be written");
-    for value in ["1.5", "-0.25", "inf"] {
-        let records = format!(
-            "run,experiment,profile,model,metric,unit,value\n\
-             r,distance-copy,smoke,gru,test_accuracy,1,{value}\n"
-        );
-        fs::write(directory.join("results.csv"), records).expect("it can be written");
-        for command in ["report", "plot"] {
-            let line = format!("{command} {}", directory.display());
-            refuses(&line, 2, &["results.csv", "line 2", value, "test_accuracy"]);
-        }
-    }
-}
-
-#[test]
 fn control_characters_of_a_file_are_spelt_out() {
     let toml = file("escape.toml", "\"a\\u001b[2Jb\" = 1\n");
     refuses(
