@@ -13,7 +13,7 @@ use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
 use crate::report::{published, sheet::Sheet, verdicts};
 use crate::results::output::Skipped;
-use crate::runs::progress::duration;
+use crate::runs::progress::span;
 use crate::runs::texts::Texts;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -203,13 +203,10 @@ fn dry_run(suite: &Suite, plan: Plan, shared: &Shared) -> anyhow::Result<ExitCod
 
 /// How long it will take, with the runs that searches may add.
 fn in_words(left: &Left) -> String {
-    let least = duration(left.seconds);
+    let time = span(left.seconds, left.seconds + left.more_seconds);
     match left.more {
-        0 => format!("about {least}"),
-        more => {
-            let most = duration(left.seconds + left.more_seconds);
-            format!("and up to {more} more, about {least} to {most}")
-        }
+        0 => format!("about {time}"),
+        more => format!("and up to {more} more, about {time}"),
     }
 }
 

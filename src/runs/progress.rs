@@ -159,10 +159,9 @@ impl State {
         let left = match more {
             0 => format!("{} runs, about {} left", self.runs, duration(left * pace)),
             _ => format!(
-                "{} runs and up to {more} more, about {} to {} left",
+                "{} runs and up to {more} more, about {} left",
                 self.runs,
-                duration(left * pace),
-                duration((left + more_seconds) * pace)
+                span(left * pace, (left + more_seconds) * pace)
             ),
         };
         let mut names: Vec<&str> = self.running.keys().map(String::as_str).collect();
@@ -178,6 +177,14 @@ pub fn duration(seconds: f64) -> String {
         s if s < 90.0 => format!("{s:.0} s"),
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// [`duration`] of at least and at most so many seconds: `45 s to 12 min`, or one where both read alike.
+pub fn span(least: f64, most: f64) -> String {
+    match (duration(least), duration(most)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least} to {most}"),
     }
 }
 
@@ -212,5 +219,6 @@ mod tests {
         let (_, text) = state.text(Duration::from_secs(10));
         let extent = "0/2 runs and up to 3 more, about 10 s to 20 s left";
         assert!(text.starts_with(extent), "{text}");
+        assert_eq!(span(44.8, 45.2), "45 s");
     }
 }
