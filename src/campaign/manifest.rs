@@ -2,13 +2,14 @@
 
 use super::OtherSettings;
 use super::clock;
-use super::plan::{Plan, Suite};
+use super::plan::Suite;
+use super::queue::Queue;
 use crate::experiment::check;
 use crate::experiment::schema::Experiment;
 use crate::files::{differences, sha256};
 use crate::measure::machine::Machine;
 use crate::results::directory::{Directory, FORMAT};
-use crate::results::output::{Manifest, Planned};
+use crate::results::output::{Manifest, Planned, Skipped};
 use crate::runs::texts::Texts;
 use anyhow::{Result, bail};
 
@@ -16,13 +17,13 @@ use anyhow::{Result, bail};
 /// to go on with other settings than before.
 pub(super) fn manifest(
     suite: &Suite,
-    plan: &Plan,
+    queue: &Queue,
+    skipped: Vec<Skipped>,
     texts: &Texts,
     directory: &Directory,
 ) -> Result<Manifest> {
-    let needs_text = plan
-        .runs
-        .iter()
+    let needs_text = queue
+        .runs()
         .any(|run| run.record.task.as_deref() == Some(check::TEXT));
     let corpus = needs_text.then(|| texts.used()).transpose()?;
     let mut manifest = match directory.manifest()? {
@@ -71,13 +72,9 @@ pub(super) fn manifest(
     }
     for experiment in &suite.experiments {
         let settings = sha256(serde_json::to_string(experiment)?);
-        let runs = plan
-            .runs
-            .iter()
-            .filter(|run| run.experiment == experiment.id);
         let planned = Planned {
             settings,
-            runs: runs.map(|run| run.id.clone()).collect(),
+            runs: queue.ids(&experiment.id),
         };
         match manifest.plan.get(&experiment.id) {
             Some(before) if before.settings != planned.settings => {
@@ -94,7 +91,7 @@ pub(super) fn manifest(
             .skipped
             .retain(|skipped| skipped.experiment != experiment.id);
     }
-    manifest.skipped.extend(plan.skipped.iter().cloned());
+    manifest.skipped.extend(skipped);
     Ok(manifest)
 }
 

@@ -1,12 +1,20 @@
-//! A whole suite: what is planned ([`plan`]), carrying it out ([`runner`]), what the directory says of
-//! it ([`manifest`]), and what is made of the results ([`outcome`]).
+//! A whole suite: what is planned ([`plan`]) and in what order it can be done ([`graph`], [`queue`]),
+//! carrying it out ([`runner`]), what the directory says of it ([`manifest`]), and what is made of the
+//! results ([`outcome`]).
 
 mod clock;
+mod graph;
 mod interrupt;
+pub mod listing;
 mod manifest;
 mod outcome;
 pub mod plan;
+mod queue;
 pub mod runner;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 /// The output directory holds results of other settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

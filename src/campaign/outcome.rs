@@ -1,5 +1,6 @@
 //! What becomes of the results while a suite runs and when it ends: `results.csv`, verdicts, report.
 
+use super::queue::Queue;
 use crate::claims::published::{self, Circumstances, Compared, Expected};
 use crate::claims::{self, Verdict};
 use crate::experiment::schema::Experiment;
@@ -50,6 +51,17 @@ impl<'a> Outcome<'a> {
     /// What `suite.json` says.
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// The runs of the experiments as they stand: a plan may have grown.
+    pub(super) fn replan(&mut self, queue: &Queue) {
+        for (experiment, planned) in &mut self.manifest.plan {
+            let ids = queue.ids(experiment);
+            // Experiments of earlier commands are not in this queue.
+            if !ids.is_empty() {
+                planned.runs = ids;
+            }
+        }
     }
 
     /// Writes `results.csv` and the time taken; returns the records.

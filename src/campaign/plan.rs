@@ -1,19 +1,22 @@
 //! What a suite is, which runs it has, and how long they will take.
 
 use super::BadCorpus;
+use super::graph;
 use crate::claims::Verdict;
 use crate::claims::published::{Compared, Expected};
 use crate::data::DataError;
 use crate::experiment::schema::Experiment;
 use crate::files::ConfigError;
-use crate::results::output::{RUNS, STATUS, Skipped, State, Status, read_json};
+use crate::results::output::Skipped;
 use crate::runs::context::{Context, ExpandError};
 use crate::runs::estimate;
 use crate::runs::expand::expand;
+use crate::runs::grow::Growing;
 use crate::runs::texts::Texts;
-use crate::runs::work::{Run, Stage};
-use anyhow::{Result, bail};
-use std::path::{Path, PathBuf};
+use crate::runs::work::{Kept, Run};
+use anyhow::Result;
+use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// What to run, and where.
 #[derive(Debug, Clone)]
@@ -36,6 +39,8 @@ pub struct Suite {
     pub expected: Option<Expected>,
     /// Output directory.
     pub out: PathBuf,
+    /// Whether every training that counts keeps its weights.
+    pub keep_weights: bool,
     /// The command that makes it again.
     pub command: String,
     /// No progress.
@@ -46,6 +51,8 @@ pub struct Suite {
 pub struct Plan {
     /// All runs, in the order of the results.
     pub runs: Vec<Run>,
+    /// What may still add runs.
+    pub growing: Vec<Growing>,
     /// Experiments that cannot run.
     pub skipped: Vec<Skipped>,
 }
@@ -78,10 +85,13 @@ pub fn plan(
         threads: suite.threads,
         texts,
     };
-    let (mut runs, mut skipped) = (Vec::new(), Vec::new());
+    let (mut runs, mut growing, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for experiment in &suite.experiments {
         match expand(experiment, &context) {
-            Ok(more) => runs.extend(more),
+            Ok(more) => {
+                runs.extend(more.runs);
+                growing.extend(more.growing);
+            }
             Err(ExpandError::Fault(fault)) => {
                 return Err(ConfigError {
                     place: place(experiment, &fault.key),
@@ -102,15 +112,45 @@ pub fn plan(
             }),
         }
     }
-    let mut ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
-    ids.sort_unstable();
-    if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        bail!(
-            "two runs are called {}; give the experiments different ids",
-            pair[0]
-        );
+    Plan::new(runs, growing, skipped, suite.keep_weights)
+}
+
+impl Plan {
+    /// A plan of these runs, in which those that others start from keep their weights, and if asked
+    /// for all that count.
+    ///
+    /// Errors: two runs of one name, a need that is not there or comes too late, runs that wait for
+    /// each other.
+    pub fn new(
+        mut runs: Vec<Run>,
+        growing: Vec<Growing>,
+        skipped: Vec<Skipped>,
+        keep_weights: bool,
+    ) -> Result<Self> {
+        graph::check(&runs, &growing)?;
+        let mut kept: HashMap<String, Kept> = HashMap::new();
+        for training in runs.iter_mut().filter_map(Run::training_mut) {
+            if let Some((from, what)) = training.start_run() {
+                let known = kept.entry(from.into()).or_default();
+                *known = what.max(*known);
+            }
+        }
+        for run in &mut runs {
+            let needed = kept.get(&run.id).copied().unwrap_or_default();
+            if let Some(training) = run.training_mut() {
+                let asked = match keep_weights && !training.trial {
+                    true => Kept::Weights,
+                    false => Kept::Nothing,
+                };
+                training.kept = training.kept.max(needed).max(asked);
+            }
+        }
+        Ok(Plan {
+            runs,
+            growing,
+            skipped,
+        })
     }
-    Ok(Plan { runs, skipped })
 }
 
 /// Whether the text is out of reach, rather than wrong.
@@ -118,59 +158,16 @@ fn cannot_be_had(error: &DataError) -> bool {
     matches!(error, DataError::Unavailable { .. } | DataError::NoCache)
 }
 
-/// Side-by-side runs of a stage, and threads of each.
-pub(super) fn workers(suite: &Suite, stage: Stage) -> (usize, usize) {
-    match stage {
-        Stage::Measure | Stage::Timed => (1, suite.threads),
-        Stage::Tune | Stage::Train => (suite.jobs, (suite.threads / suite.jobs).max(1)),
+/// How many runs go on side by side with this one, itself counted, and the threads of each.
+pub(super) fn workers(suite: &Suite, run: &Run) -> (usize, usize) {
+    match run.alone() {
+        true => (1, suite.threads),
+        false => (suite.jobs, (suite.threads / suite.jobs).max(1)),
     }
 }
 
 /// Estimated seconds a run adds to the suite.
 pub(super) fn wall(suite: &Suite, run: &Run) -> f64 {
-    let (jobs, threads) = workers(suite, run.stage);
+    let (jobs, threads) = workers(suite, run);
     estimate::seconds(run, threads) / jobs as f64
-}
-
-/// Estimated seconds of everything not finished.
-pub fn wall_seconds(suite: &Suite, plan: &Plan) -> f64 {
-    let open = plan.runs.iter().filter(|run| !is_finished(&suite.out, run));
-    open.map(|run| wall(suite, run)).sum()
-}
-
-pub(super) fn is_finished(out: &Path, run: &Run) -> bool {
-    let status = out.join(RUNS).join(&run.id).join(STATUS);
-    read_json::<Status>(&status).is_ok_and(|s| s.state == State::Done)
-}
-
-/// A run as `--dry-run` lists it.
-#[derive(Debug, serde::Serialize)]
-pub struct Listed<'a> {
-    /// Its name.
-    pub run: &'a str,
-    /// What it does.
-    pub what: &'static str,
-    /// Whether it has ended well before.
-    pub done: bool,
-    /// Estimated seconds.
-    pub estimated_seconds: f64,
-}
-
-/// All runs of the plan with what they do and how long that will take.
-pub fn listing<'a>(suite: &Suite, plan: &'a Plan) -> Vec<Listed<'a>> {
-    let list = |run: &'a Run| {
-        let (what, threads) = match run.stage {
-            Stage::Measure => (run.work.kind().what(), suite.threads),
-            Stage::Tune => ("tune", 1),
-            Stage::Train => (run.work.kind().what(), 1),
-            Stage::Timed => ("train against the clock", suite.threads),
-        };
-        Listed {
-            run: &run.id,
-            what,
-            done: is_finished(&suite.out, run),
-            estimated_seconds: estimate::seconds(run, threads),
-        }
-    };
-    plan.runs.iter().map(list).collect()
 }

@@ -1,32 +1,47 @@
-//! Carries out a suite: every run that is not finished yet, stage by stage, then the verdicts and
-//! the report.
+//! Carries out a suite: every run that is not finished yet, each when what it needs has ended, then
+//! the verdicts and the report.
 
 use super::interrupt;
 use super::manifest::manifest;
 use super::outcome::Outcome;
-use super::plan::{Plan, Suite, Summary, is_finished, wall, workers};
+use super::plan::{Plan, Suite, Summary, wall, workers};
+use super::queue::{Queue, Ready};
 use crate::results::directory::Directory;
 use crate::results::output::{LOG, MANIFEST};
 use crate::runs::progress::Progress;
 use crate::runs::session::{Failure, Session};
 use crate::runs::texts::Texts;
-use crate::runs::tune;
-use crate::runs::work::{Run, Stage};
+use crate::runs::work::Kept;
+use crate::train::checkpoint;
 use anyhow::{Context as _, Result};
-use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
 /// Carries out what of the plan is not finished.
 pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
     let directory = Directory::open(&suite.out)?;
-    let manifest = manifest(suite, &plan, texts, &directory)?;
+    let skipped = plan.skipped.clone();
+    let queue = Queue::new(suite, plan, &directory);
+    let manifest = manifest(suite, &queue, skipped, texts, &directory)?;
     directory.write_json(Path::new(MANIFEST), &manifest)?;
     interrupt::install();
 
     let mut outcome = Outcome::new(&directory, manifest, suite.expected.as_ref());
-    let failed = carry_out(suite, plan.runs, &directory, texts, &mut outcome)?;
+    let crew = Crew {
+        suite,
+        directory: &directory,
+        texts,
+        progress: Progress::new(suite.quiet),
+        queue: Mutex::new(queue),
+        changed: Condvar::new(),
+        failed: Mutex::new(Vec::new()),
+    };
+    let ended = crew.carry_out(&mut outcome);
+    crew.progress.clear();
+    ended?;
+    let mut failed = crew.failed.into_inner().unwrap_or_else(|e| e.into_inner());
+    failed.sort();
 
     let interrupted = interrupt::requested();
     let (verdicts, published) = match interrupted {
@@ -42,171 +57,162 @@ pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
     })
 }
 
-/// Runs every unfinished run, one experiment after the other; returns the failed ones.
-fn carry_out(
-    suite: &Suite,
-    runs: Vec<Run>,
-    directory: &Directory,
-    texts: &Texts,
-    outcome: &mut Outcome,
-) -> Result<Vec<(String, String)>> {
-    // A run that waits for its rate cannot be recognised as finished yet: count it by its status.
-    let open: Vec<&Run> = runs
-        .iter()
-        .filter(|run| !is_finished(&suite.out, run))
-        .collect();
-    let progress = Progress::new(
-        open.len(),
-        open.iter().map(|run| wall(suite, run)).sum(),
-        suite.quiet,
-    );
-    let unfinished = |runs: &[Run]| runs.iter().any(|run| !is_finished(&suite.out, run));
-    let mut failed = Vec::new();
-    let mut from = 0;
-    let ended = runs
-        .chunk_by(|a, b| a.experiment == b.experiment)
-        .try_for_each(|chunk| {
-            let id = &chunk[0].experiment;
-            let was_open = unfinished(chunk);
-            failed.extend(experiment(
-                suite,
-                chunk.to_vec(),
-                directory,
-                texts,
-                &progress,
-            )?);
-            from += chunk.len();
+/// What the threads that carry out runs share.
+struct Crew<'a> {
+    suite: &'a Suite,
+    directory: &'a Directory,
+    texts: &'a Texts,
+    progress: Progress,
+    queue: Mutex<Queue<'a>>,
+    /// Told when a run has ended: others may be able to begin.
+    changed: Condvar,
+    /// Failed runs and why.
+    failed: Mutex<Vec<(String, String)>>,
+}
+
+impl Crew<'_> {
+    /// Runs every unfinished run, one experiment after the other.
+    fn carry_out(&self, outcome: &mut Outcome) -> Result<()> {
+        self.tell(&mut lock(&self.queue))?;
+        let of_runs = |queue: &Queue| queue.runs().map(|run| run.experiment.clone()).collect();
+        let mut experiments: Vec<String> = of_runs(&lock(&self.queue));
+        experiments.dedup();
+        for experiment in &experiments {
+            let was_open = lock(&self.queue).is_open(Some(experiment));
+            std::thread::scope(|scope| -> Result<()> {
+                let jobs = 0..if was_open { self.suite.jobs } else { 0 };
+                let workers: Vec<_> = jobs
+                    .map(|_| scope.spawn(|| self.work(experiment)))
+                    .collect();
+                let join = |worker: std::thread::ScopedJoinHandle<_>| {
+                    worker.join().expect("runs catch their panics")
+                };
+                let ended: Vec<Result<()>> = workers.into_iter().map(join).collect();
+                ended.into_iter().collect()
+            })?;
+            let queue = lock(&self.queue);
+            outcome.replan(&queue);
             // The last verdict comes with all the others.
-            match was_open && unfinished(&runs[from..]) && !interrupt::requested() {
-                true => outcome.experiment_ended(id, &progress),
-                false => Ok(()),
+            if was_open && queue.is_open(None) && !interrupt::requested() {
+                drop(queue);
+                outcome.experiment_ended(experiment, &self.progress)?;
             }
-        });
-    progress.clear();
-    ended?;
-    failed.sort();
-    Ok(failed)
-}
+        }
+        Ok(())
+    }
 
-/// Runs what is unfinished of one experiment, stage by stage; returns the failed runs.
-fn experiment(
-    suite: &Suite,
-    mut runs: Vec<Run>,
-    directory: &Directory,
-    texts: &Texts,
-    progress: &Progress,
-) -> Result<Vec<(String, String)>> {
-    let failed = Mutex::new(Vec::new());
-    for stage in [Stage::Measure, Stage::Tune, Stage::Train, Stage::Timed] {
-        let without_rate = match stage {
-            Stage::Train => tune::choose(&mut runs, directory),
-            _ => HashMap::new(),
-        };
-        let mut queue = Vec::new();
-        for run in runs.iter().filter(|run| run.stage == stage) {
-            let config = run.config(&suite.profile);
-            if directory.is_done(&run.id, &config) {
+    /// Carries out runs of the experiment until none is left.
+    fn work(&self, experiment: &str) -> Result<()> {
+        let mut queue = lock(&self.queue);
+        while queue.is_open(Some(experiment)) && !interrupt::requested() {
+            let Some(ready) = queue.next(experiment) else {
+                // Something runs: when it ends there is more to do, or nothing.
+                queue = self.changed.wait(queue).unwrap_or_else(|e| e.into_inner());
                 continue;
+            };
+            drop(queue);
+            self.progress
+                .begin(&ready.run.id, wall(self.suite, &ready.run));
+            let ended = self.one(&ready);
+            queue = lock(&self.queue);
+            let id = ready.run.id.clone();
+            self.progress.end(&id);
+            let told = match ended {
+                Ok(End::Interrupted) => {
+                    queue.give_back(ready);
+                    Ok(())
+                }
+                Ok(End::Done) => {
+                    queue.end(&ready, true);
+                    self.tell(&mut queue)
+                }
+                Ok(End::Failed(reason)) => {
+                    self.say_failed(&id, reason);
+                    queue.end(&ready, false);
+                    self.tell(&mut queue)
+                }
+                Err(error) => Err(error),
+            };
+            if told.is_err() {
+                // Nothing can be written any more: let the other workers end their runs no sooner
+                // than they notice it themselves, but start nothing new.
+                queue.stop();
             }
-            queue.push((run, config));
+            self.changed.notify_all();
+            told?;
         }
-        // The longest first, so that the last to end are short ones. Taken from the back.
-        queue.sort_by(|a, b| wall(suite, a.0).total_cmp(&wall(suite, b.0)));
-        let (jobs, threads) = workers(suite, stage);
-        let queue = Mutex::new(queue);
-        let worker = || -> Result<()> {
-            loop {
-                if interrupt::requested() {
-                    return Ok(());
-                }
-                let next = lock(&queue).pop();
-                let Some((run, config)) = next else {
-                    return Ok(());
-                };
-                progress.begin(&run.id, wall(suite, run));
-                let outcome = match without_rate.get(&run.id) {
-                    Some(reason) => fail(directory, run, &config, reason, 0.0),
-                    None => one(directory, run, &config, texts, threads, progress),
-                };
-                match outcome {
-                    Ok(None) => {}
-                    Ok(Some(reason)) => {
-                        progress.say(&format!("failed: {}: {reason}", run.id));
-                        lock(&failed).push((run.id.clone(), reason));
-                    }
-                    Err(error) => {
-                        // Nothing can be written any more: let the other workers end their runs
-                        // no sooner than they notice it themselves, but start nothing new.
-                        lock(&queue).clear();
-                        return Err(error);
-                    }
-                }
-                progress.end(&run.id);
-            }
+        Ok(())
+    }
+
+    /// Records the runs that cannot begin because of others, and shows what is left.
+    fn tell(&self, queue: &mut Queue) -> Result<()> {
+        for (ready, reason) in queue.hopeless() {
+            self.directory.start(&ready.run.id, &ready.config)?;
+            self.fail(&ready, &reason, 0.0)?;
+            self.say_failed(&ready.run.id, reason);
+        }
+        let left = queue.left();
+        let more = (left.more, left.more_seconds);
+        self.progress.plan((left.runs, left.seconds), more);
+        Ok(())
+    }
+
+    fn say_failed(&self, id: &str, reason: String) {
+        self.progress.say(&format!("failed: {id}: {reason}"));
+        lock(&self.failed).push((id.into(), reason));
+    }
+
+    fn fail(&self, ready: &Ready, reason: &str, seconds: f64) -> Result<()> {
+        let Ready { run, config } = ready;
+        self.directory.fail(&run.id, config, reason, seconds)
+    }
+
+    /// Carries out one run and records how it ended.
+    fn one(&self, ready: &Ready) -> Result<End> {
+        let Ready { run, config } = ready;
+        let started = Instant::now();
+        self.directory.start(&run.id, config)?;
+        let directory = self.directory.of(&run.id);
+        let log = directory.join(LOG);
+        let mut session = Session {
+            id: &run.id,
+            threads: workers(self.suite, run).1,
+            texts: self.texts,
+            interrupt: interrupt::flag(),
+            progress: &self.progress,
+            log: std::fs::File::create(&log)
+                .with_context(|| format!("cannot write {}", log.display()))?,
+            directory,
         };
-        let results: Vec<Result<()>> = std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
-            let join =
-                |w: std::thread::ScopedJoinHandle<_>| w.join().expect("runs catch their panics");
-            workers.into_iter().map(join).collect()
-        });
-        results.into_iter().collect::<Result<()>>()?;
-    }
-    Ok(failed.into_inner().unwrap_or_else(|e| e.into_inner()))
-}
-
-/// Carries out one run and records how it ended; returns why it failed, if it did.
-fn one(
-    directory: &Directory,
-    run: &Run,
-    config: &str,
-    texts: &Texts,
-    threads: usize,
-    progress: &Progress,
-) -> Result<Option<String>> {
-    let started = Instant::now();
-    directory.start(&run.id, config)?;
-    let log = directory.of(&run.id).join(LOG);
-    let mut session = Session {
-        id: &run.id,
-        directory: directory.of(&run.id),
-        threads,
-        texts,
-        interrupt: interrupt::flag(),
-        progress,
-        log: std::fs::File::create(&log)
-            .with_context(|| format!("cannot write {}", log.display()))?,
-    };
-    let outcome = run.carry_out(&mut session);
-    let seconds = started.elapsed().as_secs_f64();
-    match outcome {
-        Ok(records) => {
-            directory.finish(&run.id, config, &records, seconds)?;
-            Ok(None)
-        }
-        Err(Failure::Interrupted) => Ok(None),
-        Err(Failure::Fatal(error)) => Err(error),
-        Err(Failure::Failed(reason)) => {
-            if let Err(Failure::Fatal(error)) = session.log(&format!("failed: {reason}")) {
-                return Err(error);
+        let outcome = run.carry_out(&mut session);
+        let seconds = started.elapsed().as_secs_f64();
+        match outcome {
+            Ok(records) => {
+                self.directory.finish(&run.id, config, &records, seconds)?;
+                if run.kept() == Kept::Nothing {
+                    // What cannot be removed only takes room.
+                    let _ = std::fs::remove_file(checkpoint::locate(&session.directory));
+                }
+                Ok(End::Done)
             }
-            fail(directory, run, config, &reason, seconds)
+            Err(Failure::Interrupted) => Ok(End::Interrupted),
+            Err(Failure::Fatal(error)) => Err(error),
+            Err(Failure::Failed(reason)) => {
+                if let Err(Failure::Fatal(error)) = session.log(&format!("failed: {reason}")) {
+                    return Err(error);
+                }
+                self.fail(ready, &reason, seconds)?;
+                Ok(End::Failed(reason))
+            }
         }
     }
 }
 
-fn fail(
-    directory: &Directory,
-    run: &Run,
-    config: &str,
-    reason: &str,
-    seconds: f64,
-) -> Result<Option<String>> {
-    if !directory.of(&run.id).exists() {
-        directory.start(&run.id, config)?;
-    }
-    directory.fail(&run.id, config, reason, seconds)?;
-    Ok(Some(reason.into()))
+/// How a run ended.
+enum End {
+    Done,
+    Failed(String),
+    Interrupted,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

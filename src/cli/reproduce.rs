@@ -41,6 +41,9 @@ pub struct Args {
     pub jobs: Option<usize>,
     #[command(flatten)]
     pub dry: DryRun,
+    /// Keep the trained weights of every run, as runs/<run>/checkpoint.safetensors
+    #[arg(long)]
+    pub keep_weights: bool,
 }
 
 /// The text that published numbers are of.
@@ -64,6 +67,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         out: args.out,
         jobs: args.jobs,
         dry: args.dry,
+        keep_weights: args.keep_weights,
     }
     .run(shared)
 }
@@ -120,6 +124,7 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         out: args.out,
         jobs: args.jobs,
         dry: args.dry,
+        keep_weights: args.keep_weights,
     }
     .run(shared)
 }

@@ -3,6 +3,7 @@
 use super::{DryRun, Shared, check_count, output, usage};
 use crate::campaign::BadCorpus;
 use crate::campaign::OtherSettings;
+use crate::campaign::listing::{Left, listing};
 use crate::campaign::plan::{self, Plan, Suite, Summary};
 use crate::campaign::runner;
 use crate::claims::published::Expected;
@@ -11,7 +12,8 @@ use crate::experiment::embedded;
 use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
 use crate::report::{published, sheet::Sheet, verdicts};
-use crate::runs::progress::duration;
+use crate::results::output::Skipped;
+use crate::runs::progress::span;
 use crate::runs::texts::Texts;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,6 +41,9 @@ pub struct Args {
     pub jobs: Option<usize>,
     #[command(flatten)]
     pub dry: DryRun,
+    /// Keep the trained weights of every run, as runs/<run>/checkpoint.safetensors
+    #[arg(long)]
+    pub keep_weights: bool,
 }
 
 /// Runs the experiments, or continues where they were interrupted.
@@ -72,6 +77,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         out: args.out,
         jobs: args.jobs,
         dry: args.dry,
+        keep_weights: args.keep_weights,
     }
     .run(shared)
 }
@@ -87,6 +93,7 @@ pub(super) struct Job {
     pub out: Option<PathBuf>,
     pub jobs: Option<usize>,
     pub dry: DryRun,
+    pub keep_weights: bool,
 }
 
 impl Job {
@@ -112,6 +119,7 @@ impl Job {
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
             out: self.out.clone().unwrap_or(default_out.into()),
+            keep_weights: self.keep_weights,
             command: command(),
             quiet: shared.quiet,
         };
@@ -127,9 +135,9 @@ impl Job {
         })
         .map_err(mark_usage)?;
         if self.dry.dry_run {
-            return dry_run(&suite, &plan, shared);
+            return dry_run(&suite, plan, shared);
         }
-        say_skipped(&plan);
+        say_skipped(&plan.skipped);
         let summary = runner::run(&suite, plan, &texts).map_err(mark_usage)?;
         report(&suite, &summary, shared)
     }
@@ -168,8 +176,8 @@ fn quoted(word: &str) -> String {
 }
 
 /// Says which experiments cannot run, and why.
-fn say_skipped(plan: &Plan) {
-    for skipped in &plan.skipped {
+fn say_skipped(all: &[Skipped]) {
+    for skipped in all {
         output::say(format!(
             "{} cannot run: {}\n  {}",
             skipped.experiment, skipped.reason, skipped.remedy
@@ -177,12 +185,13 @@ fn say_skipped(plan: &Plan) {
     }
 }
 
-fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let value = plan::listing(suite, plan);
+fn dry_run(suite: &Suite, plan: Plan, shared: &Shared) -> anyhow::Result<ExitCode> {
+    let skipped = plan.skipped.clone();
+    let (value, left) = listing(suite, plan);
     let sheet = Sheet::of(
         &value,
         &[
-            ("run", |row| row.run.into()),
+            ("run", |row| row.run.clone()),
             ("what", |row| row.what.into()),
             ("state", |row| if row.done { "done" } else { "" }.into()),
             ("seconds (estimated)", |row| {
@@ -191,16 +200,24 @@ fn dry_run(suite: &Suite, plan: &Plan, shared: &Shared) -> anyhow::Result<ExitCo
         ],
     );
     output::print_sheet(shared.format, &sheet, &value)?;
-    say_skipped(plan);
-    let left = value.iter().filter(|row| !row.done).count();
-    let seconds = plan::wall_seconds(suite, plan);
+    say_skipped(&skipped);
     output::say(format!(
-        "{left} of {} runs to do, about {}, into {}",
+        "{} of {} runs to do, {}, into {}",
+        left.runs,
         value.len(),
-        duration(seconds),
+        in_words(&left),
         suite.out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// How long it will take, with the runs that searches may add.
+fn in_words(left: &Left) -> String {
+    let time = span(left.seconds, left.seconds + left.more_seconds);
+    match left.more {
+        0 => format!("about {time}"),
+        more => format!("and up to {more} more, about {time}"),
+    }
 }
 
 fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<ExitCode> {

@@ -97,6 +97,7 @@ impl Patch {
             if over.learning_rates.is_some() {
                 tune.learning_rates = over.learning_rates.clone();
             }
+            tune.extend = over.extend.or(tune.extend);
             tune.settings.overlay(&over.settings);
         }
     }

@@ -105,6 +105,10 @@ pub struct Tune {
     /// The rates tried.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub learning_rates: Option<Vec<f64>>,
+    /// While the best rate of a model is at an edge of those tried, the next rate outward is tried
+    /// too, at most so many beyond the list; without it none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub extend: Option<usize>,
     /// What differs from the runs that count: steps, seeds, the sweep point to search at.
     pub settings: Settings,
 }

@@ -182,12 +182,16 @@ mod tests {
                 threads: 2,
                 texts: &Texts::new("no text"),
             };
-            let runs = expand(&loaded.resolve("smoke", &[]).unwrap(), &context).unwrap();
-            let run = runs.iter().find(|r| r.id.contains(run)).expect("planned");
+            let all = expand(&loaded.resolve("smoke", &[]).unwrap(), &context).unwrap();
+            let run = all
+                .runs
+                .iter()
+                .find(|r| r.id.contains(run))
+                .expect("planned");
             let entry = RunEntry {
                 id: run.id.clone(),
                 status: None,
-                config: run.config("smoke"),
+                config: run.config("smoke", &BTreeMap::new()),
             };
             let cells = row(&entry, Known::default());
             cells

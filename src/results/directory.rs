@@ -1,12 +1,14 @@
 //! Writing the output directory: one process at a time, every file whole or not at all.
 
+use super::finished::Finished;
 use super::output::*;
 use crate::files::{self, sha256};
 use crate::record::Record;
 use anyhow::{Context, Result, bail};
 use std::fs::{File, TryLockError};
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 
 /// Version of the layout.
 pub const FORMAT: u32 = 2;
@@ -14,7 +16,7 @@ const LOCK: &str = ".lock";
 
 /// An output directory this process alone writes to, until dropped.
 pub struct Directory {
-    path: PathBuf,
+    finished: Finished,
     _lock: File,
 }
 
@@ -65,42 +67,17 @@ impl Directory {
         let runs = std::fs::read_dir(path.join(RUNS)).into_iter().flatten();
         runs.flatten().for_each(|run| files::sweep(&run.path()));
         Ok(Directory {
-            path: path.into(),
+            finished: Finished::new(path),
             _lock: lock,
         })
     }
 
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Directory of a run.
-    pub fn of(&self, run: &str) -> PathBuf {
-        self.path.join(RUNS).join(run)
-    }
-
     /// The manifest there, if one was written.
     pub fn manifest(&self) -> Result<Option<Manifest>> {
-        match self.path.join(MANIFEST).exists() {
-            true => Ok(Some(read_manifest(&self.path)?)),
+        match self.path().join(MANIFEST).exists() {
+            true => Ok(Some(read_manifest(self.path())?)),
             false => Ok(None),
         }
-    }
-
-    /// Whether a run ended well with exactly this configuration, its records whole.
-    pub fn is_done(&self, run: &str, config: &str) -> bool {
-        self.done(run)
-            .is_some_and(|status| status.config == sha256(config))
-    }
-
-    /// The status of a run that ended well and whose records are the bytes written then: a machine
-    /// that lost its power may keep the status and lose the end of the records.
-    fn done(&self, run: &str) -> Option<Status> {
-        let status = read_json::<Status>(&self.of(run).join(STATUS)).ok()?;
-        let records = std::fs::read(self.of(run).join(RECORDS)).ok()?;
-        let whole = status.records.as_deref() == Some(&sha256(records));
-        Some(status).filter(|status| status.state == State::Done && whole)
     }
 
     /// Prepares the directory of a run that starts or starts again; a status from before goes first.
@@ -151,11 +128,6 @@ impl Directory {
         self.write_json(&Path::new(RUNS).join(run).join(STATUS), status)
     }
 
-    /// The records of a run that ended well.
-    pub fn records(&self, run: &str) -> Result<Vec<Record>> {
-        Ok(read_records(&self.of(run).join(RECORDS))?)
-    }
-
     /// Collects the finished runs, in this order, into `results.csv`, and returns them all.
     pub fn collect<'a>(&self, runs: impl IntoIterator<Item = &'a str>) -> Result<Vec<Record>> {
         let mut all = Vec::new();
@@ -164,7 +136,7 @@ impl Directory {
                 all.extend(self.records(run)?);
             }
         }
-        write(&self.path.join(RESULTS), &csv_of(&all)?)?;
+        write(&self.path().join(RESULTS), &csv_of(&all)?)?;
         Ok(all)
     }
 
@@ -172,7 +144,7 @@ impl Directory {
     pub fn write_json(&self, name: &Path, value: &impl serde::Serialize) -> Result<()> {
         let mut bytes = serde_json::to_vec_pretty(value)?;
         bytes.push(b'\n');
-        write(&self.path.join(name), &bytes)
+        write(&self.path().join(name), &bytes)
     }
 
     /// Writes a CSV file, by its path within the directory.
@@ -182,7 +154,16 @@ impl Directory {
         for row in rows {
             writer.write_record(row)?;
         }
-        write(&self.path.join(name), &writer.into_inner()?)
+        write(&self.path().join(name), &writer.into_inner()?)
+    }
+}
+
+/// What is read of it needs no lock.
+impl Deref for Directory {
+    type Target = Finished;
+
+    fn deref(&self) -> &Finished {
+        &self.finished
     }
 }
 

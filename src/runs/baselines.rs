@@ -3,7 +3,7 @@
 use super::context::{Context, ExpandError, named, text_data};
 use super::session::{Failure, Session};
 use super::texts::TextData;
-use super::work::{Kind, Run, Stage, Work};
+use super::work::{Kind, Run, Work};
 use crate::data::text::TextSource;
 use crate::data::{Source, Split, ngram};
 use crate::experiment::check::TEXT;
@@ -41,7 +41,7 @@ pub(super) fn run(
         test_sequences,
         parameters,
     };
-    Ok(Run::new(0, Stage::Train, record, Work::Baselines(work)))
+    Ok(Run::new(record, Work::Baselines(work)))
 }
 
 impl Kind for Baselines {

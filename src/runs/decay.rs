@@ -3,7 +3,7 @@
 use super::context::{Context, ExpandError, batch, named, only, require};
 use super::points::Point;
 use super::session::{Failure, Session};
-use super::work::{Kind, Run, Stage, Work};
+use super::work::{Kind, Run, Work};
 use crate::experiment::check::Fault;
 use crate::experiment::schema::Experiment;
 use crate::measure::decay::norms;
@@ -68,7 +68,7 @@ pub(super) fn runs(
         batch: Some(work.batch),
         ..named(experiment, context, &id)
     };
-    Ok(vec![Run::new(0, Stage::Train, record, Work::Decay(work))])
+    Ok(vec![Run::new(record, Work::Decay(work))])
 }
 
 impl Kind for Decay {

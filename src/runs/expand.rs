@@ -1,5 +1,7 @@
 //! From a resolved experiment to its runs: every sweep point, model and seed.
 
+mod search;
+mod sized;
 #[cfg(test)]
 pub(super) mod tests;
 mod throughput;
@@ -7,14 +9,26 @@ mod train;
 mod widths;
 
 use super::context::{Context, ExpandError};
+use super::grow::Growing;
 use super::work::Run;
 use crate::experiment::schema::{Experiment, Kind};
 
-/// All runs of a resolved experiment, in the order of the results. Tuning runs come before those
-/// that use their choice; nothing is trained or measured yet.
-pub fn expand(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandError> {
+/// The runs of an experiment, as far as they are known before any has ended.
+#[derive(Debug)]
+pub struct Expansion {
+    /// In the order of the results: a run comes after those it needs.
+    pub runs: Vec<Run>,
+    /// Its parts that add further runs.
+    pub growing: Vec<Growing>,
+}
+
+/// All runs of a resolved experiment; nothing is trained or measured yet.
+pub fn expand(experiment: &Experiment, context: &Context) -> Result<Expansion, ExpandError> {
     match experiment.kind {
-        Kind::Throughput => throughput::runs(experiment, context),
-        Kind::Train => train::runs(experiment, context),
+        Kind::Throughput => Ok(Expansion {
+            runs: throughput::runs(experiment, context)?,
+            growing: Vec::new(),
+        }),
+        Kind::Train => train::expansion(experiment, context),
     }
 }

@@ -3,7 +3,7 @@
 use super::context::{Context, ExpandError, batch, named, only, require};
 use super::points::Point;
 use super::session::{Failure, Session};
-use super::work::{Kind, Run, Stage, Work};
+use super::work::{Kind, Run, Work};
 use crate::experiment::schema::Experiment;
 use crate::measure::layer::{Layer, time};
 use crate::record::Record;
@@ -57,7 +57,7 @@ pub(super) fn runs(
             threads: Some(threads),
             ..named(experiment, context, &id)
         };
-        Ok(Run::new(0, Stage::Measure, record, Work::Layer(work)))
+        Ok(Run::new(record, Work::Layer(work)))
     };
     threads.iter().map(of).collect()
 }
@@ -65,6 +65,10 @@ pub(super) fn runs(
 impl Kind for Layer {
     fn what(&self) -> &'static str {
         "time"
+    }
+
+    fn alone(&self) -> bool {
+        true
     }
 
     fn seconds(&self, _threads: usize) -> f64 {

@@ -24,19 +24,21 @@ enum Display {
 }
 
 struct State {
-    /// Estimated seconds of everything, and of what is finished.
+    /// Estimated seconds of everything known so far, and of what is finished.
     total: f64,
     done: f64,
     runs: usize,
     finished: usize,
+    /// Runs that may still be added, at most, and their estimated seconds.
+    more: (usize, f64),
     /// Estimate and finished fraction of the runs under way.
     running: HashMap<String, (f64, f64)>,
     shown: Instant,
 }
 
 impl Progress {
-    /// `runs` runs that together take about `total` seconds of wall-clock time.
-    pub fn new(runs: usize, total: f64, quiet: bool) -> Self {
+    /// Of a suite that starts; nothing is planned yet.
+    pub fn new(quiet: bool) -> Self {
         let display = match (quiet, std::io::stderr().is_terminal()) {
             (true, _) => Display::Quiet,
             (false, false) => Display::Lines,
@@ -52,14 +54,25 @@ impl Progress {
             display,
             started: now,
             state: Mutex::new(State {
-                total,
+                total: 0.0,
                 done: 0.0,
-                runs,
+                runs: 0,
                 finished: 0,
+                more: (0, 0.0),
                 running: HashMap::new(),
                 shown: now,
             }),
         }
+    }
+
+    /// From now on so many runs are left, those under way counted, that take about so many seconds,
+    /// and at most so many more may be added.
+    pub fn plan(&self, (runs, seconds): (usize, f64), more: (usize, f64)) {
+        self.change(false, |state| {
+            state.runs = state.finished + runs;
+            state.total = state.done + seconds;
+            state.more = more;
+        });
     }
 
     /// A run of that estimate begins.
@@ -141,16 +154,19 @@ impl State {
         // Estimates alone until a tenth is done, then ever more what the clock has shown.
         let trust = (10.0 * done / self.total.max(1e-9)).min(1.0);
         let pace = elapsed.as_secs_f64() / done.max(1e-9);
-        let left = left * (trust * pace + (1.0 - trust));
+        let pace = trust * pace + (1.0 - trust);
+        let (more, more_seconds) = self.more;
+        let left = match more {
+            0 => format!("{} runs, about {} left", self.runs, duration(left * pace)),
+            _ => format!(
+                "{} runs and up to {more} more, about {} left",
+                self.runs,
+                span(left * pace, (left + more_seconds) * pace)
+            ),
+        };
         let mut names: Vec<&str> = self.running.keys().map(String::as_str).collect();
         names.sort_unstable();
-        let text = format!(
-            "{}/{} runs, about {} left  {}",
-            self.finished,
-            self.runs,
-            duration(left),
-            names.join(" ")
-        );
+        let text = format!("{}/{left}  {}", self.finished, names.join(" "));
         ((done / self.total.max(1e-9)).min(1.0), text)
     }
 }
@@ -161,6 +177,14 @@ pub fn duration(seconds: f64) -> String {
         s if s < 90.0 => format!("{s:.0} s"),
         s if s < 5400.0 => format!("{:.0} min", s / 60.0),
         s => format!("{:.1} h", s / 3600.0),
+    }
+}
+
+/// [`duration`] of at least and at most so many seconds: `45 s to 12 min`, or one where both read alike.
+pub fn span(least: f64, most: f64) -> String {
+    match (duration(least), duration(most)) {
+        (least, most) if least == most => least,
+        (least, most) => format!("{least} to {most}"),
     }
 }
 
@@ -175,6 +199,7 @@ mod tests {
             done: 0.0,
             runs: 2,
             finished: 0,
+            more: (0, 0.0),
             running: HashMap::new(),
             shown: Instant::now(),
         };
@@ -189,5 +214,11 @@ mod tests {
         let (fraction, text) = state.text(Duration::from_secs(10));
         assert_eq!(fraction, 0.5);
         assert!(text.contains("about 10 s left"), "{text}");
+        // A plan that may grow by as much again: at most twice as long.
+        state.more = (3, 50.0);
+        let (_, text) = state.text(Duration::from_secs(10));
+        let extent = "0/2 runs and up to 3 more, about 10 s to 20 s left";
+        assert!(text.starts_with(extent), "{text}");
+        assert_eq!(span(44.8, 45.2), "45 s");
     }
 }

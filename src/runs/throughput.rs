@@ -42,6 +42,10 @@ impl Kind for Throughput {
         "time"
     }
 
+    fn alone(&self) -> bool {
+        true
+    }
+
     fn seconds(&self, _threads: usize) -> f64 {
         (self.models.len() * self.threads.len()) as f64 * self.seconds_per_model
     }

@@ -1,30 +1,43 @@
 //! A training run: builds, trains and tests a model.
 
+mod parents;
 mod records;
 
 use super::estimate::training_rate;
+use super::needs::{Kept, Rate, Start};
 use super::session::{Failure, Session};
-use super::texts::Texts;
-use super::work::{Data, Kind, Run, Stage};
-use crate::data::tasks::TaskSource;
+use super::work::{Data, Kind, Run};
 use crate::data::text::TextSource;
-use crate::data::{DataSection, Source, Split};
+use crate::data::{Source, Split};
 use crate::models::{Model, ModelConfig, Output, parameter_count};
 use crate::record::Record;
-use crate::train::{
-    CheckpointError, Embedded, Outcome, Saving, Start, Stop, TrainError, TrainSettings,
-};
+use crate::train::{CheckpointError, Outcome, Saving, Stop, TrainError, TrainSettings};
 use crate::{models, train};
-use anyhow::Context;
 use records::{bits, gradients, longest, records};
 use serde::Serialize;
+use std::io::ErrorKind;
 use std::ops::ControlFlow;
+use std::path::Path;
 
 /// One training run with its test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Training {
-    /// Whether the learning rate comes from a tuning stage.
-    pub tuned: bool,
+    /// Where the learning rate comes from; the configuration has the rate itself.
+    #[serde(skip)]
+    pub rate: Rate,
+    /// The run that measures the time of a step, where the budget is in seconds.
+    #[serde(skip)]
+    pub step_time: Option<String>,
+    /// Whether it only tries a learning rate: it then records its validation loss alone, and to
+    /// diverge is a result.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub trial: bool,
+    /// What of it stays in the run's directory when it has finished.
+    #[serde(skip)]
+    pub kept: Kept,
+    /// How what it takes from other runs was found, for its log.
+    #[serde(skip)]
+    pub notes: Vec<String>,
     /// Sequences in the test.
     pub test_sequences: usize,
     /// Tokens of context k at which a text model is tested with the context cut off and shuffled.
@@ -36,6 +49,9 @@ pub struct Training {
     /// Test sequences on which gradients are followed back before training and after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_sequences: Option<usize>,
+    /// Where it begins.
+    #[serde(skip_serializing_if = "Start::is_fresh")]
+    pub start: Start,
     /// What it is trained on.
     pub data: Data,
     /// The model.
@@ -46,7 +62,11 @@ pub struct Training {
 
 impl Kind for Training {
     fn what(&self) -> &'static str {
-        "train"
+        if self.trial { "tune" } else { "train" }
+    }
+
+    fn needs(&self) -> Vec<&str> {
+        self.parents()
     }
 
     fn seconds(&self, threads: usize) -> f64 {
@@ -69,20 +89,26 @@ impl Kind for Training {
 
     /// The records are the same whether or not the run was interrupted before.
     fn carry_out(&self, run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
+        for note in &self.notes {
+            session.log(note)?;
+        }
+        let file = session.directory.join(train::checkpoint::FILE);
+        if self.kept == Kept::Training && matches!(train::checkpoint::has_moments(&file), Ok(false))
+        {
+            // It finished before anyone wanted the moments: they come from doing it again.
+            remove(&file)?;
+        }
         let (mut model, mut source, mut outcome) = self.trained(session)?;
         if let Err(TrainError::Checkpoint(error)) = &outcome
             && !matches!(error, CheckpointError::Io { .. })
         {
             // Damaged, or of another version: what it had saved is lost, the run need not be.
-            let file = session.directory.join(train::checkpoint::FILE);
             session.log(&format!("starts from the beginning: {error}"))?;
-            std::fs::remove_file(&file)
-                .with_context(|| format!("cannot remove {}", file.display()))
-                .map_err(Failure::Fatal)?;
+            remove(&file)?;
             (model, source, outcome) = self.trained(session)?;
         }
         let outcome = match outcome {
-            Err(TrainError::NotFinite { .. }) if run.stage == Stage::Tune => {
+            Err(TrainError::NotFinite { .. }) if self.trial => {
                 session.log("diverged: this rate is out")?;
                 return Ok(vec![run.record(
                     tuning_metric(source.spec().output),
@@ -102,7 +128,7 @@ impl Kind for Training {
             "stopped after {} steps: {:?}",
             outcome.steps, outcome.stopped_because
         ))?;
-        if run.stage == Stage::Tune {
+        if self.trial {
             let loss = outcome.curve.last().and_then(|point| point.validation_loss);
             return Ok(vec![run.record(
                 tuning_metric(source.spec().output),
@@ -158,20 +184,18 @@ type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
 impl Training {
     /// Trains a new model, or goes on from the checkpoint in the run's directory.
     fn trained(&self, session: &mut Session) -> Result<Trained, Failure> {
-        let mut source = open(&self.data, self.train.seed, session.texts)?;
+        let mut source = self.data.open(self.train.seed, session.texts)?;
         let mut model = models::build(&self.model, self.train.seed)?;
         let mut settings = self.train.clone();
         settings.threads = session.threads;
-        if settings.budget.lacks_step_seconds() {
-            let step = train::step_seconds(&self.model, source.as_mut(), &settings)?;
-            settings.budget.step_seconds = Some(step);
-        }
+        let start = self.start.at(&session.directory);
+        let embedded = self.data.embedded(session.texts)?;
+        let saves = settings.checkpoint_every.is_some() || self.kept > Kept::Nothing;
         let directory = session.directory.clone();
-        let embedded = embedded(&self.data, session.texts)?;
-        let saving = settings.checkpoint_every.map(|_| Saving {
+        let saving = saves.then(|| Saving {
             directory: &directory,
             embedded: &embedded,
-            moments: false,
+            moments: self.kept == Kept::Training,
             metrics: false,
         });
         let mut write_failure = None;
@@ -179,7 +203,7 @@ impl Training {
             model.as_mut(),
             source.as_mut(),
             &settings,
-            &Start::Fresh,
+            &start,
             saving.as_ref(),
             &mut |progress| {
                 session.advance(progress.fraction);
@@ -210,40 +234,20 @@ impl Training {
     }
 }
 
+/// Removes a file, if it is there.
+fn remove(file: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            let what = format!("cannot remove {}", file.display());
+            Err(Failure::Fatal(anyhow::Error::new(error).context(what)))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn tuning_metric(output: Output) -> &'static str {
     match output {
         Output::Tokens => "tuning_validation_loss",
         Output::Number => "tuning_validation_mse",
     }
-}
-
-/// What a run's checkpoint says of its data.
-fn embedded(data: &Data, texts: &Texts) -> Result<Embedded, Failure> {
-    Ok(match data {
-        Data::Task(task) => Embedded {
-            tokenizer: None,
-            data: DataSection {
-                task: Some(task.clone()),
-                ..DataSection::default()
-            },
-        },
-        Data::Text(text) => Embedded {
-            tokenizer: Some(texts.open(text)?.tokenizer().clone()),
-            data: DataSection {
-                corpus: Some(texts.corpus().to_owned()),
-                tokenizer: text.tokenizer,
-                seq_len: text.seq_len,
-                max_characters: text.max_characters,
-                task: None,
-            },
-        },
-    })
-}
-
-/// The data of a run; text is shared.
-fn open(data: &Data, seed: u64, texts: &Texts) -> Result<Box<dyn Source>, Failure> {
-    Ok(match data {
-        Data::Task(task) => Box::new(TaskSource::new(task.make()?, seed)),
-        Data::Text(text) => Box::new(TextSource::new(texts.open(text)?, text.seq_len, seed)?),
-    })
 }

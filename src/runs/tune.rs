@@ -1,114 +1,146 @@
-//! Chooses each model's learning rate from its tuning runs.
+//! Chooses a model's learning rate from its trials, and extends the search outward.
 
-use super::work::{Run, Stage, Work};
+use super::grow::Grow;
+use super::work::{Run, Work};
 use crate::record::Record;
-use crate::results::directory::Directory;
-use std::collections::HashMap;
 
-/// Experiment id and index of the model in it.
-type Key = (String, usize);
+/// A learning rate chosen among those tried.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Choice {
+    /// The rate with the lowest mean validation loss.
+    pub rate: f64,
+    /// Whether no rate beyond it was tried on one side: a better one may lie there.
+    pub edge: Option<Edge>,
+    /// Rates tried.
+    pub tried: usize,
+}
 
-/// Fills the chosen rates into the runs that wait for one; for those whose search has no result,
-/// returns why.
-pub fn choose(runs: &mut [Run], directory: &Directory) -> HashMap<String, String> {
-    let mut trials: HashMap<Key, Vec<Option<Record>>> = HashMap::new();
-    for run in runs.iter().filter(|run| run.stage == Stage::Tune) {
-        let record = directory
-            .records(&run.id)
-            .ok()
-            .and_then(|mut all| all.pop());
-        trials
-            .entry((run.experiment.clone(), run.series))
-            .or_default()
-            .push(record);
-    }
-    let mut without = HashMap::new();
-    for run in runs.iter_mut().filter(|run| run.stage != Stage::Tune) {
-        let Work::Train(training) = &mut run.work else {
-            continue;
-        };
-        if !training.tuned {
-            continue;
-        }
-        let key = (run.experiment.clone(), run.series);
-        match best_rate(trials.get(&key).map(Vec::as_slice).unwrap_or_default()) {
-            Ok(rate) => {
-                training.train.learning_rate = rate;
-                run.record.learning_rate = Some(rate);
-            }
-            Err(reason) => {
-                without.insert(run.id.clone(), reason);
-            }
-        }
-    }
-    without
+/// A side of the rates tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Edge {
+    /// No smaller rate was tried.
+    Smallest,
+    /// No larger rate was tried.
+    Largest,
 }
 
 /// The rate with the lowest mean validation loss over its seeds, the smaller of two equal ones. A
-/// rate that diverged for a seed is out; a trial that failed otherwise leaves the search undecided.
-fn best_rate(trials: &[Option<Record>]) -> Result<f64, String> {
-    let mut losses: Vec<(f64, Vec<Option<f64>>)> = Vec::new();
-    for trial in trials {
-        let trial = trial
-            .as_ref()
-            .ok_or("a trial of its learning-rate search failed")?;
-        let rate = trial.learning_rate.ok_or("a trial has no learning rate")?;
-        match losses.iter_mut().find(|(known, _)| *known == rate) {
-            Some((_, values)) => values.push(trial.value),
-            None => losses.push((rate, vec![trial.value])),
-        }
+/// rate that diverged for a seed is out.
+///
+/// Errors: why there is none.
+pub fn choose(trials: &[Record]) -> Result<Choice, String> {
+    let tried = rates(trials);
+    let mean_loss = |&rate: &f64| {
+        let of_rate = trials.iter().filter(|t| t.learning_rate == Some(rate));
+        let losses: Option<Vec<f64>> = of_rate.map(|trial| trial.value).collect();
+        losses.map(|all| (all.iter().sum::<f64>() / all.len() as f64, rate))
+    };
+    let means = tried.iter().filter_map(mean_loss);
+    let best = means.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let (_, rate) = best.ok_or(
+        "every learning rate of its search diverged; add smaller ones to tune.learning_rates",
+    )?;
+    let edge = match () {
+        _ if tried.first() == Some(&rate) => Some(Edge::Smallest),
+        _ if tried.last() == Some(&rate) => Some(Edge::Largest),
+        _ => None,
+    };
+    Ok(Choice {
+        rate,
+        edge,
+        tried: tried.len(),
+    })
+}
+
+/// The distinct rates of trials, rising.
+fn rates(trials: &[Record]) -> Vec<f64> {
+    let mut rates: Vec<f64> = trials.iter().filter_map(|t| t.learning_rate).collect();
+    rates.sort_by(f64::total_cmp);
+    rates.dedup();
+    rates
+}
+
+impl Choice {
+    /// In words, for the log of the run that uses it.
+    pub fn in_words(&self) -> String {
+        let edge = match self.edge {
+            None => "",
+            Some(Edge::Smallest) => ", the smallest: a smaller one may be better",
+            Some(Edge::Largest) => ", the largest: a larger one may be better",
+        };
+        format!("learning rate {}, best of {}{edge}", self.rate, self.tried)
     }
-    losses
-        .into_iter()
-        .filter_map(|(rate, values)| {
-            let finite: Option<Vec<f64>> = values.into_iter().collect();
-            let finite = finite?;
-            Some((finite.iter().sum::<f64>() / finite.len() as f64, rate))
-        })
-        .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)))
-        .map(|(_, rate)| rate)
-        .ok_or_else(|| {
-            "every learning rate of its search diverged; add smaller ones to tune.learning_rates"
-                .into()
-        })
+}
+
+/// Name of a trial of the search called `search`.
+pub fn trial_id(search: &str, rate: f64, seed: u64) -> String {
+    format!("{search}-rate{rate}-seed{seed}")
+}
+
+/// Rates outside are slips of the keyboard in a grid, and no place to search either.
+pub const RATES: std::ops::RangeInclusive<f64> = 1e-9..=10.0;
+
+/// A search that tries the next rate outward while the best is at an edge.
+#[derive(Debug)]
+pub struct Outward {
+    /// Name of the search.
+    pub id: String,
+    /// The rates it begins with, two at least.
+    pub grid: Vec<f64>,
+    /// The most rates tried beyond the grid on a side.
+    pub most: usize,
+    /// A trial for each seed, to be repeated at other rates.
+    pub trials: Vec<Run>,
+}
+
+impl Grow for Outward {
+    fn next(&self, records: &[Record]) -> Vec<Run> {
+        let Some(rate) = self.outward(records) else {
+            return Vec::new();
+        };
+        let at_rate = |trial: &Run| {
+            let mut run = trial.clone();
+            run.id = trial_id(&self.id, rate, run.record.seed.unwrap_or_default());
+            run.record.run = run.id.clone();
+            run.record.learning_rate = Some(rate);
+            if let Work::Train(training) = &mut run.work {
+                training.train.learning_rate = rate;
+            }
+            run
+        };
+        self.trials.iter().map(at_rate).collect()
+    }
+}
+
+impl Outward {
+    /// The next rate to try, if the best is at an edge and the bound not reached. Where all diverged,
+    /// smaller ones are tried.
+    fn outward(&self, trials: &[Record]) -> Option<f64> {
+        let edge = match choose(trials) {
+            Ok(choice) => choice.edge?,
+            Err(_) => Edge::Smallest,
+        };
+        let mut grid = self.grid.clone();
+        grid.sort_by(f64::total_cmp);
+        let tried = rates(trials);
+        // The outermost rate of the grid, that before it, the outermost tried.
+        let (outer, inner, last) = match (edge, &grid[..], &tried[..]) {
+            (Edge::Smallest, [outer, inner, ..], [last, ..]) => (*outer, *inner, *last),
+            (Edge::Largest, [.., inner, outer], [.., last]) => (*outer, *inner, *last),
+            _ => return None,
+        };
+        let beyond = |rate: f64, of: f64| match edge {
+            Edge::Smallest => rate < of,
+            Edge::Largest => rate > of,
+        };
+        let steps = tried.iter().filter(|&&rate| beyond(rate, outer)).count() + 1;
+        let exact = outer * (outer / inner).powi(steps as i32);
+        // As few digits as tell it from the last.
+        let rounded = (1..=16).filter_map(|digits| format!("{exact:.digits$e}").parse().ok());
+        let next = rounded.into_iter().find(|&rate| beyond(rate, last))?;
+        (steps <= self.most && RATES.contains(&next)).then_some(next)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn trial(learning_rate: f64, value: Option<f64>) -> Option<Record> {
-        Some(Record {
-            learning_rate: Some(learning_rate),
-            value,
-            ..Record::default()
-        })
-    }
-
-    #[test]
-    fn lowest_mean_loss_wins_and_divergence_is_out() {
-        let trials = [
-            trial(1e-3, Some(2.0)),
-            trial(1e-3, Some(1.0)),
-            trial(3e-3, Some(0.9)),
-            trial(3e-3, Some(2.5)),
-            trial(1e-2, Some(0.1)),
-            trial(1e-2, None),
-        ];
-        assert_eq!(best_rate(&trials), Ok(1e-3));
-        assert_eq!(
-            best_rate(&[trial(3e-3, Some(1.0)), trial(1e-3, Some(1.0))]),
-            Ok(1e-3)
-        );
-        assert!(
-            best_rate(&[trial(1e-3, None)])
-                .unwrap_err()
-                .contains("diverged")
-        );
-        assert!(
-            best_rate(&[trial(1e-3, Some(1.0)), None])
-                .unwrap_err()
-                .contains("failed")
-        );
-    }
-}
+mod tests;

@@ -1,54 +1,53 @@
-//! What a run is: its place in the suite, the factors of its records, and the work itself.
+//! What a run is: the factors of its records, the work itself, and what that needs of other runs.
 
 pub use super::baselines::Baselines;
 pub use super::decay::Decay;
+pub use super::needs::Kept;
+pub use super::step_time::{StepTime, Timed};
 pub use super::throughput::Throughput;
 pub use super::train::Training;
 
 use super::session::{Failure, Session};
-use super::texts::TextData;
-use crate::data::tasks::TaskSettings;
+use super::texts::{TextData, Texts};
+use crate::data::tasks::{TaskSettings, TaskSource};
+use crate::data::text::TextSource;
+use crate::data::{DataError, DataSection, Source};
 use crate::measure::layer::Layer;
 use crate::models::{ModelConfig, ModelOptions, parameter_count};
 use crate::record::{Record, metrics};
+use crate::train::checkpoint::Embedded;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// One run, fully resolved but for a learning rate still to be chosen.
+/// One run, fully resolved but for what it takes from the runs it needs.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// Name of its directory.
     pub id: String,
     /// Experiment it belongs to.
     pub experiment: String,
-    /// Index of its model in the experiment's list.
-    pub series: usize,
-    /// When it runs.
-    pub stage: Stage,
     /// The factors its records share.
     pub record: Record,
     /// What it does.
     pub work: Work,
 }
 
-/// The stages of a suite, in order. Timings run alone; what is deterministic runs side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Stage {
-    /// Timings, one run at a time.
-    Measure,
-    /// Learning-rate trials, side by side.
-    Tune,
-    /// Runs that count, side by side.
-    Train,
-    /// Runs with a budget in seconds, one at a time with all threads.
-    Timed,
-}
-
 /// What every kind of run answers.
 pub trait Kind {
     /// What it does, in a word or two.
     fn what(&self) -> &'static str;
+
+    /// The runs, or growing parts of the plan, that must have ended before it can begin.
+    fn needs(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// Whether it must have the machine for itself, with all threads, as timings must; what is
+    /// deterministic runs side by side.
+    fn alone(&self) -> bool {
+        false
+    }
 
     /// Estimated seconds on so many threads, building and testing not counted.
     fn seconds(&self, threads: usize) -> f64;
@@ -83,6 +82,8 @@ macro_rules! kinds {
 kinds! {
     /// Trains one model and tests it.
     Train(Training),
+    /// Times the training steps of all models, in turn, for budgets in seconds.
+    StepTime(StepTime),
     /// Times all models, interleaved.
     Throughput(Throughput),
     /// Times one layer, fused and step by step.
@@ -110,6 +111,37 @@ impl Data {
             Data::Task(task) => task.make().map_or(0, |task| task.spec().seq_len),
             Data::Text(text) => text.seq_len,
         }
+    }
+
+    /// What a checkpoint says of it, so that it can be used without any other file.
+    pub(super) fn embedded(&self, texts: &Texts) -> Result<Embedded, DataError> {
+        Ok(match self {
+            Data::Task(task) => Embedded {
+                tokenizer: None,
+                data: DataSection {
+                    task: Some(task.clone()),
+                    ..DataSection::default()
+                },
+            },
+            Data::Text(text) => Embedded {
+                tokenizer: Some(texts.open(text)?.tokenizer().clone()),
+                data: DataSection {
+                    corpus: Some(texts.corpus().into()),
+                    tokenizer: text.tokenizer,
+                    seq_len: text.seq_len,
+                    max_characters: text.max_characters,
+                    task: None,
+                },
+            },
+        })
+    }
+
+    /// Ready for use; text is shared.
+    pub(super) fn open(&self, seed: u64, texts: &Texts) -> Result<Box<dyn Source>, DataError> {
+        Ok(match self {
+            Data::Task(task) => Box::new(TaskSource::new(task.make()?, seed)),
+            Data::Text(text) => Box::new(TextSource::new(texts.open(text)?, text.seq_len, seed)?),
+        })
     }
 }
 
@@ -140,14 +172,51 @@ impl Run {
     }
 
     /// A run with the name of its record.
-    pub fn new(series: usize, stage: Stage, record: Record, work: Work) -> Self {
+    pub fn new(record: Record, work: Work) -> Self {
         Run {
             id: record.run.clone(),
             experiment: record.experiment.clone(),
-            series,
-            stage,
             record,
             work,
+        }
+    }
+
+    /// The runs, or growing parts of the plan, that must have ended before it can begin.
+    pub fn needs(&self) -> Vec<&str> {
+        self.work.kind().needs()
+    }
+
+    /// Whether it must have the machine for itself.
+    pub fn alone(&self) -> bool {
+        self.work.kind().alone()
+    }
+
+    /// The run with what it takes from the records of those it needs filled in: `records` has those
+    /// of a run, or of all runs of a growing part.
+    ///
+    /// Errors: why they give it nothing to run with.
+    pub fn resolved(&self, records: &dyn Fn(&str) -> Vec<Record>) -> Result<Run, String> {
+        let mut run = self.clone();
+        if let Work::Train(training) = &mut run.work {
+            training.resolve(&self.record, records)?;
+            run.record.learning_rate = Some(training.train.learning_rate);
+        }
+        Ok(run)
+    }
+
+    /// What of a training stays in its directory when it has finished; nothing of other runs.
+    pub fn kept(&self) -> Kept {
+        match &self.work {
+            Work::Train(training) => training.kept,
+            _ => Kept::Nothing,
+        }
+    }
+
+    /// The training it does, if it does one.
+    pub fn training_mut(&mut self) -> Option<&mut Training> {
+        match &mut self.work {
+            Work::Train(training) => Some(training),
+            _ => None,
         }
     }
 
@@ -171,22 +240,25 @@ impl Run {
         }
     }
 
-    /// `config.toml`: everything its records depend on.
-    pub fn config(&self, profile: &str) -> String {
+    /// `config.toml`: everything its records depend on. `needs` holds the digests of the
+    /// configurations of the runs it needs, by their ids, so that where one of them changes this
+    /// changes too.
+    pub fn config(&self, profile: &str, needs: &BTreeMap<String, String>) -> String {
         #[derive(Serialize)]
         struct Config<'a> {
             run: &'a str,
             experiment: &'a str,
             profile: &'a str,
-            stage: Stage,
             work: &'a Work,
+            #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+            needs: &'a BTreeMap<String, String>,
         }
         toml::to_string(&Config {
             run: &self.id,
             experiment: &self.experiment,
             profile,
-            stage: self.stage,
             work: &self.work,
+            needs,
         })
         .expect("a configuration is plain TOML")
     }

@@ -87,7 +87,7 @@ series = ["model"]
 fn a_checkpoint_of_a_suites_run_is_the_same() {
     let (experiment, suite) = (file("alone.toml", WORDS), path("suite"));
     seqduel(&words(&format!(
-        "run {experiment} --corpus {} --out {suite} --quiet",
+        "run {experiment} --keep-weights --corpus {} --out {suite} --quiet",
         text()
     )))
     .assert()

@@ -2,6 +2,7 @@
 //! had never been interrupted.
 
 mod damaged;
+mod plans;
 
 use crate::common::{file, path, place, text};
 #[cfg(unix)]
@@ -79,6 +80,7 @@ validate_every = 30
 validation_sequences = 8
 test_sequences = 8
 checkpoint_every = 15
+keep_weights = true
 [profile.quick]
 [[plot]]
 file = "small-words"

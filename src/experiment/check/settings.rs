@@ -8,6 +8,8 @@ use crate::record::Record;
 // Far above anything a CPU finishes: larger values are slips of the keyboard.
 const MOST: usize = 1 << 30;
 const MOST_SEEDS: usize = 10_000;
+/// From 1e-9 to 10 by factors of 2.
+const MOST_EXTENDED: usize = 34;
 
 pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(), Fault> {
     let key = |name: &str| format!("{root}.{name}");
@@ -135,6 +137,14 @@ pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
         let key = format!("tune.learning_rates[{i}]");
         let right = (1e-9..=10.0).contains(rate);
         Fault::unless(right, key, rate, "give rates from 1e-9 to 10")?;
+    }
+    if let Some(extend) = tune.extend {
+        let key = "tune.extend";
+        let remedy = format!("give a number of rates up to {MOST_EXTENDED}");
+        Fault::unless(extend <= MOST_EXTENDED, key, extend, remedy)?;
+        let remedy = "the next rate follows from the two outermost; give at least two \
+                      tune.learning_rates";
+        Fault::unless(extend == 0 || rates.len() > 1, key, extend, remedy)?;
     }
     distinct("tune.learning_rates", Some(rates), false)
 }

@@ -37,6 +37,7 @@ trait Overlay: Clone {
     }
 }
 impl Overlay for String {}
+impl Overlay for bool {}
 impl Overlay for usize {}
 impl Overlay for f64 {}
 impl Overlay for Initial {}
@@ -91,7 +92,8 @@ pub struct Settings {
     parameters: BTreeMap<String, usize>,
     /// Training budget in steps.
     steps: usize,
-    /// Training budget in seconds, where `equal = "seconds"`.
+    /// Training budget in seconds, where `equal = "seconds"`: as many steps as take so long at the time
+    /// of a step that is measured before.
     seconds: f64,
     /// Peak learning rate, where there is no `[tune]`.
     learning_rate: f64,
@@ -124,6 +126,8 @@ pub struct Settings {
     stop_when_accuracy: f64,
     /// Steps between checkpoints of a run; without it an interrupted run starts again.
     checkpoint_every: usize,
+    /// Whether the trained weights of the runs that count stay in their directories, as checkpoints.
+    keep_weights: bool,
     /// Tokenizer of text runs: `byte`, `char`, `bpe` or `bpe:VOCAB`.
     tokenizer: TokenizerChoice,
     /// Characters of the corpus to use, from its start.

@@ -2,11 +2,15 @@
 
 use super::*;
 use crate::runs::expand::tests::{COPY, SPEED, runs};
-use crate::runs::work::Stage;
+use crate::runs::work::Work;
 
 /// Estimated seconds above the fixed cost.
 fn work(run: &Run, threads: usize) -> f64 {
     seconds(run, threads) - OVERHEAD_SECONDS
+}
+
+fn counts(run: &Run) -> bool {
+    matches!(&run.work, Work::Train(training) if !training.trial)
 }
 
 /// The first run that counts, at one delay and batch.
@@ -14,7 +18,7 @@ fn training(sets: &[&str]) -> Run {
     let mut all: Vec<&str> = vec!["sweep.parameters.delay=[30]"];
     all.extend(sets);
     let mut runs = runs(COPY, &all);
-    runs.retain(|run| run.stage == Stage::Train);
+    runs.retain(counts);
     runs.swap_remove(0)
 }
 
@@ -44,7 +48,7 @@ fn attention_adds_its_scores() {
     let of = |name: &str| {
         let delay = "sweep.parameters.delay=[1000]";
         let mut runs = runs(COPY, &[delay, "settings.width=64"]);
-        runs.retain(|run| run.stage == Stage::Train && run.record.model == name);
+        runs.retain(|run| counts(run) && run.record.model == name);
         let run = runs.swap_remove(0);
         work(&run, 1) / run.record.parameters.unwrap() as f64
     };

@@ -1,6 +1,7 @@
-//! From experiment text to runs: names, order, seeds, sizes, stages, and what is refused.
+//! From experiment text to runs: names, order, seeds, sizes, needs, and what is refused.
 
 mod experiments;
+mod needs;
 
 pub use experiments::{COPY, SPEED};
 
@@ -10,13 +11,14 @@ use crate::experiment::embedded;
 use crate::experiment::parse::load;
 use crate::models::{ModelConfig, Positions, Value, parameter_count};
 use crate::runs::context::TUNING_SEEDS;
+use crate::runs::needs::Rate;
 use crate::runs::texts::Texts;
-use crate::runs::work::{Stage, Training, Work};
+use crate::runs::work::{Run, Training, Work};
 use crate::train::Budget;
 use experiments::TEXT;
 use std::collections::HashSet;
 
-fn expanded(text: &str, sets: &[&str], corpus: &str) -> Result<Vec<Run>, ExpandError> {
+fn expansion(text: &str, sets: &[&str], corpus: &str) -> Result<Expansion, ExpandError> {
     let sets: Vec<String> = sets.iter().map(|set| set.to_string()).collect();
     let loaded = load("x.toml", text).expect("the text is an experiment");
     let experiment = loaded.resolve("quick", &sets).expect("values are possible");
@@ -27,6 +29,10 @@ fn expanded(text: &str, sets: &[&str], corpus: &str) -> Result<Vec<Run>, ExpandE
         texts: &Texts::new(corpus),
     };
     expand(&experiment, &context)
+}
+
+fn expanded(text: &str, sets: &[&str], corpus: &str) -> Result<Vec<Run>, ExpandError> {
+    expansion(text, sets, corpus).map(|all| all.runs)
 }
 
 /// The runs of an experiment without text.
@@ -45,8 +51,9 @@ fn training(run: &Run) -> &Training {
 fn tuning_runs_come_first_then_every_point_model_and_seed() {
     let runs = runs(COPY, &[]);
     let (tune, train) = runs.split_at(4 * 2 * 3);
-    assert!(tune.iter().all(|run| run.stage == Stage::Tune));
-    assert!(train.iter().all(|run| run.stage == Stage::Train));
+    assert!(tune.iter().all(|run| training(run).trial));
+    assert!(train.iter().all(|run| !training(run).trial));
+    assert!(runs.iter().all(|run| !run.alone()), "side by side");
     assert_eq!(train.len(), 2 * 2 * 4 * 2);
     let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
     assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
@@ -84,7 +91,8 @@ fn runs_carry_the_values_of_their_point() {
             run.id
         );
         assert_eq!(work.train.budget, Budget::steps(30));
-        assert!(!work.tuned && run.record.learning_rate == Some(work.train.learning_rate));
+        assert!(work.rate == Rate::Fixed && run.needs().is_empty());
+        assert_eq!(run.record.learning_rate, Some(work.train.learning_rate));
         assert!(
             work.train.seed >= TUNING_SEEDS,
             "apart from those that count"
@@ -93,7 +101,15 @@ fn runs_carry_the_values_of_their_point() {
     for run in train {
         let work = training(run);
         assert_eq!(work.train.budget, Budget::steps(100));
-        assert!(work.tuned && run.record.learning_rate.is_none());
+        assert!(run.record.learning_rate.is_none(), "not chosen yet");
+        // Every trial of its own model, and no other.
+        let name = run.id.split_once("batch").unwrap().1;
+        let (_, name) = name.split_once('-').unwrap();
+        let search = format!("x-tune-{}-rate", name.rsplit_once("-seed").unwrap().0);
+        let trials = tune.iter().filter(|trial| trial.id.starts_with(&search));
+        let trials: Vec<&str> = trials.map(|trial| trial.id.as_str()).collect();
+        assert_eq!(trials.len(), 2 * 3);
+        assert_eq!(run.needs(), trials);
         assert_eq!(run.record.seed, Some(work.train.seed));
         assert_eq!(run.record.seq_len, Some(work.model.seq_len));
         assert!(
@@ -134,37 +150,6 @@ fn widths_match_the_parameters_of_the_reference() {
 }
 
 #[test]
-fn text_gives_its_vocabulary_baselines_and_runs_against_the_clock() {
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("text.txt");
-    std::fs::write(&file, "some words, and some more. ".repeat(40)).unwrap();
-    let runs = expanded(TEXT, &[], file.to_str().unwrap()).unwrap();
-    let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
-    assert_eq!(
-        ids,
-        [
-            "t-equal-tokens-elman-seed7",
-            "t-equal-tokens-transformer-seed7",
-            "t-equal-seconds-elman-seed7",
-            "t-equal-seconds-transformer-seed7",
-            "t-baselines",
-        ]
-    );
-    let stages: Vec<Stage> = runs.iter().map(|run| run.stage).collect();
-    use Stage::{Timed, Train};
-    assert_eq!(stages, [Train, Train, Timed, Timed, Train]);
-    assert_eq!(training(&runs[0]).model.vocab, 256);
-    assert_eq!(training(&runs[0]).train.budget, Budget::steps(100));
-    let budget = training(&runs[2]).train.budget;
-    assert_eq!((budget.steps, budget.seconds), (None, Some(2.5)));
-    assert_eq!(runs[2].record.equal.as_deref(), Some("seconds"));
-    assert!(matches!(runs[4].work, Work::Baselines(_)));
-
-    let missing = expanded(TEXT, &[], "no-such-file.txt").unwrap_err();
-    assert!(matches!(missing, ExpandError::Data(_)), "{missing:?}");
-}
-
-#[test]
 fn timings_interleave_models_and_threads_in_one_run() {
     let runs = runs(SPEED, &[]);
     let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
@@ -181,7 +166,7 @@ fn timings_interleave_models_and_threads_in_one_run() {
         Work::Throughput(work) => {
             assert_eq!(work.threads, [1, 2]);
             assert_eq!(work.models.len(), 2);
-            assert_eq!(run.stage, Stage::Measure);
+            assert!(run.alone());
             work.batch
         }
         other => panic!("{other:?}"),
@@ -232,7 +217,7 @@ fn every_built_in_experiment_expands_in_every_profile() {
                 threads: 2,
                 texts: &texts,
             };
-            let runs = expand(&experiment, &context).unwrap();
+            let runs = expand(&experiment, &context).unwrap().runs;
             assert!(!runs.is_empty());
             for run in runs {
                 assert_eq!(run.record.run, run.id);
@@ -347,7 +332,7 @@ fn every_published_row_has_runs_in_each_of_its_profiles() {
                 threads: 1,
                 texts: &texts,
             };
-            let runs = expand(&experiment, &context).unwrap();
+            let runs = expand(&experiment, &context).unwrap().runs;
             // Timings name their models and metrics in the records only.
             let of_the_run = ["metric", "x", "model", "scan", "operation"];
             let filled = runs

@@ -8,7 +8,7 @@ use crate::measure::throughput::Mode;
 use crate::record::Record;
 use crate::runs::context::{Context, ExpandError, batch, require, template};
 use crate::runs::points::{Point, points};
-use crate::runs::work::{Run, Stage, Throughput, Work};
+use crate::runs::work::{Run, Throughput, Work};
 use crate::runs::{decay, layer, work_span};
 
 /// The runs of one layer at a sweep point.
@@ -100,7 +100,7 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             operations,
             work_span,
         };
-        runs.push(Run::new(0, Stage::Measure, record, Work::Throughput(work)));
+        runs.push(Run::new(record, Work::Throughput(work)));
     }
     Ok(runs)
 }
