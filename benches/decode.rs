@@ -6,13 +6,13 @@ use common::Bench;
 use kernels::with_threads;
 use seqduel::measure::clock::timed;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{MODELS, ModelConfig, Shape, build, parameter_count};
+use seqduel::models::{ModelConfig, Shape, build, of_one_sequence, parameter_count};
 
 fn main() {
     let mut bench = Bench::new();
     for width in [128, 256] {
         for context in [16, 256, 1024, 4096] {
-            for row in MODELS {
+            for row in of_one_sequence() {
                 let config = ModelConfig {
                     heads: 4,
                     ..ModelConfig::new(row.name, 96, width, 2, context + 1)
@@ -45,7 +45,7 @@ fn main() {
 fn prompts(bench: &mut Bench) {
     const PROMPT: usize = 512;
     let tokens: Vec<u32> = (0..PROMPT as u32).map(|i| (i * i + 7 * i) % 96).collect();
-    for row in MODELS {
+    for row in of_one_sequence() {
         let config = ModelConfig {
             heads: 4,
             ..ModelConfig::new(row.name, 96, 128, 2, PROMPT)

@@ -5,7 +5,7 @@ mod common;
 use common::Bench;
 use kernels::cost;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{MODELS, ModelConfig, Shape};
+use seqduel::models::{ModelConfig, Shape, of_one_sequence};
 
 /// Width, layers, tokens, sequences, vocabulary.
 const SHAPES: [(usize, usize, usize, usize, usize); 4] = [
@@ -18,7 +18,7 @@ const SHAPES: [(usize, usize, usize, usize, usize); 4] = [
 fn main() {
     let mut bench = Bench::new();
     for (width, layers, seq_len, batch, vocab) in SHAPES {
-        for row in MODELS {
+        for row in of_one_sequence() {
             let workload = Workload {
                 mode: Mode::TrainStep,
                 config: ModelConfig {

@@ -2,7 +2,7 @@
 
 use seqduel::measure::memory::{self, CountingAllocator};
 use seqduel::measure::throughput::{Mode, Workload, prepare};
-use seqduel::models::{MODELS, ModelConfig, Shape};
+use seqduel::models::{ModelConfig, Shape, of_one_sequence};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -18,7 +18,7 @@ fn resident() -> Option<usize> {
 #[test]
 fn a_thousand_steps_grow_nothing() {
     for mode in [Mode::TrainStep, Mode::Forward] {
-        for row in MODELS {
+        for row in of_one_sequence() {
             let mut prepared = prepare(&Workload {
                 mode,
                 config: ModelConfig {

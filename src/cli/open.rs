@@ -59,6 +59,12 @@ impl Opened {
                 .into(),
         );
         ensure!(self.model.config().output == Output::Tokens, numbers);
+        let source = UsageError(
+            "this checkpoint's model reads a source beside the sequence it continues, so a prompt \
+             alone means nothing to it; use `seqduel eval` to see how good it is"
+                .into(),
+        );
+        ensure!(self.model.config().source.is_none(), source);
         let tokens = match &self.tokenizer {
             Some(tokenizer) => tokenizer
                 .encode(prompt)

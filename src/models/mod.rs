@@ -70,6 +70,8 @@ pub struct State {
     pub position: usize,
     /// One or more buffers a layer; what they hold is the decoder's business.
     pub buffers: Vec<Vec<f32>>,
+    /// Of a model that reads a source: how many of its positions count, of each sequence; `None`: all.
+    pub source_lengths: Option<Vec<usize>>,
 }
 
 impl State {
@@ -245,6 +247,12 @@ pub const MODELS: &[ModelRow] = &[
     minlstm::ROW,
     transformer::ROW,
 ];
+
+/// The models that read one sequence and no source beside it: any of them can predict the next token of
+/// a text.
+pub fn of_one_sequence() -> impl Iterator<Item = &'static ModelRow> {
+    MODELS.iter().filter(|row| !row.reads_source)
+}
 
 /// Builds a model with the initial values of `seed`.
 ///

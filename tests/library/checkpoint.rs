@@ -8,7 +8,7 @@ use crate::common::{place, text};
 use seqduel::data::tasks::{TaskSettings, TaskSource};
 use seqduel::data::text::{Text, TextSource};
 use seqduel::data::{Source, Split};
-use seqduel::models::{self, MODELS, ModelConfig};
+use seqduel::models::{self, ModelConfig, of_one_sequence};
 use seqduel::train::{
     self, Budget, Embedded, Evaluation, Point, Progress, Saving, Start, Stop, TrainSettings,
     checkpoint,
@@ -160,7 +160,7 @@ fn same_end(what: &str, resumed: &Trained, whole: &Trained, done: usize) {
 
 #[test]
 fn resumed_training_gives_the_bits_of_uninterrupted_training() {
-    for model in MODELS.iter().map(|row| row.name) {
+    for model in of_one_sequence().map(|row| row.name) {
         for (kind, source) in SOURCES {
             let what = format!("{model} on {kind}");
             let whole = session(model, source, &settings(), None, go_on);
@@ -259,7 +259,7 @@ fn runs_of_equal_seconds_are_equal_to_the_bit_when_interrupted_too() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits_twice_in_a_row() {
-    for model in MODELS.iter().map(|row| row.name) {
+    for model in of_one_sequence().map(|row| row.name) {
         for (kind, source) in SOURCES {
             // Many long sequences, so that there is work for several threads.
             let on = |threads: usize| {

@@ -10,6 +10,7 @@ use seqduel::models::{
     self, Content, Input, MODELS, ModelConfig, ModelRow, Output, Positions, Scan, Sequence, Shape,
 };
 use serde::de::DeserializeOwned;
+use std::ops::Range;
 
 /// Every value of an option, in order, taken from its type: serde lists the names when it is given
 /// an unknown one.
@@ -40,20 +41,24 @@ fn reads_source(model: &str) -> bool {
 
 /// These sequences of their own and, for a model that reads one, sources of several lengths.
 fn reading(config: &ModelConfig, own: &[u32], shape: Shape) -> Input {
-    let source = || Sequence {
-        lengths: Some((0..shape.batch).map(|b| SOURCE - b % 3).collect()),
-        ..Sequence::new(
-            Content::Tokens(tokens(shape.batch * SOURCE, config.vocab as u32)),
-            Shape {
-                seq_len: SOURCE,
-                ..shape
-            },
-        )
-    };
     Input {
-        source: reads_source(&config.model).then(source),
+        source: sources(config, 0..shape.batch),
         ..Input::tokens(own, shape)
     }
+}
+
+/// The sources of these sequences, if the model reads any.
+fn sources(config: &ModelConfig, sequences: Range<usize>) -> Option<Sequence> {
+    let all = tokens(sequences.end * SOURCE, config.vocab as u32);
+    let shape = Shape {
+        batch: sequences.len(),
+        seq_len: SOURCE,
+    };
+    let values = Content::Tokens(all[sequences.start * SOURCE..].to_vec());
+    reads_source(&config.model).then(|| Sequence {
+        lengths: Some(sequences.map(|b| SOURCE - b % 3).collect()),
+        ..Sequence::new(values, shape)
+    })
 }
 
 /// Every model with every value of the options it has, at sizes that vectors fit and do not fit.

@@ -24,9 +24,10 @@ pub struct StateJacobian {
 
 /// The Jacobian of a step of the first layer's state, along the first sequence of the batches, by
 /// central differences of the incremental step. None for a model without a state of fixed size, or
-/// one that reads numbers.
+/// one that reads numbers or a source.
 pub fn state_jacobian(model: &dyn Model, batches: &[Batch]) -> Option<StateJacobian> {
-    let batch = batches.first().filter(|batch| !batch.tokens().is_empty())?;
+    let reads_tokens = |batch: &&Batch| !batch.tokens().is_empty() && batch.input.source.is_none();
+    let batch = batches.first().filter(reads_tokens)?;
     // A cache grows, if only in pages of many tokens.
     if model.state_bytes(1) != model.state_bytes(1 << 20) {
         return None;
@@ -67,6 +68,7 @@ fn jacobian(
         batch: 2 * n,
         position: state.position,
         buffers: state.buffers.iter().map(|b| b.repeat(2 * n)).collect(),
+        source_lengths: None,
     };
     for j in 0..n {
         let buffer = &mut moved.buffers[j / width];

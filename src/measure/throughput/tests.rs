@@ -1,5 +1,5 @@
 use super::*;
-use crate::models::MODELS;
+use crate::models::of_one_sequence;
 
 fn workload(mode: Mode, model: &str) -> Workload {
     Workload {
@@ -28,9 +28,9 @@ const FEW: Repeats = Repeats {
 #[test]
 fn every_model_is_measured_in_every_mode() {
     for mode in [Mode::TrainStep, Mode::Forward, Mode::Decode] {
-        let workloads: Vec<_> = MODELS.iter().map(|m| workload(mode, m.name)).collect();
+        let workloads: Vec<_> = of_one_sequence().map(|m| workload(mode, m.name)).collect();
         let measured = interleaved(&workloads, FEW, &mut |_| {}).expect("sizes are right");
-        assert_eq!(measured.len(), MODELS.len());
+        assert_eq!(measured.len(), of_one_sequence().count());
         for m in measured {
             let name = format!("{} {}", mode.name(), m.model);
             assert_eq!(m.step_seconds.len(), 3, "{name}");
@@ -50,8 +50,7 @@ fn every_model_is_measured_in_every_mode() {
 
 #[test]
 fn operations_are_timed_after_the_steps_and_add_up_to_one() {
-    let workloads: Vec<_> = MODELS
-        .iter()
+    let workloads: Vec<_> = of_one_sequence()
         .map(|m| workload(Mode::TrainStep, m.name))
         .collect();
     let repeats = Repeats {
@@ -76,7 +75,7 @@ fn operations_are_timed_after_the_steps_and_add_up_to_one() {
 
 #[test]
 fn a_training_step_costs_three_forward_passes() {
-    for row in MODELS {
+    for row in of_one_sequence() {
         let [train, forward] = [Mode::TrainStep, Mode::Forward].map(|mode| {
             interleaved(&[workload(mode, row.name)], FEW, &mut |_| {}).expect("right")[0]
                 .flops_per_step

@@ -63,6 +63,14 @@ struct Decoding {
 /// Impossible sizes, more memory than there is, a context past learned positions.
 pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
     check_threads(workload.threads)?;
+    if models::row(&workload.config.model)?.reads_source {
+        let remedy = "it reads a source beside its own sequence, which is not timed";
+        return Err(ModelError::impossible(
+            "model",
+            &workload.config.model,
+            remedy,
+        ));
+    }
     let batch = workload.shape.batch;
     let parameters = models::parameter_count(&workload.config)?;
     check_memory(workload, parameters)?;

@@ -43,6 +43,7 @@ impl<C: Cell> Decoder for RecurrentDecoder<C> {
             batch,
             position: 0,
             buffers: vec![vec![0.0; batch * self.width]; self.layers.len() * C::STATES],
+            source_lengths: None,
         }
     }
 

@@ -125,6 +125,7 @@ impl Decoder for TransformerDecoder {
             batch,
             position: 0,
             buffers: vec![Vec::new(); self.parts.blocks.len()],
+            source_lengths: None,
         }
     }
 

@@ -2,12 +2,12 @@
 
 use super::{json, number};
 use crate::program::{refuses, seqduel, words};
-use seqduel::models::MODELS;
+use seqduel::models::of_one_sequence;
 
 #[test]
 fn measure_prints_every_field_for_every_model() {
     for mode in ["train-step", "forward", "decode"] {
-        for model in MODELS.iter().map(|row| row.name) {
+        for model in of_one_sequence().map(|row| row.name) {
             let m = json(&format!(
                 "measure {mode} --model {model} --width 16 --layers 2 --heads 2 --seq-len 12 \
                  --batch 3 --vocab 20 --threads 1 --seconds 0"

@@ -4,13 +4,13 @@ use super::{json, number};
 use crate::common::{path, place, text};
 use crate::earlier::copied;
 use crate::program::{TINY, refuses, seqduel, words};
-use seqduel::models::MODELS;
+use seqduel::models::of_one_sequence;
 use serde_json::Value;
 use std::fs;
 
 #[test]
 fn every_model_trains_evaluates_generates_and_predicts() {
-    for model in MODELS.iter().map(|row| row.name) {
+    for model in of_one_sequence().map(|row| row.name) {
         let trained = path(&format!("{model}-text"));
         let flags = TINY.replace("lstm", model);
         let line = format!("train {flags} --corpus {} --out {trained}", text());
@@ -75,7 +75,7 @@ fn the_same_seed_gives_the_same_losses_whatever_the_threads() {
         assert!(losses.len() >= 3, "{losses:?}");
         losses
     };
-    for model in MODELS.iter().map(|row| row.name) {
+    for model in of_one_sequence().map(|row| row.name) {
         let one = train(&format!("{model}-one"), model, 1, 1);
         assert_eq!(
             one,
@@ -97,7 +97,7 @@ fn the_same_seed_gives_the_same_losses_whatever_the_threads() {
 
 #[test]
 fn a_task_of_numbers_is_trained_and_evaluated_but_says_no_tokens() {
-    for model in MODELS.iter().map(|row| row.name) {
+    for model in of_one_sequence().map(|row| row.name) {
         let out = path(&format!("adding-{model}"));
         let run = json(&format!(
             "train --task adding:length=8 --model {model} --width 8 --heads 2 --layers 1 --batch 8 \
@@ -125,7 +125,7 @@ fn a_task_of_numbers_is_trained_and_evaluated_but_says_no_tokens() {
 
 #[test]
 fn a_task_is_tested_on_longer_words_than_it_is_trained_on() {
-    let models = MODELS.iter().map(|row| row.name);
+    let models = of_one_sequence().map(|row| row.name);
     let each = models.flat_map(|model| ["none", "learned", "rotary"].map(|p| (model, p)));
     for (model, positions) in each {
         let out = path(&format!("parity-{model}-{positions}"));

@@ -16,7 +16,7 @@ fn steps_give_the_logits_of_the_whole_sequence() {
         let input = reading(&config, &all, Shape { batch, seq_len });
         let whole = values(&model.forward(&input, Tape::Off));
         let mut decoder = model.decoder();
-        let mut state = decoder.start(batch, None);
+        let mut state = decoder.start(batch, input.source.as_ref());
         let mut logits = Vec::new();
         for t in 0..seq_len {
             let column: Vec<u32> = (0..batch).map(|b| all[b * seq_len + t]).collect();
@@ -178,11 +178,12 @@ fn a_model_of_numbers_is_the_same_model_behind_another_input_and_head() {
             source: by_token.source.clone(),
             ..Input::numbers(rows, shape)
         };
+        let source = by_token.source.clone();
         let [by_token, by_number] =
             [by_token, by_number].map(|input| values(&model.forward(&input, Tape::Off)));
         assert_eq!(by_token.len(), 10);
         let mut decoder = model.decoder();
-        let (mut state, mut said) = (decoder.start(2, None), Vec::new());
+        let (mut state, mut said) = (decoder.start(2, source.as_ref()), Vec::new());
         for t in 0..5 {
             decoder
                 .step(&[tokens[t], tokens[5 + t]], &mut state, &mut said)

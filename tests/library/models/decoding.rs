@@ -1,9 +1,11 @@
 //! Many tokens at once, and tokens taken back: the same as one after the other.
 
-use super::{config, configs, label, tokens};
+use super::{config, configs, label, sources, tokens};
 use rand_chacha::rand_core::SeedableRng;
 use seqduel::generate::{Sampling, generate, next_token_distribution};
-use seqduel::models::{self, Decoder, MODELS, ModelConfig, ModelError, Positions, State};
+use seqduel::models::{
+    self, Decoder, ModelConfig, ModelError, Positions, Sequence, State, of_one_sequence,
+};
 use std::ops::ControlFlow;
 
 /// So many tokens of each of `batch` sequences from `first` on, of `all` (batch·T).
@@ -16,12 +18,13 @@ fn part(all: &[u32], batch: usize, first: usize, n: usize) -> Vec<u32> {
 /// Logits (batch·T, V) of `all`, read in turns of these sizes, with the state behind them.
 fn in_turns(
     decoder: &mut dyn Decoder,
+    source: Option<&Sequence>,
     all: &[u32],
     batch: usize,
     turns: &[usize],
 ) -> (Vec<f32>, State) {
     let seq_len = all.len() / batch;
-    let (mut state, mut said) = (decoder.start(batch, None), Vec::new());
+    let (mut state, mut said) = (decoder.start(batch, source), Vec::new());
     let (mut t, mut logits) = (0, Vec::new());
     for &n in turns.iter().cycle() {
         let n = n.min(seq_len - t);
@@ -67,10 +70,12 @@ fn many_tokens_at_once_are_the_same_as_one_after_the_other() {
         let mut decoder = model.decoder();
         for batch in [1, 3] {
             let all = tokens(batch * seq_len, 11);
-            let (steps, after_steps) = in_turns(&mut *decoder, &all, batch, &[1]);
+            let source = sources(&config, 0..batch);
+            let source = source.as_ref();
+            let (steps, after_steps) = in_turns(&mut *decoder, source, &all, batch, &[1]);
             for turns in [&[1000][..], &[1, 2, 100, 1, 1, 20], &[13, 1], &[7, 5]] {
                 let name = format!("{} {batch} {turns:?}", label(&config));
-                let (logits, state) = in_turns(&mut *decoder, &all, batch, turns);
+                let (logits, state) = in_turns(&mut *decoder, source, &all, batch, turns);
                 assert_near(&name, &logits, &steps);
                 assert_eq!(state.buffers.len(), after_steps.buffers.len());
                 for (one, other) in state.buffers.iter().zip(&after_steps.buffers) {
@@ -89,7 +94,8 @@ fn a_sequence_alone_has_the_bits_it_has_in_a_batch() {
         let all = tokens(9 * 13, 11);
         let mut run = |first: usize, batch: usize| {
             let own = &all[first * 13..(first + batch) * 13];
-            in_turns(&mut *decoder, own, batch, &[1]).0
+            let source = sources(&config, first..first + batch);
+            in_turns(&mut *decoder, source.as_ref(), own, batch, &[1]).0
         };
         let alone: Vec<f32> = (0..9).flat_map(|b| run(b, 1)).collect();
         for batch in 2..=9 {
@@ -112,7 +118,9 @@ fn tokens_are_taken_back_from_a_cache_and_never_from_a_recurrent_state() {
         let model = models::build(&config, 3).unwrap();
         let mut decoder = model.decoder();
         let all = tokens(2 * 80, 11);
-        let (_, full) = in_turns(&mut *decoder, &all, 2, &[80]);
+        let source = sources(&config, 0..2);
+        let source = source.as_ref();
+        let (_, full) = in_turns(&mut *decoder, source, &all, 2, &[80]);
         for kept in [0, 1, 63, 64, 65, 79] {
             let mut state = full.clone();
             let cut = decoder.truncate(&mut state, kept);
@@ -127,7 +135,7 @@ fn tokens_are_taken_back_from_a_cache_and_never_from_a_recurrent_state() {
             let (mut found, mut expected) = (Vec::new(), Vec::new());
             let next = part(&tokens(2 * 9, 11), 2, 0, 9);
             decoder.extend(&next, &mut state, &mut found).unwrap();
-            let mut plain = decoder.start(2, None);
+            let mut plain = decoder.start(2, source);
             let before = part(&all, 2, 0, kept);
             decoder.extend(&before, &mut plain, &mut expected).unwrap();
             decoder.extend(&next, &mut plain, &mut expected).unwrap();
@@ -152,7 +160,7 @@ fn tokens_are_taken_back_from_a_cache_and_never_from_a_recurrent_state() {
 fn too_many_tokens_are_refused_and_leave_the_state_as_it_was() {
     let model = models::build(&config("transformer"), 0).unwrap();
     let mut decoder = model.decoder();
-    let (_, mut state) = in_turns(&mut *decoder, &tokens(10, 11), 1, &[10]);
+    let (_, mut state) = in_turns(&mut *decoder, None, &tokens(10, 11), 1, &[10]);
     let before = state.clone();
     let mut logits = Vec::new();
     let past = decoder.extend(&tokens(4, 11), &mut state, &mut logits);
@@ -172,7 +180,7 @@ fn a_prompt_of_any_length_is_continued_as_token_by_token() {
         top_k: None,
         top_p: None,
     };
-    for row in MODELS {
+    for row in of_one_sequence() {
         for limit in [1, 2, 7, 600] {
             let config = ModelConfig {
                 seq_len: limit,
