@@ -90,7 +90,8 @@ impl<'a> Reader<'a> {
     fn read(&mut self, mut tokens: &[u32]) -> Result<(), ModelError> {
         while !tokens.is_empty() {
             let mut now = tokens.len().min(AT_ONCE);
-            if let Err(ModelError::PastContext { limit }) = self.extend(&tokens[..now]) {
+            let read = self.extend(&tokens[..now]);
+            if let Err(ModelError::PastContext { limit }) = read {
                 now = limit - self.state.position;
                 if now == 0 {
                     // limit / 2 tokens are read again, and one more: they fit if limit is 1, too.
@@ -102,6 +103,8 @@ impl<'a> Reader<'a> {
                 } else {
                     self.extend(&tokens[..now])?;
                 }
+            } else {
+                read?;
             }
             tokens = &tokens[now..];
         }
