@@ -1,6 +1,6 @@
 //! Gradients against differences of the loss, and stated costs against counted ones.
 
-use super::{configs, label, of_numbers, reading, tokens};
+use super::{configs, label, of_numbers, reading, sources, tokens};
 use kernels::{Slot, Tape, cost, values};
 use seqduel::models::{self, Input, Model, Output, Shape};
 
@@ -21,7 +21,11 @@ fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
                 .iter()
                 .map(|&x| x as f32 / 50.0 - 1.0)
                 .collect();
-            let said = model.forward(&Input::numbers(&noise[..36], shape), tape); // V = 3
+            let input = Input {
+                source: sources(model.config(), 0..batch),
+                ..Input::numbers(&noise[..36], shape) // V = 3
+            };
+            let said = model.forward(&input, tape);
             kernels::squared_error(said, &noise[36..], &mask)
         }
     }
