@@ -2,7 +2,7 @@
 
 use super::buffer::Buffer;
 use super::pack::{ForwardWeights, forward_blocks, panels};
-use super::product::{Rows, Sums, Tile, most_rows, product, tiles};
+use super::product::{BESIDE, Rows, Sums, Tile, most_rows, product, product_of_panels, tiles};
 use super::{Cell, Layout, Piece, Trace};
 use crate::simd::{self, Kernel, Simd};
 use std::marker::PhantomData;
@@ -220,6 +220,10 @@ impl<C: Cell> Kernel for Run<'_, C> {
                 self.project(s, panel);
             }
             for t in self.phase.first..self.phase.end {
+                if self.chunk.rows == 1 {
+                    self.step_of_one(s, wide, t, &mut tile);
+                    continue;
+                }
                 for panel in self.panels(wide) {
                     for (r, rows) in tiles(self.chunk.rows, most_rows::<S>(panel.1 * C::GATES)) {
                         let sums = tile.sums(rows, panel.1 * C::GATES);
@@ -300,7 +304,77 @@ impl<C: Cell> Run<'_, C> {
             let depth = layout.hidden_blocks * S::LANES;
             let panel = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
             product(s, projected, apart, sums, h, panel);
+            self.finish(s, first, t, r0, (sums, projected));
+        }
+    }
 
+    /// Step t where there is one sequence alone. A panel's few sums would wait for each other's last
+    /// addition, so several panels go side by side; each sum is the same.
+    #[inline(always)]
+    unsafe fn step_of_one<S: Simd>(&self, s: S, wide: usize, t: usize, tile: &mut Tile) {
+        let (layout, chunk) = (self.layout, self.chunk);
+        let mut panels = self.panels(wide).peekable();
+        while let Some((first, blocks)) = panels.next() {
+            let vectors = blocks * C::GATES;
+            let mut count = 1;
+            while (count + 1) * vectors <= BESIDE
+                && panels.next_if(|next| next.1 == blocks).is_some()
+            {
+                count += 1;
+            }
+            let all = tile.line(count * vectors);
+            // SAFETY: by contract of `run_blocks`; panels of equal size lie one after the other.
+            unsafe {
+                let panel = |i: usize| {
+                    let start = first + i * blocks;
+                    let projected = self.projected::<S>(start, t, (1, vectors));
+                    let sums = Sums {
+                        start: all.at::<S>(0, i * vectors),
+                        vectors,
+                        ..all
+                    };
+                    (start, sums, projected)
+                };
+                for i in 0..count {
+                    let (start, sums, projected) = panel(i);
+                    for v in 0..vectors {
+                        let from = match C::APART && v + 1 == vectors {
+                            true => self.weights.apart.at(start * S::LANES),
+                            false => projected.at::<S>(0, v),
+                        };
+                        s.store(sums.at::<S>(0, v), s.load(from));
+                    }
+                }
+                let h = Rows {
+                    start: chunk.h.add(t * S::LANES),
+                    block_stride: chunk.state_stride,
+                    blocks: layout.hidden_blocks,
+                };
+                let depth = layout.hidden_blocks * S::LANES;
+                let weights = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
+                product_of_panels(s, all, vectors, h, weights);
+                for i in 0..count {
+                    let (start, sums, projected) = panel(i);
+                    self.finish(s, start, t, 0, (sums, projected));
+                }
+            }
+        }
+    }
+
+    /// What the cell makes of the pre-activations of a tile of step t, from sequence r0 on.
+    #[inline(always)]
+    unsafe fn finish<S: Simd>(
+        &self,
+        s: S,
+        first: usize,
+        t: usize,
+        r0: usize,
+        (sums, projected): (Sums, Sums),
+    ) {
+        let (layout, chunk) = (self.layout, self.chunk);
+        let row = t * chunk.rows + r0;
+        // SAFETY: by contract of `run_blocks`.
+        unsafe {
             for u in 0..sums.vectors / C::GATES {
                 let block = first + u;
                 let valid = (layout.hidden - block * S::LANES).min(S::LANES);

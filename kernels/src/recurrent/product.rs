@@ -78,6 +78,10 @@ impl Sums {
     }
 }
 
+/// Most vectors of a single row that go side by side: sums enough to keep the multipliers of any level
+/// busy while each waits for its last addition.
+pub const BESIDE: usize = 12;
+
 /// Room for the sums of the largest tile of any level.
 #[repr(align(64))]
 pub struct Tile([f32; Tile::ROW * Tile::ROWS]);
@@ -96,6 +100,18 @@ impl Tile {
     /// Contents are arbitrary.
     pub fn new() -> Self {
         Tile([0.0; Tile::ROW * Tile::ROWS])
+    }
+
+    /// One row of so many vectors.
+    #[inline(always)]
+    pub fn line(&mut self, vectors: usize) -> Sums {
+        debug_assert!(vectors <= BESIDE.max(4));
+        Sums {
+            start: self.0.as_mut_ptr(),
+            row: 0,
+            rows: 1,
+            vectors,
+        }
     }
 
     /// A part of the room, for so many rows and vectors.
@@ -131,6 +147,29 @@ pub unsafe fn product<S: Simd>(
         to,
         a,
         panel,
+        panel_vectors: to.vectors,
+    });
+}
+
+/// The same for one row of several panels of so many vectors, which lie one after the other, as their
+/// sums do.
+/// # Safety
+/// As for [`product`].
+#[inline(always)]
+pub unsafe fn product_of_panels<S: Simd>(
+    s: S,
+    sums: Sums,
+    panel_vectors: usize,
+    a: Rows,
+    panels: *const f32,
+) {
+    s.call(Product {
+        from: sums,
+        last: None,
+        to: sums,
+        a,
+        panel: panels,
+        panel_vectors,
     });
 }
 
@@ -140,6 +179,8 @@ struct Product {
     to: Sums,
     a: Rows,
     panel: *const f32,
+    /// Vectors of a panel.
+    panel_vectors: usize,
 }
 
 impl Kernel for Product {
@@ -147,7 +188,7 @@ impl Kernel for Product {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // The sizes of a tile must be constants for its sums to be registers.
-        match part(S::TILE_VECTORS, self.to.vectors) {
+        match part(S::TILE_VECTORS, self.panel_vectors) {
             4 if const { S::TILE_VECTORS >= 4 } => self.any_height::<S, 4>(s),
             3 if const { S::TILE_VECTORS >= 2 } => self.any_height::<S, 3>(s),
             2 if const { S::TILE_VECTORS == 2 } => self.any_height::<S, 2>(s),
@@ -165,8 +206,70 @@ impl Product {
             4 if const { most_rows::<S>(P) >= 4 } => self.in_parts::<S, 4, P>(s),
             3 => self.in_parts::<S, 3, P>(s),
             2 => self.in_parts::<S, 2, P>(s),
-            _ => self.in_parts::<S, 1, P>(s),
+            _ => self.row::<S, P>(s),
         }
+    }
+
+    /// One row: several parts side by side, as many as registers hold.
+    #[inline(always)]
+    fn row<S: Simd, const P: usize>(&self, s: S) {
+        let parts = self.to.vectors / P;
+        let mut part = 0;
+        while part < parts {
+            part += match parts - part {
+                4.. if const { P <= 2 } => self.beside::<S, P, 4>(s, part),
+                3.. if const { P == 3 } => self.beside::<S, P, 3>(s, part),
+                2.. => self.beside::<S, P, 2>(s, part),
+                _ => self.beside::<S, P, 1>(s, part),
+            };
+        }
+    }
+
+    /// Q parts of one row from `part` on. Returns Q.
+    #[inline(always)]
+    fn beside<S: Simd, const P: usize, const Q: usize>(&self, s: S, part: usize) -> usize {
+        let Product {
+            from,
+            to,
+            a,
+            panel,
+            last,
+            ..
+        } = *self;
+        let lanes = S::LANES;
+        let mut sums = [[s.zero(); P]; Q];
+        // SAFETY: by contract of `product`.
+        unsafe {
+            for q in 0..Q {
+                for v in 0..P {
+                    sums[q][v] = s.load(from.at::<S>(0, (part + q) * P + v));
+                }
+            }
+            if let Some(last) = last.filter(|_| (part + Q) * P == to.vectors) {
+                sums[Q - 1][P - 1] = s.load(last);
+            }
+            let length = a.blocks * lanes * P * lanes;
+            let mut weights = panel.add(part * length);
+            for block in 0..a.blocks {
+                let row = a.start.add(block * a.block_stride);
+                for k in 0..lanes {
+                    let x = s.splat(*row.add(k));
+                    for q in 0..Q {
+                        for v in 0..P {
+                            let w = s.load(weights.add(q * length + v * lanes));
+                            sums[q][v] = s.fma(x, w, sums[q][v]);
+                        }
+                    }
+                    weights = weights.add(P * lanes);
+                }
+            }
+            for q in 0..Q {
+                for v in 0..P {
+                    s.store(to.at::<S>(0, (part + q) * P + v), sums[q][v]);
+                }
+            }
+        }
+        Q
     }
 
     #[inline(always)]
@@ -177,6 +280,7 @@ impl Product {
             a,
             panel,
             last,
+            ..
         } = *self;
         // Hidden from the compiler, which would unroll the loop over a block to no avail.
         let lanes = S::LANES;
