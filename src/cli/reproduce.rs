@@ -1,12 +1,11 @@
 //! `seqduel reproduce`: the built-in experiments, their verdicts and the report.
 
-use super::run::Job;
-use super::{DryRun, Shared, UsageError, usage};
+use super::run::{Job, SuiteFlags};
+use super::{Shared, UsageError, usage};
 use crate::experiment::embedded;
 use crate::experiment::parse::Loaded;
 use anyhow::bail;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What to reproduce.
@@ -33,17 +32,8 @@ pub struct Args {
     /// with --published, shakespeare]
     #[arg(long, value_name = "NAME|FILE")]
     pub corpus: Option<String>,
-    /// Output directory [default: results/claims-<profile>, or results/published-<profile>]
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Runs carried out side by side, where they are not timed [default: as many as threads]
-    #[arg(long, value_name = "N")]
-    pub jobs: Option<usize>,
     #[command(flatten)]
-    pub dry: DryRun,
-    /// Keep the trained weights of every run, as runs/<run>/checkpoint.safetensors
-    #[arg(long)]
-    pub keep_weights: bool,
+    pub suite: SuiteFlags,
 }
 
 /// The text that published numbers are of.
@@ -64,10 +54,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: Vec::new(),
         corpus: args.corpus,
         expected: None,
-        out: args.out,
-        jobs: args.jobs,
-        dry: args.dry,
-        keep_weights: args.keep_weights,
+        flags: args.suite,
     }
     .run(shared)
 }
@@ -121,10 +108,7 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: Vec::new(),
         corpus: args.corpus.or(Some(PUBLISHED_CORPUS.into())),
         expected: Some(expected),
-        out: args.out,
-        jobs: args.jobs,
-        dry: args.dry,
-        keep_weights: args.keep_weights,
+        flags: args.suite,
     }
     .run(shared)
 }

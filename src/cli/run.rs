@@ -33,7 +33,14 @@ pub struct Args {
     /// Named corpus or UTF-8 file for experiments on text [default: the first of `list corpora`]
     #[arg(long, value_name = "NAME|FILE")]
     pub corpus: Option<String>,
-    /// Output directory [default: results/<experiments>-<profile>]
+    #[command(flatten)]
+    pub suite: SuiteFlags,
+}
+
+/// Flags of what carries out whole suites.
+#[derive(Debug, Clone, clap::Args)]
+pub struct SuiteFlags {
+    /// Output directory [default: results/WHAT-PROFILE; WHAT is claims, published or the experiments]
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Runs carried out side by side, where they are not timed [default: as many as threads]
@@ -74,10 +81,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: args.set,
         corpus: args.corpus,
         expected: None,
-        out: args.out,
-        jobs: args.jobs,
-        dry: args.dry,
-        keep_weights: args.keep_weights,
+        flags: args.suite,
     }
     .run(shared)
 }
@@ -90,16 +94,13 @@ pub(super) struct Job {
     pub sets: Vec<String>,
     pub corpus: Option<String>,
     pub expected: Option<Expected>,
-    pub out: Option<PathBuf>,
-    pub jobs: Option<usize>,
-    pub dry: DryRun,
-    pub keep_weights: bool,
+    pub flags: SuiteFlags,
 }
 
 impl Job {
     /// Resolves, plans, carries out and prints the verdicts.
     pub(super) fn run(self, shared: &Shared) -> anyhow::Result<ExitCode> {
-        check_count("--jobs", self.jobs.unwrap_or(1))?;
+        check_count("--jobs", self.flags.jobs.unwrap_or(1))?;
         let experiments = self
             .loaded
             .iter()
@@ -115,11 +116,11 @@ impl Job {
             experiments,
             seed: shared.seed(),
             threads,
-            jobs: self.jobs.unwrap_or(threads),
+            jobs: self.flags.jobs.unwrap_or(threads),
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
-            out: self.out.clone().unwrap_or(default_out.into()),
-            keep_weights: self.keep_weights,
+            out: self.flags.out.clone().unwrap_or(default_out.into()),
+            keep_weights: self.flags.keep_weights,
             command: command(),
             quiet: shared.quiet,
         };
@@ -134,7 +135,7 @@ impl Job {
             })
         })
         .map_err(mark_usage)?;
-        if self.dry.dry_run {
+        if self.flags.dry.dry_run {
             return dry_run(&suite, plan, shared);
         }
         say_skipped(&plan.skipped);
