@@ -104,12 +104,14 @@ pub fn judge(
         e.loss,
         floor.loss
     );
-    let characters = source.characters_per_token(split);
+    // Those of the windows judged: other parts of a split may have longer words.
+    let characters = source.target_characters(&batches).filter(|&n| n > 0);
+    let per_token = characters.map(|characters| characters as f64 / e.scored as f64);
     Ok(Judged {
         split: split.name(),
         loss: e.loss,
         accuracy: e.accuracy,
-        bits_per_character: characters.map(|c| e.loss / std::f64::consts::LN_2 / c),
+        bits_per_character: per_token.map(|c| e.loss / std::f64::consts::LN_2 / c),
         solved_fraction: e.solved_fraction,
         scored: e.scored,
         floor_accuracy: floor.accuracy,

@@ -122,15 +122,15 @@ fn lcm(a: usize, b: usize) -> usize {
     a / x * b
 }
 
-/// Bytes that training takes, roughly: weights twice (the optimiser keeps its own), gradients, two
-/// moments, and activations.
+/// Bytes that training takes, roughly: weights, gradients, two moments, and, while a checkpoint is
+/// written, the file of three of them; and activations.
 ///
 /// 0 for an unknown model.
 pub fn training_bytes(config: &ModelConfig, shape: Shape) -> u64 {
     let Ok(row) = row(&config.model) else {
         return 0;
     };
-    let floats = 5 * (row.parameters)(config) + (row.activations)(config, shape);
+    let floats = 7 * (row.parameters)(config) + (row.activations)(config, shape);
     u64::try_from(4 * floats).unwrap_or(u64::MAX)
 }
 
