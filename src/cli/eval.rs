@@ -61,6 +61,9 @@ impl Judged {
     }
 }
 
+/// Sequences judged at a time.
+const JUDGED: usize = 16;
+
 /// Evaluates on at most `sequences` sequences of a split.
 pub fn judge(
     model: &dyn Model,
@@ -78,8 +81,7 @@ pub fn judge(
         ))
         .into(),
     })?;
-    let (batch, seq_len) = (16, spec.longest);
-    check_memory(config, Shape { batch, seq_len })?;
+    let (batch, seq_len) = (JUDGED, spec.longest);
     // A task has as many sequences as one asks for: tokens, targets, masks and distances of all.
     let needed = 16 * sequences as u128 * seq_len as u128;
     let too_many = UsageError(format!(
@@ -182,6 +184,8 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let threads = shared.thread_count();
     let all = if other { usize::MAX } else { 512 };
     let (model, sequences) = (&*opened.model, args.sequences.unwrap_or(all));
+    let (batch, seq_len) = (JUDGED, source.spec().longest);
+    check_memory(model.config(), Shape { batch, seq_len })?;
     let judged = judge(model, &*source, split, sequences, threads)?;
     let row = Row {
         model: model.config().model.clone(),

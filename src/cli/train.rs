@@ -7,7 +7,7 @@ use self::directory::{prepare, train_error};
 use super::eval::{Judged, judge};
 use super::flags::OptionFlags;
 use super::open::Opened;
-use super::setup::{FromSection, TrainConfig, absolute, open_data};
+use super::setup::{self, FromSection, TrainConfig, absolute, open_data};
 use super::{DryRun, Shared, UsageError, check_count, output, usage};
 use crate::campaign::interrupt;
 use crate::data::Split;
@@ -133,6 +133,12 @@ impl Args {
             None => TrainConfig::default(),
         };
         if let Some(path) = &self.from {
+            let message = format!(
+                "--from {}: is not UTF-8, so {} cannot name it; give a link to it with such a name",
+                path.display(),
+                setup::CONFIG
+            );
+            ensure!(path.to_str().is_some(), UsageError(message));
             config.from = Some(FromSection {
                 checkpoint: checkpoint::locate(path),
                 keep: self.keep,

@@ -15,6 +15,7 @@ pub(super) fn train_error(error: TrainError) -> anyhow::Error {
     match error {
         TrainError::Refused(_)
         | TrainError::Misfit(_)
+        | TrainError::Model(_)
         | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
         other => other.into(),
     }

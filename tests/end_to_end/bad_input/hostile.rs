@@ -120,7 +120,6 @@ fn a_name_that_must_be_text_is_named_where_it_is_none() {
         "run",
         "eval",
         "report",
-        "compare d",
         "train --task copy --out d --config",
     ] {
         let mut command = seqduel(&words(line));
