@@ -11,7 +11,10 @@ pub fn available_bytes() -> u64 {
     let system = System::new_with_specifics(RefreshKind::nothing().with_memory(memory));
     let groups = free_of_groups(Path::new("/"));
     let space = free_address_space(Path::new("/"));
-    system.available_memory().min(groups).min(space)
+    // A quarter of a limit is not for values: there are the program itself, stacks of threads, the
+    // system's arenas, and blocks rounded up to the sizes in which they are kept.
+    let limited = groups.min(space) / 4 * 3;
+    system.available_memory().min(limited)
 }
 
 /// The least that the control groups of this process leave, its own and those around it; `u64::MAX`
@@ -86,13 +89,12 @@ fn field(text: &str, name: &str) -> Option<u64> {
     lines.find_map(|rest| rest.split_whitespace().next()?.parse().ok())
 }
 
-/// What a limit of the address space leaves; `u64::MAX` without one. A quarter of it is not for values:
-/// stacks of threads, the system's arenas, and blocks rounded up to the sizes in which they are kept.
+/// What a limit of the address space leaves; `u64::MAX` without one.
 fn free_address_space(root: &Path) -> u64 {
     let read = |name| read_to_string(root.join("proc/self").join(name)).unwrap_or_default();
     let limit = field(&read("limits"), "Max address space");
     let used = field(&read("status"), "VmSize:").unwrap_or(0) << 10;
-    limit.map_or(u64::MAX, |limit| limit.saturating_sub(used) / 4 * 3)
+    limit.map_or(u64::MAX, |limit| limit.saturating_sub(used))
 }
 
 #[cfg(test)]
@@ -182,7 +184,6 @@ mod tests {
                 "VmPeak:    2000 kB\nVmSize:     1000 kB\n",
             ),
         ]);
-        let left = 5_000_000 - 1_024_000;
-        assert_eq!(free_address_space(limited.path()), left / 4 * 3);
+        assert_eq!(free_address_space(limited.path()), 5_000_000 - 1_024_000);
     }
 }

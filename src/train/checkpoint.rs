@@ -104,16 +104,15 @@ pub(super) fn save(
 ) -> Result<(), CheckpointError> {
     let mut tensors: Vec<(String, Tensor)> = Vec::new();
     for parameter in model.parameters() {
-        let values = Cow::from(parameter.values());
-        let shape = &parameter.shape;
-        tensors.push((parameter.name.clone(), Tensor { shape, values }));
+        let (name, values) = (parameter.name.clone(), None);
+        tensors.push((name, Tensor { parameter, values }));
     }
     if let Some(optimizer) = optimizer {
         for (parameter, (m, v)) in model.parameters().into_iter().zip(optimizer.moments()) {
             for (kind, values) in [("m", m), ("v", v)] {
                 let name = format!("{MOMENTS}{kind}.{}", parameter.name);
-                let (shape, values) = (&parameter.shape, Cow::from(values));
-                tensors.push((name, Tensor { shape, values }));
+                let values = Some(values);
+                tensors.push((name, Tensor { parameter, values }));
             }
         }
     }
@@ -126,8 +125,9 @@ pub(super) fn save(
 
 /// A tensor to be written: its bytes are made when it is its turn, not of all tensors at once.
 struct Tensor<'a> {
-    shape: &'a [usize],
-    values: Cow<'a, [f32]>,
+    parameter: &'a Parameter,
+    /// Other values than the parameter's own, of the same shape.
+    values: Option<&'a [f32]>,
 }
 
 impl View for Tensor<'_> {
@@ -136,15 +136,17 @@ impl View for Tensor<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        self.shape
+        &self.parameter.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        to_bytes(&self.values).into()
+        let values = self.values.map(to_bytes);
+        let bytes = values.unwrap_or_else(|| to_bytes(&self.parameter.values()));
+        bytes.into()
     }
 
     fn data_len(&self) -> usize {
-        size_of_val(&*self.values)
+        4 * self.shape().iter().product::<usize>()
     }
 }
 
