@@ -204,8 +204,8 @@ mod tests {
     #[test]
     fn the_only_control_sequences_of_a_table_are_its_own() {
         let sheet = Sheet {
-            header: vec!["claim", "answer"],
-            rows: vec![vec!["a\u{1b}[2J".into(), "refuted".into()]],
+            header: vec!["claim", "answer", "because"],
+            rows: vec![vec!["a\u{1b}[2J".into(), "refuted".into(), "c".into()]],
             frame: Some(Frame {
                 answer: 1,
                 colors: &[("refuted", "31")],
