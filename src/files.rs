@@ -4,6 +4,7 @@
 use anyhow::Context;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::ops::Range;
 use std::path::Path;
@@ -43,6 +44,43 @@ pub fn sweep(directory: &Path) {
             // A leftover that cannot be removed does no harm.
             let _ = std::fs::remove_file(entry.path());
         }
+    }
+}
+
+/// Why a file is not locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another process holds the lock.
+    #[error("another seqduel process uses it")]
+    Held,
+    /// Its file system has no locks, as some network file systems.
+    #[error(
+        "the file system it is on has no locks ({0}), so that two processes could spoil each other's \
+         files; give a directory on a local disk, and copy it afterwards"
+    )]
+    Unsupported(io::Error),
+    /// The system cannot.
+    #[error(transparent)]
+    Io(io::Error),
+}
+
+/// Locks a file for this process alone, until it is closed.
+pub fn lock(file: &File) -> Result<(), LockError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => LockError::Held,
+        TryLockError::Error(error) => cannot_lock(error),
+    })
+}
+
+/// Tells a file system without locks from other failures. On Linux, where it is not known as
+/// unsupported: ENOSYS, ENOLCK (no lock daemon of NFS), EINVAL (a file that cannot be locked) and
+/// EOPNOTSUPP.
+fn cannot_lock(error: io::Error) -> LockError {
+    let known = cfg!(target_os = "linux")
+        && (error.raw_os_error()).is_some_and(|code| [22, 37, 38, 95].contains(&code));
+    match known || error.kind() == io::ErrorKind::Unsupported {
+        true => LockError::Unsupported(error),
+        false => LockError::Io(error),
     }
 }
 
@@ -168,6 +206,26 @@ mod tests {
         let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         left.sort();
         assert_eq!(left, [".lock", "results.csv"]);
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_named_as_such() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || File::create(dir.path().join(".lock")).unwrap();
+        let first = open();
+        lock(&first).unwrap();
+        assert!(matches!(lock(&open()), Err(LockError::Held)));
+        drop(first);
+        lock(&open()).unwrap();
+        let unsupported = cannot_lock(io::ErrorKind::Unsupported.into()).to_string();
+        assert!(unsupported.contains("has no locks"), "{unsupported}");
+        assert!(unsupported.contains("local disk"), "{unsupported}");
+        #[cfg(target_os = "linux")]
+        for (code, is_missing) in [(37, true), (38, true), (95, true), (5, false), (13, false)] {
+            let error = cannot_lock(io::Error::from_raw_os_error(code));
+            let found = matches!(error, LockError::Unsupported(_));
+            assert_eq!(found, is_missing, "{code}: {error}");
+        }
     }
 
     #[test]

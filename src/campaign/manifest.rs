@@ -5,16 +5,18 @@ use super::clock;
 use super::plan::Suite;
 use super::queue::Queue;
 use crate::experiment::check;
-use crate::experiment::schema::Experiment;
+use crate::experiment::schema::{Experiment, PlotKind, PlotSpec};
 use crate::files::{differences, sha256};
 use crate::measure::machine::Machine;
 use crate::results::directory::{Directory, FORMAT};
 use crate::results::output::{Manifest, Planned, Skipped};
 use crate::runs::texts::Texts;
+use crate::runs::work_span;
 use anyhow::{Result, bail};
+use serde_json::Value;
 
 /// The manifest to write: that of the directory with these experiments added, or a new one. Refuses
-/// to go on with other settings than before.
+/// to go on with other settings of runs than before; what changes no run is taken as it is now.
 pub(super) fn manifest(
     suite: &Suite,
     queue: &Queue,
@@ -71,21 +73,23 @@ pub(super) fn manifest(
         _ => {}
     }
     for experiment in &suite.experiments {
-        let settings = sha256(serde_json::to_string(experiment)?);
-        let planned = Planned {
-            settings,
-            runs: queue.ids(&experiment.id),
-        };
-        match manifest.plan.get(&experiment.id) {
-            Some(before) if before.settings != planned.settings => {
-                let what = format!("other settings of experiment {}:", experiment.id);
-                let old = manifest.experiments.iter().find(|e| e.id == experiment.id);
-                let (old, new) = difference(old, experiment)?;
-                refuse(&what, &old, &new)?;
+        let settings = of_runs(experiment)?;
+        let mut experiments = manifest.experiments.iter_mut();
+        match experiments.find(|before| before.id == experiment.id) {
+            Some(before) => {
+                let other = differences(&of_runs(before)?, &settings);
+                if let Some((key, old, new)) = other.first() {
+                    let what = format!("other settings of experiment {}:", experiment.id);
+                    refuse(&what, &format!("{key} = {old}"), &new.to_string())?;
+                }
+                *before = experiment.clone();
             }
-            Some(_) => {}
             None => manifest.experiments.push(experiment.clone()),
         }
+        let planned = Planned {
+            settings: sha256(settings.to_string()),
+            runs: queue.ids(&experiment.id),
+        };
         manifest.plan.insert(experiment.id.clone(), planned);
         manifest
             .skipped
@@ -95,10 +99,51 @@ pub(super) fn manifest(
     Ok(manifest)
 }
 
-/// The first value in which two experiments differ, before and now, with its key.
-fn difference(old: Option<&Experiment>, new: &Experiment) -> Result<(String, String)> {
-    let (old, new) = (serde_json::to_value(old)?, serde_json::to_value(new)?);
-    let first = differences(&old, &new).into_iter().next();
-    let in_words = first.map(|(key, old, new)| (format!("{key} = {old}"), new.to_string()));
-    Ok(in_words.unwrap_or(("before".into(), "now".into())))
+/// What of an experiment decides its runs. The rest says what is made of their records, and may be
+/// corrected when they are finished: names, question, explanation, the claim with its margin, plots.
+/// Of a plot remains what it has measured: some are of metrics that are not recorded unless drawn.
+fn of_runs(experiment: &Experiment) -> Result<Value> {
+    let measures = |plot: &&PlotSpec| {
+        plot.kind == PlotKind::Roofline || work_span::METRICS.contains(&plot.metric.as_str())
+    };
+    let of_plot = |plot: &PlotSpec| serde_json::json!([plot.kind, plot.metric, plot.filter]);
+    let plots = experiment.plots.iter().filter(measures);
+    let plots: Vec<Value> = plots.map(of_plot).collect();
+    let mut value = serde_json::to_value(experiment)?;
+    if let Value::Object(keys) = &mut value {
+        for said in ["title", "question", "explanation", "claim", "margin"] {
+            keys.remove(said);
+        }
+        keys.insert("plot".into(), plots.into());
+    }
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::experiment::embedded;
+
+    #[test]
+    fn what_is_said_of_records_decides_no_run_and_what_is_measured_does() {
+        let mut measuring = 0;
+        for loaded in embedded::all().unwrap() {
+            let experiment = &loaded.resolve("smoke", &[]).unwrap();
+            let runs = of_runs(experiment).unwrap();
+            let with = |change: &dyn Fn(&mut Experiment)| {
+                let mut other = experiment.clone();
+                change(&mut other);
+                of_runs(&other).unwrap() == runs
+            };
+            assert!(with(&|e| e.title.push('!')));
+            assert!(with(&|e| e.question.push('!')));
+            assert!(with(&|e| e.explanation = None));
+            assert!(with(&|e| e.margin *= 2.0));
+            assert!(with(&|e| e.plots.iter_mut().for_each(|p| p.file.push('x'))));
+            assert!(!with(&|e| e.settings.seeds = Some(77)));
+            assert!(!with(&|e| e.models.truncate(1)) || experiment.models.len() == 1);
+            measuring += usize::from(!with(&|e| e.plots.clear()));
+        }
+        assert!(measuring > 0, "rooflines are measured only where drawn");
+    }
 }

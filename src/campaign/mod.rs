@@ -4,7 +4,7 @@
 
 mod clock;
 mod graph;
-mod interrupt;
+pub mod interrupt;
 pub mod listing;
 mod manifest;
 mod outcome;

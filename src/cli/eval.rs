@@ -61,6 +61,9 @@ impl Judged {
     }
 }
 
+/// Sequences judged at a time.
+const JUDGED: usize = 16;
+
 /// Evaluates on at most `sequences` sequences of a split.
 pub fn judge(
     model: &dyn Model,
@@ -78,8 +81,7 @@ pub fn judge(
         ))
         .into(),
     })?;
-    let (batch, seq_len) = (16, spec.longest);
-    check_memory(config, Shape { batch, seq_len })?;
+    let (batch, seq_len) = (JUDGED, spec.longest);
     // A task has as many sequences as one asks for: tokens, targets, masks and distances of all.
     let needed = 16 * sequences as u128 * seq_len as u128;
     let too_many = UsageError(format!(
@@ -104,12 +106,14 @@ pub fn judge(
         e.loss,
         floor.loss
     );
-    let characters = source.characters_per_token(split);
+    // Those of the windows judged: other parts of a split may have longer words.
+    let characters = source.target_characters(&batches).filter(|&n| n > 0);
+    let per_token = characters.map(|characters| characters as f64 / e.scored as f64);
     Ok(Judged {
         split: split.name(),
         loss: e.loss,
         accuracy: e.accuracy,
-        bits_per_character: characters.map(|c| e.loss / std::f64::consts::LN_2 / c),
+        bits_per_character: per_token.map(|c| e.loss / std::f64::consts::LN_2 / c),
         solved_fraction: e.solved_fraction,
         scored: e.scored,
         floor_accuracy: floor.accuracy,
@@ -180,6 +184,8 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let threads = shared.thread_count();
     let all = if other { usize::MAX } else { 512 };
     let (model, sequences) = (&*opened.model, args.sequences.unwrap_or(all));
+    let (batch, seq_len) = (JUDGED, source.spec().longest);
+    check_memory(model.config(), Shape { batch, seq_len })?;
     let judged = judge(model, &*source, split, sequences, threads)?;
     let row = Row {
         model: model.config().model.clone(),

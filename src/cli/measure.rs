@@ -2,6 +2,7 @@
 
 use super::flags::OptionFlags;
 use super::{DryRun, Format, Shared, UsageError, output, usage};
+use crate::measure::busy::Watch;
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, ModelOptions, Shape, parameter_count};
@@ -132,10 +133,14 @@ pub(super) fn time(
         // Drawn on stderr, and only if that is a terminal.
         false => indicatif::ProgressBar::new(1000).with_message("measuring"),
     };
+    let watch = Watch::start();
     let measured = interleaved(workloads, repeats, &mut |done| {
         bar.set_position((done * 1000.0) as u64);
     })?;
     bar.finish_and_clear();
+    if let Some(complaint) = watch.complaint() {
+        tracing::warn!("{complaint}");
+    }
     Ok(measured)
 }
 

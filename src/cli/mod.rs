@@ -5,7 +5,9 @@
 
 use crate::measure::machine::cores;
 use anyhow::ensure;
+use clap::builder::ValueParser;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 mod compare;
@@ -150,11 +152,52 @@ fn command() -> clap::Command {
     negative(Cli::command())
 }
 
+/// Names the arguments that are no text but must be; clap says only that there are some. Paths may be
+/// any bytes.
+fn not_unicode(
+    command: &clap::Command,
+    arguments: impl Iterator<Item = OsString>,
+) -> Option<String> {
+    let (mut within, mut flag, mut named) = (command.clone(), None::<String>, Vec::new());
+    for argument in arguments {
+        let shown = argument.to_string_lossy();
+        let split = shown.strip_prefix("--").and_then(|f| f.split_once('='));
+        let (name, value) = match split {
+            Some((name, value)) => (Some(name.to_string()), value),
+            None => (flag.take(), &*shown),
+        };
+        if argument.to_str().is_none() {
+            let paths = ValueParser::path_buf().type_id();
+            let is_path = |a: &clap::Arg| a.get_value_parser().type_id() == paths;
+            let of_flag = |a: &&clap::Arg| a.get_long() == name.as_deref();
+            let mut known = within.get_arguments();
+            let path = match &name {
+                Some(_) => known.find(of_flag).is_some_and(is_path),
+                None => known.any(|a| a.is_positional() && is_path(a)),
+            };
+            let flag = name.map_or(String::new(), |name| format!("--{name} "));
+            let problem =
+                format!("{flag}{value:?} is not UTF-8, and only paths of files may be that");
+            named.extend((!path).then_some(problem));
+        } else if let Some(name) = argument.to_str().and_then(|a| a.strip_prefix("--")) {
+            flag = Some(name.to_string()).filter(|name| !name.contains('='));
+        } else if let Some(sub) = within.find_subcommand(&argument) {
+            within = sub.clone();
+        }
+    }
+    let remedy = "; give a name of letters (of a text: a copy or a link with such a name)";
+    (!named.is_empty()).then(|| named.join("; ") + remedy)
+}
+
 /// Parses the command line, runs it, and turns any error into one message and an exit code.
 pub fn main() -> ExitCode {
     let parsed = command().try_get_matches();
     let cli = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
+        Err(message) if message.kind() == clap::error::ErrorKind::InvalidUtf8 => {
+            let named = not_unicode(&command(), std::env::args_os().skip(1));
+            return error::report(&UsageError(named.unwrap_or(message.to_string())).into());
+        }
         Err(message) => {
             // Help and version are "errors" of clap that go to stdout with code 0.
             let _ = message.print();

@@ -1,26 +1,11 @@
 //! Writing results to stdout: text, JSON, and tables in the four formats.
 
+pub use crate::report::sheet::printable;
+
 use crate::report::sheet::{Format, Look, Sheet};
 use anyhow::Context;
 use serde::Serialize;
-use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
-
-/// Text for a terminal: control characters other than line feeds and tabs are spelt out, as those in a
-/// file of somebody else's could move the cursor, hide lines or change the window.
-pub fn printable(text: &str) -> Cow<'_, str> {
-    let acts = |c: char| c.is_control() && c != '\n' && c != '\t';
-    match text.contains(acts) {
-        false => Cow::Borrowed(text),
-        true => {
-            let spell = |c: char| match acts(c) {
-                true => c.escape_unicode().to_string(),
-                false => c.to_string(),
-            };
-            Cow::Owned(text.chars().map(spell).collect())
-        }
-    }
-}
 
 /// Writes a line to stderr, [`printable`].
 pub fn say(text: impl AsRef<str>) {
@@ -28,14 +13,17 @@ pub fn say(text: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr(), "{}", printable(text.as_ref()));
 }
 
-/// Writes `text` and a line break to stdout, to a terminal [`printable`]. A closed or full stdout is an error, not a panic;
-/// the closed one ends the program quietly.
+/// Writes `text` and a line break to stdout, to a terminal [`printable`]. A closed or full stdout is an
+/// error, not a panic; the closed one ends the program quietly.
 pub fn print(text: impl AsRef<str>) -> anyhow::Result<()> {
+    match std::io::stdout().is_terminal() {
+        true => write(&printable(text.as_ref())),
+        false => write(text.as_ref()),
+    }
+}
+
+fn write(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    let text = match out.is_terminal() {
-        true => printable(text.as_ref()),
-        false => Cow::Borrowed(text.as_ref()),
-    };
     let end = if text.ends_with('\n') { "" } else { "\n" };
     out.write_all(text.as_bytes())
         .and_then(|()| out.write_all(end.as_bytes()))
@@ -83,22 +71,9 @@ pub fn print_rows(
 pub fn print_sheet(format: Format, sheet: &Sheet, value: &impl Serialize) -> anyhow::Result<()> {
     match format {
         Format::Json => print_json(value),
-        Format::Table => print(sheet.table(Look::stdout())),
+        // Its cells are printable; the colours of answers are its own.
+        Format::Table => write(&sheet.table(Look::stdout())),
         Format::Markdown => print(sheet.markdown()),
         Format::Csv => print(sheet.csv()?),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_are_spelt_out() {
-        assert_eq!(printable("a\tb\nc é"), "a\tb\nc é");
-        assert_eq!(
-            printable("a\u{1b}[2Jb\u{7}\r\u{9b}"),
-            "a\\u{1b}[2Jb\\u{7}\\u{d}\\u{9b}"
-        );
     }
 }

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 pub struct Args {
     /// Experiment files, or names of built-in experiments
     #[arg(required = true, value_name = "EXPERIMENT")]
-    pub experiments: Vec<String>,
+    pub experiments: Vec<PathBuf>,
     /// How much: a profile of the experiments, usually smoke, quick or full
     #[arg(long, default_value = "quick", value_name = "NAME")]
     pub profile: String,
@@ -55,9 +55,9 @@ pub struct SuiteFlags {
 
 /// Runs the experiments, or continues where they were interrupted.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
-    let load = |name: &String| match embedded::find(name) {
-        Some(built_in) if !Path::new(name).exists() => built_in,
-        _ => load_file(Path::new(name)),
+    let load = |name: &PathBuf| match name.to_str().and_then(embedded::find) {
+        Some(built_in) if !name.exists() => built_in,
+        _ => load_file(name),
     };
     let loaded: Vec<Loaded> = args
         .experiments

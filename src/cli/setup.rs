@@ -169,8 +169,19 @@ impl TrainConfig {
 pub fn absolute(corpus: String) -> String {
     let is_file = corpus::named(&corpus).is_none() && Path::new(&corpus).is_file();
     let path = is_file.then(|| std::path::absolute(&corpus).ok()).flatten();
-    let path = path.and_then(|path| path.to_str().map(str::to_owned));
-    path.unwrap_or(corpus)
+    let Some(path) = path else {
+        return corpus;
+    };
+    match path.to_str() {
+        Some(path) => path.into(),
+        None => {
+            tracing::warn!(
+                "corpus {corpus}: {} is not UTF-8, so the text will be found from this directory only",
+                path.display()
+            );
+            corpus
+        }
+    }
 }
 
 /// Opens the data; `tokenizer` instead of a new one if given.

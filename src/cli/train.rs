@@ -7,8 +7,9 @@ use self::directory::{prepare, train_error};
 use super::eval::{Judged, judge};
 use super::flags::OptionFlags;
 use super::open::Opened;
-use super::setup::{FromSection, TrainConfig, absolute, open_data};
+use super::setup::{self, FromSection, TrainConfig, absolute, open_data};
 use super::{DryRun, Shared, UsageError, check_count, output, usage};
+use crate::campaign::interrupt;
 use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
@@ -19,8 +20,6 @@ use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Train one model on a text or a task. Flags override the file given with --config.
 ///
@@ -134,6 +133,12 @@ impl Args {
             None => TrainConfig::default(),
         };
         if let Some(path) = &self.from {
+            let message = format!(
+                "--from {}: is not UTF-8, so {} cannot name it; give a link to it with such a name",
+                path.display(),
+                setup::CONFIG
+            );
+            ensure!(path.to_str().is_some(), UsageError(message));
             config.from = Some(FromSection {
                 checkpoint: checkpoint::locate(path),
                 keep: self.keep,
@@ -263,12 +268,13 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     let _lock = prepare(&args.out, &mut config, &mut data, &model_config)?;
     let mut model = models::build(&model_config, config.train.seed)?;
-    let stop = stop_on_interrupt();
+    // The step under way is finished and a checkpoint written.
+    interrupt::install();
     let mut observe = |progress: &Progress| {
         if !shared.quiet {
             report(progress);
         }
-        match stop.load(Ordering::Relaxed) {
+        match interrupt::requested() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
@@ -323,15 +329,6 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         &summary,
     )?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Set by Ctrl-C; the step under way is finished and a checkpoint written.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = stop.clone();
-    // Fails if a handler is set already; then that one decides.
-    let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
-    stop
 }
 
 fn report(progress: &Progress) {

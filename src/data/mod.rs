@@ -213,6 +213,12 @@ pub trait Source: Send {
     /// character; `None` for tasks.
     fn characters_per_token(&self, split: Split) -> Option<f64>;
 
+    /// Characters that begin in the targets of batches of this source, as [`evaluation`](Self::evaluation)
+    /// gives them; `None` for tasks.
+    fn target_characters(&self, _batches: &[Batch]) -> Option<usize> {
+        None
+    }
+
     /// SHA-256 of the text that the sequences are of, hex; `None` for tasks, which settings describe
     /// whole.
     fn text(&self) -> Option<&str> {

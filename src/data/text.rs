@@ -1,7 +1,7 @@
 //! Text as training data: split, tokenised, drawn in random windows and evaluated in a row.
 
 use super::corpus;
-use super::tokenizer::{Tokenizer, TokenizerChoice};
+use super::tokenizer::{Tokenizer, TokenizerChoice, bpe};
 use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, seeds};
 use crate::files::sha256;
 use crate::models::Shape;
@@ -89,6 +89,32 @@ impl Text {
     pub fn characters_per_token(&self, split: Split) -> f64 {
         self.characters(split) as f64 / self.tokens(split).len() as f64
     }
+
+    /// Characters of which each part holds a window of T tokens and the one after it, if the text goes
+    /// on like this, whatever a tokenizer learns of it.
+    fn enough_characters(&self, seq_len: usize) -> usize {
+        // The two small parts are a twentieth each, rounded.
+        let mut characters = (seq_len + 1).saturating_mul(20).saturating_add(20);
+        if !matches!(self.tokenizer, Tokenizer::Bpe(_)) {
+            return characters;
+        }
+        // Longer text has longer tokens, up to whole pieces; count these in this text, repeated.
+        let all = self.tokenizer.decode_bytes(&self.tokens.concat());
+        let all = String::from_utf8_lossy(&all);
+        const MOST: usize = 1 << 27;
+        while characters < MOST {
+            let repeated: String = all.chars().cycle().take(characters).collect();
+            let parts = split(&repeated).into_iter();
+            let fewest = parts.map(|part| bpe::pieces(part).count()).min();
+            let fewest = fewest.unwrap_or(0).max(1);
+            if fewest > seq_len {
+                return characters;
+            }
+            let missing = (seq_len + 1) as f64 / fewest as f64;
+            characters = (characters as f64 * missing.max(1.01)) as usize + 1;
+        }
+        characters.saturating_mul(2)
+    }
 }
 
 fn first_characters(text: &str, limit: Option<usize>) -> &str {
@@ -123,9 +149,7 @@ impl TextSource {
         for split in [Split::Train, Split::Validation, Split::Test] {
             let tokens = text.tokens(split).len();
             if tokens <= seq_len {
-                // The two small splits hold a twentieth each; BPE tokens are a few characters.
-                let a_token = text.characters_per_token(Split::Train).max(1.0);
-                let characters = (seq_len as f64 * 20.5 * a_token) as usize + 21;
+                let characters = text.enough_characters(seq_len);
                 let problem = format!(
                     "is too short: its {} part has {tokens} tokens, a window of seq-len = \
                      {seq_len} needs {}; use a corpus of at least about {characters} characters or \
@@ -198,6 +222,16 @@ impl Source for TextSource {
 
     fn characters_per_token(&self, split: Split) -> Option<f64> {
         Some(self.text.characters_per_token(split))
+    }
+
+    fn target_characters(&self, batches: &[Batch]) -> Option<usize> {
+        let count = |batch: &Batch| {
+            let bytes = self.text.tokenizer.decode_bytes(batch.targets.tokens());
+            // A character of UTF-8 begins with each byte that is not 0b10xx_xxxx.
+            let begins = |&&byte: &&u8| byte & 0b1100_0000 != 0b1000_0000;
+            bytes.iter().filter(begins).count()
+        };
+        Some(batches.iter().map(count).sum())
     }
 
     fn text(&self) -> Option<&str> {

@@ -7,8 +7,12 @@
 //! [`bound`] of the most that was in use at once.
 //!
 //! Counted are the bytes asked for, not the class's; blocks kept are not in use.
+//!
+//! Where the system gives no more, the program ends with a message: sizes are checked before anything
+//! is allocated, but other programs, and limits that nobody can ask for, take memory meanwhile.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::Write;
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -114,21 +118,35 @@ unsafe impl GlobalAlloc for CountingAllocator {
                 }
             }
         };
-        if !moved.is_null() {
-            LIVE.fetch_sub(layout.size(), Relaxed);
-        }
-        count_up(moved, new_size)
+        let moved = count_up(moved, new_size);
+        LIVE.fetch_sub(layout.size(), Relaxed);
+        moved
     }
 }
 
 fn count_up(pointer: *mut u8, size: usize) -> *mut u8 {
-    if !pointer.is_null() {
-        let now = LIVE.fetch_add(size, Relaxed) + size;
-        if now > PEAK.load(Relaxed) {
-            PEAK.fetch_max(now, Relaxed);
-        }
+    if pointer.is_null() {
+        end(size);
+    }
+    let now = LIVE.fetch_add(size, Relaxed) + size;
+    if now > PEAK.load(Relaxed) {
+        PEAK.fetch_max(now, Relaxed);
     }
     pointer
+}
+
+/// Ends the program where there is no memory for a block of so many bytes. Nothing in it allocates.
+fn end(size: usize) -> ! {
+    let gib = |bytes: usize| bytes as f64 / (1u64 << 30) as f64;
+    let _ = writeln!(
+        std::io::stderr(),
+        "error: no memory for another {:.3} GiB beside the {:.3} GiB in use: this machine, its container \
+         or a limit (ulimit -v) gives no more; lower width, layers, vocab, batch or seq-len, or use fewer \
+         jobs. What was written is whole: the same command goes on from there",
+        gib(size),
+        gib(live())
+    );
+    std::process::exit(2)
 }
 
 /// The size class of a layout, `None` if it is small or too strictly aligned to be kept.

@@ -1,6 +1,7 @@
 //! Clock, throughput, memory, the machine and its roofline, work and span, and how far gradients
 //! reach.
 
+pub mod busy;
 pub mod clock;
 pub mod decay;
 pub mod gradient_flow;

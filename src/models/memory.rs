@@ -11,7 +11,10 @@ pub fn available_bytes() -> u64 {
     let system = System::new_with_specifics(RefreshKind::nothing().with_memory(memory));
     let groups = free_of_groups(Path::new("/"));
     let space = free_address_space(Path::new("/"));
-    system.available_memory().min(groups).min(space)
+    // A quarter of a limit is not for values: there are the program itself, stacks of threads, the
+    // system's arenas, and blocks rounded up to the sizes in which they are kept.
+    let limited = groups.min(space) / 4 * 3;
+    system.available_memory().min(limited)
 }
 
 /// The least that the control groups of this process leave, its own and those around it; `u64::MAX`

@@ -152,7 +152,7 @@ pub enum ModelError {
     },
     /// Needs more memory than there is.
     #[error(
-        "this model needs about {needed_gib:.1} GiB to train but {available_gib:.1} GiB are available; lower {keys}"
+        "this model needs about {} but {} are available; lower {keys}", gib(*needed_gib), gib(*available_gib)
     )]
     TooLarge {
         /// Estimated need.
@@ -218,6 +218,14 @@ impl ModelError {
     }
 }
 
+/// An amount of memory with two digits that say something, also where it is small.
+fn gib(gib: f64) -> String {
+    match gib < 1.0 {
+        true => format!("{gib:.3} GiB"),
+        false => format!("{gib:.1} GiB"),
+    }
+}
+
 /// Where a model is found from its name.
 pub struct ModelRow {
     /// The name in configurations, tables and plots.
@@ -259,10 +267,10 @@ pub fn of_one_sequence() -> impl Iterator<Item = &'static ModelRow> {
 /// Errors: unknown name, impossible sizes, more memory than the machine has.
 pub fn build(config: &ModelConfig, seed: u64) -> Result<Box<dyn Model>, ModelError> {
     let row = check(config)?;
-    let smallest = Shape {
-        batch: 1,
-        seq_len: 1,
-    };
-    check_memory(config, smallest)?;
+    // Its values, and those of its largest part while they are made; to train it takes more.
+    let needed = 8 * (row.parameters)(config);
+    if needed > u128::from(available_bytes()) {
+        return Err(ModelError::too_large(needed, "width, layers or vocab"));
+    }
     Ok((row.build)(config, &mut Initializer::new(seed)))
 }

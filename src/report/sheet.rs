@@ -1,7 +1,26 @@
 //! Rows under a header as commands print them: a table for the terminal, CSV or Markdown.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use std::borrow::Cow;
 use std::io::IsTerminal;
+
+/// Text for a terminal: control characters other than line feeds and tabs are spelt out, as those in a
+/// file of somebody else's could move the cursor, hide lines or change the window; and so are marks that
+/// turn the direction of writing, by which a line could read as another.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let acts = |c: char| c.is_control() && c != '\n' && c != '\t' || turns(c);
+    match text.contains(acts) {
+        false => Cow::Borrowed(text),
+        true => {
+            let spell = |c: char| match acts(c) {
+                true => c.escape_unicode().to_string(),
+                false => c.to_string(),
+            };
+            Cow::Owned(text.chars().map(spell).collect())
+        }
+    }
+}
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -137,13 +156,20 @@ impl<'a> Sheet<'a> {
             true => frame.colored(line) + "\n",
             false => line.to_owned() + "\n",
         });
-        lines.chain([frame.notes.clone()]).collect()
+        lines
+            .chain([printable(&frame.notes).into_owned()])
+            .collect()
     }
 
     fn laid_out(&self, preset: &str) -> Table {
         let mut table = Table::new();
         table.load_preset(preset).set_header(&self.header);
-        table.add_rows(&self.rows);
+        let cells = |row: &Vec<String>| {
+            row.iter()
+                .map(|cell| printable(cell).into_owned())
+                .collect()
+        };
+        table.add_rows(self.rows.iter().map(cells).collect::<Vec<Vec<String>>>());
         table
     }
 }
@@ -158,5 +184,47 @@ impl Frame {
             *cell = format!("\u{1b}[1;{code}m{cell}\u{1b}[0m");
         }
         cells.join("┆")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_spelt_out() {
+        assert_eq!(printable("a\tb\nc é"), "a\tb\nc é");
+        assert_eq!(
+            printable("a\u{1b}[2Jb\u{7}\r\u{9b}"),
+            "a\\u{1b}[2Jb\\u{7}\\u{d}\\u{9b}"
+        );
+        assert_eq!(printable("a\u{202e}b"), "a\\u{202e}b");
+    }
+
+    #[test]
+    fn the_only_control_sequences_of_a_table_are_its_own() {
+        let sheet = Sheet {
+            header: vec!["claim", "answer", "because"],
+            rows: vec![vec!["a\u{1b}[2J".into(), "refuted".into(), "c".into()]],
+            frame: Some(Frame {
+                answer: 1,
+                colors: &[("refuted", "31")],
+                least: vec![],
+                width: 60,
+                narrowest: 20,
+                nothing: "",
+                notes: "b\u{7}".into(),
+            }),
+        };
+        let look = |color| Look { width: None, color };
+        let plain = sheet.table(look(false));
+        assert!(
+            !plain.contains(|c: char| c.is_control() && c != '\n'),
+            "{plain:?}"
+        );
+        let colored = sheet.table(look(true));
+        assert_eq!(colored.matches('\u{1b}').count(), 2, "{colored:?}");
+        assert!(colored.contains("\u{1b}[1;31m refuted"), "{colored:?}");
+        assert!(colored.contains("a\\u{1b}[2J"), "{colored:?}");
     }
 }

@@ -2,10 +2,10 @@
 
 use super::finished::Finished;
 use super::output::*;
-use crate::files::{self, sha256};
+use crate::files::{self, LockError, sha256};
 use crate::record::Record;
 use anyhow::{Context, Result, bail};
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::ops::Deref;
 use std::path::Path;
@@ -43,9 +43,9 @@ impl Directory {
             .truncate(false)
             .open(&file)
             .with_context(cannot)?;
-        match lock.try_lock() {
+        match files::lock(&lock) {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
+            Err(LockError::Held) => {
                 let mut holder = String::new();
                 let _ = lock.read_to_string(&mut holder);
                 let holder = match holder.trim() {
@@ -58,7 +58,7 @@ impl Directory {
                     path.display()
                 );
             }
-            Err(TryLockError::Error(error)) => return Err(error).with_context(cannot),
+            Err(error) => return Err(error).with_context(cannot),
         }
         lock.set_len(0)
             .and_then(|()| lock.write_all(std::process::id().to_string().as_bytes()))

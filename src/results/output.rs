@@ -78,7 +78,7 @@ pub struct Manifest {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Planned {
-    /// SHA-256 of the resolved experiment, hex: another one must not go on here.
+    /// SHA-256 of what of the resolved experiment decides its runs, hex.
     pub settings: String,
     /// Directory names, in the order of the results.
     pub runs: Vec<String>,

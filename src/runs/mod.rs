@@ -19,4 +19,4 @@ mod throughput;
 mod train;
 pub mod tune;
 pub mod work;
-mod work_span;
+pub mod work_span;

@@ -2,6 +2,7 @@
 
 use super::session::{Failure, Session};
 use super::work::{Data, Kind, Run, set_model};
+use crate::measure::busy::Watch;
 use crate::models::ModelConfig;
 use crate::record::Record;
 use crate::train::{self, TrainSettings};
@@ -50,6 +51,7 @@ impl Kind for StepTime {
     /// Records one time a model and round.
     fn carry_out(&self, run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
         let mut rows = Vec::new();
+        let watch = Watch::start();
         for round in 0..ROUNDS {
             for (i, timed) in self.models.iter().enumerate() {
                 if session.interrupted() {
@@ -69,6 +71,10 @@ impl Kind for StepTime {
                 let done = round * self.models.len() + i + 1;
                 session.advance(done as f64 / (ROUNDS * self.models.len()) as f64);
             }
+        }
+        if let Some(complaint) = watch.complaint() {
+            session.progress.say(&format!("{}: {complaint}", run.id));
+            session.log(&complaint)?;
         }
         Ok(rows)
     }

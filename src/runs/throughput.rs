@@ -3,6 +3,7 @@
 use super::session::{Failure, Session};
 use super::work::{Kind, Run, set_model};
 use super::work_span;
+use crate::measure::busy::Watch;
 use crate::measure::roofline::{self, CopyRate};
 use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, Shape};
@@ -83,9 +84,14 @@ impl Kind for Throughput {
                 0
             },
         };
+        let watch = Watch::start();
         let measured = interleaved(&workloads, repeats, &mut |fraction| {
             session.advance(fraction)
         })?;
+        if let Some(complaint) = watch.complaint() {
+            session.progress.say(&format!("{}: {complaint}", run.id));
+            session.log(&complaint)?;
+        }
 
         let copying = self.threads.iter().filter(|_| self.operations);
         let copy: Vec<(usize, [CopyRate; 2])> = copying

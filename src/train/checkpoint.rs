@@ -11,8 +11,9 @@ use crate::data::tokenizer::Tokenizer;
 use crate::files;
 use crate::models::{self, Model};
 use crate::nn::Parameter;
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, View};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -101,28 +102,52 @@ pub(super) fn save(
     optimizer: Option<&Optimizer>,
     metadata: &Metadata,
 ) -> Result<(), CheckpointError> {
-    let mut tensors: Vec<(String, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut tensors: Vec<(String, Tensor)> = Vec::new();
     for parameter in model.parameters() {
-        let bytes = to_bytes(&parameter.values());
-        tensors.push((parameter.name.clone(), parameter.shape.clone(), bytes));
+        let (name, values) = (parameter.name.clone(), None);
+        tensors.push((name, Tensor { parameter, values }));
     }
     if let Some(optimizer) = optimizer {
         for (parameter, (m, v)) in model.parameters().into_iter().zip(optimizer.moments()) {
             for (kind, values) in [("m", m), ("v", v)] {
                 let name = format!("{MOMENTS}{kind}.{}", parameter.name);
-                tensors.push((name, parameter.shape.clone(), to_bytes(values)));
+                let values = Some(values);
+                tensors.push((name, Tensor { parameter, values }));
             }
         }
     }
-    let views = tensors.iter().map(|(name, shape, bytes)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes);
-        (name.as_str(), view.expect("bytes fit the shape"))
-    });
     let json = serde_json::to_string(metadata).expect("plain data");
     // One entry only: the order of several would differ from file to file.
     let entries = HashMap::from([(KEY.to_string(), json)]);
-    let file = safetensors::serialize(views, Some(entries)).expect("names differ");
+    let file = safetensors::serialize(tensors, Some(entries)).expect("names differ");
     files::write_atomically(path, &file).map_err(CheckpointError::io(path))
+}
+
+/// A tensor to be written: its bytes are made when it is its turn, not of all tensors at once.
+struct Tensor<'a> {
+    parameter: &'a Parameter,
+    /// Other values than the parameter's own, of the same shape.
+    values: Option<&'a [f32]>,
+}
+
+impl View for Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.parameter.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        let values = self.values.map(to_bytes);
+        let bytes = values.unwrap_or_else(|| to_bytes(&self.parameter.values()));
+        bytes.into()
+    }
+
+    fn data_len(&self) -> usize {
+        4 * self.shape().iter().product::<usize>()
+    }
 }
 
 /// A checkpoint file in memory, its metadata understood.

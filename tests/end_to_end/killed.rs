@@ -3,12 +3,12 @@
 
 use crate::common::{file, path, place, text};
 #[cfg(unix)]
-use crate::program::interrupt;
-use crate::program::{seqduel, start, words};
+use crate::program::{ending_signals, interrupt, signal};
+use crate::program::{leftovers, seqduel, start, words};
 use safetensors::tensor::SafeTensors;
 use seqduel::train::checkpoint;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const STEPS: usize = 1500;
@@ -101,36 +101,61 @@ fn a_killed_train_command_goes_on_to_the_same_bits() {
         result(&directory) == expected,
         "killed at {reached:?}: other results"
     );
-    let leftovers = fs::read_dir(&directory)
-        .expect("there")
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with(".checkpoint"));
-    assert_eq!(leftovers.collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(leftovers(&directory), Vec::<PathBuf>::new());
 }
 
 #[cfg(unix)]
 #[test]
-fn ctrl_c_saves_and_says_how_to_go_on() {
+fn a_signal_to_end_saves_and_says_how_to_go_on() {
     let whole = path("train-undisturbed");
     seqduel(&line(&whole)).assert().success();
+    for name in ending_signals() {
+        let (out, directory) = (path(name), place(name));
+        let child = start(&line(&out));
+        wait_for_step_after(&directory, 0);
+        let error = interrupt(child, name);
+        let stopped = step(&directory);
+        assert!(0 < stopped && stopped < STEPS, "{name}: {stopped}");
+        let said = format!("interrupted after step {stopped}");
+        assert!(error.contains(&said), "{name}: {error}");
+        assert!(error.contains("repeat the command"), "{name}: {error}");
+        seqduel(&line(&out)).assert().success();
+        assert!(
+            result(&directory) == result(Path::new(&whole)),
+            "{name} at {stopped}: other results"
+        );
+    }
+}
 
-    let (out, directory) = (path("train-interrupted"), place("train-interrupted"));
+/// Schedulers and `timeout` send a signal more than once; the second one is no other wish.
+#[cfg(unix)]
+#[test]
+fn signals_in_a_row_are_one() {
+    let (out, directory) = (path("twice"), place("twice"));
     let child = start(&line(&out));
     wait_for_step_after(&directory, 0);
-    let error = interrupt(child);
-    let stopped = step(&directory);
-    assert!(0 < stopped && stopped < STEPS, "{stopped}");
-    assert!(
-        error.contains(&format!("interrupted after step {stopped}")),
-        "{error}"
-    );
+    signal(&child, "TERM");
+    signal(&child, "TERM");
+    let error = interrupt(child, "TERM");
     assert!(error.contains("repeat the command"), "{error}");
-    seqduel(&line(&out)).assert().success();
-    assert!(
-        result(&directory) == result(Path::new(&whole)),
-        "interrupted at {stopped}: other results"
-    );
+}
+
+/// A program under `nohup` goes on when its terminal closes.
+#[cfg(unix)]
+#[test]
+fn an_ignored_signal_stays_ignored() {
+    let (out, directory) = (path("nohup"), place("nohup"));
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", "trap '' HUP; exec \"$@\"", "sh"])
+        .arg(assert_cmd::cargo::cargo_bin("seqduel"))
+        .args(line(&out))
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("sh is there");
+    wait_for_step_after(&directory, 0);
+    signal(&child, "HUP");
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(step(&directory), STEPS);
 }
 
 /// The step's time is measured once and written down: who goes on, or repeats the run by its
@@ -144,9 +169,19 @@ fn a_killed_run_of_so_many_seconds_goes_on_to_the_same_bits() {
     let measured = config();
     assert!(measured.contains("seconds = 1.5"), "{measured}");
     assert!(measured.contains("step-seconds = 0.0"), "{measured}");
+    #[cfg(unix)]
+    for name in ["TERM", "KILL"] {
+        let before = step(&directory);
+        let child = start(&line);
+        wait_for_step_after(&directory, before);
+        signal(&child, name);
+        child.wait_with_output().expect("it ends");
+    }
+    let stopped = stopped.max(step(&directory));
     seqduel(&line).assert().success();
     assert_eq!(config(), measured, "measured once");
     assert!(stopped < step(&directory), "{stopped}");
+    assert_eq!(leftovers(&directory), Vec::<PathBuf>::new());
 
     let repeated = path("seconds-repeated");
     let again = format!("train --config {out}/config.toml --quiet --out {repeated}");

@@ -2,7 +2,7 @@
 
 use crate::common::{path, place, scratch, text};
 use assert_cmd::Command;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::OnceLock;
 
@@ -46,18 +46,54 @@ pub fn start(line: &[String]) -> Child {
         .expect("the program starts")
 }
 
-/// Interrupts as Ctrl-C does, demands exit code 1, and returns what was written to stderr.
+/// Sends a signal by its name.
 #[cfg(unix)]
 #[track_caller]
-pub fn interrupt(child: Child) -> String {
+pub fn signal(child: &Child, name: &str) {
     let signal = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([&format!("-{name}"), &child.id().to_string()])
         .status();
     assert!(signal.expect("kill is there").success());
+}
+
+/// Interrupts with a signal, as Ctrl-C does with INT; demands exit code 1, and returns what was written
+/// to stderr.
+#[cfg(unix)]
+#[track_caller]
+pub fn interrupt(child: Child, name: &str) -> String {
+    signal(&child, name);
     let output = child.wait_with_output().expect("it ends");
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{error}");
     error
+}
+
+/// The signals that ask a program to end. SIGHUP is none where these tests, and so the program, ignore
+/// it: under `nohup`.
+#[cfg(unix)]
+pub fn ending_signals() -> Vec<&'static str> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    match ignored.unwrap_or(0) & 1 {
+        0 => vec!["INT", "TERM", "HUP"],
+        _ => vec!["INT", "TERM"],
+    }
+}
+
+/// Files of a directory, at any depth, that were being written when a process was killed.
+pub fn leftovers(directory: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    let within = entries.flat_map(|entry| match entry.path() {
+        path if path.is_dir() => leftovers(&path),
+        path => vec![path],
+    });
+    let half = |file: &PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let begins = [".seqduel-", ".tmp", ".checkpoint", ".writing"];
+        begins.iter().any(|begin| name.starts_with(begin)) || name.ends_with(".partial")
+    };
+    within.filter(half).collect()
 }
 
 /// Flags of a training run of an LSTM that takes a fraction of a second.

@@ -6,8 +6,8 @@ mod plans;
 
 use crate::common::{file, path, place, text};
 #[cfg(unix)]
-use crate::program::interrupt;
-use crate::program::{seqduel, start, words};
+use crate::program::{ending_signals, interrupt, signal};
+use crate::program::{leftovers, seqduel, start, words};
 use seqduel::record::metrics;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -243,14 +243,21 @@ fn killed_again_and_again_it_ends_with_the_same_rows() {
     // In one directory, a fifth of the whole time each.
     let (out, directory) = (path("chain"), place("chain"));
     let mut killed = 0;
-    for _ in 0..4 {
+    for turn in 0..4 {
         let child = start(&line(&out));
         std::thread::sleep(*took / 5);
+        #[cfg(unix)]
+        if turn % 2 == 1 {
+            // Asked to end, and killed while it does.
+            signal(&child, "TERM");
+            std::thread::sleep(Duration::from_millis(3));
+        }
         killed += kill(child) as usize;
     }
     assert!(killed >= 2, "ended too early: killed {killed} times only");
     finish(&line(&out));
     assert_eq!(rows(&directory), expected);
+    assert_eq!(leftovers(&directory), Vec::<PathBuf>::new());
     // In a directory each, at moments that do not depend on the stages.
     for share in [0.13, 0.37, 0.61, 0.83] {
         let name = format!("after-{share}");
@@ -282,29 +289,111 @@ fn a_built_in_experiment_killed_twice_ends_with_the_same_rows() {
     assert_eq!(rows(&out), expected);
 }
 
+/// Waits until a run that counts has saved something.
 #[cfg(unix)]
-#[test]
-fn ctrl_c_leaves_a_state_to_go_on_from() {
-    let (out, directory) = (path("interrupted"), place("interrupted"));
-    let child = start(&line(&out));
+#[track_caller]
+fn wait_for_training(directory: &Path) {
     let began = Instant::now();
     let training = |f: &PathBuf| {
         let name = f.display().to_string();
         !name.contains("-tune-") && name.ends_with("checkpoint.safetensors")
     };
-    while !files(&directory).iter().any(training) {
+    while !files(directory).iter().any(training) {
         assert!(began.elapsed() < Duration::from_secs(60), "it never came");
         std::thread::sleep(Duration::from_millis(1));
     }
-    let error = interrupt(child);
-    for phrase in ["interrupted", "run the same command again", &out] {
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_to_end_leaves_a_state_to_go_on_from() {
+    for name in ending_signals() {
+        let (out, directory) = (path(name), place(name));
+        let child = start(&line(&out));
+        wait_for_training(&directory);
+        let error = interrupt(child, name);
+        for phrase in ["interrupted", "run the same command again", &out] {
+            assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
+        }
+        assert!(!error.contains("panicked"), "{error}");
+        assert!(!directory.join("report.html").exists(), "not finished");
+        let (partial, expected) = (rows(&directory), rows(&whole().0));
+        assert!(partial.len() < expected.len(), "{name}: stopped too late");
+        assert!(partial.iter().all(|row| expected.contains(row)));
+        finish(&line(&out));
+        assert_eq!(rows(&directory), expected, "{name}");
+        assert_eq!(leftovers(&directory), Vec::<PathBuf>::new(), "{name}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_reproduction_that_is_asked_to_end_goes_on_later() {
+    let (out, directory) = (path("asked"), place("asked"));
+    let line = format!("reproduce --profile smoke --claims distance-copy --quiet --out {out}");
+    let child = start(&words(&line));
+    let began = Instant::now();
+    while !files(&directory).iter().any(|f| f.ends_with("status.json")) {
+        assert!(began.elapsed() < Duration::from_secs(60), "it never came");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let error = interrupt(child, "TERM");
+    assert!(error.contains("run the same command again"), "{error}");
+    finish(&words(&line));
+    assert!(directory.join("report.html").exists());
+}
+
+/// What changes no run is corrected; what was measured stays.
+#[test]
+fn words_plots_and_margin_are_corrected_in_a_finished_directory() {
+    let out = path("corrected");
+    let first = |toml: &str, more: &str| {
+        let file = file("corrected.toml", toml);
+        words(&format!("run {file} --out {out} --quiet{more}"))
+    };
+    finish(&first(COPY, ""));
+    let directory = place("corrected");
+    let before = rows(&directory);
+    let ended = || {
+        let of_runs = files(&directory.join("runs")).into_iter();
+        let times = of_runs.map(|f| f.metadata().expect("there").modified().expect("known"));
+        times.max().expect("some")
+    };
+    let last = ended();
+    let page = || fs::read_to_string(directory.join("report.html")).expect("written");
+    assert!(!page().contains("A better title"));
+
+    let corrected =
+        COPY.replace(
+            "title = \"Copying\"\nquestion",
+            "title = \"A better title\"\nquestion",
+        )
+        .replace("margin = 0.1", "margin = 0.4")
+        .replace("file = \"small-copy\"", "file = \"other-name\"")
+        .replace(
+            "y_label = \"accuracy\"",
+            "y_label = \"share of right answers\"",
+        ) + "[explanation]\ntitle = \"What is it?\"\nparagraphs = [\"A paragraph for readers.\"]\n";
+    finish(&first(&corrected, ""));
+    for said in [
+        "A better title",
+        "A paragraph for readers.",
+        "share of right",
+    ] {
+        assert!(page().contains(said), "{said}");
+    }
+    assert!(directory.join("plots/other-name.svg").exists());
+    let suite = fs::read_to_string(directory.join("suite.json")).expect("written");
+    assert!(suite.contains("\"margin\": 0.4"), "{suite}");
+    assert_eq!(rows(&directory), before);
+    assert_eq!(ended(), last, "no run was made again");
+
+    // What a run depends on is still refused, and named.
+    let output = seqduel(&first(&corrected.replace("width = 24", "width = 32"), ""));
+    let refused = { output }.assert().code(2);
+    let error = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    for phrase in ["settings.width = 24", "32", "small-copy", "--out"] {
         assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
     }
-    assert!(!error.contains("panicked"), "{error}");
-    assert!(!directory.join("report.html").exists(), "not finished");
-    let (partial, expected) = (rows(&directory), rows(&whole().0));
-    assert!(partial.len() < expected.len(), "stopped too late");
-    assert!(partial.iter().all(|row| expected.contains(row)));
-    finish(&line(&out));
-    assert_eq!(rows(&directory), expected);
+    assert!(page().contains("A better title"), "nothing was written");
 }

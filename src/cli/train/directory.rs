@@ -15,6 +15,7 @@ pub(super) fn train_error(error: TrainError) -> anyhow::Error {
     match error {
         TrainError::Refused(_)
         | TrainError::Misfit(_)
+        | TrainError::Model(_)
         | TrainError::Checkpoint(CheckpointError::OtherRun { .. }) => usage(error),
         other => other.into(),
     }
@@ -32,8 +33,7 @@ pub(super) fn prepare(
     let failed = |what: &str| format!("--out {}: cannot {what}", out.display());
     fs::create_dir_all(out).with_context(|| failed("create the directory"))?;
     let lock = fs::File::create(out.join(".lock")).with_context(|| failed("write into it"))?;
-    lock.try_lock()
-        .with_context(|| failed("use it: another seqduel is training there"))?;
+    files::lock(&lock).with_context(|| failed("lock it"))?;
     let file = out.join(CONFIG);
     if file.exists() {
         let there = TrainConfig::read(&file)?;
@@ -50,12 +50,19 @@ pub(super) fn prepare(
         if config.train.budget.lacks_step_seconds() {
             config.train.budget.step_seconds = there.train.budget.step_seconds;
         }
-        let other = UsageError(format!(
-            "--out {}: holds a run with other settings (see {CONFIG}); give the same settings to \
-             go on, or another directory",
-            out.display()
+        let value = |config| serde_json::to_value(comparable(config));
+        let other = files::differences(&value(&there)?, &value(config)?);
+        let named: Vec<_> = other
+            .iter()
+            .map(|(key, before, now)| format!("{key} = {before} before, {now} now"))
+            .collect();
+        let refused = UsageError(format!(
+            "--out {}: holds a run with other settings ({}; see {CONFIG}); give the same settings \
+             to go on, or another directory",
+            out.display(),
+            named.join(", ")
         ));
-        ensure!(comparable(&there) == comparable(config), other);
+        ensure!(other.is_empty(), refused);
     }
     let tokenizer_file = out.join(TOKENIZER);
     if let Some(tokenizer) = &data.tokenizer {

@@ -2,8 +2,10 @@
 
 use super::DataError;
 use crate::files::{self, sha256};
+use crate::models::available_bytes;
 use serde::{Serialize, Serializer};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 mod clean;
@@ -191,14 +193,26 @@ fn cached(
 
 fn read_file(name: &str) -> Result<String, DataError> {
     let path = Path::new(name);
-    let bytes = std::fs::read(path).map_err(|error| match error.kind() {
+    // As text, as characters, as tokens of four bytes, and once more while a tokenizer learns.
+    let most = available_bytes() / 8;
+    let mut bytes = Vec::new();
+    let read = open_text(path).and_then(|file| file.take(most + 1).read_to_end(&mut bytes));
+    read.map_err(|error| match error.kind() {
         _ if path.is_dir() => {
             let problem = "is a directory; give the path of one UTF-8 text file in it";
             DataError::text(name, problem)
         }
+        io::ErrorKind::InvalidInput => DataError::text(name, error.to_string()),
         io::ErrorKind::NotFound => unknown(name),
         _ => DataError::file("read", path)(error),
     })?;
+    if bytes.len() as u64 > most {
+        let problem = format!(
+            "has more than the {most} bytes there is memory for (a text takes eight times its size); \
+             give a part of it"
+        );
+        return Err(DataError::text(name, problem));
+    }
     let text = decode(name, bytes)?;
     if !text.contains('\r') {
         return Ok(text);
@@ -206,6 +220,21 @@ fn read_file(name: &str) -> Result<String, DataError> {
     // As every tool that opens a text does: a carriage return alone would be a token that nobody sees.
     tracing::info!("{name}: line ends written with carriage returns are read as line feeds");
     Ok(text.replace("\r\n", "\n").replace('\r', "\n"))
+}
+
+/// Opens a file or a pipe; some devices have no end.
+fn open_text(path: &Path) -> io::Result<File> {
+    let file = File::open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        let kind = file.metadata()?.file_type();
+        if kind.is_char_device() || kind.is_block_device() {
+            let problem = "is a device; give the path of a UTF-8 text file";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+    }
+    Ok(file)
 }
 
 /// Text that something can be learned from.

@@ -29,6 +29,11 @@ fn bad_files_are_refused_with_a_reason() {
     }
     let text = message(read(directory.path().to_str().unwrap()));
     assert!(text.contains("is a directory"), "{text}");
+    #[cfg(unix)]
+    for device in ["/dev/zero", "/dev/null"] {
+        let text = message(read(device));
+        assert!(text.contains("is a device"), "{text}");
+    }
     let text = message(read("kvj"));
     assert!(
         text.contains("`kvj`") && text.contains("kjv, sotu"),

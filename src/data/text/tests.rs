@@ -55,6 +55,27 @@ proptest! {
     }
 
     #[test]
+    fn the_size_that_an_error_asks_for_is_enough(
+        text in "([a-f]{1,9}[ .\n]{1,3}|[0-9]{1,80}|天地玄黄){1,30}x ab", seq_len in 1usize..80,
+        choice in 0usize..3, short in 2usize..300,
+    ) {
+        let choice = ["char", "byte", "bpe:300"][choice].parse::<TokenizerChoice>().unwrap();
+        let shown: Vec<char> = text.chars().cycle().take(short).collect();
+        let open = |characters: usize| {
+            let repeated: String = shown.iter().cycle().take(characters).collect();
+            let tokenizer = Tokenizer::train(choice, &repeated, split(&repeated)[0])?;
+            TextSource::new(Arc::new(Text::encode("test", &repeated, tokenizer)?), seq_len, 0)
+        };
+        let Err(error) = open(short) else { return Ok(()) };
+        let error = error.to_string();
+        let number = error.split("about ").nth(1).and_then(|rest| rest.split(' ').next());
+        let characters = number.and_then(|number| number.parse().ok()).expect("a number");
+        if let Err(again) = open(characters) {
+            prop_assert!(false, "{} characters were not enough: {}", characters, again);
+        }
+    }
+
+    #[test]
     fn training_goes_on_from_a_cursor(seed in any::<u64>(), before in 0usize..9, batch in 1usize..9) {
         let text = numbered(900);
         let mut whole = source(&text, 7, seed).unwrap();
@@ -114,6 +135,42 @@ fn characters_are_counted_whatever_the_tokenizer() {
     assert_eq!(text.characters(Split::Train), 540);
     assert_eq!(text.tokens(Split::Train).len(), 630);
     assert!((text.characters_per_token(Split::Train) - 6.0 / 7.0).abs() < 1e-12);
+}
+
+#[test]
+fn windows_are_judged_by_their_own_characters() {
+    // Short words in most of the test part, long ones at its end: windows at its start have fewer
+    // characters a token than the part.
+    let text = format!("{} {}", "a b c d ".repeat(500), "longest word ".repeat(12));
+    let bpe = Tokenizer::train("bpe:280".parse().unwrap(), &text, &text).unwrap();
+    let text = Arc::new(Text::encode("test", &text, bpe).unwrap());
+    let source = TextSource::new(text.clone(), 8, 0).unwrap();
+    let mean = text.characters_per_token(Split::Test);
+    let first = &source.evaluation(Split::Test, usize::MAX, 1)[..1];
+    let own = source.target_characters(first).unwrap();
+    let said = text.tokenizer().decode_bytes(first[0].targets.tokens());
+    assert_eq!(own, String::from_utf8(said).unwrap().chars().count());
+    assert!(own as f64 / 8.0 < mean, "{own} of 8 tokens, mean {mean}");
+    // Every character once, whatever bytes it is cut into.
+    let text = "naïve 天 ".repeat(300);
+    let source = |tokenizer: Tokenizer| {
+        let text = Text::encode("test", &text, tokenizer).unwrap();
+        TextSource::new(Arc::new(text), 13, 0).unwrap()
+    };
+    let bytes = source(Tokenizer::Byte);
+    let windows = bytes.evaluation(Split::Test, 1, 1); // 13 bytes hold the 10 characters of a repeat
+    let said = bytes
+        .text
+        .tokenizer
+        .decode_bytes(windows[0].targets.tokens());
+    let begun = String::from_utf8_lossy(&said)
+        .chars()
+        .filter(|&c| c != '\u{fffd}')
+        .count();
+    assert!(begun.abs_diff(bytes.target_characters(&windows).unwrap()) <= 1);
+    let characters = source(Tokenizer::Char(Characters::of(&text).unwrap()));
+    let windows = characters.evaluation(Split::Test, 2, 2);
+    assert_eq!(characters.target_characters(&windows), Some(26));
 }
 
 #[test]

@@ -154,8 +154,8 @@ const LONGEST_TOKEN: usize = 2 * LONGEST_PIECE;
 const MOST_MERGES: usize = 65_536 - 256;
 
 /// Cuts a text where no merge may reach over: before every word, number, run of punctuation or run
-/// of white space. One space sticks to the front of what follows it.
-fn pieces(text: &str) -> impl Iterator<Item = &str> {
+/// of white space. One space sticks to the front of what follows it. No token is longer than a piece.
+pub fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let mut characters = rest.char_indices().peekable();

@@ -6,7 +6,7 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
-mod bpe;
+pub(super) mod bpe;
 mod character;
 
 pub use bpe::Bpe;

@@ -89,3 +89,18 @@ fn decoding_past_learned_positions_is_refused() {
         .assert()
         .success();
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_busy_machine_is_noticed_while_timing() {
+    let mut busy = std::process::Command::new("sh")
+        .args(["-c", "while :; do :; done"])
+        .spawn()
+        .expect("sh is there");
+    let line = "measure decode --model gru --width 16 --layers 1 --seq-len 16 --batch 1 --vocab 20 --threads 1";
+    let output = seqduel(&words(line)).output();
+    busy.kill().expect("it runs");
+    busy.wait().expect("it ends");
+    let error = String::from_utf8_lossy(&output.expect("it starts").stderr).into_owned();
+    assert!(error.contains("other programs used"), "{error}");
+}

@@ -3,12 +3,16 @@
 
 use super::{files, finish, kill_at};
 use crate::common::{file, path, place, text};
-use crate::program::{in_json, json_of, seqduel, words};
+use crate::program::{in_json, json_of, leftovers, seqduel, words};
+#[cfg(unix)]
+use crate::program::{signal, start};
 use seqduel::record::{Record, metrics};
 use seqduel::results::output::read_results;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+#[cfg(unix)]
+use std::time::Duration;
 
 /// A search that extends outward, and a budget in seconds.
 const GROWN: &str = r#"
@@ -120,8 +124,16 @@ fn the_same_step_times_give_the_same_results_however_often_killed() {
         &killed,
         in_run("equal-seconds-elman", "checkpoint.safetensors"),
     );
+    #[cfg(unix)]
+    {
+        let child = start(&line);
+        std::thread::sleep(Duration::from_millis(400));
+        signal(&child, "TERM");
+        child.wait_with_output().expect("it ends");
+    }
     finish(&line);
     assert_eq!(results(&killed), expected);
+    assert_eq!(leftovers(&killed), Vec::<PathBuf>::new());
 }
 
 #[test]
