@@ -25,7 +25,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod run;
-mod setup;
+pub mod setup;
 mod train;
 mod work_span;
 

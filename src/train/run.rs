@@ -7,7 +7,7 @@ use super::{
     CheckpointError, Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError,
     TrainSettings, evaluate, learning_rate, step,
 };
-use crate::data::{Batch, Source, Split};
+use crate::data::{Batch, Source, Split, check_sequences};
 use crate::files;
 use crate::models::{self, Model, ModelConfig};
 use std::ops::ControlFlow;
@@ -73,6 +73,12 @@ pub(super) fn check_fit(
 ) -> Result<(), TrainError> {
     let spec = source.spec();
     spec.check(config)?;
+    if source.text().is_none() {
+        let sequences = settings.validation_sequences;
+        check_sequences(sequences, spec.longest).map_err(|problem| {
+            TrainError::Refused(format!("validation-sequences = {sequences}: {problem}"))
+        })?;
+    }
     Ok(models::check_memory(config, spec.shape(settings.batch))?)
 }
 

@@ -136,32 +136,52 @@ fn damage() -> impl Strategy<Value = Damage> {
     })
 }
 
+/// A file taken apart.
+struct Parts {
+    metadata: Value,
+    header: Value,
+    values: Vec<u8>,
+}
+
+impl Parts {
+    fn of(file: &[u8]) -> Self {
+        let length = u64::from_le_bytes(file[..8].try_into().expect("8 bytes")) as usize;
+        let header: Value = serde_json::from_slice(&file[8..8 + length]).expect("JSON");
+        let metadata = header["__metadata__"]["seqduel"].as_str();
+        Parts {
+            metadata: serde_json::from_str(metadata.expect("a string")).expect("JSON"),
+            header,
+            values: file[8 + length..].to_vec(),
+        }
+    }
+
+    fn header_with_metadata(&self) -> Value {
+        let mut header = self.header.clone();
+        header["__metadata__"]["seqduel"] = to_json(&self.metadata).into();
+        header
+    }
+}
+
+fn file_of(header: &Value, values: &[u8]) -> Vec<u8> {
+    let header = to_json(header);
+    let length = (header.len() as u64).to_le_bytes();
+    [&length, header.as_bytes(), values].concat()
+}
+
 impl Damage {
     fn of(&self, file: &[u8]) -> Vec<u8> {
-        let length = u64::from_le_bytes(file[..8].try_into().expect("8 bytes")) as usize;
-        let mut header: Value = serde_json::from_slice(&file[8..8 + length]).expect("JSON");
-        let mut values = file[8 + length..].to_vec();
-        let entry = &mut header["__metadata__"]["seqduel"];
-        let mut metadata: Value =
-            serde_json::from_str(entry.as_str().expect("a string")).expect("JSON");
-        tree(&mut metadata, &self.metadata);
-        *entry = Value::String(to_json(&metadata));
+        let mut parts = Parts::of(file);
+        tree(&mut parts.metadata, &self.metadata);
+        let mut header = parts.header_with_metadata();
         tree(&mut header, &self.header);
+        let values = &mut parts.values;
         if let Some((place, with)) = &self.values {
             let at = place.index(values.len() / 4) * 4;
-            let hostile = [
-                f32::NAN,
-                f32::INFINITY,
-                f32::MAX,
-                f32::MIN_POSITIVE / 2.0,
-                -1e20,
-            ];
+            let hostile = [f32::NAN, f32::INFINITY, f32::MAX, 1e-40, -1e20];
             let value = hostile[with.index(hostile.len())];
             values[at..at + 4].copy_from_slice(&value.to_le_bytes());
         }
-        let header = to_json(&header);
-        let length = (header.len() as u64).to_le_bytes();
-        let mut file = [&length, header.as_bytes(), &values].concat();
+        let mut file = file_of(&header, values);
         bytes(&mut file, &self.bytes);
         file
     }
@@ -198,6 +218,26 @@ fn open(file: &Path) {
     for parameter in model.parameters_mut() {
         parameter.values();
     }
+}
+
+/// Data are compared by as many sequences as the file says it was validated on.
+#[test]
+fn a_file_that_claims_endless_validation_is_of_other_data() {
+    let cases = cases();
+    let from = fresh("endless");
+    let claim = |bytes: &[u8], number: usize| {
+        let mut parts = Parts::of(bytes);
+        parts.metadata["identity"]["settings"]["validation-sequences"] = number.into();
+        let whole = file_of(&parts.header_with_metadata(), &parts.values);
+        fs::write(from.join(checkpoint::FILE), whole).expect("writable");
+        let start = Start::From {
+            checkpoint: from.clone(),
+            keep: Keep::Training,
+        };
+        cases[0].train(&fresh("endless-out"), &start)
+    };
+    assert!(claim(&cases[0].file, 2));
+    assert!(!claim(&cases[0].file, 1 << 53));
 }
 
 #[test]

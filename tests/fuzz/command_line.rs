@@ -3,11 +3,13 @@
 
 use crate::common::{path, text};
 use crate::guard;
+use crate::mutate::{bytes, edits, to_toml, tree};
 use assert_cmd::Command;
 use clap::CommandFactory;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::Value;
 use std::time::Duration;
 
 const NUMBERS: &[&str] = &[
@@ -119,6 +121,19 @@ fn program() -> Command {
     command
 }
 
+/// Demands a result or a word, and an exit code of the program's own.
+fn answers(line: &[String]) {
+    let output = program().args(line).output().expect("the program starts");
+    let error = String::from_utf8_lossy(&output.stderr);
+    let code = output.status.code();
+    assert!(matches!(code, Some(0..=2)), "{code:?} {line:?}: {error}");
+    assert!(!error.contains("panicked"), "{line:?}: {error}");
+    assert!(
+        code == Some(0) || !error.trim().is_empty(),
+        "{line:?}: no word"
+    );
+}
+
 impl Start {
     /// With flags set to numbers, instead of those that are there. The address space is limited on
     /// Unix, so that filling the memory is seen.
@@ -135,15 +150,7 @@ impl Start {
             }
             line.push(format!("{flag}={number}"));
         }
-        let output = program().args(&line).output().expect("the program starts");
-        let error = String::from_utf8_lossy(&output.stderr);
-        let code = output.status.code();
-        assert!(matches!(code, Some(0..=2)), "{code:?} {line:?}: {error}");
-        assert!(!error.contains("panicked"), "{line:?}: {error}");
-        assert!(
-            code == Some(0) || !error.trim().is_empty(),
-            "{line:?}: no word"
-        );
+        answers(&line);
     }
 }
 
@@ -153,5 +160,39 @@ fn numbers_of_flags() {
     let set = vec(any::<(Index, Index)>(), 1..4);
     guard::run(150, (any::<Index>(), set), |(which, set)| {
         which.get(&starts).check(set)
+    });
+}
+
+#[test]
+fn training_configurations() {
+    let printed = |flags: &str| -> Value {
+        let line = format!("train {flags} --dry-run --out {}", path("none"));
+        let output = program().args(words(&line)).assert().success();
+        let text = String::from_utf8_lossy(&output.get_output().stdout).into_owned();
+        toml::from_str(&text).expect("TOML")
+    };
+    let valid = [
+        printed("--model transformer --task copy:delay=3 --seconds 3 --positions rotary"),
+        printed(&format!(
+            "--model gru --gates chrono --tokenizer bpe:300 --corpus {}",
+            text()
+        )),
+    ];
+    let damage = prop_oneof![3 => Just(Vec::new()), 1 => edits(1..3)];
+    let file = path("config.toml");
+    let inputs = (any::<Index>(), edits(0..4), damage);
+    guard::run(60, inputs, |(which, changes, damage)| {
+        let mut value = which.get(&valid).clone();
+        tree(&mut value, changes);
+        let Some(toml) = to_toml(&value) else {
+            return;
+        };
+        let mut data = toml.into_bytes();
+        bytes(&mut data, damage);
+        std::fs::write(&file, data).expect("writable");
+        answers(&words(&format!(
+            "train --config {file} --dry-run --out {}",
+            path("none")
+        )));
     });
 }

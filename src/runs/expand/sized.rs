@@ -1,9 +1,9 @@
 //! A sweep point of a training experiment, from which its runs are made.
 
 use super::widths::{WIDTH, match_widths};
-use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
+use crate::data::{Source, check_sequences};
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Settings};
 use crate::models::ModelConfig;
@@ -102,6 +102,7 @@ impl<'a> Sized<'a> {
         let seconds = self.seconds()?;
         let defaults = TrainSettings::default();
         let clip = self.experiment.models[series].clip;
+        self.check_sequences()?;
         let train = TrainSettings {
             batch: batch(s, self.seq_len)?,
             budget: Budget {
@@ -148,6 +149,22 @@ impl<'a> Sized<'a> {
             kept: Kept::Nothing,
             notes: Vec::new(),
         })
+    }
+
+    /// Refuses more sequences of a task than fit into the memory.
+    fn check_sequences(&self) -> Result<(), Fault> {
+        let s = self.settings;
+        let asked = [
+            ("settings.validation_sequences", s.validation_sequences),
+            ("settings.test_sequences", s.test_sequences),
+        ];
+        for (key, sequences) in asked {
+            let sequences = sequences.filter(|_| matches!(self.data, Data::Task(_)));
+            let sequences = sequences.unwrap_or(0);
+            check_sequences(sequences, self.seq_len)
+                .map_err(|problem| Fault::new(key, sequences, problem))?;
+        }
+        Ok(())
     }
 
     /// The run of that name, with a model of the list.

@@ -84,4 +84,6 @@ fn names_that_are_no_unicode_are_names() {
     command.arg("--out").arg(&out).assert().success();
     let mut command = seqduel(&words("run nowhere.toml --dry-run"));
     fails(command.arg("--out").arg(&out), 2, &["nowhere.toml"]);
+    let mut command = seqduel(&words("train --steps 3 --out x"));
+    fails(command.arg("--from").arg(&out), 2, &["--from", "Unicode"]);
 }

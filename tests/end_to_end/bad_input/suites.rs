@@ -123,6 +123,14 @@ fn values_of_experiments_that_cannot_be_run_are_refused() {
         ("settings.heads=5", ["heads", "5"]),
         ("settings.batch=0", ["settings.batch", "at least 1"]),
         ("settings.batch=1000000000", ["settings.batch", "GiB"]),
+        (
+            "settings.test_sequences=1000000000",
+            ["settings.test_sequences", "GiB"],
+        ),
+        (
+            "settings.validation_sequences=1000000000",
+            ["settings.validation_sequences", "GiB"],
+        ),
         ("settings.seeds=1000000000", ["settings.seeds", "10000"]),
         (
             "tune.settings.steps=0",
