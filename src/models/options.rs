@@ -149,7 +149,8 @@ pub const OPTIONS: &[OptionRow] = &[
             Some(Value::Text(gates.into()))
         },
         set: |config, value| {
-            let longest = config.chrono.unwrap_or(config.seq_len);
+            // At least what `chrono` may be, so that what is written can be read back.
+            let longest = config.chrono.unwrap_or(config.seq_len.max(3));
             config.chrono = value.matches("chrono").then_some(longest);
         },
     },
@@ -384,5 +385,10 @@ mod tests {
         assert_eq!(given(&[("gates", "chrono")]), Some(13));
         assert_eq!(given(&[("gates", "chrono"), ("chrono", "50")]), Some(50));
         assert_eq!(given(&[("chrono", "50")]), Some(50));
+        let mut short = ModelConfig::new("gru", 11, 24, 2, 1);
+        let mut options = ModelOptions::default();
+        options.set("gates", Value::parse("chrono"));
+        options.apply(&mut short).unwrap();
+        assert_eq!(ModelOptions::of(&short).apply(&mut short), Ok(()));
     }
 }

@@ -174,7 +174,7 @@ fn training_configurations() {
     let valid = [
         printed("--model transformer --task copy:delay=3 --seconds 3 --positions rotary"),
         printed(&format!(
-            "--model gru --gates chrono --tokenizer bpe:300 --corpus {}",
+            "--model gru --gates chrono --seq-len 16 --tokenizer bpe:300 --corpus {}",
             text()
         )),
     ];

@@ -10,7 +10,9 @@ use seqduel::campaign::plan::{Suite, plan};
 use seqduel::experiment::embedded::{EXPERIMENTS, PUBLISHED};
 use seqduel::experiment::parse::{Loaded, load};
 use seqduel::experiment::schema::Experiment;
+use seqduel::runs::needs::Rate;
 use seqduel::runs::texts::Texts;
+use seqduel::runs::work::{Run, Work};
 use serde_json::Value;
 
 /// The runs of a resolved experiment, as `run --dry-run` lists them.
@@ -31,8 +33,22 @@ pub fn planned(experiment: Experiment, profile: &str, loaded: &Loaded, sets: &[S
     };
     let texts = Texts::new(&suite.corpus);
     match plan(&suite, &texts, |_, key| loaded.place_of(key, profile, sets)) {
-        Ok(plan) => drop(listing(&suite, plan)),
+        Ok(plan) => {
+            plan.runs.iter().for_each(check);
+            listing(&suite, plan);
+        }
         Err(error) => assert!(!error.to_string().is_empty()),
+    }
+}
+
+/// What is planned can be trained: nothing wrong is found after hours.
+fn check(run: &Run) {
+    if let Work::Train(training) = &run.work {
+        let mut settings = training.train.clone();
+        if training.rate != Rate::Fixed {
+            settings.learning_rate = 1e-3;
+        }
+        settings.check().expect("checked before any run");
     }
 }
 

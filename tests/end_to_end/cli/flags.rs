@@ -88,7 +88,7 @@ const ROWS: &[(&str, &str, Base, &str)] = &[
 fn base(base: Base, trained: &str) -> Vec<String> {
     let line = match base {
         Task(model) => format!("--task copy:delay=3 --model {model}"),
-        Text => format!("--corpus {} --model lstm", text()),
+        Text => format!("--corpus {} --model lstm --seq-len 16", text()),
         From => format!("--from {trained}"),
         Nothing => "--model lstm".into(),
     };
