@@ -134,11 +134,6 @@ impl Args {
             None => TrainConfig::default(),
         };
         if let Some(path) = &self.from {
-            let message = format!(
-                "--from {}: config.toml cannot name a path that is not Unicode; rename it",
-                path.display()
-            );
-            ensure!(path.to_str().is_some(), UsageError(message));
             config.from = Some(FromSection {
                 checkpoint: checkpoint::locate(path),
                 keep: self.keep,

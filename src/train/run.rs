@@ -1,13 +1,13 @@
 //! The training loop.
 
 use super::checkpoint::{self, Ancestor, Embedded, Identity, Metadata, Position};
-use super::fingerprint::fingerprint;
+use super::fingerprint::{check_validation, fingerprint};
 use super::start::{Origin, Start};
 use super::{
     CheckpointError, Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError,
     TrainSettings, evaluate, learning_rate, step,
 };
-use crate::data::{Batch, Source, Split, check_sequences};
+use crate::data::{Batch, Source, Split};
 use crate::files;
 use crate::models::{self, Model, ModelConfig};
 use std::ops::ControlFlow;
@@ -73,12 +73,10 @@ pub(super) fn check_fit(
 ) -> Result<(), TrainError> {
     let spec = source.spec();
     spec.check(config)?;
-    if source.text().is_none() {
-        let sequences = settings.validation_sequences;
-        check_sequences(sequences, spec.longest).map_err(|problem| {
-            TrainError::Refused(format!("validation-sequences = {sequences}: {problem}"))
-        })?;
-    }
+    let sequences = settings.validation_sequences;
+    check_validation(source, sequences).map_err(|remedy| {
+        TrainError::Refused(format!("validation-sequences = {sequences}: {remedy}"))
+    })?;
     Ok(models::check_memory(config, spec.shape(settings.batch))?)
 }
 

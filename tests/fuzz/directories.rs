@@ -5,6 +5,8 @@ use crate::guard;
 use crate::mutate::{Edit, bytes, edits, to_json, tree};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use seqduel::experiment::schema::Scale;
+use seqduel::report::axis::Axis;
 use seqduel::report::compare::compare;
 use seqduel::report::source::Source;
 use seqduel::report::{build, verdicts};
@@ -197,4 +199,35 @@ fn results_directories() {
             }
         },
     );
+}
+
+#[test]
+fn extreme_values_and_ranges_give_an_axis_with_few_ticks() {
+    let ranges = [
+        None,
+        Some([0.0, 1.0]),
+        Some([1.0, 1.0]),
+        Some([2.0, 1.0]),
+        Some([f64::NAN, 1.0]),
+    ];
+    for values in [
+        [5e-324, 1e308],
+        [1e308, 1e308],
+        [-1e308, 1e308],
+        [-f64::MAX, -f64::MAX],
+        [5e-324, 5e-324],
+    ] {
+        for (scale, range) in [Scale::Linear, Scale::Log2, Scale::Log10]
+            .into_iter()
+            .flat_map(|scale| ranges.map(|range| (scale, range)))
+        {
+            let axis = Axis::fit(scale, values, range, &[], 5);
+            let case = format!("{scale:?} {range:?} {values:?}: {axis:?}");
+            assert!(
+                axis.low() < axis.high() && axis.position(1.0).is_finite(),
+                "{case}"
+            );
+            assert!(axis.ticks.len() < 20, "{case}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::runs::context::{Context, ExpandError, batch, named, require, text_data};
 use crate::runs::needs::{Kept, Rate, Start};
 use crate::runs::work::{Data, Run, StepTime, Timed, Training, Work, set_model};
-use crate::train::{Budget, TrainSettings};
+use crate::train::{Budget, TrainSettings, check_validation};
 
 /// A sweep point: its models, widths matched, with their data.
 pub(super) struct Sized<'a> {
@@ -49,6 +49,7 @@ impl<'a> Sized<'a> {
         };
         let spec = source.spec();
         check_multiples(s, &data, context)?;
+        check_counts(s, &*source)?;
         let batch = batch(s, spec.seq_len)?;
         Ok(Sized {
             experiment,
@@ -102,7 +103,6 @@ impl<'a> Sized<'a> {
         let seconds = self.seconds()?;
         let defaults = TrainSettings::default();
         let clip = self.experiment.models[series].clip;
-        self.check_sequences()?;
         let train = TrainSettings {
             batch: batch(s, self.seq_len)?,
             budget: Budget {
@@ -151,22 +151,6 @@ impl<'a> Sized<'a> {
         })
     }
 
-    /// Refuses more sequences of a task than fit into the memory.
-    fn check_sequences(&self) -> Result<(), Fault> {
-        let s = self.settings;
-        let asked = [
-            ("settings.validation_sequences", s.validation_sequences),
-            ("settings.test_sequences", s.test_sequences),
-        ];
-        for (key, sequences) in asked {
-            let sequences = sequences.filter(|_| matches!(self.data, Data::Task(_)));
-            let sequences = sequences.unwrap_or(0);
-            check_sequences(sequences, self.seq_len)
-                .map_err(|problem| Fault::new(key, sequences, problem))?;
-        }
-        Ok(())
-    }
-
     /// The run of that name, with a model of the list.
     pub(super) fn run(
         &self,
@@ -205,6 +189,17 @@ impl<'a> Sized<'a> {
             ..named(self.experiment, self.context, id)
         })
     }
+}
+
+/// Refuses more sequences of a task than fit into the memory.
+fn check_counts(s: &Settings, source: &dyn Source) -> Result<(), Fault> {
+    let validated = s.validation_sequences.unwrap_or(0);
+    check_validation(source, validated)
+        .map_err(|remedy| Fault::new("settings.validation_sequences", validated, remedy))?;
+    let tested = s.test_sequences.filter(|_| source.text().is_none());
+    let tested = tested.unwrap_or(0);
+    check_sequences(tested, source.spec().longest)
+        .map_err(|problem| Fault::new("settings.test_sequences", tested, problem))
 }
 
 /// Only a text can be tested on windows of several times T, and only where its splits hold one.

@@ -129,7 +129,7 @@ fn values_of_experiments_that_cannot_be_run_are_refused() {
         ),
         (
             "settings.validation_sequences=1000000000",
-            ["settings.validation_sequences", "GiB"],
+            ["settings.validation_sequences", "at most"],
         ),
         ("settings.seeds=1000000000", ["settings.seeds", "10000"]),
         (
