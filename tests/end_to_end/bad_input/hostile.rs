@@ -84,9 +84,9 @@ fn names_that_are_no_unicode_are_names() {
     command.arg("--out").arg(&out).assert().success();
     let mut command = seqduel(&words("run nowhere.toml --dry-run"));
     fails(command.arg("--out").arg(&out), 2, &["nowhere.toml"]);
-    std::fs::create_dir_all(&out).expect("can be made");
+    fs::create_dir_all(&out).expect("can be made");
     let trained = std::path::Path::new(checkpoint()).join("checkpoint.safetensors");
-    std::fs::copy(trained, out.join("checkpoint.safetensors")).expect("readable");
+    fs::copy(trained, out.join("checkpoint.safetensors")).expect("readable");
     let mut command = seqduel(&words(&format!("train --steps 3 --out {}", path("from"))));
     fails(command.arg("--from").arg(&out), 2, &["--from", "Unicode"]);
 }
