@@ -161,7 +161,11 @@ pub const OPTIONS: &[OptionRow] = &[
         changes_parameters: false,
         label: |_| None,
         get: |config| Some(Value::Integer(config.chrono? as i64)),
-        set: |config, value| config.chrono = value.number().map(|n| n as usize),
+        set: |config, value| {
+            if let Value::Integer(n) = value {
+                config.chrono = usize::try_from(*n).ok();
+            }
+        },
     },
     OptionRow {
         name: "forget_bias",

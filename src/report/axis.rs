@@ -139,7 +139,7 @@ fn breathe(scale: Scale, low: f64, high: f64) -> (f64, f64) {
     let (a, b) = (forward(scale, low), forward(scale, high));
     let room = match b - a {
         span if span > 0.0 => 0.05 * span,
-        _ if scale == Scale::Linear && a != 0.0 => 0.1 * a.abs(),
+        _ if scale == Scale::Linear && a != 0.0 => (0.1 * a.abs()).max(TINY),
         _ => 0.5,
     };
     (backward(scale, a - room), backward(scale, b + room))
