@@ -136,6 +136,14 @@ fn set_values() {
 }
 
 #[test]
+fn a_norm_that_is_0_in_f32_is_trained_with() {
+    let loaded = find("distance-copy").expect("built in").expect("right");
+    let sets = ["settings.clip=1e-50".to_owned()];
+    let experiment = loaded.resolve("smoke", &sets).expect("in range");
+    planned(experiment, "smoke", &loaded, &sets);
+}
+
+#[test]
 fn keys_of_a_hundred_thousand_parts_are_refused() {
     let loaded = find("distance-copy").expect("built in").expect("right");
     for set in [

@@ -120,7 +120,8 @@ impl<'a> Sized<'a> {
             beta2: s.beta2.unwrap_or(defaults.beta2),
             clip: match clip.or(s.clip) {
                 Some(0.0) => None,
-                Some(clip) => Some(clip as f32),
+                // The smallest of f64 are 0 in f32, which would not clip.
+                Some(clip) => Some((clip as f32).max(f32::MIN_POSITIVE)),
                 None => defaults.clip,
             },
             optimizer: s.optimizer.unwrap_or_default(),
