@@ -4,8 +4,8 @@ use super::open::Opened;
 use super::setup::{absolute, data_error, open_data};
 use super::{Shared, UsageError, output, usage};
 use crate::data::text::{Text, TextSource};
-use crate::data::{DataSection, Misfit, Source, Split};
-use crate::models::{Model, Shape, available_bytes, check_memory};
+use crate::data::{DataSection, Misfit, Source, Split, check_sequences};
+use crate::models::{Model, Shape, check_memory};
 use crate::train::evaluate;
 use anyhow::{bail, ensure};
 use serde::Serialize;
@@ -82,17 +82,10 @@ pub fn judge(
         .into(),
     })?;
     let (batch, seq_len) = (JUDGED, spec.longest);
-    // A task has as many sequences as one asks for: tokens, targets, masks and distances of all.
-    let needed = 16 * sequences as u128 * seq_len as u128;
-    let too_many = UsageError(format!(
-        "--sequences {sequences}: they take {:.1} GiB; give fewer",
-        needed as f64 / (1u64 << 30) as f64
-    ));
-    let endless = source.text().is_none();
-    ensure!(
-        !endless || needed <= u128::from(available_bytes()) / 2,
-        too_many
-    );
+    if source.text().is_none() {
+        check_sequences(sequences, seq_len)
+            .map_err(|problem| UsageError(format!("--sequences {sequences}: {problem}")))?;
+    }
     let batches = source.evaluation(split, sequences, batch);
     let e = kernels::with_threads(threads, || evaluate(model, &batches));
     ensure!(e.scored > 0, "nothing to score: give --sequences above 0");

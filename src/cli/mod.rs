@@ -27,7 +27,7 @@ mod predict;
 mod report;
 mod reproduce;
 mod run;
-mod setup;
+pub mod setup;
 mod train;
 mod work_span;
 

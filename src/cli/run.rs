@@ -1,6 +1,6 @@
 //! `seqduel run`: experiments from files, or built-in ones by name.
 
-use super::{DryRun, Shared, check_count, output, usage};
+use super::{DryRun, Shared, UsageError, check_count, output, usage};
 use crate::campaign::BadCorpus;
 use crate::campaign::OtherSettings;
 use crate::campaign::listing::{Left, listing};
@@ -15,6 +15,7 @@ use crate::report::{published, sheet::Sheet, verdicts};
 use crate::results::output::Skipped;
 use crate::runs::progress::span;
 use crate::runs::texts::Texts;
+use anyhow::ensure;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -101,6 +102,10 @@ impl Job {
     /// Resolves, plans, carries out and prints the verdicts.
     pub(super) fn run(self, shared: &Shared) -> anyhow::Result<ExitCode> {
         check_count("--jobs", self.flags.jobs.unwrap_or(1))?;
+        let (seed, most) = (shared.seed(), i64::MAX as u64);
+        let message =
+            format!("--seed {seed}: the seeds of a suite count up from it; give at most {most}");
+        ensure!(seed <= most, UsageError(message));
         let experiments = self
             .loaded
             .iter()

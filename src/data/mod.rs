@@ -1,6 +1,6 @@
 //! One pipeline for all models: corpus → tokenizer → split → batches, and generated tasks.
 
-use crate::models::{Content, Input, Output, Sequence, Shape};
+use crate::models::{Content, Input, Output, Sequence, Shape, available_bytes};
 use serde::{Deserialize, Serialize};
 
 pub mod corpus;
@@ -188,6 +188,22 @@ impl Batch {
             lengths.push(length);
             tokens.resize(source.batch * source.seq_len, 0);
         }
+    }
+}
+
+/// Refuses so many sequences of T tokens as would fill the memory: tokens, targets, masks and
+/// distances of all are held at once. A text has only so many, a task as many as one asks for.
+///
+/// Errors: how much they take, and what to do.
+pub fn check_sequences(sequences: usize, seq_len: usize) -> Result<(), String> {
+    let needed = (16 * sequences as u128).saturating_mul(seq_len as u128);
+    // The system is asked only where it matters.
+    match needed < 1 << 28 || needed <= u128::from(available_bytes()) / 2 {
+        true => Ok(()),
+        false => Err(format!(
+            "they take {:.1} GiB; give fewer",
+            needed as f64 / (1u64 << 30) as f64
+        )),
     }
 }
 

@@ -74,26 +74,39 @@ pub fn check(experiment: &Experiment) -> Result<(), Fault> {
 const MOST_RUNS: usize = 20_000;
 
 fn check_count(experiment: &Experiment) -> Result<(), Fault> {
-    let seeds = experiment.settings.seeds.unwrap_or(1);
-    let factors = [experiment.sweep.points(), experiment.models.len(), seeds];
-    let runs = factors.into_iter().fold(1, usize::saturating_mul);
-    let problem = format!(
-        "{} points of the sweep with {} models and {seeds} seeds are {runs} runs",
-        factors[0], factors[1]
-    );
-    match runs <= MOST_RUNS {
+    let product = |factors: [usize; 3]| factors.into_iter().fold(1, usize::saturating_mul);
+    let few = |runs: usize, key: &str, problem: String, remedy: &str| match runs <= MOST_RUNS {
         true => Ok(()),
         false => Err(Fault {
-            key: if factors[0] > seeds {
-                "sweep"
-            } else {
-                "settings.seeds"
-            }
-            .into(),
-            problem,
-            remedy: format!("at most {MOST_RUNS} are carried out; sweep less or give fewer seeds"),
+            key: key.into(),
+            problem: format!("{problem} are {runs} runs"),
+            remedy: format!("at most {MOST_RUNS} are carried out; {remedy}"),
         }),
-    }
+    };
+    let models = experiment.models.len();
+    let (points, seeds) = (
+        experiment.sweep.points(),
+        experiment.settings.seeds.unwrap_or(1),
+    );
+    let key = match points > seeds {
+        true => "sweep",
+        false => "settings.seeds",
+    };
+    let problem = format!("{points} points of the sweep with {models} models and {seeds} seeds");
+    let runs = product([points, models, seeds]);
+    few(runs, key, problem, "sweep less or give fewer seeds")?;
+    let Some(tune) = &experiment.tune else {
+        return Ok(());
+    };
+    let rates = tune.learning_rates.as_ref().map_or(0, Vec::len);
+    let seeds = tune.settings.seeds.unwrap_or(1);
+    let key = match rates > seeds {
+        true => "tune.learning_rates",
+        false => "tune.settings.seeds",
+    };
+    let problem = format!("{rates} rates to try with {models} models and {seeds} seeds");
+    let runs = product([rates, models, seeds]);
+    few(runs, key, problem, "try fewer rates or give fewer seeds")
 }
 
 fn check_names(experiment: &Experiment) -> Result<(), Fault> {

@@ -149,7 +149,8 @@ pub const OPTIONS: &[OptionRow] = &[
             Some(Value::Text(gates.into()))
         },
         set: |config, value| {
-            let longest = config.chrono.unwrap_or(config.seq_len);
+            // At least what `chrono` may be, so that what is written can be read back.
+            let longest = config.chrono.unwrap_or(config.seq_len.max(3));
             config.chrono = value.matches("chrono").then_some(longest);
         },
     },
@@ -160,7 +161,11 @@ pub const OPTIONS: &[OptionRow] = &[
         changes_parameters: false,
         label: |_| None,
         get: |config| Some(Value::Integer(config.chrono? as i64)),
-        set: |config, value| config.chrono = value.number().map(|n| n as usize),
+        set: |config, value| {
+            if let Value::Integer(n) = value {
+                config.chrono = usize::try_from(*n).ok();
+            }
+        },
     },
     OptionRow {
         name: "forget_bias",
@@ -384,5 +389,10 @@ mod tests {
         assert_eq!(given(&[("gates", "chrono")]), Some(13));
         assert_eq!(given(&[("gates", "chrono"), ("chrono", "50")]), Some(50));
         assert_eq!(given(&[("chrono", "50")]), Some(50));
+        let mut short = ModelConfig::new("gru", 11, 24, 2, 1);
+        let mut options = ModelOptions::default();
+        options.set("gates", Value::parse("chrono"));
+        options.apply(&mut short).unwrap();
+        assert_eq!(ModelOptions::of(&short).apply(&mut short), Ok(()));
     }
 }

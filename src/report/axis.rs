@@ -2,6 +2,10 @@
 
 use crate::experiment::schema::Scale;
 
+/// The ends of an axis lie within these.
+const HUGE: f64 = f64::MAX / 4.0;
+const TINY: f64 = f64::MIN_POSITIVE;
+
 /// One axis: where values lie on it and which are marked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Axis {
@@ -13,8 +17,9 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// An axis that shows `values` (positive ones on a logarithmic scale), or exactly `range`, with
-    /// at most about `most` ticks. `at` are the values of a factor, marked if they are few.
+    /// An axis that shows `values` (positive ones on a logarithmic scale), or exactly `range` if the
+    /// scale can show that, with at most about `most` ticks. `at` are the values of a factor, marked
+    /// if they are few.
     pub fn fit(
         scale: Scale,
         values: impl IntoIterator<Item = f64>,
@@ -23,12 +28,20 @@ impl Axis {
         most: usize,
     ) -> Self {
         let (low, high) = match (range, extent(scale, values)) {
-            (Some([low, high]), _) => (low, high),
-            (None, None) if scale == Scale::Linear => (0.0, 1.0),
-            (None, None) => (1.0, 10.0),
-            (None, Some((low, high))) if at.is_empty() => widen(scale, low, high),
-            (None, Some((low, high))) => breathe(scale, low, high),
+            (Some([low, high]), _) if low < high && shows(scale, low) && shows(scale, high) => {
+                (low, high)
+            }
+            (_, None) if scale == Scale::Linear => (0.0, 1.0),
+            (_, None) => (1.0, 10.0),
+            (_, Some((low, high))) if at.is_empty() => widen(scale, low, high),
+            (_, Some((low, high))) => breathe(scale, low, high),
         };
+        // Room beyond the extremes of f64 would be infinite, and the ticks without end.
+        let (lows, highs) = match scale {
+            Scale::Linear => ([-HUGE, HUGE / 2.0], [-HUGE / 2.0, HUGE]),
+            Scale::Log2 | Scale::Log10 => ([TINY, HUGE / 2.0], [2.0 * TINY, HUGE]),
+        };
+        let (low, high) = (low.clamp(lows[0], lows[1]), high.clamp(highs[0], highs[1]));
         let mut axis = Self {
             scale,
             low,
@@ -126,7 +139,7 @@ fn breathe(scale: Scale, low: f64, high: f64) -> (f64, f64) {
     let (a, b) = (forward(scale, low), forward(scale, high));
     let room = match b - a {
         span if span > 0.0 => 0.05 * span,
-        _ if scale == Scale::Linear && a != 0.0 => 0.1 * a.abs(),
+        _ if scale == Scale::Linear && a != 0.0 => (0.1 * a.abs()).max(TINY),
         _ => 0.5,
     };
     (backward(scale, a - room), backward(scale, b + room))

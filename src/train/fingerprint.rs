@@ -31,11 +31,29 @@ pub(super) fn fingerprint(batches: &[Batch]) -> String {
     files::hex(&hash.finalize())
 }
 
+/// Most tokens of a task to validate on: all are held during the training.
+const MOST_VALIDATED: usize = 1 << 24;
+
+/// Refuses more sequences to validate on than a training can hold. A text has only so many.
+///
+/// Errors: what to give instead.
+pub fn check_validation(source: &dyn Source, sequences: usize) -> Result<(), String> {
+    let most = MOST_VALIDATED / source.spec().longest.max(1);
+    match sequences <= most.max(1) || source.text().is_some() {
+        true => Ok(()),
+        false => Err(format!("give at most {most}")),
+    }
+}
+
 /// Whether `source` is the data of a checkpoint: the same text or task, in windows of the same
 /// length. Not known, and so false, for a training that did not validate.
 pub fn same_data(source: &dyn Source, metadata: &Metadata) -> bool {
     let settings = &metadata.identity.settings;
     let (sequences, batch) = (settings.validation_sequences, settings.batch);
+    // A damaged file may claim any number.
+    if check_validation(source, sequences).is_err() {
+        return false;
+    }
     // Cut up as the checkpoint's training did, whatever the batch is now.
     let batches = source.evaluation(Split::Validation, sequences, batch);
     !batches.is_empty() && fingerprint(&batches) == metadata.identity.data

@@ -15,7 +15,7 @@ mod step_time;
 
 pub use checkpoint::{CheckpointError, Embedded, Keep};
 pub use evaluate::evaluate;
-pub use fingerprint::same_data;
+pub use fingerprint::{check_validation, same_data};
 pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
 pub use run::{METRICS, Saving, train};

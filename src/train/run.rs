@@ -1,7 +1,7 @@
 //! The training loop.
 
 use super::checkpoint::{self, Ancestor, Embedded, Identity, Metadata, Position};
-use super::fingerprint::fingerprint;
+use super::fingerprint::{check_validation, fingerprint};
 use super::start::{Origin, Start};
 use super::{
     CheckpointError, Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError,
@@ -73,6 +73,10 @@ pub(super) fn check_fit(
 ) -> Result<(), TrainError> {
     let spec = source.spec();
     spec.check(config)?;
+    let sequences = settings.validation_sequences;
+    check_validation(source, sequences).map_err(|remedy| {
+        TrainError::Refused(format!("validation-sequences = {sequences}: {remedy}"))
+    })?;
     Ok(models::check_memory(config, spec.shape(settings.batch))?)
 }
 

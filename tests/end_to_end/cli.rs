@@ -1,5 +1,6 @@
 //! The command line end to end: what it prints, where, and its exit codes.
 
+mod flags;
 mod machines;
 mod measure;
 mod same;

@@ -10,3 +10,4 @@ mod gradient_flow;
 mod layers;
 mod models;
 mod reference;
+mod round_trip;

@@ -1,9 +1,9 @@
 //! A sweep point of a training experiment, from which its runs are made.
 
 use super::widths::{WIDTH, match_widths};
-use crate::data::Source;
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
+use crate::data::{Source, check_sequences};
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Settings};
 use crate::models::ModelConfig;
@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::runs::context::{Context, ExpandError, batch, named, require, text_data};
 use crate::runs::needs::{Kept, Rate, Start};
 use crate::runs::work::{Data, Run, StepTime, Timed, Training, Work, set_model};
-use crate::train::{Budget, TrainSettings};
+use crate::train::{Budget, TrainSettings, check_validation};
 
 /// A sweep point: its models, widths matched, with their data.
 pub(super) struct Sized<'a> {
@@ -49,6 +49,7 @@ impl<'a> Sized<'a> {
         };
         let spec = source.spec();
         check_multiples(s, &data, context)?;
+        check_counts(s, &*source)?;
         let batch = batch(s, spec.seq_len)?;
         Ok(Sized {
             experiment,
@@ -119,7 +120,8 @@ impl<'a> Sized<'a> {
             beta2: s.beta2.unwrap_or(defaults.beta2),
             clip: match clip.or(s.clip) {
                 Some(0.0) => None,
-                Some(clip) => Some(clip as f32),
+                // The smallest of f64 are 0 in f32, which would not clip.
+                Some(clip) => Some((clip as f32).max(f32::MIN_POSITIVE)),
                 None => defaults.clip,
             },
             optimizer: s.optimizer.unwrap_or_default(),
@@ -188,6 +190,17 @@ impl<'a> Sized<'a> {
             ..named(self.experiment, self.context, id)
         })
     }
+}
+
+/// Refuses more sequences of a task than fit into the memory.
+fn check_counts(s: &Settings, source: &dyn Source) -> Result<(), Fault> {
+    let validated = s.validation_sequences.unwrap_or(0);
+    check_validation(source, validated)
+        .map_err(|remedy| Fault::new("settings.validation_sequences", validated, remedy))?;
+    let tested = s.test_sequences.filter(|_| source.text().is_none());
+    let tested = tested.unwrap_or(0);
+    check_sequences(tested, source.spec().longest)
+        .map_err(|problem| Fault::new("settings.test_sequences", tested, problem))
 }
 
 /// Only a text can be tested on windows of several times T, and only where its splits hold one.

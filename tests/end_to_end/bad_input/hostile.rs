@@ -2,7 +2,7 @@
 //! terminal.
 
 use crate::common::{file, path, place, text};
-use crate::program::{fails, refuses, seqduel, words};
+use crate::program::{checkpoint, fails, refuses, seqduel, words};
 use std::fs;
 
 /// An experiment of two small models on the copy task, with this plot file and list of delays.
@@ -84,6 +84,11 @@ fn names_that_are_no_unicode_are_names() {
     command.arg("--out").arg(&out).assert().success();
     let mut command = seqduel(&words("run nowhere.toml --dry-run"));
     fails(command.arg("--out").arg(&out), 2, &["nowhere.toml"]);
+    fs::create_dir_all(&out).expect("can be made");
+    let trained = std::path::Path::new(checkpoint()).join("checkpoint.safetensors");
+    fs::copy(trained, out.join("checkpoint.safetensors")).expect("readable");
+    let mut command = seqduel(&words(&format!("train --steps 3 --out {}", path("from"))));
+    fails(command.arg("--from").arg(&out), 2, &["--from", "Unicode"]);
 }
 
 #[cfg(unix)]

@@ -123,12 +123,21 @@ fn values_of_experiments_that_cannot_be_run_are_refused() {
         ("settings.heads=5", ["heads", "5"]),
         ("settings.batch=0", ["settings.batch", "at least 1"]),
         ("settings.batch=1000000000", ["settings.batch", "GiB"]),
+        (
+            "settings.test_sequences=1000000000",
+            ["settings.test_sequences", "GiB"],
+        ),
+        (
+            "settings.validation_sequences=1000000000",
+            ["settings.validation_sequences", "at most"],
+        ),
         ("settings.seeds=1000000000", ["settings.seeds", "10000"]),
         (
             "tune.settings.steps=0",
             ["tune.settings.steps", "at least 1"],
         ),
         ("tune.settings.seeds=0", ["tune.settings.seeds", "10000"]),
+        ("tune.settings.seeds=9999", ["tune.settings.seeds", "20000"]),
         ("settings.steps=0", ["settings.steps", "at least 1"]),
         ("settings.task=coppy", ["coppy", "copy"]),
         ("sweep.parameters.delay=[0]", ["delay", "0"]),
@@ -138,6 +147,11 @@ fn values_of_experiments_that_cannot_be_run_are_refused() {
     ] {
         refuses(&format!("{run} --set {set}"), 2, &phrases);
     }
+    refuses(
+        &format!("{run} --seed 18446744073709551615"),
+        2,
+        &["--seed", "at most 9223372036854775807"],
+    );
     assert!(!fs::exists(out).expect("can be asked"));
 }
 
