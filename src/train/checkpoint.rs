@@ -284,9 +284,10 @@ pub fn load(path: &Path) -> Result<(Box<dyn Model>, Metadata), CheckpointError> 
         path: file.path.clone(),
         reason,
     };
-    // Before a model of any size is built: are its values there at all?
+    // Before a model of any size is built: could its values be there at all? One that only lacks a
+    // tensor is built, so that the tensor is named.
     let count = models::parameter_count(&identity.model).map_err(|e| foreign(e.to_string()))?;
-    if file.bytes.len() / 4 < count {
+    if file.bytes.len() < count {
         return Err(foreign(format!(
             "its model has {count} values, more than a file of {} bytes can hold",
             file.bytes.len()
