@@ -251,7 +251,8 @@ fn decode(name: &str, bytes: Vec<u8>) -> Result<String, DataError> {
         let offset = error.utf8_error().valid_up_to();
         if let Some(name) = utf16(error.as_bytes()) {
             return refuse(format!(
-                "is {name}, not UTF-8; convert it with `iconv -f {name} -t UTF-8`"
+                "is not UTF-8 and looks like {name}; convert it from the encoding it has, perhaps with \
+                 `iconv -f {name} -t UTF-8`"
             ));
         }
         refuse(format!(
