@@ -28,11 +28,6 @@ pub(super) fn configuration(opened: &Opened, from: FromSection) -> TrainConfig {
 /// Refuses what a training that starts from a checkpoint cannot have: another model, another
 /// tokenizer, text after a task or a task after text, and the checkpoint's own directory.
 pub(super) fn check(opened: &Opened, config: &TrainConfig, out: &Path) -> anyhow::Result<()> {
-    let message = format!(
-        "--from {}: config.toml cannot name a path that is not Unicode; rename it",
-        opened.file.display()
-    );
-    ensure!(opened.file.to_str().is_some(), UsageError(message));
     let own = (opened.file.parent()).and_then(|directory| fs::canonicalize(directory).ok());
     let itself = fs::canonicalize(out).is_ok_and(|out| Some(out) == own);
     let message = format!(

@@ -74,7 +74,7 @@ fn control_characters_of_a_file_are_spelt_out() {
 
 #[cfg(unix)]
 #[test]
-fn names_that_are_no_unicode_are_names() {
+fn names_that_are_not_utf_8_are_names() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let out = place("x").with_file_name(OsStr::from_bytes(b"caf\xe9"));
@@ -88,7 +88,7 @@ fn names_that_are_no_unicode_are_names() {
     let trained = std::path::Path::new(checkpoint()).join("checkpoint.safetensors");
     fs::copy(trained, out.join("checkpoint.safetensors")).expect("readable");
     let mut command = seqduel(&words(&format!("train --steps 3 --out {}", path("from"))));
-    fails(command.arg("--from").arg(&out), 2, &["--from", "Unicode"]);
+    fails(command.arg("--from").arg(&out), 2, &["--from", "not UTF-8"]);
 }
 
 #[cfg(unix)]
