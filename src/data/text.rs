@@ -94,26 +94,22 @@ impl Text {
     /// on like this, whatever a tokenizer learns of it.
     fn enough_characters(&self, seq_len: usize) -> usize {
         // The two small parts are a twentieth each, rounded.
-        let mut characters = (seq_len + 1).saturating_mul(20).saturating_add(20);
+        let characters = seq_len
+            .saturating_add(1)
+            .saturating_mul(20)
+            .saturating_add(20);
         if !matches!(self.tokenizer, Tokenizer::Bpe(_)) {
             return characters;
         }
-        // Longer text has longer tokens, up to whole pieces; count these in this text, repeated.
+        // Longer text has longer tokens, up to whole pieces: of each copy of this text as many as it has
+        // by itself, but for those that reach over its ends, and none longer than a piece can be.
         let all = self.tokenizer.decode_bytes(&self.tokens.concat());
         let all = String::from_utf8_lossy(&all);
-        const MOST: usize = 1 << 27;
-        while characters < MOST {
-            let repeated: String = all.chars().cycle().take(characters).collect();
-            let parts = split(&repeated).into_iter();
-            let fewest = parts.map(|part| bpe::pieces(part).count()).min();
-            let fewest = fewest.unwrap_or(0).max(1);
-            if fewest > seq_len {
-                return characters;
-            }
-            let missing = (seq_len + 1) as f64 / fewest as f64;
-            characters = (characters as f64 * missing.max(1.01)) as usize + 1;
-        }
-        characters.saturating_mul(2)
+        let (pieces, length) = (bpe::pieces(&all).count(), all.chars().count());
+        let in_copies = pieces.saturating_sub(1) as f64 / length.max(1) as f64;
+        let a_character = in_copies.max(1.0 / bpe::LONGEST_TOKEN as f64);
+        let part = (seq_len as f64 + 2.0) / a_character + 2.0 * length as f64;
+        ((20.0 * part) as usize).saturating_add(20)
     }
 }
 

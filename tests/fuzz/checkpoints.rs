@@ -16,7 +16,7 @@ use serde_json::Value;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A training of two steps that stopped after the first.
 struct Case {
@@ -85,7 +85,13 @@ impl Case {
     }
 }
 
-fn cases() -> Vec<Case> {
+/// Made once: the tests run side by side.
+fn cases() -> &'static [Case] {
+    static CASES: OnceLock<Vec<Case>> = OnceLock::new();
+    CASES.get_or_init(made)
+}
+
+fn made() -> Vec<Case> {
     let all = [
         ("gru", None),
         ("lstm", Some("bpe:260")),
@@ -249,7 +255,7 @@ fn checkpoint_files() {
     let from = fresh("from");
     let inputs = (any::<Index>(), damage());
     guard::run(100, inputs, |(which, damage)| {
-        let case = which.get(&cases);
+        let case = which.get(cases);
         let bytes = damage.of(&case.file);
         let file = from.join(checkpoint::FILE);
         fs::write(&file, &bytes).expect("writable");

@@ -26,14 +26,8 @@ pub fn run<T: Debug>(cases: u32, inputs: impl Strategy<Value = T>, target: impl 
     };
     let (began, cases) = (Instant::now(), config.cases);
     let result = TestRunner::new(config).run(&inputs, |input| {
-        let me = std::thread::current().id();
-        let entry = (Instant::now(), format!("{input:?}"));
-        let mut running = RUNNING.lock().expect("never poisoned");
-        running.get_or_insert_default().insert(me, entry);
-        drop(running);
+        let _under_way = UnderWay::begin(format!("{input:?}"));
         target(&input);
-        let mut running = RUNNING.lock().expect("never poisoned");
-        running.get_or_insert_default().remove(&me);
         Ok(())
     });
     if let Err(failure) = result {
@@ -45,6 +39,27 @@ pub fn run<T: Debug>(cases: u32, inputs: impl Strategy<Value = T>, target: impl 
         began.elapsed()
     );
     assert!(gib.is_none_or(|gib| gib < MOST_GIB), "{gib:?} GiB");
+}
+
+/// A case under way, until dropped: also when it panics.
+struct UnderWay;
+
+impl UnderWay {
+    fn begin(input: String) -> Self {
+        let mut running = RUNNING.lock().expect("never poisoned");
+        let me = std::thread::current().id();
+        let entry = (Instant::now(), input);
+        running.get_or_insert_default().insert(me, entry);
+        UnderWay
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut running = RUNNING.lock().expect("never poisoned");
+        let me = std::thread::current().id();
+        running.get_or_insert_default().remove(&me);
+    }
 }
 
 /// Most memory this process ever had; `None` where the system does not say.

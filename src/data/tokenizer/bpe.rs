@@ -149,7 +149,7 @@ const LONGEST_PIECE: usize = 64;
 
 /// No token that was learned from pieces is longer; a file could claim tokens of gigabytes by merging
 /// each with itself.
-const LONGEST_TOKEN: usize = 2 * LONGEST_PIECE;
+pub const LONGEST_TOKEN: usize = 2 * LONGEST_PIECE;
 /// Most merges of a file: what `bpe:VOCAB` allows.
 const MOST_MERGES: usize = 65_536 - 256;
 
