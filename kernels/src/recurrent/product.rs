@@ -217,63 +217,29 @@ impl Product {
         let mut part = 0;
         while part < parts {
             part += match parts - part {
-                4.. if const { P <= 2 } => self.beside::<S, P, 4>(s, part),
-                3.. if const { P == 3 } => self.beside::<S, P, 3>(s, part),
-                2.. => self.beside::<S, P, 2>(s, part),
-                _ => self.beside::<S, P, 1>(s, part),
+                4.. if const { P <= 2 } => self.tile::<S, 1, P, 4>(s, part),
+                3.. if const { P == 3 } => self.tile::<S, 1, P, 3>(s, part),
+                2.. => self.tile::<S, 1, P, 2>(s, part),
+                _ => self.tile::<S, 1, P, 1>(s, part),
             };
         }
     }
 
-    /// Q parts of one row from `part` on. Returns Q.
-    #[inline(always)]
-    fn beside<S: Simd, const P: usize, const Q: usize>(&self, s: S, part: usize) -> usize {
-        let Product {
-            from,
-            to,
-            a,
-            panel,
-            last,
-            ..
-        } = *self;
-        let lanes = S::LANES;
-        let mut sums = [[s.zero(); P]; Q];
-        // SAFETY: by contract of `product`.
-        unsafe {
-            for q in 0..Q {
-                for v in 0..P {
-                    sums[q][v] = s.load(from.at::<S>(0, (part + q) * P + v));
-                }
-            }
-            if let Some(last) = last.filter(|_| (part + Q) * P == to.vectors) {
-                sums[Q - 1][P - 1] = s.load(last);
-            }
-            let length = a.blocks * lanes * P * lanes;
-            let mut weights = panel.add(part * length);
-            for block in 0..a.blocks {
-                let row = a.start.add(block * a.block_stride);
-                for k in 0..lanes {
-                    let x = s.splat(*row.add(k));
-                    for q in 0..Q {
-                        for v in 0..P {
-                            let w = s.load(weights.add(q * length + v * lanes));
-                            sums[q][v] = s.fma(x, w, sums[q][v]);
-                        }
-                    }
-                    weights = weights.add(P * lanes);
-                }
-            }
-            for q in 0..Q {
-                for v in 0..P {
-                    s.store(to.at::<S>(0, (part + q) * P + v), sums[q][v]);
-                }
-            }
-        }
-        Q
-    }
-
+    /// R rows: one part after the other.
     #[inline(always)]
     fn in_parts<S: Simd, const R: usize, const P: usize>(&self, s: S) {
+        for part in 0..self.to.vectors / P {
+            self.tile::<S, R, P, 1>(s, part);
+        }
+    }
+
+    /// R rows of Q parts side by side, from `part` on. Returns Q.
+    #[inline(always)]
+    fn tile<S: Simd, const R: usize, const P: usize, const Q: usize>(
+        &self,
+        s: S,
+        part: usize,
+    ) -> usize {
         let Product {
             from,
             to,
@@ -284,42 +250,50 @@ impl Product {
         } = *self;
         // Hidden from the compiler, which would unroll the loop over a block to no avail.
         let lanes = S::LANES;
-        for first in (0..to.vectors).step_by(P) {
-            let mut sums = [[s.zero(); P]; R];
-            // SAFETY: by contract of `product`.
-            unsafe {
+        let mut sums = [[[s.zero(); P]; R]; Q];
+        // SAFETY: by contract of `product`.
+        unsafe {
+            for q in 0..Q {
                 for r in 0..R {
                     for v in 0..P {
-                        sums[r][v] = s.load(from.at::<S>(r, first + v));
+                        sums[q][r][v] = s.load(from.at::<S>(r, (part + q) * P + v));
                     }
                 }
-                if let Some(last) = last.filter(|_| first + P == to.vectors) {
-                    sums.iter_mut().for_each(|row| row[P - 1] = s.load(last));
+            }
+            if let Some(last) = last.filter(|_| (part + Q) * P == to.vectors) {
+                for r in 0..R {
+                    sums[Q - 1][r][P - 1] = s.load(last);
                 }
-                let mut weights = panel.add(first * a.blocks * S::LANES * S::LANES);
-                for block in 0..a.blocks {
-                    let row = a.start.add(block * a.block_stride);
-                    for k in 0..lanes {
+            }
+            let length = a.blocks * S::LANES * P * S::LANES;
+            let mut weights = panel.add(part * length);
+            for block in 0..a.blocks {
+                let row = a.start.add(block * a.block_stride);
+                for k in 0..lanes {
+                    for q in 0..Q {
                         let mut w = [s.zero(); P];
                         for v in 0..P {
-                            w[v] = s.load(weights.add(v * S::LANES));
+                            w[v] = s.load(weights.add(q * length + v * S::LANES));
                         }
                         for r in 0..R {
                             let x = s.splat(*row.add(r * S::LANES + k));
                             for v in 0..P {
-                                sums[r][v] = s.fma(x, w[v], sums[r][v]);
+                                sums[q][r][v] = s.fma(x, w[v], sums[q][r][v]);
                             }
                         }
-                        weights = weights.add(P * S::LANES);
                     }
+                    weights = weights.add(P * S::LANES);
                 }
+            }
+            for q in 0..Q {
                 for r in 0..R {
                     for v in 0..P {
-                        s.store(to.at::<S>(r, first + v), sums[r][v]);
+                        s.store(to.at::<S>(r, (part + q) * P + v), sums[q][r][v]);
                     }
                 }
             }
         }
+        Q
     }
 }
 
