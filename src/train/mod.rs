@@ -82,7 +82,7 @@ pub struct Progress {
 }
 
 /// A point of the learning curve: one each `validate_every` steps and one at the end.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Point {
     /// Steps done.
     pub step: usize,
@@ -100,20 +100,6 @@ pub struct Point {
     pub validation_loss: Option<f64>,
     /// Accuracy on them.
     pub validation_accuracy: Option<f64>,
-}
-
-impl Point {
-    /// Names of its fields, in order: the header of a learning curve.
-    pub const COLUMNS: [&'static str; 8] = [
-        "step",
-        "tokens",
-        "seconds",
-        "learning_rate",
-        "train_loss",
-        "gradient_norm",
-        "validation_loss",
-        "validation_accuracy",
-    ];
 }
 
 /// Why training ended.

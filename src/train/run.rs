@@ -254,15 +254,17 @@ impl<'a> Run<'a> {
             return Ok(());
         };
         let path = saving.directory.join(METRICS);
-        let mut writer = csv::WriterBuilder::new()
-            .has_headers(false)
-            .from_writer(Vec::new());
-        let rows = writer.write_record(Point::COLUMNS).and_then(|()| {
-            let mut points = self.position.curve.iter();
-            points.try_for_each(|point| writer.serialize(point))
-        });
-        rows.expect("plain data, into memory");
-        let bytes = writer.into_inner().expect("memory takes it");
+        // The header comes with the first row: where there is none yet, with one that is cut off.
+        let (curve, none) = (&self.position.curve, [Point::default()]);
+        let rows = if curve.is_empty() { &none[..] } else { curve };
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let mut rows = rows.iter();
+        let written = rows.try_for_each(|point| writer.serialize(point));
+        written.expect("plain data, into memory");
+        let mut bytes = writer.into_inner().expect("memory takes it");
+        if curve.is_empty() {
+            bytes.truncate(1 + bytes.iter().position(|&b| b == b'\n').unwrap_or(0));
+        }
         let written = files::write_atomically(&path, &bytes);
         Ok(written.map_err(CheckpointError::io(&path))?)
     }
