@@ -118,8 +118,7 @@ impl Batch {
             }
             _ => panic!("a task of numbers reads no tokens"),
         }
-        self.mask.push(0.0);
-        self.distance.push(0);
+        self.leave_unscored();
     }
 
     /// The same of a position that holds V numbers.
@@ -131,6 +130,10 @@ impl Batch {
             }
             _ => panic!("a task of tokens reads no numbers"),
         }
+        self.leave_unscored();
+    }
+
+    fn leave_unscored(&mut self) {
         self.mask.push(0.0);
         self.distance.push(0);
     }
