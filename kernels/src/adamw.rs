@@ -5,7 +5,7 @@
 
 use super::cost::{self, Cost, Phase, depth};
 use super::parallel::{self, Shared};
-use super::simd::{Kernel, Simd, dispatch, dispatch_at, level, with_level};
+use super::simd::{Kernel, LANES, Simd, dispatch, dispatch_at, level, with_level};
 
 /// One step's constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,7 +97,7 @@ impl Kernel for Update<'_> {
         let (beta1, beta2) = (s.splat(h.beta1), s.splat(h.beta2));
         let (rest1, rest2) = (s.splat(1.0 - h.beta1), s.splat(1.0 - h.beta2));
         let (eps, scale) = (s.splat(h.eps), s.splat(h.gradient_scale));
-        for i in (0..self.w.len()).step_by(S::LANES) {
+        for i in (0..self.w.len()).step_by(LANES) {
             let g = s.mul(s.read_at(self.g, i), scale);
             let m = s.fma(rest1, g, s.mul(beta1, s.read_at(self.m, i)));
             let v = s.fma(s.mul(rest2, g), g, s.mul(beta2, s.read_at(self.v, i)));
@@ -137,9 +137,9 @@ impl Kernel for Squares<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
         let mut total = 0.0;
-        for part in self.0.chunks(64 * S::LANES) {
+        for part in self.0.chunks(64 * LANES) {
             let mut sum = s.zero();
-            for i in (0..part.len()).step_by(S::LANES) {
+            for i in (0..part.len()).step_by(LANES) {
                 let x = s.read_at(part, i);
                 sum = s.fma(x, x, sum);
             }

@@ -8,7 +8,7 @@
 use super::cost::{self, Cost, Id, Phase, levels};
 use super::gradient::send_scaled;
 use super::parallel::{self, Shared, filled};
-use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
 use super::{Activation, Scalar, Slot, device, math, read};
 use dfdx::prelude::*;
 
@@ -106,7 +106,7 @@ impl Kernel for Rows<'_> {
     fn run<S: Simd>(self, s: S) -> f64 {
         let mut total = 0.0;
         let vocab = self.vocab;
-        let whole = vocab - vocab % S::LANES;
+        let whole = vocab - vocab % LANES;
         for (i, (&target, &mask)) in self.targets.iter().zip(self.mask).enumerate() {
             let z = &mut self.z[i * vocab..][..vocab];
             if mask == 0.0 {
@@ -119,7 +119,7 @@ impl Kernel for Rows<'_> {
                 "cross_entropy: target {target} is not below V = {vocab}"
             );
             let mut largest = s.splat(f32::NEG_INFINITY);
-            for j in (0..whole).step_by(S::LANES) {
+            for j in (0..whole).step_by(LANES) {
                 largest = s.max(largest, s.read_at(z, j));
             }
             let top = z[whole..]
@@ -127,7 +127,7 @@ impl Kernel for Rows<'_> {
                 .fold(s.largest(largest), |m, &x| if x > m { x } else { m });
             let (at_target, t) = (z[target], s.splat(top));
             let mut sums = s.zero();
-            for j in (0..vocab).step_by(S::LANES) {
+            for j in (0..vocab).step_by(LANES) {
                 // Past the end e^−∞ adds 0.
                 let mut x = s.read_at(z, j);
                 if j >= whole {
@@ -143,7 +143,7 @@ impl Kernel for Rows<'_> {
             total += (sum as f64).ln() + (top as f64 - at_target as f64);
             if self.gradient {
                 let factor = s.splat(self.scale / sum);
-                for j in (0..vocab).step_by(S::LANES) {
+                for j in (0..vocab).step_by(LANES) {
                     s.write_at(z, j, s.mul(s.read_at(z, j), factor));
                 }
                 z[target] -= self.scale;

@@ -4,7 +4,7 @@
 //! 1e-7 (results below 1.8e-38 become 0), sigmoid 2e-7, tanh 3e-7. GELU 4e-7 and its
 //! derivative 6e-7 of max(|x|, 1), about the argument's own rounding error. ±∞ give the limits, NaN gives NaN.
 
-use super::simd::{Kernel, Simd};
+use super::simd::{Kernel, LANES, Simd};
 
 /// √(2/π)
 const SQRT_2_OVER_PI: f32 = 0.797_884_56;
@@ -98,7 +98,7 @@ impl Kernel for Add<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for j in (0..self.0.len()).step_by(S::LANES) {
+        for j in (0..self.0.len()).step_by(LANES) {
             s.write_at(self.0, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
         }
     }
@@ -106,7 +106,7 @@ impl Kernel for Add<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::simd::{Kernel, Simd, available, dispatch_at};
+    use super::super::simd::{Kernel, LANES, Simd, available, dispatch_at};
 
     #[derive(Clone, Copy, Debug)]
     enum Function {
@@ -122,7 +122,7 @@ mod tests {
         type Output = ();
         #[inline(always)]
         fn run<S: Simd>(self, s: S) {
-            for chunk in self.1.chunks_exact_mut(S::LANES) {
+            for chunk in self.1.chunks_exact_mut(LANES) {
                 let x = s.read(chunk);
                 let y = match self.0 {
                     Function::Exp => super::exp(s, x),

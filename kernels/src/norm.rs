@@ -12,7 +12,7 @@ mod tests;
 
 use super::cost::{self, Cost, Id, Phase, levels};
 use super::parallel::{self, Shared, add_in_order, filled};
-use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
 use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
 
@@ -194,7 +194,7 @@ impl Kernel for Add<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for j in (0..self.2.len()).step_by(S::LANES) {
+        for j in (0..self.2.len()).step_by(LANES) {
             s.write_at(self.2, j, s.add(s.read_at(self.0, j), s.read_at(self.1, j)));
         }
     }
@@ -221,14 +221,14 @@ impl Kernel for Forward<'_> {
         let rows = self.x.chunks_exact(d).zip(self.y.chunks_exact_mut(d));
         for ((x, y), moments) in rows.zip(self.moments.chunks_exact_mut(2)) {
             let mut sum = s.zero();
-            for j in (0..d).step_by(S::LANES) {
+            for j in (0..d).step_by(LANES) {
                 sum = s.add(sum, s.read_at(x, j));
             }
             let mean = s.sum(sum) / d as f32;
             let m = s.splat(mean);
             let mut squares = s.zero();
-            let whole = d - d % S::LANES;
-            for j in (0..whole).step_by(S::LANES) {
+            let whole = d - d % LANES;
+            for j in (0..whole).step_by(LANES) {
                 let c = s.sub(s.read_at(x, j), m);
                 squares = s.fma(c, c, squares);
             }
@@ -238,7 +238,7 @@ impl Kernel for Forward<'_> {
             }
             let r = 1.0 / (square / d as f32 + self.eps).sqrt();
             let rs = s.splat(r);
-            for j in (0..d).step_by(S::LANES) {
+            for j in (0..d).step_by(LANES) {
                 let hat = s.mul(s.sub(s.read_at(x, j), m), rs);
                 s.write_at(y, j, s.fma(hat, s.read_at(self.w, j), s.read_at(self.b, j)));
             }
@@ -270,7 +270,7 @@ impl<const N: usize> Kernel for Backward<'_, N> {
             let dsum = self.dsum.map(|t| &t[i * d..][..d]);
             let (mean, r) = (s.splat(moments[0]), s.splat(moments[1]));
             let (mut sum_g, mut sum_gx) = (s.zero(), s.zero());
-            for j in (0..d).step_by(S::LANES) {
+            for j in (0..d).step_by(LANES) {
                 let (dy, w) = (s.read_at(dy, j), s.read_at(self.w, j));
                 // x̂ = (x − μ) r; past the end w and dy are 0, and so is what they make of it.
                 let hat = s.mul(s.sub(s.read_at(x, j), mean), r);
@@ -282,7 +282,7 @@ impl<const N: usize> Kernel for Backward<'_, N> {
             }
             let mean_g = s.splat(s.sum(sum_g) / d as f32);
             let mean_gx = s.splat(s.sum(sum_gx) / d as f32);
-            for j in (0..d).step_by(S::LANES) {
+            for j in (0..d).step_by(LANES) {
                 let hat = s.mul(s.sub(s.read_at(x, j), mean), r);
                 let g = s.mul(s.read_at(dy, j), s.read_at(self.w, j));
                 let mut dx = s.mul(r, s.fnma(hat, mean_gx, s.sub(g, mean_g)));

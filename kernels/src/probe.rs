@@ -1,7 +1,7 @@
 //! The limits that arithmetic sets: rates of fused multiply-adds in registers, without memory.
 
 use super::parallel;
-use super::simd::{Kernel, Simd, dispatch_at, level};
+use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
 use std::hint::black_box;
 
 /// Independent chains: more than latency times throughput (4 cycles, 2 a cycle) of any CPU we
@@ -59,7 +59,7 @@ impl<const N: usize> Kernel for Chains<N> {
         for &chain in &chains[..count] {
             sum += simd.sum(chain);
         }
-        ((2 * count * DEPTH * S::LANES) as f64, sum)
+        ((2 * count * DEPTH * LANES) as f64, sum)
     }
 }
 

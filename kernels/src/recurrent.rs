@@ -30,7 +30,8 @@ pub use cell::{Backward, Cell, Forward};
 pub use step::Stepper;
 
 use super::cost::{self, Cost, Id, Phase};
-use super::simd::{self, Kernel, Level, Simd};
+use super::gemm::tile_shape;
+use super::simd::{self, LANES, Level};
 use super::watch::{self, Watchable};
 use super::{Activation, Matrix, Output, Slot, matrix, parallel, read};
 use buffer::Buffer;
@@ -59,40 +60,29 @@ const PIECE_ROWS: usize = 8;
 #[derive(Debug, Clone, Copy)]
 struct Layout {
     level: Level,
-    /// Units in a block.
-    lanes: usize,
     /// Blocks side by side in a register tile.
     vectors: usize,
     /// D
     input: usize,
     /// H
     hidden: usize,
-    /// ⌈D / lanes⌉
+    /// ⌈D / LANES⌉
     input_blocks: usize,
-    /// ⌈H / lanes⌉
+    /// ⌈H / LANES⌉
     hidden_blocks: usize,
 }
 
 impl Layout {
     fn new(input: usize, hidden: usize) -> Self {
-        struct Describe;
-        impl Kernel for Describe {
-            type Output = (usize, usize);
-            #[inline(always)]
-            fn run<S: Simd>(self, _: S) -> (usize, usize) {
-                (S::LANES, S::TILE_VECTORS)
-            }
-        }
         let level = simd::level();
-        let (lanes, vectors) = simd::dispatch_at(level, Describe);
+        let vectors = tile_shape(level).vectors;
         Layout {
             level,
-            lanes,
             vectors,
             input,
             hidden,
-            input_blocks: input.div_ceil(lanes),
-            hidden_blocks: hidden.div_ceil(lanes),
+            input_blocks: input.div_ceil(LANES),
+            hidden_blocks: hidden.div_ceil(LANES),
         }
     }
 }

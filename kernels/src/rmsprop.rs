@@ -7,7 +7,7 @@
 
 use super::adamw::in_pieces;
 use super::cost::{self, Cost, Phase};
-use super::simd::{Kernel, Simd, dispatch};
+use super::simd::{Kernel, LANES, Simd, dispatch};
 
 /// One step's constants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +58,7 @@ impl Kernel for Update<'_> {
         let keep = s.splat((1.0 - h.learning_rate as f64 * h.weight_decay as f64) as f32);
         let (alpha, rest) = (s.splat(h.alpha), s.splat(1.0 - h.alpha));
         let (eps, scale) = (s.splat(h.eps), s.splat(h.gradient_scale));
-        for i in (0..self.w.len()).step_by(S::LANES) {
+        for i in (0..self.w.len()).step_by(LANES) {
             let g = s.mul(s.read_at(self.g, i), scale);
             let v = s.fma(s.mul(rest, g), g, s.mul(alpha, s.read_at(self.v, i)));
             let w = s.mul(s.read_at(self.w, i), keep);

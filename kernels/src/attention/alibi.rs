@@ -2,7 +2,7 @@
 //! token of distance, m_h a geometric sequence over the heads. The bias has no parameters, and as
 //! S' = S + bias its gradient is that of S.
 
-use super::super::simd::{Kernel, Level, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Level, Simd, dispatch_at};
 
 /// The slope of every head, as the paper's code has them: 2^(−8/H), 2^(−16/H), … if H is a power of
 /// two; else those of the power of two below, then every second one of the power of two above.
@@ -36,12 +36,12 @@ impl Kernel for Bias<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let mut lanes = [0.0f32; 16];
+        let mut lanes = [0.0f32; LANES];
         for (i, lane) in lanes.iter_mut().enumerate() {
             *lane = i as f32;
         }
         let (lanes, slope) = (s.read(&lanes), s.splat(self.slope));
-        for j in (0..self.scores.len()).step_by(S::LANES) {
+        for j in (0..self.scores.len()).step_by(LANES) {
             let distance = s.sub(s.splat(self.distance - j as f32), lanes);
             let score = s.fnma(slope, s.abs(distance), s.read_at(self.scores, j));
             s.write_at(self.scores, j, score);

@@ -1,9 +1,9 @@
 //! The backward pass, and one piece of it.
 
-use super::super::gemm::{Block, TileShape, tile_shape};
+use super::super::gemm::{Block, tile_shape};
 use super::super::math;
 use super::super::parallel::{self, Scratch, scratch};
-use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::gradient::{KeySum, Target, send};
 use super::pack::{Columns, pack_transposed};
 use super::plan::{Piece, Plan, ROWS, Sources};
@@ -71,15 +71,14 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
 /// Nobody else uses these rows of this head in the gradient of q.
 unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (Scratch, Scratch) {
     let (dh, level, tile) = (plan.dh, plan.level, tile_shape(plan.level));
-    let TileShape { lanes, vectors, .. } = tile;
     // From here on a key is known by its place in what the piece sees.
     let all = plan.span(piece, piece.rows.clone());
     let place = |keys: Range<usize>| keys.start - all.start..keys.end - all.start;
     let seen = all.len();
     let columns = Columns::new(tile, dh);
     let padded = columns.padded;
-    let keys_width = lanes * vectors;
-    let group = columns.group(tile);
+    let keys_width = tile.width();
+    let group = columns.group();
 
     // kᵀ and vᵀ for scores and their gradients, k for dq.
     let whole = seen.next_multiple_of(keys_width);
@@ -97,7 +96,7 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (S
     dv.fill(0.0);
 
     // One more vector than needed, so that rows do not fall on the same cache sets.
-    let stride = KEYS + lanes;
+    let stride = KEYS + LANES;
     let (mut p, mut ds) = (scratch(ROWS * stride), scratch(ROWS * stride));
     let mut slopes = plan.shape.soft_cap.map(|_| scratch(KEYS));
     let (mut q, mut dy) = (scratch(ROWS * dh), scratch(ROWS * dh));
@@ -128,7 +127,7 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (S
             for column in (0..keys).step_by(keys_width) {
                 let n = (keys - column).min(keys_width);
                 let place = all.start + begin + column;
-                for (rows, vectors) in plan.bands(first, count, place, n, lanes) {
+                for (rows, vectors) in plan.bands(first, count, place, n) {
                     for (a, panels, c) in [(&q, &k_t, &mut p), (&dy, &v_t, &mut ds)] {
                         let block = Block {
                             m: rows.len(),
@@ -196,7 +195,7 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (S
                             column: stride,
                             panel: panels[column * count + rows.start * width..].as_ptr(),
                             panel_row: width,
-                            vectors: width / lanes,
+                            vectors: width / LANES,
                             c: c[place..].as_mut_ptr(),
                             c_row: padded,
                             accumulate: true,
@@ -220,7 +219,7 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (S
                         column: 1,
                         panel: k[column * seen + begin * width..].as_ptr(),
                         panel_row: width,
-                        vectors: width / lanes,
+                        vectors: width / LANES,
                         c: dq[i * padded + column..].as_mut_ptr(),
                         c_row: padded,
                         accumulate: begin > span.start,
@@ -252,7 +251,7 @@ impl Kernel for Dot<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f32 {
         let mut sum = s.zero();
-        for j in (0..self.0.len()).step_by(S::LANES) {
+        for j in (0..self.0.len()).step_by(LANES) {
             sum = s.fma(s.read_at(self.0, j), s.read_at(self.1, j), sum);
         }
         s.sum(sum)
@@ -271,7 +270,7 @@ impl Kernel for ScoreGradient<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let (log, delta) = (s.splat(self.log), s.splat(self.delta));
-        for j in (0..self.p.len()).step_by(S::LANES) {
+        for j in (0..self.p.len()).step_by(LANES) {
             let p = math::exp(s, s.sub(s.read_at(self.p, j), log));
             let ds = s.mul(p, s.sub(s.read_at(self.ds, j), delta));
             s.write_at(self.p, j, p);

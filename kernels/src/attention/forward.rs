@@ -3,7 +3,7 @@
 use super::super::gemm::{Block, K_BLOCK, tile_shape};
 use super::super::math;
 use super::super::parallel::{self, Shared, scratch};
-use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::pack::{Columns, pack_transposed};
 use super::plan::{Piece, Plan, ROWS, Sources};
 use super::soft_cap::soft_cap;
@@ -30,7 +30,7 @@ unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums
     let place = |keys: std::ops::Range<usize>| keys.start - all.start..keys.end - all.start;
     let seen = all.len();
     let columns = Columns::new(tile, dh);
-    let keys_width = tile.lanes * tile.vectors;
+    let keys_width = tile.width();
 
     let mut rows = scratch(seen * dh);
     let mut keys = scratch(seen.next_multiple_of(keys_width) * dh);
@@ -50,7 +50,7 @@ unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums
     };
     let widest = blocks().map(|(_, span)| span.len()).max().unwrap_or(0);
     // One more vector than needed, so that rows do not fall on the same cache sets.
-    let stride = widest.next_multiple_of(tile.lanes) + tile.lanes;
+    let stride = widest.next_multiple_of(LANES) + LANES;
     let mut scores = scratch(ROWS * stride);
     let mut q = scratch(ROWS * dh);
     let mut out = scratch(ROWS * columns.padded);
@@ -63,7 +63,7 @@ unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums
         // S = q kᵀ, of each row what it sees, to whole vectors; column 0 is the span's first.
         for column in span.clone().step_by(keys_width) {
             let n = (span.end - column).min(keys_width);
-            for (rows, vectors) in plan.bands(first, count, all.start + column, n, tile.lanes) {
+            for (rows, vectors) in plan.bands(first, count, all.start + column, n) {
                 let block = Block {
                     m: rows.len(),
                     k: dh,
@@ -83,7 +83,7 @@ unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums
         }
 
         // P, not yet divided by its row's sum; 0 around it as far as its group's product reads.
-        let group = columns.group(tile);
+        let group = columns.group();
         let sees = |i: usize| place(plan.sees(piece, first + i));
         let group_end = |i: usize| sees((i / group * group + group).min(count) - 1).end;
         for (i, sum) in sums[..count].iter_mut().enumerate() {
@@ -126,7 +126,7 @@ unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums
                         column: 1,
                         panel: v[column * seen + begin * width..].as_ptr(),
                         panel_row: width,
-                        vectors: width / tile.lanes,
+                        vectors: width / LANES,
                         c: out[i * columns.padded + column..].as_mut_ptr(),
                         c_row: columns.padded,
                         accumulate: begin > span.start,
@@ -159,9 +159,9 @@ impl Kernel for Softmax<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> (f32, f32) {
         let row = self.0;
-        let whole = row.len() - row.len() % S::LANES;
+        let whole = row.len() - row.len() % LANES;
         let mut top = s.splat(f32::NEG_INFINITY);
-        for j in (0..whole).step_by(S::LANES) {
+        for j in (0..whole).step_by(LANES) {
             top = s.max(top, s.read_at(row, j));
         }
         let largest = row[whole..]
@@ -169,7 +169,7 @@ impl Kernel for Softmax<'_> {
             .fold(s.largest(top), |m, &x| if x > m { x } else { m });
         let top = s.splat(largest);
         let mut sums = s.zero();
-        for j in (0..whole).step_by(S::LANES) {
+        for j in (0..whole).step_by(LANES) {
             let e = math::exp(s, s.sub(s.read_at(row, j), top));
             sums = s.add(sums, e);
             s.write_at(row, j, e);

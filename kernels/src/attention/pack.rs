@@ -1,7 +1,7 @@
 //! Rows of one head as the two kinds of panels that its products read.
 
 use super::super::gemm::{TileShape, transpose_padded};
-use super::super::simd::{Kernel, Level, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Level, Simd, dispatch_at};
 
 /// Rows (n, d) as panels of at most a tile's vectors of columns, padded with zeros: the right-hand
 /// matrix of a product that sums over these rows.
@@ -17,16 +17,16 @@ pub struct Columns {
 
 impl Columns {
     pub fn new(tile: TileShape, d: usize) -> Self {
-        let width = tile.lanes * tile.vectors;
         Columns {
-            padded: d.next_multiple_of(tile.lanes),
-            width,
+            padded: d.next_multiple_of(LANES),
+            width: tile.width(),
         }
     }
 
-    /// Rows that a product with a panel computes together at best.
-    pub fn group(self, tile: TileShape) -> usize {
-        tile.rows_of(self.width.min(self.padded) / tile.lanes)
+    /// Rows that a product with these columns computes together: whole tiles of every level. They
+    /// sum over what any of them sees, so the level must not decide it.
+    pub fn group(self) -> usize {
+        if self.padded <= 2 * LANES { 12 } else { 6 }
     }
 
     /// (first column, columns) of each panel.
@@ -70,7 +70,7 @@ impl Kernel for Transpose<'_> {
     fn run<S: Simd>(self, s: S) {
         let Transpose { rows, d, out } = self;
         let n = rows.len() / d.max(1);
-        let width = S::LANES * S::TILE_VECTORS;
+        let width = LANES * S::TILE_VECTORS;
         for (first, panel) in (0..n).step_by(width).zip(out.chunks_exact_mut(width * d)) {
             let size = (width.min(n - first), d);
             // SAFETY: a panel is d rows of `width` floats.

@@ -1,14 +1,16 @@
 //! How one attention is cut into pieces, and where they find their rows.
 
-use super::super::gemm::tile_shape;
 use super::super::parallel;
-use super::super::simd::{Level, level};
+use super::super::simd::{LANES, Level, level};
 use super::{AttentionMask, AttentionPositions, AttentionShape, Rotary, bias, slopes};
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Rows of scores that exist at a time; a multiple of every tile's rows.
 pub const ROWS: usize = 48;
+/// Keys are taken from a multiple of this on: the widest panel of any level, so that sums over keys are
+/// cut alike at every level.
+const SPAN: usize = 64;
 /// With fewer pieces than this, heads are cut into blocks of rows, of at least [`PIECE_ROWS`].
 const PIECES: usize = 16;
 const PIECE_ROWS: usize = 384;
@@ -137,11 +139,9 @@ impl Plan {
         self.shape.sees(i, piece.len)
     }
 
-    /// The keys that any of these rows (at least one) sees, from the start of a whole panel on.
+    /// The keys that any of these rows (at least one) sees, from a multiple of [`SPAN`] on.
     pub fn span(&self, piece: &Piece, rows: Range<usize>) -> Range<usize> {
-        let tile = tile_shape(self.level);
-        let panel = tile.lanes * tile.vectors;
-        let start = self.sees(piece, rows.start).start / panel * panel;
+        let start = self.sees(piece, rows.start).start / SPAN * SPAN;
         start..self.sees(piece, rows.end - 1).end
     }
 
@@ -153,16 +153,15 @@ impl Plan {
         count: usize,
         column: usize,
         n: usize,
-        lanes: usize,
     ) -> impl Iterator<Item = (Range<usize>, usize)> {
-        let (all, mask) = (n.div_ceil(lanes), self.shape.mask);
+        let (all, mask) = (n.div_ceil(LANES), self.shape.mask);
         let place = self.shape.offset + first;
         (1..=all).filter_map(move |vectors| {
             if mask == AttentionMask::All {
                 return (vectors == all).then_some((0..count, all));
             }
             // Rows before the first that sees past so many vectors.
-            let row = |vectors: usize| (column + vectors * lanes).saturating_sub(place).min(count);
+            let row = |vectors: usize| (column + vectors * LANES).saturating_sub(place).min(count);
             let end = if vectors == all { count } else { row(vectors) };
             // Rows whose window has left the panel behind.
             let end = end.min(rows_seeing(mask, place, column + n));

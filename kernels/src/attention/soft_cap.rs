@@ -2,7 +2,7 @@
 //! 1 − tanh²(s / c).
 
 use super::super::math;
-use super::super::simd::{Kernel, Level, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Level, Simd, dispatch_at};
 
 /// Caps scores; where `slopes` is given, the derivatives of as many go there.
 pub fn soft_cap(level: Level, cap: f32, scores: &mut [f32], slopes: Option<&mut [f32]>) {
@@ -25,7 +25,7 @@ impl Kernel for Cap<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let (cap, inverse) = (s.splat(self.cap), s.splat(1.0 / self.cap));
-        for j in (0..self.scores.len()).step_by(S::LANES) {
+        for j in (0..self.scores.len()).step_by(LANES) {
             let tanh = math::tanh(s, s.mul(s.read_at(self.scores, j), inverse));
             s.write_at(self.scores, j, s.mul(cap, tanh));
             if let Some(slopes) = &mut self.slopes {
@@ -42,7 +42,7 @@ impl Kernel for Multiply<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for j in (0..self.0.len()).step_by(S::LANES) {
+        for j in (0..self.0.len()).step_by(LANES) {
             let product = s.mul(s.read_at(self.0, j), s.read_at(self.1, j));
             s.write_at(self.0, j, product);
         }

@@ -5,8 +5,10 @@
 //! then its values, (PAGE, dh padded to whole blocks). Both are read in order. Heads are those of
 //! keys, of all sequences.
 
-/// Tokens whose keys are transposed together: a multiple of every level's lanes.
-pub const BLOCK: usize = 16;
+use super::super::simd::LANES;
+
+/// Tokens whose keys are transposed together: a vector of scores.
+pub const BLOCK: usize = LANES;
 /// Tokens in a page.
 pub const PAGE: usize = 64;
 

@@ -3,7 +3,7 @@
 use super::super::attention::{bias, soft_cap};
 use super::super::math;
 use super::super::parallel::scratch;
-use super::super::simd::{Kernel, Simd};
+use super::super::simd::{Kernel, LANES, Simd};
 use super::cache::{BLOCK, Layout, PAGE};
 use super::linear::add_product;
 use std::ops::Range;
@@ -44,9 +44,7 @@ impl Kernel for Head<'_> {
                 .chunks_exact(4 * BLOCK * self.q.len())
                 .zip(p.chunks_exact_mut(4 * BLOCK))
             {
-                for part in (0..BLOCK).step_by(S::LANES) {
-                    self.scores(s, keys, p, part);
-                }
+                self.scores(s, keys, p);
             }
         }
         if let Some(cap) = self.soft_cap {
@@ -58,23 +56,23 @@ impl Kernel for Head<'_> {
         p[..begin].fill(f32::NEG_INFINITY);
         p[end..].fill(f32::NEG_INFINITY);
         let mut top = s.splat(f32::NEG_INFINITY);
-        for j in (0..end).step_by(S::LANES) {
+        for j in (0..end).step_by(LANES) {
             top = s.max(top, s.read_at(&p, j));
         }
         let top = s.splat(s.largest(top));
         let mut sums = s.zero();
-        for j in (0..end).step_by(S::LANES) {
+        for j in (0..end).step_by(LANES) {
             let e = math::exp(s, s.sub(s.read_at(&p, j), top));
             sums = s.add(sums, e);
             s.write_at(&mut p, j, e);
         }
         let norm = 1.0 / s.sum(sums);
-        let (p, vectors) = (&p[..end], self.q.len().div_ceil(S::LANES));
+        let (p, vectors) = (&p[..end], self.q.len().div_ceil(LANES));
         let mut first = 0;
         while first < vectors {
             first += match vectors - first {
                 4.. if const { S::TILE_VECTORS >= 4 } => self.sum_values::<S, 4>(s, p, first, norm),
-                2.. => self.sum_values::<S, 2>(s, p, first, norm),
+                2.. if const { S::TILE_VECTORS >= 2 } => self.sum_values::<S, 2>(s, p, first, norm),
                 _ => self.sum_values::<S, 1>(s, p, first, norm),
             };
         }
@@ -82,22 +80,22 @@ impl Kernel for Head<'_> {
 }
 
 impl Head<'_> {
-    /// The scores of lanes `part..part + LANES` of four blocks of keys, a chain each.
+    /// The scores of four blocks of keys, a chain each.
     #[inline(always)]
-    fn scores<S: Simd>(&self, s: S, keys: &[f32], scores: &mut [f32], part: usize) {
+    fn scores<S: Simd>(&self, s: S, keys: &[f32], scores: &mut [f32]) {
         let dh = self.q.len();
         let mut sums = [s.zero(); 4];
         assert!(keys.len() == 4 * BLOCK * dh && scores.len() == 4 * BLOCK);
         for (j, &q) in self.q.iter().enumerate() {
             let q = s.splat(q);
             for block in 0..4 {
-                // SAFETY: part + LANES ≤ BLOCK, j < dh and block < 4.
-                let k = unsafe { s.load(keys.as_ptr().add((block * dh + j) * BLOCK + part)) };
+                // SAFETY: a vector is a block, j < dh and block < 4.
+                let k = unsafe { s.load(keys.as_ptr().add((block * dh + j) * BLOCK)) };
                 sums[block] = s.fma(q, k, sums[block]);
             }
         }
         for block in 0..4 {
-            s.write_at(scores, block * BLOCK + part, sums[block]);
+            s.write_at(scores, block * BLOCK, sums[block]);
         }
     }
 
@@ -112,7 +110,7 @@ impl Head<'_> {
     ) -> usize {
         let padded = self.layout.padded();
         let mut sums = [[[s.zero(); V]; 1]; CHAINS];
-        assert!((first + V) * S::LANES <= padded);
+        assert!((first + V) * LANES <= padded);
         for (page, p) in p.chunks(PAGE).enumerate() {
             let start = page * self.layout.page() + self.layout.keys();
             let values = &self.cache[start..][..PAGE * padded];
@@ -120,7 +118,7 @@ impl Head<'_> {
             let whole = count - count % CHAINS;
             // SAFETY: t < PAGE, and the vectors lie within a padded row, just checked.
             unsafe {
-                let row = |t: usize| values.as_ptr().add(t * padded + first * S::LANES);
+                let row = |t: usize| values.as_ptr().add(t * padded + first * LANES);
                 let p = p.as_ptr();
                 for t in (0..whole).step_by(CHAINS) {
                     for chain in 0..CHAINS {
@@ -137,7 +135,7 @@ impl Head<'_> {
             for chain in 1..CHAINS {
                 sum = s.add(sum, sums[chain][0][v]);
             }
-            s.write_at(self.out, (first + v) * S::LANES, s.mul(sum, s.splat(norm)));
+            s.write_at(self.out, (first + v) * LANES, s.mul(sum, s.splat(norm)));
         }
         V
     }

@@ -9,7 +9,7 @@ use super::super::cost::{self, Cost, Phase};
 use super::super::gemm::{Packed, View, multiply_parallel, tile_shape};
 use super::super::linear::Epilogue;
 use super::super::parallel::{self, Shared};
-use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::super::{Nonlinearity, math};
 use super::PARALLEL_FROM;
 
@@ -75,7 +75,7 @@ impl PackedLinear {
                 dispatch_at(self.weight.level(), rows);
             };
             let tile = tile_shape(self.weight.level());
-            let groups = outputs.div_ceil(tile.lanes * tile.vectors * PANELS);
+            let groups = outputs.div_ceil(tile.width() * PANELS);
             parallel::for_each_if(batch * inputs * outputs >= PARALLEL_FROM, groups, group);
         }
         let product = Phase::product(batch, inputs, outputs);
@@ -100,7 +100,7 @@ impl Kernel for Rows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let batch = self.x.len() / self.weight.k();
-        let width = S::LANES * S::TILE_VECTORS;
+        let width = LANES * S::TILE_VECTORS;
         let outputs = self.bias.len();
         let panels = self.first..(self.first + PANELS).min(outputs.div_ceil(width));
         // Panels of a whole tile's vectors.
@@ -114,7 +114,7 @@ impl Kernel for Rows<'_> {
             };
             let mut panel = panels.start;
             while panel < panels.end {
-                let vectors = (outputs - panel * width).min(width).div_ceil(S::LANES);
+                let vectors = (outputs - panel * width).min(width).div_ceil(LANES);
                 let beside = whole.saturating_sub(panel);
                 panel += match (rows, vectors) {
                     (4, 4) if const { S::TILE_VECTORS >= 4 } => {
@@ -123,7 +123,9 @@ impl Kernel for Rows<'_> {
                     (4, 3) if const { S::TILE_VECTORS >= 4 } => {
                         self.tile::<S, 4, 3, 1>(s, row, panel)
                     }
-                    (4, 2) => self.tile::<S, 4, 2, 1>(s, row, panel),
+                    (4, 2) if const { S::TILE_VECTORS >= 4 } => {
+                        self.tile::<S, 4, 2, 1>(s, row, panel)
+                    }
                     (4, _) => self.tile::<S, 4, 1, 1>(s, row, panel),
                     (2, 4) if const { S::TILE_VECTORS >= 4 } => match beside {
                         2.. => self.tile::<S, 2, 4, 2>(s, row, panel),
@@ -132,10 +134,12 @@ impl Kernel for Rows<'_> {
                     (2, 3) if const { S::TILE_VECTORS >= 4 } => {
                         self.tile::<S, 2, 3, 1>(s, row, panel)
                     }
-                    (2, 2) if const { S::TILE_VECTORS == 2 } && beside >= 2 => {
-                        self.tile::<S, 2, 2, 2>(s, row, panel)
+                    (2, 2) if const { S::TILE_VECTORS >= 4 } => {
+                        self.tile::<S, 2, 2, 1>(s, row, panel)
                     }
-                    (2, 2) => self.tile::<S, 2, 2, 1>(s, row, panel),
+                    (2, _) if const { S::TILE_VECTORS == 1 } && beside >= 2 => {
+                        self.tile::<S, 2, 1, 2>(s, row, panel)
+                    }
                     (2, _) => self.tile::<S, 2, 1, 1>(s, row, panel),
                     (_, 4) if const { S::TILE_VECTORS >= 4 } => match beside {
                         2.. => self.tile::<S, 1, 4, 2>(s, row, panel),
@@ -144,11 +148,13 @@ impl Kernel for Rows<'_> {
                     (_, 3) if const { S::TILE_VECTORS >= 4 } => {
                         self.tile::<S, 1, 3, 1>(s, row, panel)
                     }
-                    (_, 2) if const { S::TILE_VECTORS == 2 } && beside >= 2 => match beside {
-                        4.. => self.tile::<S, 1, 2, 4>(s, row, panel),
-                        _ => self.tile::<S, 1, 2, 2>(s, row, panel),
+                    (_, 2) if const { S::TILE_VECTORS >= 4 } => {
+                        self.tile::<S, 1, 2, 1>(s, row, panel)
+                    }
+                    _ if const { S::TILE_VECTORS == 1 } && beside >= 2 => match beside {
+                        4.. => self.tile::<S, 1, 1, 4>(s, row, panel),
+                        _ => self.tile::<S, 1, 1, 2>(s, row, panel),
                     },
-                    (_, 2) => self.tile::<S, 1, 2, 1>(s, row, panel),
                     _ => self.tile::<S, 1, 1, 1>(s, row, panel),
                 };
             }
@@ -161,14 +167,14 @@ impl Rows<'_> {
     /// Makes an output of the sum of vector `v` of a panel of a row.
     #[inline(always)]
     fn finish<S: Simd>(&self, s: S, row: usize, panel: usize, v: usize, sum: S::F32) {
-        let column = (panel * S::TILE_VECTORS + v) * S::LANES;
+        let column = (panel * S::TILE_VECTORS + v) * LANES;
         let z = s.add(sum, s.read_at(self.bias, column));
         let y = match self.f {
             Nonlinearity::Identity => z,
             Nonlinearity::Gelu => math::gelu(s, z),
         };
         let outputs = self.bias.len();
-        let end = (column + S::LANES).min(outputs);
+        let end = (column + LANES).min(outputs);
         // SAFETY: these outputs of this row belong to this panel alone.
         let out = unsafe { self.out.slice(row * outputs + column..row * outputs + end) };
         s.write_at(out, 0, y);
@@ -186,7 +192,7 @@ impl Rows<'_> {
         let x = &self.x[row * inputs..(row + R) * inputs];
         let mut totals = [[[s.zero(); V]; R]; P];
         for (block, values) in self.weight.beside(panel, P) {
-            let size = block.len() * V * S::LANES; // of a panel
+            let size = block.len() * V * LANES; // of a panel
             assert!(values.len() >= P * size);
             let mut sums = [[[s.zero(); V]; R]; P];
             // SAFETY: k stays within the block, for which x and the panels have values.
@@ -194,7 +200,7 @@ impl Rows<'_> {
                 let x = x.as_ptr().add(block.start);
                 for k in 0..block.len() {
                     for p in 0..P {
-                        let w = values.as_ptr().add(p * size + k * V * S::LANES);
+                        let w = values.as_ptr().add(p * size + k * V * LANES);
                         add_product(s, x.add(k), inputs, w, &mut sums[p]);
                     }
                 }
@@ -235,7 +241,7 @@ pub(super) unsafe fn add_product<S: Simd, const R: usize, const V: usize>(
     for v in 0..V {
         // SAFETY: by contract.
         unsafe {
-            let w = s.load(w.add(v * S::LANES));
+            let w = s.load(w.add(v * LANES));
             for r in 0..R {
                 sums[r][v] = s.fma(s.splat(*x.add(r * stride)), w, sums[r][v]);
             }

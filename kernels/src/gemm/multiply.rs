@@ -1,7 +1,7 @@
 //! Rows of A times packed B, handed to whoever wants the sums.
 
 use super::super::parallel::{self, Shared, scratch};
-use super::super::simd::{Kernel, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::pack::{Packed, View, k_blocks};
 use super::tile::{Block, tile_shape};
 use super::{K_BLOCK, PARALLEL_FROM, ROW_BLOCK};
@@ -70,8 +70,8 @@ impl<T: Store> Kernel for Multiply<'_, T> {
             panels,
             store,
         } = self;
-        let width = S::LANES * S::TILE_VECTORS;
-        let padded = b.n.next_multiple_of(S::LANES);
+        let width = LANES * S::TILE_VECTORS;
+        let padded = b.n.next_multiple_of(LANES);
         let first = panels.start * width;
         let columns = (panels.end * width).min(b.n) - first;
         if rows.is_empty() || columns == 0 {
@@ -79,8 +79,8 @@ impl<T: Store> Kernel for Multiply<'_, T> {
         }
         if b.k == 0 {
             for row in rows {
-                for column in (0..columns).step_by(S::LANES) {
-                    let count = S::LANES.min(columns - column);
+                for column in (0..columns).step_by(LANES) {
+                    let count = LANES.min(columns - column);
                     // SAFETY: each element once, within the product.
                     unsafe { store.store(s, row, first + column, count, s.zero()) };
                 }
@@ -94,11 +94,11 @@ impl<T: Store> Kernel for Multiply<'_, T> {
         } else {
             width.min(columns)
         };
-        let stride = kept.next_multiple_of(S::LANES);
+        let stride = kept.next_multiple_of(LANES);
         let mut sums = scratch(rows.len() * stride);
         // Walking along a row of such an A would touch a cache line an element: copy its columns, of
         // these rows alone.
-        let height = rows.len().next_multiple_of(S::LANES);
+        let height = rows.len().next_multiple_of(LANES);
         let mut copied = (a.column != 1).then(|| scratch(height * K_BLOCK));
         for block in k_blocks(b.k) {
             if let Some(columns) = &mut copied {
@@ -108,8 +108,8 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                 let column = panel * width;
                 let count = width.min(b.n - column);
                 let values = &b.values[block.start * padded + block.len() * column..];
-                let vectors = count.div_ceil(S::LANES);
-                assert!(values.len() >= block.len() * vectors * S::LANES);
+                let vectors = count.div_ceil(LANES);
+                assert!(values.len() >= block.len() * vectors * LANES);
                 let place = if blocks > 1 { column - first } else { 0 };
                 // So many rows that their sums are still in the first cache when they are stored.
                 for row in rows.clone().step_by(ROW_BLOCK) {
@@ -119,7 +119,7 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                         None => (a.values[row * a.row + block.start..].as_ptr(), a.row, 1),
                     };
                     let sums = &mut sums[(row - rows.start) * stride + place..];
-                    assert!(sums.len() >= (m - 1) * stride + vectors * S::LANES);
+                    assert!(sums.len() >= (m - 1) * stride + vectors * LANES);
                     let product = Block {
                         m,
                         k: block.len(),
@@ -127,7 +127,7 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                         row: row_stride,
                         column: column_stride,
                         panel: values.as_ptr(),
-                        panel_row: vectors * S::LANES,
+                        panel_row: vectors * LANES,
                         vectors,
                         c: sums.as_mut_ptr(),
                         c_row: stride,
@@ -139,9 +139,9 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                         continue;
                     }
                     for i in 0..m {
-                        for j in (0..count).step_by(S::LANES) {
+                        for j in (0..count).step_by(LANES) {
                             let sum = s.read(&sums[i * stride + j..]);
-                            let n = S::LANES.min(count - j);
+                            let n = LANES.min(count - j);
                             // SAFETY: each element once, within the product.
                             unsafe { store.store(s, row + i, column + j, n, sum) };
                         }
@@ -166,7 +166,7 @@ fn pack_columns<S: Simd>(
         let first = rows.start * a.row + p * a.column;
         if a.row == 1 {
             let from = &a.values[first..][..rows.len()];
-            for i in (0..rows.len()).step_by(S::LANES) {
+            for i in (0..rows.len()).step_by(LANES) {
                 s.write_at(out, i, s.read_at(from, i));
             }
         } else {

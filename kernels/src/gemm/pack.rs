@@ -1,8 +1,8 @@
 //! The right-hand matrix of a product, in the order the register tile reads it.
 
 use super::super::parallel::{self, Scratch, Shared, scratch};
-use super::super::simd::{self, Kernel, Level, Simd, dispatch_at};
-use super::tile::{TileShape, tile_shape};
+use super::super::simd::{self, Kernel, LANES, Level, Simd, dispatch_at};
+use super::tile::tile_shape;
 use super::transpose::transpose_padded;
 use super::{K_BLOCK, PACK_PARALLEL_FROM};
 use std::ops::Range;
@@ -63,8 +63,8 @@ pub struct Packed {
     pub(super) k: usize,
     pub(super) n: usize,
     pub(super) level: Level,
-    lanes: usize,
-    vectors: usize,
+    /// Columns of a panel.
+    width: usize,
 }
 
 impl Packed {
@@ -81,17 +81,15 @@ impl Packed {
     fn into(room: fn(usize) -> Scratch, b: View, k: usize, n: usize) -> Self {
         b.check(k, n);
         let level = simd::level();
-        let TileShape { lanes, vectors, .. } = tile_shape(level);
-        let padded = n.next_multiple_of(lanes);
+        let width = tile_shape(level).width();
+        let padded = n.next_multiple_of(LANES);
         let mut packed = Packed {
             values: room(k * padded),
             k,
             n,
             level,
-            lanes,
-            vectors,
+            width,
         };
-        let width = lanes * vectors;
         let panels = n.div_ceil(width);
         let blocks: Vec<_> = k_blocks(k).collect();
         let out = Shared::new(&mut packed.values);
@@ -100,7 +98,7 @@ impl Packed {
             let (block, first) = (blocks[i % blocks.len()].clone(), i / blocks.len() * width);
             let columns = first..(first + width).min(n);
             let start = block.start * padded + block.len() * first;
-            let len = block.len() * columns.len().next_multiple_of(lanes);
+            let len = block.len() * columns.len().next_multiple_of(LANES);
             // SAFETY: panels do not overlap, and together they fill k · padded floats.
             let panel = unsafe { out.slice(start..start + len) };
             dispatch_at(
@@ -136,10 +134,9 @@ impl Packed {
         first: usize,
         count: usize,
     ) -> impl Iterator<Item = (Range<usize>, &[f32])> {
-        let width = self.lanes * self.vectors;
-        let padded = self.n.next_multiple_of(self.lanes);
-        let start = first * width;
-        let own = ((first + count) * width).min(padded) - start;
+        let padded = self.n.next_multiple_of(LANES);
+        let start = first * self.width;
+        let own = ((first + count) * self.width).min(padded) - start;
         k_blocks(self.k).map(move |rows| {
             let from = rows.start * padded + rows.len() * start;
             let len = rows.len() * own;
@@ -148,7 +145,7 @@ impl Packed {
     }
 
     pub(super) fn panels(&self) -> usize {
-        self.n.div_ceil(self.lanes * self.vectors)
+        self.n.div_ceil(self.width)
     }
 }
 

@@ -1,12 +1,10 @@
 //! The register tile, the body of every product, and products of small blocks by raw pointers.
 
-use super::super::simd::{Kernel, Level, Simd, dispatch_at};
+use super::super::simd::{Kernel, LANES, Level, Simd, dispatch_at};
 
 /// Size of a level's register tile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TileShape {
-    /// Floats in a vector.
-    pub lanes: usize,
     /// Vectors a row, and a packed panel, has.
     pub vectors: usize,
     /// Rows.
@@ -21,7 +19,6 @@ pub fn tile_shape(level: Level) -> TileShape {
         #[inline(always)]
         fn run<S: Simd>(self, _: S) -> TileShape {
             TileShape {
-                lanes: S::LANES,
                 vectors: S::TILE_VECTORS,
                 rows: S::TILE_ROWS,
             }
@@ -31,12 +28,9 @@ pub fn tile_shape(level: Level) -> TileShape {
 }
 
 impl TileShape {
-    /// Rows that a [`Block`] of so many vectors computes together at best.
-    pub fn rows_of(self, vectors: usize) -> usize {
-        match 2 * vectors <= self.vectors && self.vectors >= 4 {
-            true => 2 * self.rows,
-            false => self.rows,
-        }
+    /// Columns of a packed panel.
+    pub fn width(self) -> usize {
+        self.vectors * LANES
     }
 }
 
@@ -95,7 +89,7 @@ impl Block {
             for _ in 0..self.k {
                 let mut b = [s.zero(); V];
                 for (v, b) in b.iter_mut().enumerate() {
-                    *b = s.load(panel.add(v * S::LANES));
+                    *b = s.load(panel.add(v * LANES));
                 }
                 for (i, sums) in sums.iter_mut().enumerate() {
                     let x = s.splat(*a.add(i * self.row));
@@ -108,7 +102,7 @@ impl Block {
             }
             for (r, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
-                    let c = self.c.add((i + r) * self.c_row + v * S::LANES);
+                    let c = self.c.add((i + r) * self.c_row + v * LANES);
                     let sum = if self.accumulate {
                         s.add(s.load(c), sum)
                     } else {

@@ -1,6 +1,6 @@
 //! Transposing with padding, for panels whose columns are rows in memory.
 
-use super::super::simd::Simd;
+use super::super::simd::{LANES, Simd};
 
 /// Writes the transpose of `rows` rows of `columns` floats, `row` floats apart from the start of
 /// `from` on, as `depth` rows of `width` floats, `to_row` floats apart: zeros past the columns and
@@ -20,11 +20,11 @@ pub unsafe fn transpose_padded<S: Simd>(
     (width, depth): (usize, usize),
 ) {
     // Squares of vectors, then the edges.
-    let (whole_rows, whole_columns) = (rows / S::LANES * S::LANES, columns / S::LANES * S::LANES);
-    for j in (0..whole_rows).step_by(S::LANES) {
-        for i in (0..whole_columns).step_by(S::LANES) {
+    let (whole_rows, whole_columns) = (rows / LANES * LANES, columns / LANES * LANES);
+    for j in (0..whole_rows).step_by(LANES) {
+        for i in (0..whole_columns).step_by(LANES) {
             let from = &from[j * row + i..];
-            assert!(from.len() >= (S::LANES - 1) * row + S::LANES);
+            assert!(from.len() >= (LANES - 1) * row + LANES);
             // SAFETY: the square to read was just checked, that to write is there by contract.
             unsafe { s.transpose(from.as_ptr(), row, to.add(i * to_row + j), to_row) };
         }

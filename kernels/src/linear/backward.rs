@@ -3,7 +3,7 @@
 use super::super::gemm::{Packed, Plain, View, gemm, multiply_parallel};
 use super::super::math;
 use super::super::parallel::{self, Shared, add_in_order, scratch};
-use super::super::simd::{Kernel, Simd, dispatch_at, level};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at, level};
 use std::ops::Range;
 
 /// Rows whose bias gradients are summed together before the sums of the pieces are.
@@ -131,7 +131,7 @@ impl Kernel for FinishRows<'_> {
     fn run<S: Simd>(self, s: S) {
         for (i, dz) in self.dz.chunks_exact_mut(self.columns).enumerate() {
             let z = self.z.map(|z| &z[i * self.columns..][..self.columns]);
-            for j in (0..self.columns).step_by(S::LANES) {
+            for j in (0..self.columns).step_by(LANES) {
                 let mut d = s.read_at(dz, j);
                 if let Some(z) = z {
                     d = s.mul(d, math::gelu_derivative(s, s.read_at(z, j)));

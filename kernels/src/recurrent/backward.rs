@@ -6,7 +6,7 @@ use super::partial::Partial;
 use super::product::{Outer, Rows, Sums, Tile, ZEROS, add_outer, product, tiles};
 use super::{Cell, Layout, Piece, Trace};
 use crate::parallel::Shared;
-use crate::simd::{self, Kernel, Simd};
+use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
 
 /// Runs a piece backward: writes dx (R·T, D), or adds to it if that is not the first gradient to
@@ -22,18 +22,17 @@ pub fn piece<C: Cell>(
     (dx, is_first): (&mut [f32], bool),
 ) -> Partial {
     let Layout {
-        lanes,
         input_blocks,
         hidden_blocks,
         ..
     } = *layout;
-    let (hidden, input) = (hidden_blocks * lanes, input_blocks * lanes);
+    let (hidden, input) = (hidden_blocks * LANES, input_blocks * LANES);
     let partial = Partial {
         input: Buffer::zeroed(C::GATES * hidden * input),
         hidden: Buffer::zeroed(C::GATES * hidden * hidden),
         bias: Buffer::zeroed(C::GRADIENTS * hidden),
     };
-    let stride = (piece.chunk_steps + 1) * piece.rows * lanes;
+    let stride = (piece.chunk_steps + 1) * piece.rows * LANES;
     let work = Work {
         dgates: Buffer::zeroed(C::GRADIENTS * hidden_blocks * stride),
         dh: Buffer::zeroed(if C::DIRECT { piece.rows * hidden } else { 0 }),
@@ -45,7 +44,7 @@ pub fn piece<C: Cell>(
         // Behind the last step: the first step of the chunk after, or zeros.
         if first_step + steps < seq_len {
             for block in 0..C::GRADIENTS * hidden_blocks {
-                let n = piece.rows * lanes;
+                let n = piece.rows * LANES;
                 // SAFETY: a block has room for the chunk's steps and one more.
                 unsafe {
                     let start = work.dgates.at(block * stride);
@@ -137,7 +136,7 @@ impl<C: Cell> Run<'_, C> {
     /// Floats between blocks of `dgates`, and of `h` and `c` in the trace.
     #[inline(always)]
     fn stride<S: Simd>(&self) -> usize {
-        (self.chunk_rows() + self.piece.rows) * S::LANES
+        (self.chunk_rows() + self.piece.rows) * LANES
     }
 
     /// Rows of the gradients from `row`, of the G gates from position `gate`.
@@ -145,7 +144,7 @@ impl<C: Cell> Run<'_, C> {
     fn gradients<S: Simd>(&self, gate: usize, row: usize) -> Rows {
         let (blocks, stride) = (self.layout.hidden_blocks, self.stride::<S>());
         Rows {
-            start: self.work.dgates.at(gate * blocks * stride + row * S::LANES),
+            start: self.work.dgates.at(gate * blocks * stride + row * LANES),
             block_stride: stride,
             blocks: C::GATES * blocks,
         }
@@ -178,34 +177,39 @@ impl<C: Cell> Run<'_, C> {
                 let step = self.chunk * self.piece.chunk_steps + t;
                 let at = ((r0 + r) * self.seq_len + step) * layout.hidden;
                 for v in 0..sums.vectors {
-                    let unit = (first + v) * S::LANES;
-                    let valid = (layout.hidden - unit).min(S::LANES);
+                    let unit = (first + v) * LANES;
+                    let valid = (layout.hidden - unit).min(LANES);
                     let mut dh = s.get(self.dy.as_ptr().add(at + unit), valid);
                     if C::DIRECT {
-                        let carried = ((first + v) * rows + r0 + r) * S::LANES;
+                        let carried = ((first + v) * rows + r0 + r) * LANES;
                         dh = s.add(dh, s.load(self.work.dh.at(carried)));
                     }
                     s.store(sums.at::<S>(r, v), dh);
                 }
             }
             let later = self.gradients::<S>(C::GRADIENTS - C::GATES, row + rows);
-            let depth = C::GATES * blocks * S::LANES;
-            let panel = self.weights.hidden.at(first * S::LANES * depth);
+            let depth = C::GATES * blocks * LANES;
+            let panel = self.weights.hidden.at(first * LANES * depth);
             product(s, sums, None, sums, later, panel);
 
             for v in 0..sums.vectors {
                 let block = first + v;
+                // Row by row from what is there: how rows are cut into tiles changes no bit.
+                let sum_of = |g| self.partial.bias.at((g * blocks + block) * LANES);
                 let mut bias = [s.zero(); 4];
+                for g in 0..C::GRADIENTS {
+                    bias[g] = s.load(sum_of(g));
+                }
                 for r in 0..sums.rows {
                     let dh = s.load(sums.at::<S>(r, v));
-                    let before = (self.chunk * blocks + block) * stride + (row + r) * S::LANES;
-                    let after = before + rows * S::LANES;
+                    let before = (self.chunk * blocks + block) * stride + (row + r) * LANES;
+                    let after = before + rows * LANES;
                     let at = (self.chunk * blocks + block) * self.chunk_rows() + row + r;
                     let mut saved = [s.zero(); 4];
                     for i in 0..C::SAVED {
-                        saved[i] = s.load(self.trace.saved.at((at * C::SAVED + i) * S::LANES));
+                        saved[i] = s.load(self.trace.saved.at((at * C::SAVED + i) * LANES));
                     }
-                    let carried = (block * rows + r0 + r) * S::LANES;
+                    let carried = (block * rows + r0 + r) * LANES;
                     let dc = if C::HAS_C {
                         s.load(self.work.dc.at(carried))
                     } else {
@@ -229,14 +233,13 @@ impl<C: Cell> Run<'_, C> {
                         s.store(self.work.dh.at(carried), d.dh);
                     }
                     for g in 0..C::GRADIENTS {
-                        let to = (g * blocks + block) * stride + (row + r) * S::LANES;
+                        let to = (g * blocks + block) * stride + (row + r) * LANES;
                         s.store(self.work.dgates.at(to), d.dgates[g]);
                         bias[g] = s.add(bias[g], d.dgates[g]);
                     }
                 }
                 for g in 0..C::GRADIENTS {
-                    let to = self.partial.bias.at((g * blocks + block) * S::LANES);
-                    s.store(to, s.add(s.load(to), bias[g]));
+                    s.store(sum_of(g), bias[g]);
                 }
             }
         }
@@ -257,9 +260,9 @@ impl<C: Cell> Run<'_, C> {
         let parts = 1 + usize::from(C::HAS_C);
         let step = self.chunk * self.piece.chunk_steps + t;
         let row = (self.piece.first + sequence) * self.seq_len + step;
-        let valid = (hidden - block * S::LANES).min(S::LANES);
+        let valid = (hidden - block * LANES).min(LANES);
         for (part, gradient) in gradients.into_iter().enumerate().take(parts) {
-            let at = (row * parts + part) * hidden + block * S::LANES;
+            let at = (row * parts + part) * hidden + block * LANES;
             // SAFETY: the row is of a sequence of this piece, and the units are the block's.
             unsafe { s.store_first(watched.pointer().add(at), valid, gradient) };
         }
@@ -269,10 +272,10 @@ impl<C: Cell> Run<'_, C> {
     #[inline(always)]
     fn input_gradient<S: Simd>(&self, s: S, first: usize, row: usize, sums: Sums) {
         let layout = self.layout;
-        let depth = C::GATES * layout.hidden_blocks * S::LANES;
+        let depth = C::GATES * layout.hidden_blocks * LANES;
         // SAFETY: as in `step`.
         unsafe {
-            let panel = self.weights.input.at(first * S::LANES * depth);
+            let panel = self.weights.input.at(first * LANES * depth);
             let zeros = Sums::equal_rows(ZEROS.0.as_ptr(), sums);
             product(s, zeros, None, sums, self.gradients::<S>(0, row), panel);
             for r in 0..sums.rows {
@@ -280,8 +283,8 @@ impl<C: Cell> Run<'_, C> {
                 let step = self.chunk * self.piece.chunk_steps + t;
                 let to = (sequence * self.seq_len + step) * layout.input;
                 for v in 0..sums.vectors {
-                    let unit = (first + v) * S::LANES;
-                    let valid = (layout.input - unit).min(S::LANES);
+                    let unit = (first + v) * LANES;
+                    let valid = (layout.input - unit).min(LANES);
                     let to = self.dx.pointer().add(to + unit);
                     let before = match self.is_first {
                         true => s.zero(),
@@ -301,7 +304,7 @@ impl<C: Cell> Run<'_, C> {
             hidden_blocks,
             ..
         } = *self.layout;
-        let x_stride = self.chunk_rows() * S::LANES;
+        let x_stride = self.chunk_rows() * LANES;
         let x = Rows {
             start: self.trace.x.at(self.chunk * input_blocks * x_stride),
             block_stride: x_stride,
@@ -319,7 +322,7 @@ impl<C: Cell> Run<'_, C> {
             (C::GRADIENTS - C::GATES, h, &self.partial.hidden),
         ] {
             let da = self.gradients::<S>(position, 0);
-            let width = b.blocks * S::LANES;
+            let width = b.blocks * LANES;
             for (first, blocks) in panels(b.blocks, S::TILE_VECTORS) {
                 for m in 0..da.blocks {
                     // SAFETY: as in `step`.
@@ -332,7 +335,7 @@ impl<C: Cell> Run<'_, C> {
                                 blocks,
                                 ..b
                             },
-                            sum: sum.at((m * width + first) * S::LANES),
+                            sum: sum.at((m * width + first) * LANES),
                             sum_row: width,
                         };
                         add_outer(s, outer);

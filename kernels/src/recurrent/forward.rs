@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::pack::{ForwardWeights, forward_blocks, panels};
 use super::product::{BESIDE, Rows, Sums, Tile, most_rows, product, product_of_panels, tiles};
 use super::{Cell, Layout, Piece, Trace};
-use crate::simd::{self, Kernel, Simd};
+use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
 use std::ops::Range;
 
@@ -20,26 +20,25 @@ pub fn piece<C: Cell>(
     training: bool,
 ) -> Trace {
     let Layout {
-        lanes,
         input_blocks,
         hidden_blocks,
         ..
     } = *layout;
     let kept = if training { piece.chunks } else { 1 };
     let rows = piece.chunk_steps * piece.rows;
-    let states = kept * hidden_blocks * (rows + piece.rows) * lanes;
+    let states = kept * hidden_blocks * (rows + piece.rows) * LANES;
     let trace = Trace {
-        x: Buffer::new(kept * input_blocks * rows * lanes),
+        x: Buffer::new(kept * input_blocks * rows * LANES),
         h: Buffer::new(states),
         c: Buffer::new(if C::HAS_C { states } else { 0 }),
         saved: Buffer::new(if training {
-            kept * hidden_blocks * rows * C::SAVED * lanes
+            kept * hidden_blocks * rows * C::SAVED * LANES
         } else {
             0
         }),
     };
-    let projected = Buffer::new(hidden_blocks * C::GATES * rows * lanes);
-    let state_stride = (rows + piece.rows) * lanes;
+    let projected = Buffer::new(hidden_blocks * C::GATES * rows * LANES);
+    let state_stride = (rows + piece.rows) * LANES;
     for i in 0..piece.chunks {
         let slab = if training { i } else { 0 };
         let first_step = i * piece.chunk_steps;
@@ -47,9 +46,9 @@ pub fn piece<C: Cell>(
         let chunk = Chunk {
             rows: piece.rows,
             steps: piece.chunk_steps.min(seq_len - first_step),
-            block_stride: rows * lanes,
+            block_stride: rows * LANES,
             state_stride,
-            x: trace.x.at(slab * input_blocks * rows * lanes),
+            x: trace.x.at(slab * input_blocks * rows * LANES),
             projected: projected.at(0),
             h: trace.h.at(slab * hidden_blocks * state_stride),
             c: if C::HAS_C {
@@ -60,7 +59,7 @@ pub fn piece<C: Cell>(
             saved: training.then(|| {
                 trace
                     .saved
-                    .at(slab * hidden_blocks * rows * C::SAVED * lanes)
+                    .at(slab * hidden_blocks * rows * C::SAVED * LANES)
             }),
             y: y[first_step * layout.hidden..].as_mut_ptr(),
             y_row: seq_len * layout.hidden,
@@ -75,7 +74,7 @@ pub fn piece<C: Cell>(
             );
             // The state before the chunk: zeros, or the last of the chunk before.
             for block in 0..hidden_blocks {
-                let (to, n) = (block * state_stride, piece.rows * lanes);
+                let (to, n) = (block * state_stride, piece.rows * LANES);
                 let from = before + block * state_stride + piece.chunk_steps * n;
                 let states = [(&trace.h, chunk.h), (&trace.c, chunk.c)];
                 for (state, at) in states.into_iter().take(1 + C::HAS_C as usize) {
@@ -126,7 +125,6 @@ unsafe impl Sync for Chunk {}
 /// The chunk has room.
 pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
     let Layout {
-        lanes,
         input,
         input_blocks,
         ..
@@ -135,13 +133,13 @@ pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
         for t in 0..chunk.steps {
             let row = &x[r * x_row + t * input..][..input];
             for block in 0..input_blocks {
-                let part = &row[block * lanes..input.min((block + 1) * lanes)];
-                let to = block * chunk.block_stride + (t * chunk.rows + r) * lanes;
+                let part = &row[block * LANES..input.min((block + 1) * LANES)];
+                let to = block * chunk.block_stride + (t * chunk.rows + r) * LANES;
                 // SAFETY: within the chunk by contract.
                 unsafe {
                     let to = chunk.x.add(to);
                     to.copy_from_nonoverlapping(part.as_ptr(), part.len());
-                    to.add(part.len()).write_bytes(0, lanes - part.len());
+                    to.add(part.len()).write_bytes(0, LANES - part.len());
                 }
             }
         }
@@ -247,20 +245,20 @@ impl<C: Cell> Run<'_, C> {
     #[inline(always)]
     unsafe fn project<S: Simd>(&self, s: S, (first, blocks): (usize, usize)) {
         let (layout, chunk, vectors) = (self.layout, self.chunk, blocks * C::GATES);
-        let depth = layout.input_blocks * S::LANES;
+        let depth = layout.input_blocks * LANES;
         for (row, rows) in tiles(chunk.steps * chunk.rows, most_rows::<S>(vectors)) {
             let sums = self.projected::<S>(first, row, (rows, vectors));
             // SAFETY: by contract of `run_blocks`.
             unsafe {
                 // Every row starts from the same bias.
-                let bias = self.weights.bias.at(first * C::GATES * S::LANES);
+                let bias = self.weights.bias.at(first * C::GATES * LANES);
                 let bias = Sums::equal_rows(bias, sums);
                 let x = Rows {
-                    start: chunk.x.add(row * S::LANES),
+                    start: chunk.x.add(row * LANES),
                     block_stride: chunk.block_stride,
                     blocks: layout.input_blocks,
                 };
-                let panel = self.weights.input.at(first * C::GATES * S::LANES * depth);
+                let panel = self.weights.input.at(first * C::GATES * LANES * depth);
                 product(s, bias, None, sums, x, panel);
             }
         }
@@ -277,8 +275,8 @@ impl<C: Cell> Run<'_, C> {
         let panel = first * C::GATES * self.chunk.block_stride;
         Sums {
             // SAFETY: by contract of `run_blocks`.
-            start: unsafe { self.chunk.projected.add(panel + row * vectors * S::LANES) },
-            row: vectors * S::LANES,
+            start: unsafe { self.chunk.projected.add(panel + row * vectors * LANES) },
+            row: vectors * LANES,
             rows,
             vectors,
         }
@@ -294,15 +292,15 @@ impl<C: Cell> Run<'_, C> {
         // SAFETY: by contract of `run_blocks`.
         unsafe {
             // The last gate starts from its other bias; what is projected joins it later.
-            let apart = C::APART.then(|| self.weights.apart.at(first * S::LANES).cast_const());
+            let apart = C::APART.then(|| self.weights.apart.at(first * LANES).cast_const());
             // a = W_ih x + b + W_hh h: the state before step t lies at row t of h.
             let h = Rows {
-                start: chunk.h.add(row * S::LANES),
+                start: chunk.h.add(row * LANES),
                 block_stride: chunk.state_stride,
                 blocks: layout.hidden_blocks,
             };
-            let depth = layout.hidden_blocks * S::LANES;
-            let panel = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
+            let depth = layout.hidden_blocks * LANES;
+            let panel = self.weights.hidden.at(first * C::GATES * LANES * depth);
             product(s, projected, apart, sums, h, panel);
             self.finish(s, first, t, r0, (sums, projected));
         }
@@ -339,19 +337,19 @@ impl<C: Cell> Run<'_, C> {
                     let (start, sums, projected) = panel(i);
                     for v in 0..vectors {
                         let from = match C::APART && v + 1 == vectors {
-                            true => self.weights.apart.at(start * S::LANES),
+                            true => self.weights.apart.at(start * LANES),
                             false => projected.at::<S>(0, v),
                         };
                         s.store(sums.at::<S>(0, v), s.load(from));
                     }
                 }
                 let h = Rows {
-                    start: chunk.h.add(t * S::LANES),
+                    start: chunk.h.add(t * LANES),
                     block_stride: chunk.state_stride,
                     blocks: layout.hidden_blocks,
                 };
-                let depth = layout.hidden_blocks * S::LANES;
-                let weights = self.weights.hidden.at(first * C::GATES * S::LANES * depth);
+                let depth = layout.hidden_blocks * LANES;
+                let weights = self.weights.hidden.at(first * C::GATES * LANES * depth);
                 product_of_panels(s, all, vectors, h, weights);
                 for i in 0..count {
                     let (start, sums, projected) = panel(i);
@@ -377,15 +375,15 @@ impl<C: Cell> Run<'_, C> {
         unsafe {
             for u in 0..sums.vectors / C::GATES {
                 let block = first + u;
-                let valid = (layout.hidden - block * S::LANES).min(S::LANES);
+                let valid = (layout.hidden - block * LANES).min(LANES);
                 for r in 0..sums.rows {
                     let mut gates = [s.zero(); 4];
                     for g in 0..C::GATES {
                         gates[g] = s.load(sums.at::<S>(r, u * C::GATES + g));
                     }
                     let input = s.load(projected.at::<S>(r, (u + 1) * C::GATES - 1));
-                    let before = block * chunk.state_stride + (row + r) * S::LANES;
-                    let after = before + chunk.rows * S::LANES;
+                    let before = block * chunk.state_stride + (row + r) * LANES;
+                    let after = before + chunk.rows * LANES;
                     let c = if C::HAS_C {
                         s.load(chunk.c.add(before))
                     } else {
@@ -398,12 +396,12 @@ impl<C: Cell> Run<'_, C> {
                         s.store(chunk.c.add(after), next.c);
                     }
                     if let Some(saved) = chunk.saved {
-                        let to = (block * chunk.block_stride + (row + r) * S::LANES) * C::SAVED;
+                        let to = (block * chunk.block_stride + (row + r) * LANES) * C::SAVED;
                         for v in 0..C::SAVED {
-                            s.store(saved.add(to + v * S::LANES), next.saved[v]);
+                            s.store(saved.add(to + v * LANES), next.saved[v]);
                         }
                     }
-                    let y = (r0 + r) * chunk.y_row + t * layout.hidden + block * S::LANES;
+                    let y = (r0 + r) * chunk.y_row + t * layout.hidden + block * LANES;
                     s.put(chunk.y.add(y), valid, next.h);
                 }
             }

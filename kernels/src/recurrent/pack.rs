@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::product::part;
 use super::{Cell, Layout, RecurrentWeights};
 use crate::gemm::transpose_padded;
-use crate::simd::{self, Kernel, Simd};
+use crate::simd::{self, Kernel, LANES, Simd};
 use crate::{parallel, read};
 
 /// Cuts `blocks` into panels of `wide` blocks and then single ones: (first block, blocks).
@@ -38,25 +38,24 @@ impl ForwardWeights {
     /// Copies and packs; `is_shared` says whether several threads are to read it.
     pub fn new<C: Cell>(layout: &Layout, weights: RecurrentWeights, is_shared: bool) -> Self {
         let Layout {
-            lanes,
             hidden,
             hidden_blocks,
             ..
         } = *layout;
         let (bias_ih, bias_hh) = (read(weights.bias_ih), read(weights.bias_hh));
-        let bias = Buffer::zeroed(hidden_blocks * C::GATES * lanes);
-        let apart = Buffer::zeroed(hidden_blocks * lanes);
+        let bias = Buffer::zeroed(hidden_blocks * C::GATES * LANES);
+        let apart = Buffer::zeroed(hidden_blocks * LANES);
         for unit in 0..hidden {
-            let (block, lane) = (unit / lanes, unit % lanes);
+            let (block, lane) = (unit / LANES, unit % LANES);
             for gate in 0..C::GATES {
                 let i = gate * hidden + unit;
                 let separate = C::APART && gate == C::GATES - 1;
                 let joined = bias_ih[i] + if separate { 0.0 } else { bias_hh[i] };
                 // SAFETY: within the buffers' sizes above.
                 unsafe {
-                    *bias.at((block * C::GATES + gate) * lanes + lane) = joined;
+                    *bias.at((block * C::GATES + gate) * LANES + lane) = joined;
                     if separate {
-                        *apart.at(block * lanes + lane) = bias_hh[i];
+                        *apart.at(block * LANES + lane) = bias_hh[i];
                     }
                 }
             }
@@ -72,15 +71,14 @@ impl ForwardWeights {
 
 fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, is_shared: bool) -> Buffer {
     let Layout {
-        lanes,
         hidden,
         hidden_blocks,
         vectors,
         level,
         ..
     } = *layout;
-    let depth = columns.next_multiple_of(lanes);
-    let out = Buffer::new(hidden_blocks * C::GATES * lanes * depth);
+    let depth = columns.next_multiple_of(LANES);
+    let out = Buffer::new(hidden_blocks * C::GATES * LANES * depth);
     let panels: Vec<_> = panels(hidden_blocks, forward_blocks::<C>(vectors)).collect();
     parallel::for_each_if(is_shared, panels.len(), |panel| {
         let (first, blocks) = panels[panel];
@@ -88,16 +86,16 @@ fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, is_share
         let in_part = part(vectors, in_panel);
         for v in 0..in_panel {
             let (block, gate) = (first + v / C::GATES, v % C::GATES);
-            let row = gate * hidden + block * lanes;
-            let start = first * C::GATES * lanes * depth
-                + v / in_part * in_part * depth * lanes
-                + v % in_part * lanes;
+            let row = gate * hidden + block * LANES;
+            let start = first * C::GATES * LANES * depth
+                + v / in_part * in_part * depth * LANES
+                + v % in_part * LANES;
             let units = Units {
                 weight: &weight[row * columns..],
                 columns,
-                count: (hidden - block * lanes).min(lanes),
+                count: (hidden - block * LANES).min(LANES),
                 to: out.at(start),
-                to_row: in_part * lanes,
+                to_row: in_part * LANES,
             };
             simd::dispatch_at(level, units);
         }
@@ -106,7 +104,7 @@ fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, is_share
 }
 
 /// Copies a block of units to a vector of a panel: unit u of column k goes to lane u of row k, zeros
-/// to lanes without a unit and rows past the columns up to whole vectors.
+/// to LANES without a unit and rows past the columns up to whole vectors.
 struct Units<'a> {
     /// From the first unit's row on.
     weight: &'a [f32],
@@ -121,7 +119,7 @@ impl Kernel for Units<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let size = (self.count, self.columns);
-        let padded = (S::LANES, self.columns.next_multiple_of(S::LANES));
+        let padded = (LANES, self.columns.next_multiple_of(LANES));
         // SAFETY: within the panel, which is one piece's own.
         unsafe {
             transpose_padded(
@@ -166,23 +164,22 @@ fn stack<C: Cell>(
     is_shared: bool,
 ) -> Buffer {
     let Layout {
-        lanes,
         hidden,
         hidden_blocks,
         vectors,
         ..
     } = *layout;
-    let (padded, column_blocks) = (hidden_blocks * lanes, columns.div_ceil(lanes));
+    let (padded, column_blocks) = (hidden_blocks * LANES, columns.div_ceil(LANES));
     let depth = C::GATES * padded;
-    let out = Buffer::new(depth * column_blocks * lanes);
+    let out = Buffer::new(depth * column_blocks * LANES);
     let panels: Vec<_> = panels(column_blocks, vectors).collect();
     parallel::for_each_if(is_shared, panels.len(), |panel| {
         let (first, blocks) = panels[panel];
-        let width = blocks * lanes;
-        let filled = columns.saturating_sub(first * lanes).min(width);
+        let width = blocks * LANES;
+        let filled = columns.saturating_sub(first * LANES).min(width);
         for (gate, &position) in position.iter().enumerate().take(C::GATES) {
             for unit in 0..padded {
-                let to = first * lanes * depth + (position * padded + unit) * width;
+                let to = first * LANES * depth + (position * padded + unit) * width;
                 let filled = if unit < hidden { filled } else { 0 };
                 // SAFETY: one row of the panel, which is this piece's own.
                 unsafe {
@@ -191,7 +188,7 @@ fn stack<C: Cell>(
                     let from = weight
                         .as_ptr()
                         .add((gate * hidden + unit.min(hidden - 1)) * columns);
-                    row.copy_from_nonoverlapping(from.add(first * lanes), filled);
+                    row.copy_from_nonoverlapping(from.add(first * LANES), filled);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use super::buffer::Buffer;
 use super::{Cell, Layout};
 use crate::parallel::{self, Shared, add_in_order};
+use crate::simd::LANES;
 use crate::{Gradients, Slot};
 
 /// What one piece adds to the gradients of the weights, units padded to whole blocks.
@@ -23,8 +24,8 @@ pub fn add_partials<C: Cell>(
     slots: &[Slot; 4],
     gradients: &mut Gradients,
 ) {
-    let padded = layout.hidden_blocks * layout.lanes;
-    let padded_input = layout.input_blocks * layout.lanes;
+    let padded = layout.hidden_blocks * LANES;
+    let padded_input = layout.input_blocks * LANES;
     let offset = C::GRADIENTS - C::GATES;
     // Row of a partial sum that holds a gate's unit.
     let unit = |positions: [usize; 4], row: usize| {

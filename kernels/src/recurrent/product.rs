@@ -1,7 +1,7 @@
 //! The register tiles: a few rows times a panel of packed weights, and the weight gradient. The
 //! cells do not appear here: each tile is compiled once a SIMD level and called by all of them.
 
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 
 /// Consecutive rows of a blocked matrix, as left operand.
 #[derive(Clone, Copy)]
@@ -74,7 +74,7 @@ impl Sums {
     #[inline(always)]
     pub unsafe fn at<S: Simd>(self, row: usize, vector: usize) -> *mut f32 {
         // SAFETY: by contract.
-        unsafe { self.start.add(row * self.row + vector * S::LANES) }
+        unsafe { self.start.add(row * self.row + vector * LANES) }
     }
 }
 
@@ -248,8 +248,6 @@ impl Product {
             last,
             ..
         } = *self;
-        // Hidden from the compiler, which would unroll the loop over a block to no avail.
-        let lanes = S::LANES;
         let mut sums = [[[s.zero(); P]; R]; Q];
         // SAFETY: by contract of `product`.
         unsafe {
@@ -265,24 +263,24 @@ impl Product {
                     sums[Q - 1][r][P - 1] = s.load(last);
                 }
             }
-            let length = a.blocks * S::LANES * P * S::LANES;
+            let length = a.blocks * LANES * P * LANES;
             let mut weights = panel.add(part * length);
             for block in 0..a.blocks {
                 let row = a.start.add(block * a.block_stride);
-                for k in 0..lanes {
+                for k in 0..LANES {
                     for q in 0..Q {
                         let mut w = [s.zero(); P];
                         for v in 0..P {
-                            w[v] = s.load(weights.add(q * length + v * S::LANES));
+                            w[v] = s.load(weights.add(q * length + v * LANES));
                         }
                         for r in 0..R {
-                            let x = s.splat(*row.add(r * S::LANES + k));
+                            let x = s.splat(*row.add(r * LANES + k));
                             for v in 0..P {
                                 sums[q][r][v] = s.fma(x, w[v], sums[q][r][v]);
                             }
                         }
                     }
-                    weights = weights.add(P * S::LANES);
+                    weights = weights.add(P * LANES);
                 }
             }
             for q in 0..Q {
@@ -323,7 +321,7 @@ impl Kernel for Outer {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for first in (0..S::LANES).step_by(4) {
+        for first in (0..LANES).step_by(4) {
             match self.b.blocks {
                 4 if const { S::TILE_VECTORS == 4 } => self.tile::<S, 4>(s, first),
                 2 if const { S::TILE_VECTORS == 2 } => self.tile::<S, 2>(s, first),
@@ -343,10 +341,10 @@ impl Outer {
             for k in 0..self.rows {
                 let mut y = [s.zero(); N];
                 for v in 0..N {
-                    y[v] = s.load(self.b.start.add(v * self.b.block_stride + k * S::LANES));
+                    y[v] = s.load(self.b.start.add(v * self.b.block_stride + k * LANES));
                 }
                 for m in 0..4 {
-                    let x = s.splat(*self.a.add(k * S::LANES + first + m));
+                    let x = s.splat(*self.a.add(k * LANES + first + m));
                     for v in 0..N {
                         acc[m][v] = s.fma(x, y[v], acc[m][v]);
                     }
@@ -354,7 +352,7 @@ impl Outer {
             }
             for m in 0..4 {
                 for v in 0..N {
-                    let at = self.sum.add((first + m) * self.sum_row + v * S::LANES);
+                    let at = self.sum.add((first + m) * self.sum_row + v * LANES);
                     s.store(at, s.add(s.load(at), acc[m][v]));
                 }
             }

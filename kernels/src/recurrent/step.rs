@@ -4,6 +4,7 @@ use super::forward::{Chunk, Phase, gather, run_blocks};
 use super::pack::ForwardWeights;
 use super::{CHUNK_ROWS, Cell, Layout, RecurrentWeights};
 use crate::parallel::{self, Shared};
+use crate::simd::LANES;
 use dfdx::prelude::*;
 use std::marker::PhantomData;
 
@@ -80,7 +81,6 @@ impl<C: Cell> Stepper<C> {
         scratch: &mut Vec<f32>,
     ) {
         let Layout {
-            lanes,
             input,
             hidden,
             input_blocks,
@@ -100,10 +100,10 @@ impl<C: Cell> Stepper<C> {
             return;
         }
         let most = CHUNK_ROWS.div_ceil(rows).min(steps);
-        let state_stride = (most + 1) * rows * lanes;
+        let state_stride = (most + 1) * rows * LANES;
         let states = hidden_blocks * state_stride;
-        let x_len = input_blocks * most * rows * lanes;
-        let projected_len = hidden_blocks * C::GATES * most * rows * lanes;
+        let x_len = input_blocks * most * rows * LANES;
+        let projected_len = hidden_blocks * C::GATES * most * rows * LANES;
         let needed = x_len + projected_len + 2 * states + 16;
         if scratch.len() < needed {
             scratch.resize(needed, 0.0);
@@ -125,14 +125,14 @@ impl<C: Cell> Stepper<C> {
                 for block in (0..hidden_blocks).filter(|_| first > 0) {
                     for state in [hs, cs].into_iter().take(1 + usize::from(C::HAS_C)) {
                         let to = state.add(block * state_stride);
-                        to.copy_from(to.add(last * rows * lanes), rows * lanes);
+                        to.copy_from(to.add(last * rows * LANES), rows * LANES);
                     }
                 }
                 last = most.min(steps - first);
                 let chunk = Chunk {
                     rows,
                     steps: last,
-                    block_stride: most * rows * lanes,
+                    block_stride: most * rows * LANES,
                     state_stride,
                     x: xs,
                     projected,
@@ -147,7 +147,7 @@ impl<C: Cell> Stepper<C> {
             }
             for (i, c) in c.iter_mut().enumerate() {
                 let (row, unit) = (last * rows + i / hidden, i % hidden);
-                *c = *cs.add(unit / lanes * state_stride + row * lanes + unit % lanes);
+                *c = *cs.add(unit / LANES * state_stride + row * LANES + unit % LANES);
             }
         }
     }
@@ -205,19 +205,18 @@ impl<C: Cell> Stepper<C> {
 /// (B, H) into the first B rows of (hidden blocks, …, LANES), the padding zero.
 unsafe fn scatter_state(layout: &Layout, from: &[f32], to: *mut f32, stride: usize) {
     let Layout {
-        lanes,
         hidden,
         hidden_blocks,
         ..
     } = *layout;
     for (row, from) in from.chunks_exact(hidden).enumerate() {
         for block in 0..hidden_blocks {
-            let part = &from[block * lanes..hidden.min((block + 1) * lanes)];
+            let part = &from[block * LANES..hidden.min((block + 1) * LANES)];
             // SAFETY: within by contract.
             unsafe {
-                let to = to.add(block * stride + row * lanes);
+                let to = to.add(block * stride + row * LANES);
                 to.copy_from_nonoverlapping(part.as_ptr(), part.len());
-                to.add(part.len()).write_bytes(0, lanes - part.len());
+                to.add(part.len()).write_bytes(0, LANES - part.len());
             }
         }
     }

@@ -4,7 +4,7 @@
 use super::gates::{Gates, MOST};
 use super::plan::{Piece, levels};
 use crate::parallel::Shared;
-use crate::simd::{Kernel, Simd};
+use crate::simd::{Kernel, LANES, Simd};
 use std::marker::PhantomData;
 
 /// The pre-activations (B·T, COUNT·H) as pieces read them.
@@ -64,7 +64,7 @@ impl<G: Gates> Kernel for Forward<'_, G> {
             let start = row * hidden + piece.units.start;
             // SAFETY: these units of this row are the piece's own; `before` is another row.
             let y = unsafe { self.y.slice(start..start + width) };
-            for j in (0..width).step_by(S::LANES) {
+            for j in (0..width).step_by(LANES) {
                 let step = G::forward(s, self.inputs.read(s, row, piece, j));
                 s.write_at(y, j, s.fma(step.a, s.read_at(before, j), step.b));
             }
@@ -89,7 +89,7 @@ impl<G: Gates> Kernel for Ends<'_, G> {
         self.product.fill(1.0);
         self.state.fill(0.0);
         for row in self.piece.rows.clone() {
-            for j in (0..self.state.len()).step_by(S::LANES) {
+            for j in (0..self.state.len()).step_by(LANES) {
                 let step = G::forward(s, self.inputs.read(s, row, &self.piece, j));
                 let product = s.mul(step.a, s.read_at(self.product, j));
                 let state = s.fma(step.a, s.read_at(self.state, j), step.b);
@@ -121,7 +121,7 @@ impl<G: Gates> Kernel for EndsBackward<'_, G> {
         for row in self.piece.rows.clone().rev() {
             let start = row * self.inputs.hidden + self.piece.units.start;
             let dy = &self.dy[start..start + width];
-            for j in (0..width).step_by(S::LANES) {
+            for j in (0..width).step_by(LANES) {
                 let step = G::forward(s, self.inputs.read(s, row, &self.piece, j));
                 let product = s.mul(step.a, s.read_at(self.product, j));
                 let dh = s.add(s.read_at(dy, j), s.read_at(self.state, j));
@@ -163,7 +163,7 @@ impl<G: Gates> Kernel for Backward<'_, G> {
             } else {
                 &self.y[start - hidden..start - hidden + width]
             };
-            for j in (0..width).step_by(S::LANES) {
+            for j in (0..width).step_by(LANES) {
                 let p = self.inputs.read(s, row, piece, j);
                 let step = G::forward(s, p);
                 // h' = a h + b: da = dh' h, db = dh', dh = dh' a
@@ -205,7 +205,7 @@ impl Kernel for Combine<'_> {
                 let (earlier, later) = self.carries.split_at_mut(i * size);
                 let (product, state) = earlier[(i - d) * size..][..size].split_at(hidden);
                 let (a, h) = later[..size].split_at_mut(hidden);
-                for j in (0..hidden).step_by(S::LANES) {
+                for j in (0..hidden).step_by(LANES) {
                     // A (A₀ h₀ + b₀) + b
                     let kept = s.read_at(a, j);
                     s.write_at(h, j, s.fma(kept, s.read_at(state, j), s.read_at(h, j)));

@@ -1,6 +1,7 @@
 //! Vectors of `f32` at the widest level the CPU has, chosen at run time.
 //!
-//! `SEQDUEL_SIMD=portable|avx2|avx512` forces a level, if the CPU has it.
+//! `SEQDUEL_SIMD=portable|portable-fma|avx2|avx512` forces a level, if the CPU has it. All but
+//! `portable` give the same bits.
 
 // An inner loop is a `Kernel`: a struct with its arguments whose `run` is generic over `Simd` and
 // `#[inline(always)]`. `dispatch` calls it inside a function compiled for the CPU's features, so
@@ -16,16 +17,19 @@ mod x86;
 use portable::Portable;
 use std::cell::Cell;
 use std::sync::OnceLock;
-pub(crate) use vector::{Kernel, Simd};
+pub(crate) use vector::{Kernel, LANES, Simd};
 
 /// Instruction sets, lowest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// `[f32; 8]`, left to the compiler: SSE2 on x86-64, NEON on AArch64.
+    /// Plain arithmetic, left to the compiler, each product rounded before it is added: for CPUs
+    /// without fused multiply-adds. Its bits are its own.
     Portable,
-    /// 8 lanes, fused multiply-add.
+    /// The same with fused multiply-adds: NEON on AArch64.
+    PortableFma,
+    /// Two registers of 8 lanes a vector.
     Avx2,
-    /// 16 lanes, fused multiply-add, masked loads and stores.
+    /// One register of 16 lanes a vector.
     Avx512,
 }
 
@@ -34,9 +38,16 @@ impl Level {
     pub fn name(self) -> &'static str {
         match self {
             Level::Portable => "portable",
+            Level::PortableFma => "portable-fma",
             Level::Avx2 => "avx2",
             Level::Avx512 => "avx512",
         }
+    }
+
+    /// Whether what is computed at this level has the same bits on every CPU: it has where
+    /// multiply-adds are fused.
+    pub fn is_exact(self) -> bool {
+        self != Level::Portable
     }
 }
 
@@ -46,9 +57,12 @@ pub fn available() -> &'static [Level] {
     AVAILABLE.get_or_init(|| {
         #[allow(unused_mut)]
         let mut levels = vec![Level::Portable];
+        #[cfg(target_arch = "aarch64")]
+        levels.push(Level::PortableFma);
         #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        if is_x86_feature_detected!("fma") {
+            levels.push(Level::PortableFma);
+            if is_x86_feature_detected!("avx2") {
                 levels.push(Level::Avx2);
                 if is_x86_feature_detected!("avx512f") {
                     levels.push(Level::Avx512);
@@ -107,14 +121,17 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     assert!(available().contains(&level), "no {level:?} on this CPU");
     match level {
-        Level::Portable => Portable.call(kernel),
+        Level::Portable => Portable::<false>::new().call(kernel),
+        #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+        // SAFETY: the level is available, just checked.
+        Level::PortableFma => unsafe { Portable::<true>::assume() }.call(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level is available, just checked.
         Level::Avx2 => unsafe { x86::Avx2::assume() }.call(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level is available, just checked.
         Level::Avx512 => unsafe { x86::Avx512::assume() }.call(kernel),
-        #[cfg(not(target_arch = "x86_64"))]
+        #[allow(unreachable_patterns)]
         _ => unreachable!("not available on this architecture"),
     }
 }
@@ -128,10 +145,10 @@ mod tests {
         type Output = Level;
         #[inline(always)]
         fn run<S: Simd>(self, s: S) -> Level {
-            let input: Vec<f32> = (0..S::LANES).map(|i| i as f32 - 2.5).collect();
+            let input: Vec<f32> = (0..LANES).map(|i| i as f32 - 2.5).collect();
             let v = s.read(&input);
             let read = |v: S::F32| {
-                let mut out = vec![0.0; S::LANES];
+                let mut out = vec![0.0; LANES];
                 s.write_at(&mut out, 0, v);
                 out
             };
@@ -158,36 +175,26 @@ mod tests {
             }
             expect(s.select(s.lt(v, two), v, two), &|x| x.min(2.0));
             assert_eq!(s.sum(v), input.iter().sum::<f32>());
-            assert_eq!(s.largest(v), S::LANES as f32 - 3.5);
+            assert_eq!(s.largest(v), LANES as f32 - 3.5);
             assert!(read(s.max(two, s.splat(f32::NAN)))[0].is_nan());
             assert_eq!(
-                read(s.read_at(&input, S::LANES - 1))[..2],
-                [input[S::LANES - 1], 0.0]
+                read(s.read_at(&input, LANES - 1))[..2],
+                [input[LANES - 1], 0.0]
             );
-            let square: Vec<f32> = (0..S::LANES * (S::LANES + 1)).map(|i| i as f32).collect();
-            let mut turned = vec![0.0; S::LANES * (S::LANES + 2)];
+            let square: Vec<f32> = (0..LANES * (LANES + 1)).map(|i| i as f32).collect();
+            let mut turned = vec![0.0; LANES * (LANES + 2)];
             // SAFETY: rows LANES + 1 and LANES + 2 apart fit in both.
-            unsafe {
-                s.transpose(
-                    square.as_ptr(),
-                    S::LANES + 1,
-                    turned.as_mut_ptr(),
-                    S::LANES + 2,
-                )
-            };
-            for i in 0..S::LANES {
-                for j in 0..S::LANES {
-                    assert_eq!(
-                        turned[j * (S::LANES + 2) + i],
-                        square[i * (S::LANES + 1) + j]
-                    );
+            unsafe { s.transpose(square.as_ptr(), LANES + 1, turned.as_mut_ptr(), LANES + 2) };
+            for i in 0..LANES {
+                for j in 0..LANES {
+                    assert_eq!(turned[j * (LANES + 2) + i], square[i * (LANES + 1) + j]);
                 }
             }
-            let mut tail = vec![0.0; S::LANES + 1];
-            s.write_at(&mut tail, S::LANES, two);
-            assert_eq!(tail[S::LANES - 1..], [0.0, 2.0]);
-            for n in 0..=S::LANES {
-                let mut out = vec![9.0; S::LANES];
+            let mut tail = vec![0.0; LANES + 1];
+            s.write_at(&mut tail, LANES, two);
+            assert_eq!(tail[LANES - 1..], [0.0, 2.0]);
+            for n in 0..=LANES {
+                let mut out = vec![9.0; LANES];
                 // SAFETY: n ≤ LANES, the length of both.
                 unsafe {
                     let first = s.load_first(input.as_ptr(), n);

@@ -1,77 +1,106 @@
-//! Plain arithmetic on eight floats at a time.
+//! Plain arithmetic on sixteen floats at a time, with and without fused multiply-adds.
 
-use super::{Kernel, Level, Simd};
+use super::{Kernel, LANES, Level, Simd};
 
-/// Eight lanes of plain arithmetic that the compiler vectorises for the target's baseline.
+/// Proof of nothing: plain arithmetic that the compiler vectorises for the target's baseline. With
+/// `FUSED`, proof that the CPU multiplies and adds with one rounding.
 #[derive(Debug, Clone, Copy)]
-pub struct Portable;
+pub struct Portable<const FUSED: bool>(());
 
 /// The vector of [`Portable`].
 #[derive(Debug, Clone, Copy)]
-#[repr(align(32))]
-pub struct Lanes([f32; 8]);
+#[repr(align(64))]
+pub struct Lanes([f32; LANES]);
 
-/// A vector whose lane `i` is the expression: eight times the same line, which compiles in half the
+/// A vector whose lane `i` is the expression: sixteen times the same line, which compiles in half the
 /// time of a loop.
 macro_rules! lanes {
     ($i:ident => $e:expr) => {
-        Lanes([
-            lane!($i, 0, $e),
-            lane!($i, 1, $e),
-            lane!($i, 2, $e),
-            lane!($i, 3, $e),
-            lane!($i, 4, $e),
-            lane!($i, 5, $e),
-            lane!($i, 6, $e),
-            lane!($i, 7, $e),
-        ])
+        Lanes(lanes!(@ $i, $e; 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15))
+    };
+    (@ $i:ident, $e:expr; $($lane:literal)*) => {
+        [$({
+            let $i: usize = $lane;
+            $e
+        }),*]
     };
 }
 
-macro_rules! lane {
-    ($i:ident, $lane:literal, $e:expr) => {{
-        let $i = $lane;
-        $e
-    }};
-}
-
-// A fused multiply-add without hardware support is a library call, a hundred times slower.
-#[inline(always)]
-fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
-    if cfg!(any(target_arch = "aarch64", target_feature = "fma")) {
-        a.mul_add(b, c)
-    } else {
-        a * b + c
+impl Portable<false> {
+    pub(super) fn new() -> Self {
+        Portable(())
     }
 }
 
-impl Simd for Portable {
-    type F32 = Lanes;
-    type Mask = [bool; 8];
-    const LANES: usize = 8;
-    // A vector is two registers: 16 on x86-64, 32 on AArch64.
-    const TILE_ROWS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 4 };
-    const TILE_VECTORS: usize = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
-    const LEVEL: Level = Level::Portable;
+impl Portable<true> {
+    /// # Safety
+    /// The CPU has fused multiply-adds.
+    #[cfg_attr(
+        not(any(target_arch = "x86_64", target_arch = "aarch64")),
+        allow(unused)
+    )]
+    pub(super) unsafe fn assume() -> Self {
+        Portable(())
+    }
+}
 
+impl<const FUSED: bool> Portable<FUSED> {
     #[inline(never)]
-    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+    fn plain<K: Kernel>(self, kernel: K) -> K::Output {
+        kernel.run(self)
+    }
+
+    // Elsewhere a fused multiply-add is an instruction of the baseline, or this is never called.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "fma")]
+    #[inline(never)]
+    fn fused<K: Kernel>(self, kernel: K) -> K::Output {
         kernel.run(self)
     }
 
     #[inline(always)]
+    fn multiply_add(a: f32, b: f32, c: f32) -> f32 {
+        match FUSED {
+            true => a.mul_add(b, c),
+            false => a * b + c,
+        }
+    }
+}
+
+impl<const FUSED: bool> Simd for Portable<FUSED> {
+    type F32 = Lanes;
+    type Mask = [bool; LANES];
+    // A vector is four registers of 16 or 32, or two of 16.
+    const TILE_ROWS: usize = if FUSED { 6 } else { 2 };
+    const TILE_VECTORS: usize = 1;
+    const LEVEL: Level = match FUSED {
+        true => Level::PortableFma,
+        false => Level::Portable,
+    };
+
+    #[inline(always)]
+    fn call<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
+        if FUSED {
+            // SAFETY: `self` is proof of the instructions.
+            return unsafe { self.fused(kernel) };
+        }
+        self.plain(kernel)
+    }
+
+    #[inline(always)]
     fn splat(self, x: f32) -> Lanes {
-        Lanes([x; 8])
+        Lanes([x; LANES])
     }
     #[inline(always)]
     unsafe fn load(self, p: *const f32) -> Lanes {
-        // SAFETY: valid for 8 reads by contract; arrays of f32 have its alignment.
-        Lanes(unsafe { p.cast::<[f32; 8]>().read() })
+        // SAFETY: valid for 16 reads by contract; arrays of f32 have its alignment.
+        Lanes(unsafe { p.cast::<[f32; LANES]>().read() })
     }
     #[inline(always)]
     unsafe fn store(self, p: *mut f32, v: Lanes) {
-        // SAFETY: valid for 8 writes by contract; arrays of f32 have its alignment.
-        unsafe { p.cast::<[f32; 8]>().write(v.0) }
+        // SAFETY: valid for 16 writes by contract; arrays of f32 have its alignment.
+        unsafe { p.cast::<[f32; LANES]>().write(v.0) }
     }
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> Lanes {
@@ -107,11 +136,11 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn fma(self, a: Lanes, b: Lanes, c: Lanes) -> Lanes {
-        lanes!(i => multiply_add(a.0[i], b.0[i], c.0[i]))
+        lanes!(i => Self::multiply_add(a.0[i], b.0[i], c.0[i]))
     }
     #[inline(always)]
     fn fnma(self, a: Lanes, b: Lanes, c: Lanes) -> Lanes {
-        lanes!(i => multiply_add(-a.0[i], b.0[i], c.0[i]))
+        lanes!(i => Self::multiply_add(-a.0[i], b.0[i], c.0[i]))
     }
     #[inline(always)]
     fn max(self, a: Lanes, b: Lanes) -> Lanes {
@@ -141,21 +170,28 @@ impl Simd for Portable {
         lanes!(i => f32::from_bits((n.0[i] + (8_388_608.0 + 127.0)).to_bits() << 23))
     }
     #[inline(always)]
-    fn lt(self, a: Lanes, b: Lanes) -> [bool; 8] {
-        let mut out = [false; 8];
-        for i in 0..8 {
+    fn lt(self, a: Lanes, b: Lanes) -> [bool; LANES] {
+        let mut out = [false; LANES];
+        for i in 0..LANES {
             out[i] = a.0[i] < b.0[i];
         }
         out
     }
     #[inline(always)]
-    fn select(self, mask: [bool; 8], yes: Lanes, no: Lanes) -> Lanes {
+    fn select(self, mask: [bool; LANES], yes: Lanes, no: Lanes) -> Lanes {
         lanes!(i => if mask[i] { yes.0[i] } else { no.0[i] })
     }
     #[inline(always)]
     fn sum(self, a: Lanes) -> f32 {
-        let a = a.0;
-        ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]))
+        let mut a = a.0;
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                a[i] += a[i + half];
+            }
+            half /= 2;
+        }
+        a[0]
     }
     #[inline(always)]
     fn largest(self, a: Lanes) -> f32 {
@@ -164,8 +200,8 @@ impl Simd for Portable {
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize) {
-        for i in 0..8 {
-            for j in 0..8 {
+        for i in 0..LANES {
+            for j in 0..LANES {
                 // SAFETY: by contract.
                 unsafe { *to.add(j * to_row + i) = *from.add(i * row + j) }
             }

@@ -11,14 +11,19 @@ pub trait Kernel {
     fn run<S: Simd>(self, simd: S) -> Self::Output;
 }
 
+/// Floats in a vector, at every level: where registers are shorter, a vector is several of them.
+/// Layouts, sums across lanes and what follows from them are then the same everywhere.
+pub const LANES: usize = 16;
+
 /// One level's vector operations. A value of the type is proof that the CPU has it.
+///
+/// Every level that fuses multiply-adds gives the same bits: each operation is rounded correctly, and
+/// the orders of sums are fixed here.
 pub trait Simd: Copy + Send + Sync + 'static {
-    /// A vector of [`Simd::LANES`] floats.
+    /// A vector of [`LANES`] floats.
     type F32: Copy;
     /// One truth value a lane.
     type Mask: Copy;
-    /// Floats in a vector.
-    const LANES: usize;
     /// Rows and vectors a row of the register tile of a matrix product: accumulators, one row's
     /// vectors and a broadcast fill the register file.
     const TILE_ROWS: usize;
@@ -56,7 +61,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn get(self, p: *const f32, n: usize) -> Self::F32 {
         // SAFETY: by contract.
         unsafe {
-            match n == Self::LANES {
+            match n == LANES {
                 true => self.load(p),
                 false => self.load_first(p, n),
             }
@@ -69,7 +74,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     unsafe fn put(self, p: *mut f32, n: usize, v: Self::F32) {
         // SAFETY: by contract.
         unsafe {
-            match n == Self::LANES {
+            match n == LANES {
                 true => self.store(p, v),
                 false => self.store_first(p, n, v),
             }
@@ -85,7 +90,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn div(self, a: Self::F32, b: Self::F32) -> Self::F32;
     /// √a
     fn sqrt(self, a: Self::F32) -> Self::F32;
-    /// a · b + c, rounded once where the CPU can (always but on portable x86-64).
+    /// a · b + c, rounded once at every level but [`Level::Portable`].
     fn fma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
     /// c − a · b, likewise.
     fn fnma(self, a: Self::F32, b: Self::F32, c: Self::F32) -> Self::F32;
@@ -105,7 +110,7 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn lt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask holds, else `no`.
     fn select(self, mask: Self::Mask, yes: Self::F32, no: Self::F32) -> Self::F32;
-    /// Sum of the lanes, in a fixed order.
+    /// Sum of the lanes: halves are added until one lane is left.
     fn sum(self, a: Self::F32) -> f32;
     /// Largest lane.
     fn largest(self, a: Self::F32) -> f32;
@@ -126,19 +131,19 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn read_at(self, values: &[f32], i: usize) -> Self::F32 {
         let rest = &values[i..];
         // SAFETY: reads no more than the rest of the slice.
-        unsafe { self.get(rest.as_ptr(), rest.len().min(Self::LANES)) }
+        unsafe { self.get(rest.as_ptr(), rest.len().min(LANES)) }
     }
     /// Writes the lanes from element `i` of a slice on, up to its end. Panics if `i` is past it.
     #[inline(always)]
     fn write_at(self, values: &mut [f32], i: usize, v: Self::F32) {
         let rest = &mut values[i..];
         // SAFETY: writes no more than the rest of the slice.
-        unsafe { self.put(rest.as_mut_ptr(), rest.len().min(Self::LANES), v) }
+        unsafe { self.put(rest.as_mut_ptr(), rest.len().min(LANES), v) }
     }
     /// [`Simd::load`] from the start of a slice. Panics if it is too short.
     #[inline(always)]
     fn read(self, values: &[f32]) -> Self::F32 {
-        assert!(values.len() >= Self::LANES);
+        assert!(values.len() >= LANES);
         // SAFETY: the slice holds LANES floats, just checked.
         unsafe { self.load(values.as_ptr()) }
     }

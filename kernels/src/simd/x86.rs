@@ -1,6 +1,6 @@
 //! AVX2 with FMA, and AVX-512F.
 
-use super::{Kernel, Level, Simd};
+use super::{Kernel, LANES, Level, Simd};
 use std::arch::x86_64::*;
 
 /// Proof of AVX2 and FMA.
@@ -38,15 +38,46 @@ impl Avx512 {
     }
 }
 
-// The first n of eight lanes: the window of this table that starts at 8 − n.
-static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
+// The first n of sixteen lanes: the window of this table that starts at 16 − n.
+static FIRST: [i32; 32] = {
+    let mut table = [0; 32];
+    let mut i = 0;
+    while i < 16 {
+        table[i] = -1;
+        i += 1;
+    }
+    table
+};
 
+/// Masks of the first `n` ≤ 16 lanes: of the lower eight, and of the upper.
 #[inline(always)]
-unsafe fn first_mask(n: usize) -> __m256i {
-    debug_assert!(n <= 8);
-    // SAFETY: n ≤ 8, so the 8 lanes read lie within the 16 of the table.
-    unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
+unsafe fn first_masks(n: usize) -> [__m256i; 2] {
+    debug_assert!(n <= LANES);
+    // SAFETY: n ≤ 16, so the 16 lanes read lie within the 32 of the table.
+    unsafe {
+        let window = FIRST.as_ptr().add(LANES - n).cast();
+        [
+            _mm256_loadu_si256(window),
+            _mm256_loadu_si256(window.add(1)),
+        ]
+    }
 }
+
+/// Sum of eight lanes, and the largest, by halves.
+macro_rules! halves {
+    ($name:ident, $add:ident, $add_one:ident) => {
+        #[target_feature(enable = "avx2")]
+        #[inline]
+        fn $name(a: __m256) -> f32 {
+            let four = $add(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let two = $add(four, _mm_movehl_ps(four, four));
+            _mm_cvtss_f32($add_one(two, _mm_shuffle_ps::<1>(two, two)))
+        }
+    };
+}
+
+halves!(sum_of_eight, _mm_add_ps, _mm_add_ss);
+halves!(largest_of_eight, _mm_max_ps, _mm_max_ss);
 
 macro_rules! lanewise {
     ($vector:ty; $($(#[$doc:meta])* fn $name:ident($($argument:ident),*) = $intrinsic:expr;)*) => {$(
@@ -58,12 +89,29 @@ macro_rules! lanewise {
     )*};
 }
 
+/// Sixteen lanes: the lower eight, and the upper.
+#[derive(Clone, Copy)]
+pub struct Pair(__m256, __m256);
+
+macro_rules! pairwise {
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident),*) = $intrinsic:expr;)*) => {$(
+        #[inline(always)]
+        fn $name(self, $($argument: Pair),*) -> Pair {
+            // SAFETY: `self` is proof of the instruction set.
+            unsafe {
+                let low = { $(let $argument = $argument.0;)* $intrinsic };
+                let high = { $(let $argument = $argument.1;)* $intrinsic };
+                Pair(low, high)
+            }
+        }
+    )*};
+}
+
 impl Simd for Avx2 {
-    type F32 = __m256;
-    type Mask = __m256;
-    const LANES: usize = 8;
+    type F32 = Pair;
+    type Mask = Pair;
     const TILE_ROWS: usize = 6;
-    const TILE_VECTORS: usize = 2;
+    const TILE_VECTORS: usize = 1;
     const LEVEL: Level = Level::Avx2;
 
     #[inline(always)]
@@ -72,7 +120,7 @@ impl Simd for Avx2 {
         unsafe { self.run(kernel) }
     }
 
-    lanewise! { __m256;
+    pairwise! {
         fn add(a, b) = _mm256_add_ps(a, b);
         fn sub(a, b) = _mm256_sub_ps(a, b);
         fn mul(a, b) = _mm256_mul_ps(a, b);
@@ -87,88 +135,99 @@ impl Simd for Avx2 {
         fn round(a) = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
         fn pow2(n) = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
             _mm256_cvtps_epi32(n), _mm256_set1_epi32(127))));
+        fn lt(a, b) = _mm256_cmp_ps::<_CMP_LT_OQ>(a, b);
+        fn select(mask, yes, no) = _mm256_blendv_ps(no, yes, mask);
     }
     #[inline(always)]
-    fn splat(self, x: f32) -> __m256 {
+    fn splat(self, x: f32) -> Pair {
         // SAFETY: `self` is proof of the instruction set.
-        unsafe { _mm256_set1_ps(x) }
+        let x = unsafe { _mm256_set1_ps(x) };
+        Pair(x, x)
     }
     #[inline(always)]
-    unsafe fn load(self, p: *const f32) -> __m256 {
-        // SAFETY: valid for 8 reads by contract.
-        unsafe { _mm256_loadu_ps(p) }
+    unsafe fn load(self, p: *const f32) -> Pair {
+        // SAFETY: valid for 16 reads by contract.
+        unsafe { Pair(_mm256_loadu_ps(p), _mm256_loadu_ps(p.add(8))) }
     }
     #[inline(always)]
-    unsafe fn store(self, p: *mut f32, v: __m256) {
-        // SAFETY: valid for 8 writes by contract.
-        unsafe { _mm256_storeu_ps(p, v) }
-    }
-    #[inline(always)]
-    unsafe fn load_first(self, p: *const f32, n: usize) -> __m256 {
-        // SAFETY: the mask keeps reads to n lanes.
-        unsafe { _mm256_maskload_ps(p, first_mask(n)) }
-    }
-    #[inline(always)]
-    unsafe fn store_first(self, p: *mut f32, n: usize, v: __m256) {
-        // SAFETY: the mask keeps writes to n lanes.
-        unsafe { _mm256_maskstore_ps(p, first_mask(n), v) }
-    }
-    #[inline(always)]
-    fn lt(self, a: __m256, b: __m256) -> __m256 {
-        // SAFETY: `self` is proof of the instruction set.
-        unsafe { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
-    }
-    #[inline(always)]
-    fn select(self, mask: __m256, yes: __m256, no: __m256) -> __m256 {
-        // SAFETY: `self` is proof of the instruction set.
-        unsafe { _mm256_blendv_ps(no, yes, mask) }
-    }
-    #[inline(always)]
-    fn sum(self, a: __m256) -> f32 {
-        // SAFETY: `self` is proof of the instruction set.
+    unsafe fn store(self, p: *mut f32, v: Pair) {
+        // SAFETY: valid for 16 writes by contract.
         unsafe {
-            let four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+            _mm256_storeu_ps(p, v.0);
+            _mm256_storeu_ps(p.add(8), v.1);
         }
     }
     #[inline(always)]
-    fn largest(self, a: __m256) -> f32 {
-        // SAFETY: `self` is proof of the instruction set.
+    unsafe fn load_first(self, p: *const f32, n: usize) -> Pair {
+        // SAFETY: the masks keep reads to n lanes.
         unsafe {
-            let four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
-            let two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-            _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps::<1>(two, two)))
+            let [low, high] = first_masks(n);
+            let upper = p.wrapping_add(8);
+            Pair(_mm256_maskload_ps(p, low), _mm256_maskload_ps(upper, high))
         }
+    }
+    #[inline(always)]
+    unsafe fn store_first(self, p: *mut f32, n: usize, v: Pair) {
+        // SAFETY: the masks keep writes to n lanes.
+        unsafe {
+            let [low, high] = first_masks(n);
+            _mm256_maskstore_ps(p, low, v.0);
+            _mm256_maskstore_ps(p.wrapping_add(8), high, v.1);
+        }
+    }
+    #[inline(always)]
+    fn sum(self, a: Pair) -> f32 {
+        // SAFETY: `self` is proof of the instruction set.
+        unsafe { sum_of_eight(_mm256_add_ps(a.0, a.1)) }
+    }
+    #[inline(always)]
+    fn largest(self, a: Pair) -> f32 {
+        // SAFETY: `self` is proof of the instruction set.
+        unsafe { largest_of_eight(_mm256_max_ps(a.0, a.1)) }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize) {
-        // SAFETY: by contract, and `self` is proof of the instruction set.
-        unsafe {
-            let mut u = [_mm256_setzero_ps(); 8];
-            for g in (0..8).step_by(4) {
-                let r = from.add(g * row);
-                let (a, b) = (_mm256_loadu_ps(r), _mm256_loadu_ps(r.add(row)));
-                let (c, d) = (
-                    _mm256_loadu_ps(r.add(2 * row)),
-                    _mm256_loadu_ps(r.add(3 * row)),
-                );
-                let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
-                u[g] = _mm256_shuffle_ps::<0x44>(ab, cd);
-                u[g + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
-                let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
-                u[g + 2] = _mm256_shuffle_ps::<0x44>(ab, cd);
-                u[g + 3] = _mm256_shuffle_ps::<0xee>(ab, cd);
+        // Quarters of the square, each to the place across the diagonal.
+        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // SAFETY: by contract, and `self` is proof of the instruction set.
+            unsafe {
+                let (from, to) = (from.add(i * row + j), to.add(j * to_row + i));
+                transpose_eight(from, row, to, to_row);
             }
-            for c in 0..4 {
-                let (low, high) = (u[c], u[4 + c]);
-                _mm256_storeu_ps(
-                    to.add(c * to_row),
-                    _mm256_permute2f128_ps::<0x20>(low, high),
-                );
-                let last = _mm256_permute2f128_ps::<0x31>(low, high);
-                _mm256_storeu_ps(to.add((4 + c) * to_row), last);
-            }
+        }
+    }
+}
+
+/// Transposes 8 rows of 8 floats, as [`Simd::transpose`] does 16.
+/// # Safety
+/// As there, and the CPU has AVX2.
+#[inline(always)]
+unsafe fn transpose_eight(from: *const f32, row: usize, to: *mut f32, to_row: usize) {
+    // SAFETY: by contract.
+    unsafe {
+        let mut u = [_mm256_setzero_ps(); 8];
+        for g in (0..8).step_by(4) {
+            let r = from.add(g * row);
+            let (a, b) = (_mm256_loadu_ps(r), _mm256_loadu_ps(r.add(row)));
+            let (c, d) = (
+                _mm256_loadu_ps(r.add(2 * row)),
+                _mm256_loadu_ps(r.add(3 * row)),
+            );
+            let (ab, cd) = (_mm256_unpacklo_ps(a, b), _mm256_unpacklo_ps(c, d));
+            u[g] = _mm256_shuffle_ps::<0x44>(ab, cd);
+            u[g + 1] = _mm256_shuffle_ps::<0xee>(ab, cd);
+            let (ab, cd) = (_mm256_unpackhi_ps(a, b), _mm256_unpackhi_ps(c, d));
+            u[g + 2] = _mm256_shuffle_ps::<0x44>(ab, cd);
+            u[g + 3] = _mm256_shuffle_ps::<0xee>(ab, cd);
+        }
+        for c in 0..4 {
+            let (low, high) = (u[c], u[4 + c]);
+            _mm256_storeu_ps(
+                to.add(c * to_row),
+                _mm256_permute2f128_ps::<0x20>(low, high),
+            );
+            let last = _mm256_permute2f128_ps::<0x31>(low, high);
+            _mm256_storeu_ps(to.add((4 + c) * to_row), last);
         }
     }
 }
@@ -176,7 +235,6 @@ impl Simd for Avx2 {
 impl Simd for Avx512 {
     type F32 = __m512;
     type Mask = __mmask16;
-    const LANES: usize = 16;
     const TILE_ROWS: usize = 6;
     const TILE_VECTORS: usize = 4;
     const LEVEL: Level = Level::Avx512;
@@ -244,12 +302,20 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum(self, a: __m512) -> f32 {
         // SAFETY: `self` is proof of the instruction set.
-        unsafe { _mm512_reduce_add_ps(a) }
+        unsafe {
+            let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a));
+            let lower = _mm512_castps512_ps256(a);
+            sum_of_eight(_mm256_add_ps(lower, _mm256_castpd_ps(upper)))
+        }
     }
     #[inline(always)]
     fn largest(self, a: __m512) -> f32 {
         // SAFETY: `self` is proof of the instruction set.
-        unsafe { _mm512_reduce_max_ps(a) }
+        unsafe {
+            let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a));
+            let lower = _mm512_castps512_ps256(a);
+            largest_of_eight(_mm256_max_ps(lower, _mm256_castpd_ps(upper)))
+        }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize) {
