@@ -45,20 +45,20 @@ pub fn linear(
     );
 
     let packed = Packed::new(View::new(&w, inputs).transposed(), inputs, outputs);
-    let mut z = None;
+    let mut slope = None;
     // SAFETY: the product stores every element of its (n, outputs).
     let y = unsafe {
         filled(n * outputs, |y| {
             let mut epilogue = Epilogue {
                 y,
-                z: None,
+                slope: None,
                 bias: b.as_deref(),
                 f,
                 outputs,
             };
             if f == Nonlinearity::Gelu && tape.is_on() {
-                z = Some(filled(n * outputs, |z| {
-                    epilogue.z = Some(z);
+                slope = Some(filled(n * outputs, |slope| {
+                    epilogue.slope = Some(slope);
                     multiply_parallel(View::new(&xs, inputs), &packed, n, &epilogue);
                 }));
             } else {
@@ -101,7 +101,7 @@ pub fn linear(
             inputs,
             outputs,
             x: &xs,
-            z: z.as_deref(),
+            slope: slope.as_deref(),
             dz: Shared::new(&mut dz),
             dx: dx_sum.shared(),
             add,
@@ -119,7 +119,7 @@ pub fn linear(
         let part = |flops, floats: usize, phase| {
             Cost::new("linear.backward", flops, 4.0 * floats as f64, phase).reading([dz_id])
         };
-        if z.is_some() {
+        if slope.is_some() {
             let phase = Phase::elementwise(n * outputs, 2.0);
             cost::report(|| {
                 let cost = part(0.0, 3 * n * outputs, phase);
@@ -146,10 +146,10 @@ pub fn linear(
     y.put_tape(tape)
 }
 
-/// y = f(z + b), and z + b where it is kept for the backward pass.
+/// y = f(z + b), and f′(z + b) where it is kept for the backward pass: the exponential serves both.
 pub(crate) struct Epilogue<'a> {
     pub y: Shared<f32>,
-    pub z: Option<Shared<f32>>,
+    pub slope: Option<Shared<f32>>,
     pub bias: Option<&'a [f32]>,
     pub f: Nonlinearity,
     pub outputs: usize,
@@ -166,12 +166,14 @@ impl Store for Epilogue<'_> {
         // SAFETY: the elements are this call's own by contract.
         unsafe {
             let to = |p: Shared<f32>| p.pointer().add(at);
-            if let Some(kept) = self.z {
-                s.put(to(kept), n, z);
-            }
-            let y = match self.f {
-                Nonlinearity::Identity => z,
-                Nonlinearity::Gelu => math::gelu(s, z),
+            let y = match (self.f, self.slope) {
+                (Nonlinearity::Identity, _) => z,
+                (Nonlinearity::Gelu, None) => math::gelu(s, z),
+                (Nonlinearity::Gelu, Some(kept)) => {
+                    let (y, slope) = math::gelu_and_derivative(s, z);
+                    s.put(to(kept), n, slope);
+                    y
+                }
             };
             s.put(to(self.y), n, y);
         }

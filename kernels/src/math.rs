@@ -69,19 +69,21 @@ pub fn gelu<S: Simd>(s: S, x: S::F32) -> S::F32 {
     s.mul(x, gelu_gate(s, x))
 }
 
-/// d GELU / dx = σ(2u) + x σ(2u) (1 − σ(2u)) 2 √(2/π) (1 + 3 · 0.044715 x²).
+/// The same, and d GELU / dx = σ(2u) + x σ(2u) (1 − σ(2u)) 2 √(2/π) (1 + 3 · 0.044715 x²).
 #[inline(always)]
-pub fn gelu_derivative<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    // Outside ±20 the derivative is 0 or 1 in f32; the clamp keeps 0 · ∞ out.
-    let x = s.min(s.splat(20.0), s.max(s.splat(-20.0), x));
+pub fn gelu_and_derivative<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+    let x = s.max(s.splat(-20.0), x);
     let gate = gelu_gate(s, x);
+    let y = s.mul(x, gate);
+    // Above 20 the derivative is 1 in f32; the clamp keeps 0 · ∞ out.
+    let x = s.min(s.splat(20.0), x);
     let slope = s.fma(
         s.mul(x, x),
         s.splat(6.0 * GELU_CUBIC * SQRT_2_OVER_PI),
         s.splat(2.0 * SQRT_2_OVER_PI),
     );
     let bell = s.fnma(gate, gate, gate);
-    s.fma(s.mul(x, bell), slope, gate)
+    (y, s.fma(s.mul(x, bell), slope, gate))
 }
 
 #[inline(always)]
@@ -129,7 +131,7 @@ mod tests {
                     Function::Sigmoid => super::sigmoid(s, x),
                     Function::Tanh => super::tanh(s, x),
                     Function::Gelu => super::gelu(s, x),
-                    Function::GeluDerivative => super::gelu_derivative(s, x),
+                    Function::GeluDerivative => super::gelu_and_derivative(s, x).1,
                 };
                 s.write_at(chunk, 0, y);
             }

@@ -167,16 +167,19 @@ pub fn layer<C: Cell>(
     let is_shared = plan.pieces() > 1;
     let packed = pack::ForwardWeights::new::<C>(&layout, weights, is_shared);
     let xs = read(&x);
-    let mut y = vec![0.0; rows * hidden];
-    let shared = parallel::Shared::new(&mut y);
-    let traces = parallel::map(plan.pieces(), |i| {
-        let piece = plan.piece(i);
-        let tokens = piece.first * seq_len..(piece.first + piece.rows) * seq_len;
-        let x = &xs[tokens.start * input..tokens.end * input];
-        // SAFETY: a piece's sequences are its own.
-        let y = unsafe { shared.slice(tokens.start * hidden..tokens.end * hidden) };
-        forward::piece::<C>(&layout, &packed, piece, seq_len, x, y, training)
-    });
+    let mut traces = Vec::new();
+    let run = |shared: parallel::Shared<f32>| {
+        traces = parallel::map(plan.pieces(), |i| {
+            let piece = plan.piece(i);
+            let tokens = piece.first * seq_len..(piece.first + piece.rows) * seq_len;
+            let x = &xs[tokens.start * input..tokens.end * input];
+            // SAFETY: a piece's sequences are its own.
+            let y = unsafe { shared.slice(tokens.start * hidden..tokens.end * hidden) };
+            forward::piece::<C>(&layout, &packed, piece, seq_len, x, y, training)
+        })
+    };
+    // SAFETY: every sequence belongs to a piece, which writes all its tokens.
+    let y = unsafe { parallel::filled(rows * hidden, run) };
     drop((packed, xs));
     let y = matrix(y, rows, hidden);
     let ids = weights.ids();

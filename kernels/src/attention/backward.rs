@@ -1,11 +1,11 @@
 //! The backward pass, and one piece of it.
 
-use super::super::gemm::{Block, tile_shape};
+use super::super::gemm::Block;
 use super::super::math;
-use super::super::parallel::{self, Scratch, scratch};
+use super::super::parallel::{self, Scratch, Shared, scratch};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::gradient::{KeySum, Target, send};
-use super::pack::{Columns, pack_transposed};
+use super::pack::{Columns, Rows, pack_transposed};
 use super::plan::{Piece, Plan, ROWS, Sources};
 use super::soft_cap::{Multiply, soft_cap};
 use std::ops::Range;
@@ -37,8 +37,8 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
                 let piece = plan.piece(i);
                 // SAFETY: all pieces that read this head of keys, one after the other.
                 unsafe {
-                    let (dk, dv) = rows_of(plan, &piece, inputs, dq);
-                    sum.add(&piece, &dk, &dv);
+                    let (mut dk, mut dv) = rows_of(plan, &piece, inputs, dq);
+                    sum.add(&piece, &mut dk, &mut dv);
                 }
             }
             // SAFETY: as above.
@@ -47,17 +47,21 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
         return;
     }
     // The blocks of rows of one head each sum their part of dk and dv; parts are added in order.
-    let parts = parallel::map(plan.pieces(), |i| {
+    let mut parts = parallel::map(plan.pieces(), |i| {
         // SAFETY: the rows of q's gradient are the piece's own; those of k and v come below.
         let (dk, dv) = unsafe { rows_of(plan, &plan.piece(i), inputs, dq) };
         (dk.to_vec(), dv.to_vec())
     });
+    let parts = Shared::new(&mut parts);
     parallel::for_each(keys_heads, |head| {
         let mut sum = KeySum::new(plan, head, dkv);
         for i in (head * own..(head + 1) * own).rev() {
-            let (dk, dv) = &parts[i];
-            // SAFETY: a head's rows of the gradients of k and v belong to this iteration.
-            unsafe { sum.add(&plan.piece(i), dk, dv) };
+            // SAFETY: a head's rows of the gradients of k and v belong to this iteration, as its
+            // pieces' parts do.
+            unsafe {
+                let (dk, dv) = &mut parts.slice(i..i + 1)[0];
+                sum.add(&plan.piece(i), dk, dv);
+            }
         }
         // SAFETY: as above.
         unsafe { sum.finish() };
@@ -70,211 +74,232 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
 /// # Safety
 /// Nobody else uses these rows of this head in the gradient of q.
 unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (Scratch, Scratch) {
-    let (dh, level, tile) = (plan.dh, plan.level, tile_shape(plan.level));
-    // From here on a key is known by its place in what the piece sees.
-    let all = plan.span(piece, piece.rows.clone());
-    let place = |keys: Range<usize>| keys.start - all.start..keys.end - all.start;
-    let seen = all.len();
-    let columns = Columns::new(tile, dh);
-    let padded = columns.padded;
-    let keys_width = tile.width();
-    let group = columns.group();
+    let rows = Backward {
+        plan,
+        piece,
+        inputs,
+        to,
+    };
+    dispatch_at(plan.level, rows)
+}
 
-    // kᵀ and vᵀ for scores and their gradients, k for dq.
-    let whole = seen.next_multiple_of(keys_width);
-    let (mut rows, mut k_t, mut v_t) =
-        (scratch(seen * dh), scratch(whole * dh), scratch(whole * dh));
-    plan.gather(piece, 2, all.clone(), inputs.x, &mut rows);
-    pack_transposed(level, &rows, dh, &mut v_t);
-    plan.gather(piece, 1, all.clone(), inputs.x, &mut rows);
-    pack_transposed(level, &rows, dh, &mut k_t);
-    let mut k = scratch(seen * padded);
-    columns.pack(&rows, dh, &mut k);
-    drop(rows);
-    let (mut dk, mut dv) = (scratch(seen * padded), scratch(seen * padded));
-    dk.fill(0.0);
-    dv.fill(0.0);
+/// What [`rows_of`] does, under its contract.
+struct Backward<'a> {
+    plan: &'a Plan,
+    piece: &'a Piece,
+    inputs: &'a Inputs<'a>,
+    to: Target,
+}
 
-    // One more vector than needed, so that rows do not fall on the same cache sets.
-    let stride = KEYS + LANES;
-    let (mut p, mut ds) = (scratch(ROWS * stride), scratch(ROWS * stride));
-    let mut slopes = plan.shape.soft_cap.map(|_| scratch(KEYS));
-    let (mut q, mut dy) = (scratch(ROWS * dh), scratch(ROWS * dh));
-    let (mut q_panels, mut dy_panels) = (scratch(ROWS * padded), scratch(ROWS * padded));
-    let mut dq = scratch(ROWS * padded);
-    let (mut logs, mut deltas) = ([0.0f32; ROWS], [0.0f32; ROWS]);
-    for first in piece.rows.clone().step_by(ROWS) {
-        let count = ROWS.min(piece.rows.end - first);
-        plan.gather(piece, 0, first..first + count, inputs.x, &mut q);
-        q[..count * dh].iter_mut().for_each(|q| *q *= plan.scale());
-        for i in 0..count {
-            let (start, place) = plan.at_output(piece, first + i);
-            let row = &inputs.dy[start..start + dh];
-            dy[i * dh..(i + 1) * dh].copy_from_slice(row);
-            deltas[i] = dispatch_at(level, Dot(row, &inputs.y[start..start + dh]));
-            logs[i] = inputs.log_sums[place];
-        }
-        columns.pack(&q[..count * dh], dh, &mut q_panels);
-        columns.pack(&dy[..count * dh], dh, &mut dy_panels);
+impl Kernel for Backward<'_> {
+    type Output = (Scratch, Scratch);
 
-        let span = place(plan.span(piece, first..first + count));
-        if span.is_empty() {
-            dq.fill(0.0);
-        }
-        for begin in span.clone().step_by(KEYS) {
-            let keys = KEYS.min(span.end - begin);
-            // S = q kᵀ and dP = dy vᵀ.
-            for column in (0..keys).step_by(keys_width) {
-                let n = (keys - column).min(keys_width);
-                let place = all.start + begin + column;
-                for (rows, vectors) in plan.bands(first, count, place, n) {
-                    for (a, panels, c) in [(&q, &k_t, &mut p), (&dy, &v_t, &mut ds)] {
-                        let block = Block {
-                            m: rows.len(),
-                            k: dh,
-                            a: a[rows.start * dh..].as_ptr(),
-                            row: dh,
-                            column: 1,
-                            panel: panels[(begin + column) * dh..].as_ptr(),
-                            panel_row: keys_width,
-                            vectors,
-                            c: c[rows.start * stride + column..].as_mut_ptr(),
-                            c_row: stride,
-                            accumulate: false,
-                        };
-                        // SAFETY: a holds `count` rows, panels are whole, c's rows hold whole
-                        // vectors.
-                        unsafe { block.run_at(level) };
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) -> (Scratch, Scratch) {
+        let Backward {
+            plan,
+            piece,
+            inputs,
+            to,
+        } = self;
+        let (dh, level) = (plan.dh, plan.level);
+        // From here on a key is known by its place in what the piece sees.
+        let all = plan.span(piece, piece.rows.clone());
+        let place = |keys: Range<usize>| keys.start - all.start..keys.end - all.start;
+        let seen = all.len();
+        let columns = Columns::new::<S>(dh);
+        let padded = columns.padded;
+        let keys_width = S::TILE_VECTORS * LANES;
+        let group = columns.group();
+
+        // kᵀ and vᵀ for scores and their gradients, k for dq.
+        let whole = seen.next_multiple_of(keys_width);
+        let mut turned = scratch(if plan.turns(1) { seen * dh } else { 0 });
+        let (mut k_t, mut v_t) = (scratch(whole * dh), scratch(whole * dh));
+        let v = plan.rows(piece, 2, all.clone(), inputs.x, &mut []);
+        pack_transposed(s, v, seen, &mut v_t);
+        let keys = plan.rows(piece, 1, all.clone(), inputs.x, &mut turned);
+        pack_transposed(s, keys, seen, &mut k_t);
+        let mut k = scratch(seen * padded);
+        columns.pack(s, keys, seen, &mut k);
+        let (mut dk, mut dv) = (scratch(seen * padded), scratch(seen * padded));
+        dk.fill(0.0);
+        dv.fill(0.0);
+
+        // One more vector than needed, so that rows do not fall on the same cache sets.
+        let stride = KEYS + LANES;
+        let (mut p, mut ds) = (scratch(ROWS * stride), scratch(ROWS * stride));
+        let mut slopes = plan.shape.soft_cap.map(|_| scratch(KEYS));
+        let mut q = scratch(ROWS * dh);
+        let width = plan.width();
+        let (mut q_panels, mut dy_panels) = (scratch(ROWS * padded), scratch(ROWS * padded));
+        let mut dq = scratch(ROWS * padded);
+        let (mut logs, mut deltas) = ([0.0f32; ROWS], [0.0f32; ROWS]);
+        for first in piece.rows.clone().step_by(ROWS) {
+            let count = ROWS.min(piece.rows.end - first);
+            plan.queries(s, piece, first..first + count, inputs.x, &mut q);
+            let (start, _) = plan.at_output(piece, first);
+            let dy = Rows {
+                values: &inputs.dy[start..],
+                stride: width,
+                d: dh,
+            };
+            for i in 0..count {
+                let (start, place) = plan.at_output(piece, first + i);
+                deltas[i] = dot(s, dy.row(i), &inputs.y[start..start + dh]);
+                logs[i] = inputs.log_sums[place];
+            }
+            let dense = Rows {
+                values: &q,
+                stride: dh,
+                d: dh,
+            };
+            columns.pack(s, dense, count, &mut q_panels);
+            columns.pack(s, dy, count, &mut dy_panels);
+
+            let span = place(plan.span(piece, first..first + count));
+            if span.is_empty() {
+                dq.fill(0.0);
+            }
+            for begin in span.clone().step_by(KEYS) {
+                let keys = KEYS.min(span.end - begin);
+                // S = q kᵀ and dP = dy vᵀ.
+                for column in (0..keys).step_by(keys_width) {
+                    let n = (keys - column).min(keys_width);
+                    let place = all.start + begin + column;
+                    for (rows, vectors) in plan.bands(first, count, place, n) {
+                        for (a, panels, c) in [(dense, &k_t, &mut p), (dy, &v_t, &mut ds)] {
+                            let block = Block {
+                                m: rows.len(),
+                                k: dh,
+                                a: a.row(rows.start).as_ptr(),
+                                row: a.stride,
+                                column: 1,
+                                panel: panels[(begin + column) * dh..].as_ptr(),
+                                panel_row: keys_width,
+                                vectors,
+                                c: c[rows.start * stride + column..].as_mut_ptr(),
+                                c_row: stride,
+                                accumulate: false,
+                            };
+                            // SAFETY: a holds `count` rows, panels are whole, c's rows hold whole
+                            // vectors.
+                            unsafe { block.run(s) };
+                        }
                     }
                 }
-            }
-            // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a key.
-            for i in 0..count {
-                let own = place(plan.sees(piece, first + i));
-                let (from, end) = (own.start.max(begin) - begin, own.end.max(begin) - begin);
-                let own = from.min(keys)..end.min(keys);
-                let (p, ds) = (
-                    &mut p[i * stride..][..stride],
-                    &mut ds[i * stride..][..stride],
-                );
-                for unseen in [0..own.start, own.end..keys] {
-                    p[unseen.clone()].fill(0.0);
-                    ds[unseen].fill(0.0);
+                // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a key.
+                for i in 0..count {
+                    let own = place(plan.sees(piece, first + i));
+                    let (from, end) = (own.start.max(begin) - begin, own.end.max(begin) - begin);
+                    let own = from.min(keys)..end.min(keys);
+                    let (p, ds) = (
+                        &mut p[i * stride..][..stride],
+                        &mut ds[i * stride..][..stride],
+                    );
+                    for unseen in [0..own.start, own.end..keys] {
+                        p[unseen.clone()].fill(0.0);
+                        ds[unseen].fill(0.0);
+                    }
+                    let at = all.start + begin + own.start;
+                    let (p, ds) = (&mut p[own.clone()], &mut ds[own]);
+                    let mut slopes = slopes.as_mut().map(|slopes| &mut slopes[..p.len()]);
+                    if let Some(cap) = plan.shape.soft_cap {
+                        soft_cap(level, cap, p, slopes.as_deref_mut());
+                    }
+                    plan.bias(piece, first + i, at, p);
+                    score_gradient(s, p, ds, logs[i], deltas[i]);
+                    if let Some(slopes) = slopes {
+                        dispatch_at(level, Multiply(ds, slopes));
+                    }
                 }
-                let at = all.start + begin + own.start;
-                let (p, ds) = (&mut p[own.clone()], &mut ds[own]);
-                let mut slopes = slopes.as_mut().map(|slopes| &mut slopes[..p.len()]);
-                if let Some(cap) = plan.shape.soft_cap {
-                    soft_cap(level, cap, p, slopes.as_deref_mut());
+                // dv += Pᵀ dy, dk += dSᵀ q, of the rows that see any of a group of keys.
+                for j in (0..keys).step_by(group) {
+                    let height = group.min(keys - j);
+                    let own = all.start + begin + j;
+                    let rows = plan.rows_that_see(first, count, own..own + height);
+                    for (column, width) in columns.panels() {
+                        let place = (begin + j) * padded + column;
+                        for (a, panels, c) in [(&p, &dy_panels, &mut dv), (&ds, &q_panels, &mut dk)]
+                        {
+                            let block = Block {
+                                m: height,
+                                k: rows.len(),
+                                a: a[rows.start * stride + j..].as_ptr(),
+                                row: 1,
+                                column: stride,
+                                panel: panels[column * count + rows.start * width..].as_ptr(),
+                                panel_row: width,
+                                vectors: width / LANES,
+                                c: c[place..].as_mut_ptr(),
+                                c_row: padded,
+                                accumulate: true,
+                            };
+                            // SAFETY: panels hold `count` rows, c one padded row a key.
+                            unsafe { block.run(s) };
+                        }
+                    }
                 }
-                plan.bias(piece, first + i, at, p);
-                let gradient = ScoreGradient {
-                    p,
-                    ds: &mut *ds,
-                    log: logs[i],
-                    delta: deltas[i],
-                };
-                dispatch_at(level, gradient);
-                if let Some(slopes) = slopes {
-                    dispatch_at(level, Multiply(ds, slopes));
-                }
-            }
-            // dv += Pᵀ dy, dk += dSᵀ q, of the rows that see any of a group of keys.
-            for j in (0..keys).step_by(group) {
-                let height = group.min(keys - j);
-                let own = all.start + begin + j;
-                let rows = plan.rows_that_see(first, count, own..own + height);
-                for (column, width) in columns.panels() {
-                    let place = (begin + j) * padded + column;
-                    for (a, panels, c) in [(&p, &dy_panels, &mut dv), (&ds, &q_panels, &mut dk)] {
+                // dq += dS k.
+                for i in (0..count).step_by(group) {
+                    let height = group.min(count - i);
+                    let end = place(plan.sees(piece, first + i + height - 1)).end;
+                    let end = end.min(begin + keys);
+                    for (column, width) in columns.panels() {
                         let block = Block {
                             m: height,
-                            k: rows.len(),
-                            a: a[rows.start * stride + j..].as_ptr(),
-                            row: 1,
-                            column: stride,
-                            panel: panels[column * count + rows.start * width..].as_ptr(),
+                            k: end.saturating_sub(begin),
+                            a: ds[i * stride..].as_ptr(),
+                            row: stride,
+                            column: 1,
+                            panel: k[column * seen + begin * width..].as_ptr(),
                             panel_row: width,
                             vectors: width / LANES,
-                            c: c[place..].as_mut_ptr(),
+                            c: dq[i * padded + column..].as_mut_ptr(),
                             c_row: padded,
-                            accumulate: true,
+                            accumulate: begin > span.start,
                         };
-                        // SAFETY: panels hold `count` rows, c one padded row a key.
-                        unsafe { block.run_at(level) };
+                        // SAFETY: ds holds `keys` columns, k all keys seen, dq whole vectors.
+                        unsafe { block.run(s) };
                     }
                 }
             }
-            // dq += dS k.
-            for i in (0..count).step_by(group) {
-                let height = group.min(count - i);
-                let end = place(plan.sees(piece, first + i + height - 1)).end;
-                let end = end.min(begin + keys);
-                for (column, width) in columns.panels() {
-                    let block = Block {
-                        m: height,
-                        k: end.saturating_sub(begin),
-                        a: ds[i * stride..].as_ptr(),
-                        row: stride,
-                        column: 1,
-                        panel: k[column * seen + begin * width..].as_ptr(),
-                        panel_row: width,
-                        vectors: width / LANES,
-                        c: dq[i * padded + column..].as_mut_ptr(),
-                        c_row: padded,
-                        accumulate: begin > span.start,
-                    };
-                    // SAFETY: ds holds `keys` columns, k all keys seen, dq whole vectors.
-                    unsafe { block.run_at(level) };
+            for i in 0..count {
+                let row = &mut dq[i * padded..][..dh];
+                for j in (0..dh).step_by(LANES) {
+                    s.write_at(row, j, s.mul(s.read_at(row, j), s.splat(plan.scale())));
                 }
+                if let Some((rotary, position)) = plan.turn(0, first + i) {
+                    rotary.turn_back(row, position);
+                }
+                let start = plan.at(piece, 0, first + i);
+                // SAFETY: by contract.
+                let dq = unsafe { to.dx.slice(start..start + dh) };
+                send(s, dq, row, to.is_first);
             }
         }
-        for i in 0..count {
-            let row = &mut dq[i * padded..][..dh];
-            row.iter_mut().for_each(|q| *q *= plan.scale());
-            if let Some((rotary, position)) = plan.turn(0, first + i) {
-                rotary.turn_back(row, position);
-            }
-            let start = plan.at(piece, 0, first + i);
-            // SAFETY: by contract.
-            let dq = unsafe { to.dx.slice(start..start + dh) };
-            send(level, dq, row, to.is_first);
-        }
-    }
-    (dk, dv)
-}
-
-struct Dot<'a>(&'a [f32], &'a [f32]);
-
-impl Kernel for Dot<'_> {
-    type Output = f32;
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f32 {
-        let mut sum = s.zero();
-        for j in (0..self.0.len()).step_by(LANES) {
-            sum = s.fma(s.read_at(self.0, j), s.read_at(self.1, j), sum);
-        }
-        s.sum(sum)
+        (dk, dv)
     }
 }
 
-struct ScoreGradient<'a> {
-    p: &'a mut [f32],
-    ds: &'a mut [f32],
-    log: f32,
-    delta: f32,
+/// Σ aᵢ bᵢ
+#[inline(always)]
+fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
+    let mut sum = s.zero();
+    for j in (0..a.len()).step_by(LANES) {
+        sum = s.fma(s.read_at(a, j), s.read_at(b, j), sum);
+    }
+    s.sum(sum)
 }
 
-impl Kernel for ScoreGradient<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (log, delta) = (s.splat(self.log), s.splat(self.delta));
-        for j in (0..self.p.len()).step_by(LANES) {
-            let p = math::exp(s, s.sub(s.read_at(self.p, j), log));
-            let ds = s.mul(p, s.sub(s.read_at(self.ds, j), delta));
-            s.write_at(self.p, j, p);
-            s.write_at(self.ds, j, ds);
-        }
+/// Of one row: S becomes P = e^(S − L), dP becomes dS = P ⊙ (dP − Δ).
+#[inline(always)]
+fn score_gradient<S: Simd>(s: S, p: &mut [f32], ds: &mut [f32], log: f32, delta: f32) {
+    let (log, delta) = (s.splat(log), s.splat(delta));
+    for j in (0..p.len()).step_by(LANES) {
+        let e = math::exp(s, s.sub(s.read_at(p, j), log));
+        let d = s.mul(e, s.sub(s.read_at(ds, j), delta));
+        s.write_at(p, j, e);
+        s.write_at(ds, j, d);
     }
 }

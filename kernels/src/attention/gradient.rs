@@ -1,10 +1,7 @@
 //! Where the gradients of q, k and v go.
 
-use super::super::gemm::tile_shape;
-use super::super::math;
 use super::super::parallel::Shared;
-use super::super::simd::{Level, dispatch_at};
-use super::pack::Columns;
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::plan::{Piece, Plan};
 use std::ops::Range;
 
@@ -44,30 +41,23 @@ impl<'a> KeySum<'a> {
         }
     }
 
-    /// Adds dk, turned back, and dv of the keys a piece sees.
+    /// Adds dk, turned back, and dv of the keys a piece sees; both are (keys, dh padded to whole
+    /// vectors).
     ///
     /// # Safety
     /// Nobody else uses these rows of this head in the gradients of k and v.
-    pub unsafe fn add(&mut self, piece: &Piece, dk: &[f32], dv: &[f32]) {
-        let (plan, dh) = (self.plan, self.plan.dh);
-        let padded = Columns::new(tile_shape(plan.level), dh).padded;
+    pub unsafe fn add(&mut self, piece: &Piece, dk: &mut [f32], dv: &mut [f32]) {
+        let plan = self.plan;
+        let padded = plan.dh.next_multiple_of(LANES);
         let seen = plan.span(piece, piece.rows.clone());
-        let mut turned = vec![0.0; dh];
-        for (i, t) in seen.clone().enumerate() {
-            for (which, from) in [(1, dk), (2, dv)] {
-                let mut row = &from[i * padded..][..dh];
-                if let Some((rotary, position)) = plan.turn(which, t) {
-                    turned.copy_from_slice(row);
-                    rotary.turn_back(&mut turned, position);
-                    row = &turned;
+        if plan.turns(1) {
+            for (t, row) in seen.clone().zip(dk.chunks_exact_mut(padded)) {
+                if let Some((rotary, position)) = plan.turn(1, t) {
+                    rotary.turn_back(&mut row[..plan.dh], position);
                 }
-                let start = plan.at(piece, which, t);
-                // SAFETY: by contract.
-                let to = unsafe { self.to.dx.slice(start..start + dh) };
-                let is_first = self.to.is_first && !self.written.contains(&t);
-                send(plan.level, to, row, is_first);
             }
         }
+        dispatch_at(plan.level, Add(self, piece, seen.clone(), [dk, dv]));
         // Pieces come in the order of their rows, which leave no gap between what they see.
         self.written = match self.written.is_empty() {
             true => seen,
@@ -94,11 +84,37 @@ impl<'a> KeySum<'a> {
     }
 }
 
+/// Sends the rows of dk and dv of these keys.
+struct Add<'a>(&'a KeySum<'a>, &'a Piece, Range<usize>, [&'a [f32]; 2]);
+
+impl Kernel for Add<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let Add(sum, piece, seen, from) = self;
+        let (plan, dh) = (sum.plan, sum.plan.dh);
+        let padded = dh.next_multiple_of(LANES);
+        for (i, t) in seen.enumerate() {
+            let is_first = sum.to.is_first && !sum.written.contains(&t);
+            for (which, from) in [1, 2].into_iter().zip(from) {
+                let start = plan.at(piece, which, t);
+                // SAFETY: by contract of `KeySum::add`.
+                let to = unsafe { sum.to.dx.slice(start..start + dh) };
+                send(s, to, &from[i * padded..][..dh], is_first);
+            }
+        }
+    }
+}
+
 /// to ← x if it is the first, else to += x.
-pub fn send(level: Level, to: &mut [f32], x: &[f32], is_first: bool) {
-    if is_first {
-        to.copy_from_slice(x);
-    } else {
-        dispatch_at(level, math::Add(to, x));
+#[inline(always)]
+pub fn send<S: Simd>(s: S, to: &mut [f32], x: &[f32], is_first: bool) {
+    for j in (0..to.len()).step_by(LANES) {
+        let x = s.read_at(x, j);
+        let sum = match is_first {
+            true => x,
+            false => s.add(s.read_at(to, j), x),
+        };
+        s.write_at(to, j, sum);
     }
 }

@@ -1,7 +1,8 @@
 //! How one attention is cut into pieces, and where they find their rows.
 
 use super::super::parallel;
-use super::super::simd::{LANES, Level, level};
+use super::super::simd::{LANES, Level, Simd, level};
+use super::pack::Rows;
 use super::{AttentionMask, AttentionPositions, AttentionShape, Rotary, bias, slopes};
 use std::ops::Range;
 use std::sync::Arc;
@@ -219,21 +220,69 @@ impl Plan {
         self.rotary.as_deref().map(|rotary| (rotary, position))
     }
 
-    /// Dense rows `range` of q (0), k (1) or v (2) of a head, q and k turned by their position.
-    pub fn gather(
+    /// Whether rows of q (0), k (1) or v (2) are turned by their position.
+    pub fn turns(&self, which: usize) -> bool {
+        self.turn(which, 0).is_some()
+    }
+
+    /// Rows `range` of q (0), k (1) or v (2) of a head, where they lie; where they are turned, in
+    /// `turned`, which is as long as they are.
+    pub fn rows<'a>(
         &self,
         piece: &Piece,
         which: usize,
         range: Range<usize>,
+        from: Sources<'a>,
+        turned: &'a mut [f32],
+    ) -> Rows<'a> {
+        let (d, from) = (self.dh, if which == 0 { from.q } else { from.kv });
+        let own = Rows {
+            values: from
+                .get(self.at(piece, which, range.start)..)
+                .unwrap_or_default(),
+            stride: self.parts[which].row,
+            d,
+        };
+        if !self.turns(which) {
+            return own;
+        }
+        for (i, t) in range.enumerate() {
+            let out = &mut turned[i * d..(i + 1) * d];
+            out.copy_from_slice(own.row(i));
+            if let Some((rotary, position)) = self.turn(which, t) {
+                rotary.turn(out, position);
+            }
+        }
+        Rows {
+            values: turned,
+            stride: d,
+            d,
+        }
+    }
+
+    /// Dense rows `range` of q, turned and scaled.
+    #[inline(always)]
+    pub fn queries<S: Simd>(
+        &self,
+        s: S,
+        piece: &Piece,
+        range: Range<usize>,
         from: Sources,
         out: &mut [f32],
     ) {
-        let (dh, from) = (self.dh, if which == 0 { from.q } else { from.kv });
-        let (start, row) = (self.at(piece, which, 0), self.parts[which].row);
-        for (t, out) in range.zip(out.chunks_exact_mut(dh.max(1))) {
-            out.copy_from_slice(&from[start + t * row..][..dh]);
-            if let Some((rotary, position)) = self.turn(which, t) {
+        let scale = s.splat(self.scale());
+        let start = self.at(piece, 0, range.start);
+        for (i, t) in range.enumerate() {
+            let row = &from.q[start + i * self.parts[0].row..][..self.dh];
+            let out = &mut out[i * self.dh..(i + 1) * self.dh];
+            if let Some((rotary, position)) = self.turn(0, t) {
+                out.copy_from_slice(row);
                 rotary.turn(out, position);
+                out.iter_mut().for_each(|q| *q *= self.scale());
+                continue;
+            }
+            for j in (0..self.dh).step_by(LANES) {
+                s.write_at(out, j, s.mul(s.read_at(row, j), scale));
             }
         }
     }

@@ -56,7 +56,7 @@ impl PackedLinear {
         if batch >= BLOCKED_FROM {
             let epilogue = Epilogue {
                 y: shared,
-                z: None,
+                slope: None,
                 bias: Some(&self.bias),
                 f,
                 outputs,

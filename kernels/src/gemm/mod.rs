@@ -16,7 +16,7 @@ mod transpose;
 pub(crate) use multiply::{Plain, Store, multiply_parallel};
 pub(crate) use pack::Packed;
 pub use pack::View;
-pub(crate) use tile::{Block, TileShape, tile_shape};
+pub(crate) use tile::{Block, tile_shape};
 pub(crate) use transpose::transpose_padded;
 
 use super::parallel::{self, Shared};

@@ -36,7 +36,8 @@ impl TileShape {
 
 /// C (m, `vectors` whole vectors) = or += A (m, k) times one panel.
 ///
-/// Element (i, p) of A lies at `a + i * row + p * column`; row i of C at `c + i * c_row`.
+/// Element (i, p) of A lies at `a + i * row + p * column`, one of which is 1; row i of C at
+/// `c + i * c_row`.
 #[derive(Clone, Copy)]
 pub struct Block {
     /// Rows of A and C.
@@ -67,13 +68,6 @@ impl Block {
     /// Computes it on this thread.
     /// # Safety
     /// A and the panel are readable, C is writable and nobody else's, all as described.
-    pub unsafe fn run_at(self, level: Level) {
-        dispatch_at(level, ContractHolds(self));
-    }
-
-    /// [`Block::run_at`] from a kernel.
-    /// # Safety
-    /// As there.
     #[inline(always)]
     pub unsafe fn run<S: Simd>(self, s: S) {
         s.call(ContractHolds(self));
@@ -83,22 +77,30 @@ impl Block {
     #[inline(always)]
     unsafe fn rows<S: Simd, const R: usize, const V: usize>(&self, s: S, i: usize) -> usize {
         let mut sums = [[s.zero(); V]; R];
-        // SAFETY: by contract of `run_at`.
+        // SAFETY: by contract of `run`.
         unsafe {
             let (mut a, mut panel) = (self.a.add(i * self.row), self.panel);
-            for _ in 0..self.k {
-                let mut b = [s.zero(); V];
-                for (v, b) in b.iter_mut().enumerate() {
-                    *b = s.load(panel.add(v * LANES));
-                }
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let x = s.splat(*a.add(i * self.row));
-                    for (sum, b) in sums.iter_mut().zip(b) {
-                        *sum = s.fma(x, b, *sum);
+            if self.column == 1 {
+                // Four columns a turn, so that the pointers to the rows move once in four.
+                for _ in 0..self.k / 4 {
+                    for p in 0..4 {
+                        let b = panel.add(p * self.panel_row);
+                        add_outer(s, a.add(p), self.row, b, &mut sums);
                     }
+                    a = a.add(4);
+                    panel = panel.add(4 * self.panel_row);
                 }
-                a = a.add(self.column);
-                panel = panel.add(self.panel_row);
+                for _ in 0..self.k % 4 {
+                    add_outer(s, a, self.row, panel, &mut sums);
+                    a = a.add(1);
+                    panel = panel.add(self.panel_row);
+                }
+            } else {
+                for _ in 0..self.k {
+                    add_outer(s, a, 1, panel, &mut sums);
+                    a = a.add(self.column);
+                    panel = panel.add(self.panel_row);
+                }
             }
             for (r, sums) in sums.iter().enumerate() {
                 for (v, &sum) in sums.iter().enumerate() {
@@ -120,19 +122,50 @@ impl Block {
         let mut i = 0;
         while i < self.m {
             let left = self.m - i;
-            // SAFETY: by contract of `run_at`.
+            // Tiles as equal as can be: a low one's few sums wait for each other.
+            let rows = left.div_ceil(left.div_ceil(S::TILE_ROWS));
+            // SAFETY: by contract of `run`.
             unsafe {
                 // Half as wide a panel leaves registers for twice the rows: fewer reads of the
                 // panel, and more sums that do not wait for each other.
-                i += match left {
-                    12.. if const { S::TILE_ROWS >= 6 && S::TILE_VECTORS >= 4 && V <= 2 } => {
-                        self.rows::<S, 12, V>(s, i)
-                    }
-                    6.. if const { S::TILE_ROWS >= 6 } => self.rows::<S, 6, V>(s, i),
-                    4.. => self.rows::<S, 4, V>(s, i),
-                    2.. => self.rows::<S, 2, V>(s, i),
+                if const { S::TILE_ROWS == 6 && S::TILE_VECTORS >= 4 && V <= 2 } && left >= 12 {
+                    i += self.rows::<S, 12, V>(s, i);
+                    continue;
+                }
+                i += match rows {
+                    6 if const { S::TILE_ROWS >= 6 } => self.rows::<S, 6, V>(s, i),
+                    5 if const { S::TILE_ROWS >= 6 } => self.rows::<S, 5, V>(s, i),
+                    4 if const { S::TILE_ROWS >= 6 } => self.rows::<S, 4, V>(s, i),
+                    3 if const { S::TILE_ROWS >= 6 } => self.rows::<S, 3, V>(s, i),
+                    2 => self.rows::<S, 2, V>(s, i),
                     _ => self.rows::<S, 1, V>(s, i),
                 }
+            }
+        }
+    }
+}
+
+/// sums += R floats, `row` apart from `a` on, times V vectors from `b` on.
+/// # Safety
+/// All of them can be read.
+#[inline(always)]
+unsafe fn add_outer<S: Simd, const R: usize, const V: usize>(
+    s: S,
+    a: *const f32,
+    row: usize,
+    b: *const f32,
+    sums: &mut [[S::F32; V]; R],
+) {
+    // SAFETY: by contract.
+    unsafe {
+        let mut vectors = [s.zero(); V];
+        for (v, vector) in vectors.iter_mut().enumerate() {
+            *vector = s.load(b.add(v * LANES));
+        }
+        for (i, sums) in sums.iter_mut().enumerate() {
+            let x = s.splat(*a.add(i * row));
+            for (sum, vector) in sums.iter_mut().zip(vectors) {
+                *sum = s.fma(x, vector, *sum);
             }
         }
     }
@@ -144,7 +177,8 @@ impl Kernel for ContractHolds {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        // SAFETY: only `run_at` and `run` make one, whose callers vouch.
+        debug_assert!(self.0.row == 1 || self.0.column == 1);
+        // SAFETY: only `run` makes one, whose callers vouch.
         unsafe {
             match self.0.vectors {
                 4 if const { S::TILE_VECTORS >= 4 } => self.0.any_height::<S, 4>(s),

@@ -1,7 +1,6 @@
 //! The backward pass over parts of rows, and one part.
 
 use super::super::gemm::{Packed, Plain, View, gemm, multiply_parallel};
-use super::super::math;
 use super::super::parallel::{self, Shared, add_in_order, scratch};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at, level};
 use std::ops::Range;
@@ -23,8 +22,8 @@ pub struct Backward<'a> {
     pub inputs: usize,
     pub outputs: usize,
     pub x: &'a [f32],
-    /// x Wᵀ + b, where f is not the identity.
-    pub z: Option<&'a [f32]>,
+    /// f′(x Wᵀ + b), where f is not the identity.
+    pub slope: Option<&'a [f32]>,
     /// dy at first.
     pub dz: Shared<f32>,
     pub dx: Shared<f32>,
@@ -78,7 +77,7 @@ impl Backward<'_> {
             let own = slab.start * outputs..slab.end * outputs;
             // SAFETY: the rows are this part's own.
             let dz = unsafe { self.dz.slice(own.clone()) };
-            finish_gradient(dz, self.z.map(|z| &z[own]), outputs, db);
+            finish_gradient(dz, self.slope.map(|slope| &slope[own]), outputs, db);
             let dz = View::new(dz, outputs);
             let x = View::new(&self.x[slab.start * inputs..], inputs);
             let add = add || slab.start > rows.start;
@@ -91,10 +90,10 @@ impl Backward<'_> {
     }
 }
 
-/// dz ← dy ⊙ GELU′(z), if there is a z; adds Σ dz to `sums`, if it has any, piece by piece of
+/// dz ← dy ⊙ f′, if there is an f′; adds Σ dz to `sums`, if it has any, piece by piece of
 /// [`ROWS`] rows.
-fn finish_gradient(dz: &mut [f32], z: Option<&[f32]>, columns: usize, sums: &mut [f32]) {
-    if (sums.is_empty() && z.is_none()) || dz.is_empty() {
+fn finish_gradient(dz: &mut [f32], slope: Option<&[f32]>, columns: usize, sums: &mut [f32]) {
+    if (sums.is_empty() && slope.is_none()) || dz.is_empty() {
         return;
     }
     let (level, len) = (level(), dz.len());
@@ -102,13 +101,13 @@ fn finish_gradient(dz: &mut [f32], z: Option<&[f32]>, columns: usize, sums: &mut
     let dz = Shared::new(dz);
     let parts = parallel::map(len.div_ceil(chunk), |i| {
         let range = parallel::piece(len, chunk, i);
-        let z = z.map(|z| &z[range.clone()]);
+        let slope = slope.map(|slope| &slope[range.clone()]);
         // SAFETY: pieces do not overlap.
         let dz = unsafe { dz.slice(range) };
         let mut sums = vec![0.0; sums.len()];
         let finish = FinishRows {
             dz,
-            z,
+            slope,
             columns,
             sums: &mut sums,
         };
@@ -120,7 +119,7 @@ fn finish_gradient(dz: &mut [f32], z: Option<&[f32]>, columns: usize, sums: &mut
 
 struct FinishRows<'a> {
     dz: &'a mut [f32],
-    z: Option<&'a [f32]>,
+    slope: Option<&'a [f32]>,
     columns: usize,
     sums: &'a mut [f32],
 }
@@ -130,11 +129,11 @@ impl Kernel for FinishRows<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         for (i, dz) in self.dz.chunks_exact_mut(self.columns).enumerate() {
-            let z = self.z.map(|z| &z[i * self.columns..][..self.columns]);
+            let slope = self.slope.map(|f| &f[i * self.columns..][..self.columns]);
             for j in (0..self.columns).step_by(LANES) {
                 let mut d = s.read_at(dz, j);
-                if let Some(z) = z {
-                    d = s.mul(d, math::gelu_derivative(s, s.read_at(z, j)));
+                if let Some(slope) = slope {
+                    d = s.mul(d, s.read_at(slope, j));
                     s.write_at(dz, j, d);
                 }
                 if !self.sums.is_empty() {

@@ -16,7 +16,7 @@ thread_local! {
 }
 
 // Buffers a thread keeps: more than any operation has open at once.
-const SPARE_BUFFERS: usize = 8;
+const SPARE_BUFFERS: usize = 16;
 
 /// Takes working memory of `len` floats.
 pub fn scratch(len: usize) -> Scratch {
