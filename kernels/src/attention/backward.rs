@@ -6,7 +6,7 @@ use super::super::parallel::{self, Scratch, Shared, scratch};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::gradient::{KeySum, Target, send};
 use super::pack::{Columns, Rows, pack_transposed};
-use super::plan::{Piece, Plan, ROWS, Sources};
+use super::plan::{Plan, ROWS, Sources};
 use super::soft_cap::{Multiply, soft_cap};
 use std::ops::Range;
 
@@ -37,7 +37,7 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
                 let piece = plan.piece(i);
                 // SAFETY: all pieces that read this head of keys, one after the other.
                 unsafe {
-                    let (mut dk, mut dv) = rows_of(plan, &piece, inputs, dq);
+                    let (mut dk, mut dv) = rows_of(plan, i, inputs, [dq, dkv]);
                     sum.add(&piece, &mut dk, &mut dv);
                 }
             }
@@ -49,7 +49,7 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
     // The blocks of rows of one head each sum their part of dk and dv; parts are added in order.
     let mut parts = parallel::map(plan.pieces(), |i| {
         // SAFETY: the rows of q's gradient are the piece's own; those of k and v come below.
-        let (dk, dv) = unsafe { rows_of(plan, &plan.piece(i), inputs, dq) };
+        let (dk, dv) = unsafe { rows_of(plan, i, inputs, [dq, dkv]) };
         (dk.to_vec(), dv.to_vec())
     });
     let parts = Shared::new(&mut parts);
@@ -73,10 +73,10 @@ pub unsafe fn run(plan: &Plan, inputs: &Inputs, dq: Target, dkv: Target) {
 ///
 /// # Safety
 /// Nobody else uses these rows of this head in the gradient of q.
-unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (Scratch, Scratch) {
+unsafe fn rows_of(plan: &Plan, i: usize, inputs: &Inputs, to: [Target; 2]) -> (Scratch, Scratch) {
     let rows = Backward {
         plan,
-        piece,
+        i,
         inputs,
         to,
     };
@@ -86,9 +86,11 @@ unsafe fn rows_of(plan: &Plan, piece: &Piece, inputs: &Inputs, to: Target) -> (S
 /// What [`rows_of`] does, under its contract.
 struct Backward<'a> {
     plan: &'a Plan,
-    piece: &'a Piece,
+    /// Which piece.
+    i: usize,
     inputs: &'a Inputs<'a>,
-    to: Target,
+    /// The gradients of q, and of k and v.
+    to: [Target; 2],
 }
 
 impl Kernel for Backward<'_> {
@@ -98,10 +100,11 @@ impl Kernel for Backward<'_> {
     fn run<S: Simd>(self, s: S) -> (Scratch, Scratch) {
         let Backward {
             plan,
-            piece,
+            i: own,
             inputs,
             to,
         } = self;
+        let piece = &plan.piece(own);
         let (dh, level) = (plan.dh, plan.level);
         // From here on a key is known by its place in what the piece sees.
         let all = plan.span(piece, piece.rows.clone());
@@ -137,6 +140,11 @@ impl Kernel for Backward<'_> {
         let (mut logs, mut deltas) = ([0.0f32; ROWS], [0.0f32; ROWS]);
         for first in piece.rows.clone().step_by(ROWS) {
             let count = ROWS.min(piece.rows.end - first);
+            let outputs = [inputs.y, inputs.dy].map(<[f32]>::as_ptr);
+            plan.prefetch(s, own, first..first + count, inputs.x, outputs);
+            for (which, to) in [(0, to[0]), (1, to[1]), (2, to[1])] {
+                plan.prefetch_rows(s, piece, which, first..first + count, to.dx.pointer());
+            }
             plan.queries(s, piece, first..first + count, inputs.x, &mut q);
             let (start, _) = plan.at_output(piece, first);
             let dy = Rows {
@@ -241,11 +249,11 @@ impl Kernel for Backward<'_> {
                     }
                 }
                 // dq += dS k.
-                for i in (0..count).step_by(group) {
-                    let height = group.min(count - i);
-                    let end = place(plan.sees(piece, first + i + height - 1)).end;
-                    let end = end.min(begin + keys);
-                    for (column, width) in columns.panels() {
+                for (column, width) in columns.panels() {
+                    for i in (0..count).step_by(group) {
+                        let height = group.min(count - i);
+                        let end = place(plan.sees(piece, first + i + height - 1)).end;
+                        let end = end.min(begin + keys);
                         let block = Block {
                             m: height,
                             k: end.saturating_sub(begin),
@@ -274,8 +282,8 @@ impl Kernel for Backward<'_> {
                 }
                 let start = plan.at(piece, 0, first + i);
                 // SAFETY: by contract.
-                let dq = unsafe { to.dx.slice(start..start + dh) };
-                send(s, dq, row, to.is_first);
+                let dq = unsafe { to[0].dx.slice(start..start + dh) };
+                send(s, dq, row, to[0].is_first);
             }
         }
         (dk, dv)

@@ -1,13 +1,17 @@
 //! One piece of the forward pass.
 
-use super::super::gemm::{Block, K_BLOCK};
+use super::super::gemm::Block;
 use super::super::math;
 use super::super::parallel::{self, Shared, scratch};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::pack::{Columns, pack_transposed};
-use super::plan::{Piece, Plan, ROWS, Sources};
+use super::plan::{Plan, ROWS, Sources};
 use super::soft_cap::soft_cap;
 use std::ops::Range;
+
+/// Keys whose products with P are summed together: so many rows of the widest panel are half of the
+/// first cache.
+const VALUES: usize = 64;
 
 /// Writes y (B·Tq, H·dh) and the log-sums (B·Tq, H), which stay 0 where a query sees nothing.
 ///
@@ -18,7 +22,7 @@ pub unsafe fn run(plan: &Plan, x: Sources, y: Shared<f32>, log_sums: Shared<f32>
         // Every row of every head belongs to one piece, which writes it.
         let forward = Forward {
             plan,
-            piece: &plan.piece(i),
+            i,
             x,
             y,
             log_sums,
@@ -30,7 +34,8 @@ pub unsafe fn run(plan: &Plan, x: Sources, y: Shared<f32>, log_sums: Shared<f32>
 /// Writes the piece's rows of y and of the log-sums, which nobody else uses.
 struct Forward<'a> {
     plan: &'a Plan,
-    piece: &'a Piece,
+    /// Which piece.
+    i: usize,
     x: Sources<'a>,
     y: Shared<f32>,
     log_sums: Shared<f32>,
@@ -41,7 +46,10 @@ impl Kernel for Forward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Forward { plan, piece, x, .. } = self;
+        let Forward {
+            plan, i: own, x, ..
+        } = self;
+        let piece = &plan.piece(own);
         let dh = plan.dh;
         // From here on a key is known by its place in what the piece sees.
         let all = plan.span(piece, piece.rows.clone());
@@ -79,6 +87,7 @@ impl Kernel for Forward<'_> {
         let mut sums = [0.0; ROWS];
         for (block_rows, span) in blocks() {
             let (first, count) = (block_rows.start, block_rows.len());
+            plan.prefetch(s, own, block_rows.clone(), x, []);
             plan.queries(s, piece, block_rows, x, &mut q);
 
             // S = q kᵀ, of each row what it sees, to whole vectors; column 0 is the span's first.
@@ -130,14 +139,14 @@ impl Kernel for Forward<'_> {
                 *sum = 1.0 / total;
             }
 
-            // y = P v, summed over blocks of keys that stay in cache.
-            for begin in span.clone().step_by(K_BLOCK) {
-                for i in (0..count).step_by(group) {
-                    let end = group_end(i).min(begin + K_BLOCK);
-                    if end <= begin {
-                        continue;
-                    }
-                    for (column, width) in columns.panels() {
+            // y = P v, by blocks of keys whose values stay in the first cache.
+            for begin in span.clone().step_by(VALUES) {
+                for (column, width) in columns.panels() {
+                    for i in (0..count).step_by(group) {
+                        let end = group_end(i).min(begin + VALUES);
+                        if end <= begin {
+                            continue;
+                        }
                         let block = Block {
                             m: group.min(count - i),
                             k: end - begin,

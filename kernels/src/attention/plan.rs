@@ -12,6 +12,9 @@ pub const ROWS: usize = 48;
 /// Keys are taken from a multiple of this on: the widest panel of any level, so that sums over keys are
 /// cut alike at every level.
 const SPAN: usize = 64;
+/// Most values of one head of k that are brought near before its turn: k and v of so many fill half of
+/// a small second-level cache.
+const NEAR: usize = 1 << 15;
 /// With fewer pieces than this, heads are cut into blocks of rows, of at least [`PIECE_ROWS`].
 const PIECES: usize = 16;
 const PIECE_ROWS: usize = 384;
@@ -283,6 +286,66 @@ impl Plan {
             }
             for j in (0..self.dh).step_by(LANES) {
                 s.write_at(out, j, s.mul(s.read_at(row, j), scale));
+            }
+        }
+    }
+
+    /// Brings these rows of the piece after the `i`-th near: of q, k and v in `from`, and of matrices
+    /// laid out as y.
+    #[inline(always)]
+    pub fn prefetch<S: Simd, const N: usize>(
+        &self,
+        s: S,
+        i: usize,
+        rows: Range<usize>,
+        from: Sources,
+        outputs: [*const f32; N],
+    ) {
+        if i + 1 >= self.pieces() {
+            return;
+        }
+        let next = self.piece(i + 1);
+        for which in 0..3 {
+            let from = if which == 0 { from.q } else { from.kv };
+            self.prefetch_rows(s, &next, which, rows.clone(), from.as_ptr());
+        }
+        for output in outputs {
+            let (start, _) = self.at_output(&next, rows.start);
+            self.prefetch_at(s, output, start, self.width(), rows.len());
+        }
+    }
+
+    /// Brings these rows of q (0), k (1) or v (2) of a head near, in a matrix laid out as `from`.
+    #[inline(always)]
+    pub fn prefetch_rows<S: Simd>(
+        &self,
+        s: S,
+        piece: &Piece,
+        which: usize,
+        rows: Range<usize>,
+        matrix: *const f32,
+    ) {
+        let start = self.at(piece, which, rows.start);
+        self.prefetch_at(s, matrix, start, self.parts[which].row, rows.len());
+    }
+
+    /// A head's rows are not where the hardware looks ahead. Where a head is so long that it would push
+    /// out what a piece uses, nothing.
+    #[inline(always)]
+    fn prefetch_at<S: Simd>(
+        &self,
+        s: S,
+        matrix: *const f32,
+        start: usize,
+        stride: usize,
+        rows: usize,
+    ) {
+        if self.shape.keys.max(self.shape.queries) * self.dh > NEAR {
+            return;
+        }
+        for row in 0..rows {
+            for j in (0..self.dh).step_by(LANES) {
+                s.prefetch(matrix.wrapping_add(start + row * stride + j));
             }
         }
     }

@@ -163,3 +163,48 @@ mod tests {
         );
     }
 }
+
+#[doc(hidden)]
+pub fn tile_probe(
+    m: usize,
+    k: usize,
+    n: usize,
+    transposed: bool,
+    accumulate: bool,
+    reps: usize,
+) -> f32 {
+    use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
+    struct P(usize, usize, usize, bool, bool, usize);
+    impl Kernel for P {
+        type Output = f32;
+        #[inline(always)]
+        fn run<S: Simd>(self, s: S) -> f32 {
+            let P(m, k, n, t, acc, reps) = self;
+            let a = vec![0.5f32; (m + 16) * (k + 16)];
+            let b = vec![0.25f32; n * k];
+            let mut c = vec![0.0f32; m * (n + 16)];
+            let w = S::TILE_VECTORS * LANES;
+            for _ in 0..reps {
+                for f in (0..n).step_by(w) {
+                    let width = w.min(n - f);
+                    let block = Block {
+                        m,
+                        k,
+                        a: a.as_ptr(),
+                        row: if t { 1 } else { k + 16 },
+                        column: if t { m + 16 } else { 1 },
+                        panel: b[f * k..].as_ptr(),
+                        panel_row: width,
+                        vectors: width / LANES,
+                        c: c[f..].as_mut_ptr(),
+                        c_row: n + 16,
+                        accumulate: acc,
+                    };
+                    unsafe { block.run(s) }
+                }
+            }
+            c[0]
+        }
+    }
+    dispatch_at(level(), P(m, k, n, transposed, accumulate, reps))
+}

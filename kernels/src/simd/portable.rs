@@ -199,6 +199,8 @@ impl<const FUSED: bool> Simd for Portable<FUSED> {
             .fold(f32::NEG_INFINITY, |m, &x| if x > m { x } else { m })
     }
     #[inline(always)]
+    fn prefetch(self, _: *const f32) {}
+    #[inline(always)]
     unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize) {
         for i in 0..LANES {
             for j in 0..LANES {

@@ -115,6 +115,9 @@ pub trait Simd: Copy + Send + Sync + 'static {
     /// Largest lane.
     fn largest(self, a: Self::F32) -> f32;
 
+    /// Asks for the cache line at `p` to be brought near; any address will do.
+    fn prefetch(self, p: *const f32);
+
     /// Transposes LANES rows of LANES floats that start `row` floats apart at `from`, to rows
     /// `to_row` floats apart at `to`.
     /// # Safety

@@ -186,6 +186,11 @@ impl Simd for Avx2 {
         unsafe { largest_of_eight(_mm256_max_ps(a.0, a.1)) }
     }
     #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        // SAFETY: a hint, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
+    }
+    #[inline(always)]
     unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize) {
         // Quarters of the square, each to the place across the diagonal.
         for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
@@ -316,6 +321,11 @@ impl Simd for Avx512 {
             let lower = _mm512_castps512_ps256(a);
             largest_of_eight(_mm256_max_ps(lower, _mm256_castpd_ps(upper)))
         }
+    }
+    #[inline(always)]
+    fn prefetch(self, p: *const f32) {
+        // SAFETY: a hint, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(p.cast()) }
     }
     #[inline(always)]
     unsafe fn transpose(self, from: *const f32, row: usize, to: *mut f32, to_row: usize) {
