@@ -9,9 +9,9 @@ mod backward;
 mod tests;
 
 use super::cost::{self, Cost, Id, Phase};
-use super::gemm::{Packed, Store, View, multiply_parallel};
+use super::gemm::{Packed, Plain, Store, View, multiply_parallel};
 use super::parallel::{Shared, filled};
-use super::simd::Simd;
+use super::simd::{LANES, Simd};
 use super::{Activation, Matrix, Output, Slot, math, matrix, read};
 use backward::Backward;
 use dfdx::prelude::*;
@@ -45,6 +45,7 @@ pub fn linear(
     );
 
     let packed = Packed::new(View::new(&w, inputs).transposed(), inputs, outputs);
+    let padded = b.as_deref().map(padded);
     let mut slope = None;
     // SAFETY: the product stores every element of its (n, outputs).
     let y = unsafe {
@@ -52,7 +53,7 @@ pub fn linear(
             let mut epilogue = Epilogue {
                 y,
                 slope: None,
-                bias: b.as_deref(),
+                bias: padded.as_deref(),
                 f,
                 outputs,
             };
@@ -146,22 +147,35 @@ pub fn linear(
     y.put_tape(tape)
 }
 
+/// The values and zeros, to whole vectors.
+pub(crate) fn padded(values: &[f32]) -> Vec<f32> {
+    let mut padded = values.to_vec();
+    padded.resize(values.len().next_multiple_of(LANES), 0.0);
+    padded
+}
+
 /// y = f(z + b), and f′(z + b) where it is kept for the backward pass: the exponential serves both.
 pub(crate) struct Epilogue<'a> {
     pub y: Shared<f32>,
     pub slope: Option<Shared<f32>>,
+    /// [`padded`].
     pub bias: Option<&'a [f32]>,
     pub f: Nonlinearity,
     pub outputs: usize,
 }
 
 impl Store for Epilogue<'_> {
+    fn bias(&self) -> Option<&[f32]> {
+        self.bias
+    }
+
+    fn plain(&self) -> Option<Plain> {
+        let is_plain = self.f == Nonlinearity::Identity;
+        is_plain.then(|| Plain::new(self.y, self.outputs, false))
+    }
+
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, s: S, row: usize, column: usize, n: usize, z: S::F32) {
-        let z = match self.bias {
-            Some(b) => s.add(z, s.read_at(b, column)),
-            None => z,
-        };
         let at = row * self.outputs + column;
         // SAFETY: the elements are this call's own by contract.
         unsafe {

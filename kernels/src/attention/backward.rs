@@ -18,7 +18,8 @@ pub struct Inputs<'a> {
     pub x: Sources<'a>,
     pub y: &'a [f32],
     pub dy: &'a [f32],
-    pub log_sums: &'a [f32],
+    /// Of each row of scores: the largest, and the factor of its exponentials.
+    pub norms: &'a [f32],
 }
 
 /// Writes the gradients of q, and of k and v, or adds them; of packed ones these are the same.
@@ -137,7 +138,7 @@ impl Kernel for Backward<'_> {
         let width = plan.width();
         let (mut q_panels, mut dy_panels) = (scratch(ROWS * padded), scratch(ROWS * padded));
         let mut dq = scratch(ROWS * padded);
-        let (mut logs, mut deltas) = ([0.0f32; ROWS], [0.0f32; ROWS]);
+        let (mut norms, mut deltas) = ([[0.0f32; 2]; ROWS], [0.0f32; ROWS]);
         for first in piece.rows.clone().step_by(ROWS) {
             let count = ROWS.min(piece.rows.end - first);
             let outputs = [inputs.y, inputs.dy].map(<[f32]>::as_ptr);
@@ -155,7 +156,7 @@ impl Kernel for Backward<'_> {
             for i in 0..count {
                 let (start, place) = plan.at_output(piece, first + i);
                 deltas[i] = dot(s, dy.row(i), &inputs.y[start..start + dh]);
-                logs[i] = inputs.log_sums[place];
+                norms[i] = [inputs.norms[place], inputs.norms[place + 1]];
             }
             let dense = Rows {
                 values: &q,
@@ -186,6 +187,7 @@ impl Kernel for Backward<'_> {
                                 panel: panels[(begin + column) * dh..].as_ptr(),
                                 panel_row: keys_width,
                                 vectors,
+                                start: None,
                                 c: c[rows.start * stride + column..].as_mut_ptr(),
                                 c_row: stride,
                                 accumulate: false,
@@ -196,7 +198,7 @@ impl Kernel for Backward<'_> {
                         }
                     }
                 }
-                // P = e^(S − L), dS = P ⊙ (dP − Δ), both 0 where a row does not see a key.
+                // P = e^(S − m) r, dS = P ⊙ (dP − Δ), both 0 where a row does not see a key.
                 for i in 0..count {
                     let own = place(plan.sees(piece, first + i));
                     let (from, end) = (own.start.max(begin) - begin, own.end.max(begin) - begin);
@@ -216,7 +218,7 @@ impl Kernel for Backward<'_> {
                         soft_cap(level, cap, p, slopes.as_deref_mut());
                     }
                     plan.bias(piece, first + i, at, p);
-                    score_gradient(s, p, ds, logs[i], deltas[i]);
+                    score_gradient(s, p, ds, norms[i], deltas[i]);
                     if let Some(slopes) = slopes {
                         dispatch_at(level, Multiply(ds, slopes));
                     }
@@ -239,6 +241,7 @@ impl Kernel for Backward<'_> {
                                 panel: panels[column * count + rows.start * width..].as_ptr(),
                                 panel_row: width,
                                 vectors: width / LANES,
+                                start: None,
                                 c: c[place..].as_mut_ptr(),
                                 c_row: padded,
                                 accumulate: true,
@@ -263,6 +266,7 @@ impl Kernel for Backward<'_> {
                             panel: k[column * seen + begin * width..].as_ptr(),
                             panel_row: width,
                             vectors: width / LANES,
+                            start: None,
                             c: dq[i * padded + column..].as_mut_ptr(),
                             c_row: padded,
                             accumulate: begin > span.start,
@@ -300,12 +304,12 @@ fn dot<S: Simd>(s: S, a: &[f32], b: &[f32]) -> f32 {
     s.sum(sum)
 }
 
-/// Of one row: S becomes P = e^(S − L), dP becomes dS = P ⊙ (dP − Δ).
+/// Of one row: S becomes P = e^(S − m) r, dP becomes dS = P ⊙ (dP − Δ).
 #[inline(always)]
-fn score_gradient<S: Simd>(s: S, p: &mut [f32], ds: &mut [f32], log: f32, delta: f32) {
-    let (log, delta) = (s.splat(log), s.splat(delta));
+fn score_gradient<S: Simd>(s: S, p: &mut [f32], ds: &mut [f32], norm: [f32; 2], delta: f32) {
+    let ([top, factor], delta) = (norm.map(|x| s.splat(x)), s.splat(delta));
     for j in (0..p.len()).step_by(LANES) {
-        let e = math::exp(s, s.sub(s.read_at(p, j), log));
+        let e = s.mul(math::exp(s, s.sub(s.read_at(p, j), top)), factor);
         let d = s.mul(e, s.sub(s.read_at(ds, j), delta));
         s.write_at(p, j, e);
         s.write_at(ds, j, d);

@@ -13,11 +13,12 @@ use std::ops::Range;
 /// first cache.
 const VALUES: usize = 64;
 
-/// Writes y (B·Tq, H·dh) and the log-sums (B·Tq, H), which stay 0 where a query sees nothing.
+/// Writes y (B·Tq, H·dh) and of each row of scores the largest and 1 / Σ e^(S − largest), (B·Tq, H, 2);
+/// these stay 0 where a query sees nothing.
 ///
 /// # Safety
 /// Both are as long as that, and nobody else uses them.
-pub unsafe fn run(plan: &Plan, x: Sources, y: Shared<f32>, log_sums: Shared<f32>) {
+pub unsafe fn run(plan: &Plan, x: Sources, y: Shared<f32>, norms: Shared<f32>) {
     parallel::for_each(plan.pieces(), |i| {
         // Every row of every head belongs to one piece, which writes it.
         let forward = Forward {
@@ -25,20 +26,20 @@ pub unsafe fn run(plan: &Plan, x: Sources, y: Shared<f32>, log_sums: Shared<f32>
             i,
             x,
             y,
-            log_sums,
+            norms,
         };
         dispatch_at(plan.level, forward);
     });
 }
 
-/// Writes the piece's rows of y and of the log-sums, which nobody else uses.
+/// Writes the piece's rows of y and of the norms, which nobody else uses.
 struct Forward<'a> {
     plan: &'a Plan,
     /// Which piece.
     i: usize,
     x: Sources<'a>,
     y: Shared<f32>,
-    log_sums: Shared<f32>,
+    norms: Shared<f32>,
 }
 
 impl Kernel for Forward<'_> {
@@ -103,6 +104,7 @@ impl Kernel for Forward<'_> {
                         panel: keys[column * dh..].as_ptr(),
                         panel_row: keys_width,
                         vectors,
+                        start: None,
                         c: scores[rows.start * stride + column - span.start..].as_mut_ptr(),
                         c_row: stride,
                         accumulate: false,
@@ -133,10 +135,10 @@ impl Kernel for Forward<'_> {
                 }
                 plan.bias(piece, first + i, all.start + own.start, row);
                 let (total, largest) = softmax(s, row);
+                *sum = 1.0 / total;
                 let (_, place) = plan.at_output(piece, first + i);
                 // SAFETY: this row of this head is the piece's own.
-                unsafe { *self.log_sums.pointer().add(place) = largest + total.ln() };
-                *sum = 1.0 / total;
+                unsafe { self.norms.slice(place..place + 2) }.copy_from_slice(&[largest, *sum]);
             }
 
             // y = P v, by blocks of keys whose values stay in the first cache.
@@ -156,6 +158,7 @@ impl Kernel for Forward<'_> {
                             panel: v[column * seen + begin * width..].as_ptr(),
                             panel_row: width,
                             vectors: width / LANES,
+                            start: None,
                             c: out[i * columns.padded + column..].as_mut_ptr(),
                             c_row: columns.padded,
                             accumulate: begin > span.start,

@@ -94,10 +94,11 @@ impl Kernel for Add<'_> {
         let Add(sum, piece, seen, from) = self;
         let (plan, dh) = (sum.plan, sum.plan.dh);
         let padded = dh.next_multiple_of(LANES);
+        let starts = [1, 2].map(|which| plan.at(piece, which, seen.start));
         for (i, t) in seen.enumerate() {
             let is_first = sum.to.is_first && !sum.written.contains(&t);
-            for (which, from) in [1, 2].into_iter().zip(from) {
-                let start = plan.at(piece, which, t);
+            for (start, from) in starts.into_iter().zip(from) {
+                let start = start + i * plan.stride(1);
                 // SAFETY: by contract of `KeySum::add`.
                 let to = unsafe { sum.to.dx.slice(start..start + dh) };
                 send(s, to, &from[i * padded..][..dh], is_first);

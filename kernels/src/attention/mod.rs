@@ -6,7 +6,8 @@
 //! P = softmax(S) row by row; y = P v. Rotary positions turn q and k by their place first; a soft
 //! cap makes S c · tanh(S / c); ALiBi lowers S by the distance |i − j| times the head's slope. A
 //! query that sees no key at all gives y = 0 and no gradient.
-//! Backward (Dao et al. 2022): with Lᵢ = ln Σⱼ e^Sᵢⱼ kept, P = e^(S − L) is computed again;
+//! Backward (Dao et al. 2022): with each row's largest score m and r = 1 / Σⱼ e^(Sᵢⱼ − m) kept,
+//! P = e^(S − m) r is computed again;
 //! dv = Pᵀ dy; dP = dy vᵀ; dS = P ⊙ (dP − Δ), Δᵢ = dyᵢ · yᵢ, times 1 − tanh² under a cap;
 //! dq = dS k / √dh; dk = dSᵀ q / √dh. Heads that share keys add their dk and dv one after the other.
 //!
@@ -98,7 +99,7 @@ pub(crate) fn attend(
     y: &mut [f32],
 ) {
     let dh = shape.head_width(q.len() / (shape.batch * shape.queries), shape.heads);
-    let mut log_sums = vec![0.0; shape.batch * shape.queries * shape.heads];
+    let mut norms = vec![0.0; shape.batch * shape.queries * shape.heads * 2];
     assert!(
         y.len() == q.len() && kv.len() == shape.batch * shape.keys * 2 * shape.kv_heads * dh,
         "attention: {} and {} values do not fit {shape:?}",
@@ -112,7 +113,7 @@ pub(crate) fn attend(
             &plan,
             Sources { q, kv },
             Shared::new(y),
-            Shared::new(&mut log_sums),
+            Shared::new(&mut norms),
         )
     };
 }
@@ -126,13 +127,13 @@ fn run(plan: Plan, q: Matrix, kv: Option<Matrix>, mut tape: Tape) -> Activation 
         ..
     } = plan.shape;
     let (n, width) = (batch * queries, plan.width());
-    let mut log_sums = vec![0.0; n * heads];
+    let mut norms = vec![0.0; n * heads * 2];
     // SAFETY: a forward pass writes every row of every head.
     let y = unsafe {
         filled(n * width, |y| {
             let (q, kv) = (read(&q), kv.as_ref().map(read));
             let kv = kv.as_deref().unwrap_or(&q);
-            forward::run(&plan, Sources { q: &q, kv }, y, Shared::new(&mut log_sums));
+            forward::run(&plan, Sources { q: &q, kv }, y, Shared::new(&mut norms));
         })
     };
     let y = matrix(y, n, width);
@@ -141,7 +142,7 @@ fn run(plan: Plan, q: Matrix, kv: Option<Matrix>, mut tape: Tape) -> Activation 
         .flatten()
         .map(Id::value)
         .collect();
-    let kept = Id::kept(&log_sums);
+    let kept = Id::kept(&norms);
     cost::report(|| {
         let cost = forward_cost(&plan);
         cost.reading(read_ids.clone())
@@ -159,7 +160,7 @@ fn run(plan: Plan, q: Matrix, kv: Option<Matrix>, mut tape: Tape) -> Activation 
                 x: Sources { q: &q, kv },
                 y: &y,
                 dy: &dy,
-                log_sums: &log_sums,
+                norms: &norms,
             };
             let mut q_sum = dq.open(g);
             let mut kv_sum = dkv.as_ref().map(|dkv| dkv.open(g));

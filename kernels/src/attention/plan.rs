@@ -196,6 +196,11 @@ impl Plan {
         1.0 / (self.dh as f32).sqrt()
     }
 
+    /// Floats from a row of q (0), k (1) or v (2) of a head to the next.
+    pub fn stride(&self, which: usize) -> usize {
+        self.parts[which].row
+    }
+
     /// Where row `t` of q (0), k (1) or v (2) of a head starts.
     pub fn at(&self, piece: &Piece, which: usize, t: usize) -> usize {
         let Part { row, start } = self.parts[which];
@@ -206,11 +211,11 @@ impl Plan {
         (piece.batch * rows + t) * row + start + head * self.dh
     }
 
-    /// Where row `i` of a head starts in y, and its place in the log-sums (B·Tq, H).
+    /// Where row `i` of a head starts in y, and its place in the norms (B·Tq, H, 2).
     pub fn at_output(&self, piece: &Piece, i: usize) -> (usize, usize) {
         let row = piece.batch * self.shape.queries + i;
         let place = row * self.shape.heads + piece.head;
-        (row * self.width() + piece.head * self.dh, place)
+        (row * self.width() + piece.head * self.dh, 2 * place)
     }
 
     /// The table that turns row `t` of q (0) or k (1), and the position it is turned by.

@@ -7,7 +7,7 @@
 
 use super::super::cost::{self, Cost, Phase};
 use super::super::gemm::{Packed, View, multiply_parallel, tile_shape};
-use super::super::linear::Epilogue;
+use super::super::linear::{Epilogue, padded};
 use super::super::parallel::{self, Shared};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::super::{Nonlinearity, math};
@@ -21,6 +21,8 @@ const PANELS: usize = 4;
 /// A linear map's weight, packed, and its bias.
 pub struct PackedLinear {
     weight: Packed,
+    outputs: usize,
+    /// To whole vectors.
     bias: Vec<f32>,
 }
 
@@ -37,13 +39,14 @@ impl PackedLinear {
         let weight = View::new(weight, inputs).transposed();
         PackedLinear {
             weight: Packed::kept(weight, inputs, bias.len()),
-            bias: bias.to_vec(),
+            outputs: bias.len(),
+            bias: padded(bias),
         }
     }
 
     /// `out` = f(x Wᵀ + b): x (B, in) → (B, out). Panics if x is not whole rows.
     pub fn apply(&self, x: &[f32], f: Nonlinearity, out: &mut Vec<f32>) {
-        let (inputs, outputs) = (self.weight.k(), self.bias.len());
+        let (inputs, outputs) = (self.weight.k(), self.outputs);
         let batch = x.len() / inputs;
         assert_eq!(
             batch * inputs,
@@ -68,6 +71,7 @@ impl PackedLinear {
                     x,
                     weight: &self.weight,
                     bias: &self.bias,
+                    outputs,
                     f,
                     out: shared,
                     first: i * PANELS,
@@ -89,6 +93,7 @@ struct Rows<'a> {
     x: &'a [f32],
     weight: &'a Packed,
     bias: &'a [f32],
+    outputs: usize,
     f: Nonlinearity,
     out: Shared<f32>,
     /// The first panel.
@@ -101,7 +106,7 @@ impl Kernel for Rows<'_> {
     fn run<S: Simd>(self, s: S) {
         let batch = self.x.len() / self.weight.k();
         let width = LANES * S::TILE_VECTORS;
-        let outputs = self.bias.len();
+        let outputs = self.outputs;
         let panels = self.first..(self.first + PANELS).min(outputs.div_ceil(width));
         // Panels of a whole tile's vectors.
         let whole = panels.end.min(outputs / width);
@@ -168,12 +173,11 @@ impl Rows<'_> {
     #[inline(always)]
     fn finish<S: Simd>(&self, s: S, row: usize, panel: usize, v: usize, sum: S::F32) {
         let column = (panel * S::TILE_VECTORS + v) * LANES;
-        let z = s.add(sum, s.read_at(self.bias, column));
         let y = match self.f {
-            Nonlinearity::Identity => z,
-            Nonlinearity::Gelu => math::gelu(s, z),
+            Nonlinearity::Identity => sum,
+            Nonlinearity::Gelu => math::gelu(s, sum),
         };
-        let outputs = self.bias.len();
+        let outputs = self.outputs;
         let end = (column + LANES).min(outputs);
         // SAFETY: these outputs of this row belong to this panel alone.
         let out = unsafe { self.out.slice(row * outputs + column..row * outputs + end) };
@@ -195,6 +199,16 @@ impl Rows<'_> {
             let size = block.len() * V * LANES; // of a panel
             assert!(values.len() >= P * size);
             let mut sums = [[[s.zero(); V]; R]; P];
+            for p in 0..P {
+                for v in 0..V {
+                    let column = ((panel + p) * S::TILE_VECTORS + v) * LANES;
+                    for r in 0..R {
+                        if block.start == 0 {
+                            sums[p][r][v] = s.read(&self.bias[column..]);
+                        }
+                    }
+                }
+            }
             // SAFETY: k stays within the block, for which x and the panels have values.
             unsafe {
                 let x = x.as_ptr().add(block.start);

@@ -9,6 +9,14 @@ use std::ops::Range;
 
 /// Where the elements of a product go.
 pub trait Store: Sync {
+    /// What the sums of every row start from in place of 0, to whole vectors.
+    fn bias(&self) -> Option<&[f32]> {
+        None
+    }
+    /// The matrix in memory, if the sums go there as they are.
+    fn plain(&self) -> Option<Plain> {
+        None
+    }
     /// Takes `count` ≤ LANES elements of row `row` from column `column` on: the whole sums.
     /// Must be `#[inline(always)]`.
     /// # Safety
@@ -17,6 +25,7 @@ pub trait Store: Sync {
 }
 
 /// Plain C: row-major with a stride; replaced or added to.
+#[derive(Clone, Copy)]
 pub struct Plain {
     c: Shared<f32>,
     stride: usize,
@@ -35,6 +44,9 @@ impl Plain {
 }
 
 impl Store for Plain {
+    fn plain(&self) -> Option<Plain> {
+        Some(*self)
+    }
     #[inline(always)]
     unsafe fn store<S: Simd>(&self, s: S, row: usize, column: usize, n: usize, value: S::F32) {
         // SAFETY: the element is C's own by contract.
@@ -77,16 +89,21 @@ impl<T: Store> Kernel for Multiply<'_, T> {
         if rows.is_empty() || columns == 0 {
             return;
         }
+        let bias = store.bias();
+        assert!(bias.is_none_or(|bias| bias.len() >= padded));
         if b.k == 0 {
             for row in rows {
                 for column in (0..columns).step_by(LANES) {
                     let count = LANES.min(columns - column);
+                    let sum = bias.map_or(s.zero(), |bias| s.read_at(bias, first + column));
                     // SAFETY: each element once, within the product.
-                    unsafe { store.store(s, row, first + column, count, s.zero()) };
+                    unsafe { store.store(s, row, first + column, count, sum) };
                 }
             }
             return;
         }
+        // Whole vectors of a plain C are summed where they belong.
+        let plain = store.plain();
         // The sums of all columns if there are several blocks of k, else of one panel at a time.
         let blocks = b.k.div_ceil(K_BLOCK);
         let kept = if blocks > 1 {
@@ -111,6 +128,8 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                 let vectors = count.div_ceil(LANES);
                 assert!(values.len() >= block.len() * vectors * LANES);
                 let place = if blocks > 1 { column - first } else { 0 };
+                let start = bias.map(|bias| bias[column..].as_ptr());
+                let plain = plain.filter(|_| count.is_multiple_of(LANES));
                 // So many rows that their sums are still in the first cache when they are stored.
                 for row in rows.clone().step_by(ROW_BLOCK) {
                     let m = ROW_BLOCK.min(rows.end - row);
@@ -120,6 +139,17 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                     };
                     let sums = &mut sums[(row - rows.start) * stride + place..];
                     assert!(sums.len() >= (m - 1) * stride + vectors * LANES);
+                    let (c, c_row, accumulate) = match plain {
+                        // SAFETY: these elements are C's own by the contract of `Store`.
+                        Some(Plain {
+                            c,
+                            stride,
+                            accumulate,
+                        }) => unsafe {
+                            (c.pointer().add(row * stride + column), stride, accumulate)
+                        },
+                        None => (sums.as_mut_ptr(), stride, false),
+                    };
                     let product = Block {
                         m,
                         k: block.len(),
@@ -129,21 +159,25 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                         panel: values.as_ptr(),
                         panel_row: vectors * LANES,
                         vectors,
-                        c: sums.as_mut_ptr(),
-                        c_row: stride,
-                        accumulate: block.start > 0,
+                        start: start.filter(|_| block.start == 0),
+                        c,
+                        c_row,
+                        accumulate: accumulate || block.start > 0,
                     };
                     // SAFETY: `check` and the assertions above cover what is read and written.
                     unsafe { product.run(s) };
-                    if block.end < b.k {
+                    if block.end < b.k || plain.is_some() {
                         continue;
                     }
                     for i in 0..m {
                         for j in (0..count).step_by(LANES) {
-                            let sum = s.read(&sums[i * stride + j..]);
                             let n = LANES.min(count - j);
-                            // SAFETY: each element once, within the product.
-                            unsafe { store.store(s, row + i, column + j, n, sum) };
+                            // SAFETY: the sums were just written; each element once, within the
+                            // product.
+                            unsafe {
+                                let sum = s.load(sums.as_ptr().add(i * stride + j));
+                                store.store(s, row + i, column + j, n, sum);
+                            }
                         }
                     }
                 }

@@ -56,6 +56,8 @@ pub struct Block {
     pub panel_row: usize,
     /// At most the tile's vectors.
     pub vectors: usize,
+    /// What the sums of every row start from; from 0 if not given.
+    pub start: Option<*const f32>,
     /// C.
     pub c: *mut f32,
     /// Floats from a row of C to the next.
@@ -79,6 +81,14 @@ impl Block {
         let mut sums = [[s.zero(); V]; R];
         // SAFETY: by contract of `run`.
         unsafe {
+            if let Some(start) = self.start {
+                for v in 0..V {
+                    let start = s.load(start.add(v * LANES));
+                    for sums in &mut sums {
+                        sums[v] = start;
+                    }
+                }
+            }
             let (mut a, mut panel) = (self.a.add(i * self.row), self.panel);
             if self.column == 1 {
                 // Four columns a turn, so that the pointers to the rows move once in four.
