@@ -27,7 +27,10 @@ class Skipped(Exception):
 
 def run_json(command, environment=None):
     """Runs a program and returns the JSON it prints."""
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    except FileNotFoundError:
+        sys.exit(f"{command[0]} is not there; README.md beside this script says how to build it")
     if done.returncode != 0:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
     return json.loads(done.stdout)

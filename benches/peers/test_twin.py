@@ -11,8 +11,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import torch
-import torch.nn.functional as F
+try:
+    import torch
+    import torch.nn.functional as F
+except ModuleNotFoundError:
+    sys.exit("torch is not installed, and the other twins are checked against it: pip install torch")
 
 import twin
 
