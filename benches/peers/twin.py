@@ -172,6 +172,17 @@ class Decode:
         self.module.step(self.tokens, state, self.context)
 
 
+class Extend:
+    """A prompt of one sequence at once: the logits after every token, as seqduel's `extend` gives."""
+
+    def __init__(self, module, tokens):
+        self.module, self.tokens = module.eval(), torch.tensor([tokens])
+
+    @torch.inference_mode()
+    def __call__(self):
+        self.module(self.tokens)
+
+
 class Attention:
     """scaled_dot_product_attention forward and backward on random queries, keys and values."""
 
@@ -184,3 +195,18 @@ class Attention:
         for x in self.qkv:
             x.grad = None
         F.scaled_dot_product_attention(*self.qkv, is_causal=True).backward(self.upstream)
+
+
+def prepare(cell):
+    """The step of a cell of the comparison, and the model's number of parameters."""
+    if cell["part"] == "attention":
+        return Attention(cell["batch"], cell["heads"], cell["seq_len"], 64), None
+    vocab, seq_len = cell["vocab"], cell["seq_len"]
+    module = build(cell["model"], vocab, cell["width"], cell["layers"], 4, seq_len)
+    count = parameters(module)
+    if cell["part"] == "extend":
+        return Extend(module, cell["tokens"]), count
+    if cell["part"] == "train-step":
+        return TrainStep(module, vocab, cell["batch"], seq_len), count
+    decoder = module.eval() if cell["model"] == "transformer" else CellDecoder(module.eval())
+    return Decode(decoder, vocab, 1, cell["context"]), count
