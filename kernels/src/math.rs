@@ -16,11 +16,15 @@ pub fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
     // ln 2 in two parts, the first with few enough bits that n · hi is exact.
     const LN2_HI: f32 = 0.693_359_4;
     const LN2_LO: f32 = -2.121_944_4e-4;
-    const TOP: f32 = 88.722_84;
-    const BOTTOM: f32 = -86.98;
+    // Far enough out that the result is ∞ and 0 by itself, near enough for the exponent of 2ⁿ⁻¹.
+    const TOP: f32 = 89.0;
+    const BOTTOM: f32 = -87.3;
+    // Where floats are 1 apart: adding it rounds to an integer, which its last bits then hold.
+    const SHIFT: f32 = 12_582_912.0;
     // The operand order of min and max lets NaN through.
     let clamped = s.min(s.splat(TOP), s.max(s.splat(BOTTOM), x));
-    let n = s.round(s.mul(clamped, s.splat(std::f32::consts::LOG2_E)));
+    let shifted = s.fma(clamped, s.splat(std::f32::consts::LOG2_E), s.splat(SHIFT));
+    let n = s.sub(shifted, s.splat(SHIFT));
     let r = s.fnma(n, s.splat(LN2_HI), clamped);
     let r = s.fnma(n, s.splat(LN2_LO), r);
     let mut p = s.splat(1.987_569_1e-4);
@@ -30,10 +34,8 @@ pub fn exp<S: Simd>(s: S, x: S::F32) -> S::F32 {
     p = s.fma(p, r, s.splat(1.666_666_5e-1));
     p = s.fma(p, r, s.splat(0.5));
     let e = s.add(s.fma(p, s.mul(r, r), r), s.splat(1.0));
-    // n lies in −125..=128; 2ⁿ as 2 · 2ⁿ⁻¹, because 2¹²⁸ is no float.
-    let e = s.mul(s.add(e, e), s.pow2(s.sub(n, s.splat(1.0))));
-    let e = s.select(s.lt(x, s.splat(BOTTOM)), s.zero(), e);
-    s.select(s.lt(s.splat(TOP), x), s.splat(f32::INFINITY), e)
+    // n lies in −126..=128; 2ⁿ as 2 · 2ⁿ⁻¹, because 2¹²⁸ is no float; 2⁻¹²⁷ becomes 0.
+    s.mul(s.add(e, e), s.half_power(shifted))
 }
 
 /// 1 / (1 + e⁻ˣ). Derivative: y (1 − y).

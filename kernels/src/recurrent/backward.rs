@@ -170,6 +170,7 @@ impl<C: Cell> Run<'_, C> {
     fn step<S: Simd>(&self, s: S, first: usize, t: usize, r0: usize, sums: Sums) {
         let (layout, rows) = (self.layout, self.piece.rows);
         let (row, stride, blocks) = (t * rows + r0, self.stride::<S>(), layout.hidden_blocks);
+        self.prefetch(s, first, t, r0, sums);
         // SAFETY: the buffers are as their types say; tiles cover rows and blocks that exist.
         unsafe {
             // a(t + 1) = … + W_hh h(t), so dh(t) = dy(t) + da(t + 1) W_hh + the direct part.
@@ -245,6 +246,29 @@ impl<C: Cell> Run<'_, C> {
         }
     }
 
+    /// Brings near what the cell will read of the trace while the product runs, and dy of the step that
+    /// comes next: so many places in memory are more than the hardware follows.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, first: usize, t: usize, r0: usize, sums: Sums) {
+        let (layout, rows) = (self.layout, self.piece.rows);
+        let (row, stride, blocks) = (t * rows + r0, self.stride::<S>(), layout.hidden_blocks);
+        for (v, r) in (0..sums.vectors).flat_map(|v| (0..sums.rows).map(move |r| (v, r))) {
+            let block = self.chunk * blocks + first + v;
+            let before = block * stride + (row + r) * LANES;
+            s.prefetch(self.trace.h.at(before));
+            if C::HAS_C {
+                s.prefetch(self.trace.c.at(before));
+            }
+            let saved = (block * self.chunk_rows() + row + r) * C::SAVED * LANES;
+            for i in 0..C::SAVED {
+                s.prefetch(self.trace.saved.at(saved + i * LANES));
+            }
+            let step = self.chunk * self.piece.chunk_steps + t;
+            let next = ((r0 + r) * self.seq_len + step.max(1) - 1) * layout.hidden;
+            s.prefetch(self.dy.as_ptr().wrapping_add(next + (first + v) * LANES));
+        }
+    }
+
     /// Writes down the gradients of h and c after step t of a sequence of the piece, for one block.
     /// They are those of the state that is handed on, its parts taken by themselves: what reaches
     /// c through this step's own h is not among the gradient of c.
@@ -275,17 +299,22 @@ impl<C: Cell> Run<'_, C> {
         let depth = C::GATES * layout.hidden_blocks * LANES;
         // SAFETY: as in `step`.
         unsafe {
+            let to = |r: usize| {
+                let (t, sequence) = ((row + r) / self.piece.rows, (row + r) % self.piece.rows);
+                let step = self.chunk * self.piece.chunk_steps + t;
+                let to = (sequence * self.seq_len + step) * layout.input;
+                self.dx.pointer().wrapping_add(to + first * LANES)
+            };
+            for r in 0..sums.rows {
+                (0..sums.vectors).for_each(|v| s.prefetch(to(r).wrapping_add(v * LANES)));
+            }
             let panel = self.weights.input.at(first * LANES * depth);
             let zeros = Sums::equal_rows(ZEROS.0.as_ptr(), sums);
             product(s, zeros, None, sums, self.gradients::<S>(0, row), panel);
             for r in 0..sums.rows {
-                let (t, sequence) = ((row + r) / self.piece.rows, (row + r) % self.piece.rows);
-                let step = self.chunk * self.piece.chunk_steps + t;
-                let to = (sequence * self.seq_len + step) * layout.input;
                 for v in 0..sums.vectors {
-                    let unit = (first + v) * LANES;
-                    let valid = (layout.input - unit).min(LANES);
-                    let to = self.dx.pointer().add(to + unit);
+                    let valid = (layout.input - (first + v) * LANES).min(LANES);
+                    let to = to(r).add(v * LANES);
                     let before = match self.is_first {
                         true => s.zero(),
                         false => s.get(to, valid),

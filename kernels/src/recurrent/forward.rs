@@ -124,22 +124,34 @@ unsafe impl Sync for Chunk {}
 /// # Safety
 /// The chunk has room.
 pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
-    let Layout {
-        input,
-        input_blocks,
-        ..
-    } = *layout;
-    for r in 0..chunk.rows {
-        for t in 0..chunk.steps {
-            let row = &x[r * x_row + t * input..][..input];
-            for block in 0..input_blocks {
-                let part = &row[block * LANES..input.min((block + 1) * LANES)];
-                let to = block * chunk.block_stride + (t * chunk.rows + r) * LANES;
-                // SAFETY: within the chunk by contract.
-                unsafe {
-                    let to = chunk.x.add(to);
-                    to.copy_from_nonoverlapping(part.as_ptr(), part.len());
-                    to.add(part.len()).write_bytes(0, LANES - part.len());
+    let gather = Gather {
+        layout,
+        x,
+        x_row,
+        chunk,
+    };
+    simd::dispatch_at(layout.level, gather);
+}
+
+struct Gather<'a> {
+    layout: &'a Layout,
+    x: &'a [f32],
+    x_row: usize,
+    chunk: &'a Chunk,
+}
+
+impl Kernel for Gather<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (chunk, input) = (self.chunk, self.layout.input);
+        for r in 0..chunk.rows {
+            for t in 0..chunk.steps {
+                let row = &self.x[r * self.x_row + t * input..][..input];
+                for block in 0..self.layout.input_blocks {
+                    let to = block * chunk.block_stride + (t * chunk.rows + r) * LANES;
+                    // SAFETY: within the chunk by the contract of `gather`.
+                    unsafe { s.store(chunk.x.add(to), s.read_at(row, block * LANES)) };
                 }
             }
         }

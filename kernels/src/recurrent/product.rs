@@ -321,21 +321,23 @@ impl Kernel for Outer {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        for first in (0..LANES).step_by(4) {
-            match self.b.blocks {
-                4 if const { S::TILE_VECTORS == 4 } => self.tile::<S, 4>(s, first),
-                2 if const { S::TILE_VECTORS == 2 } => self.tile::<S, 2>(s, first),
-                _ => self.tile::<S, 1>(s, first),
+        if self.b.blocks == 4 && const { S::TILE_VECTORS == 4 } {
+            for first in (0..LANES).step_by(4) {
+                self.tile::<S, 4, 4>(s, first);
             }
+        } else {
+            self.tile::<S, 6, 1>(s, 0);
+            self.tile::<S, 5, 1>(s, 6);
+            self.tile::<S, 5, 1>(s, 11);
         }
     }
 }
 
 impl Outer {
-    /// Four rows of the sum from `first` on.
+    /// M rows of the sum from `first` on.
     #[inline(always)]
-    fn tile<S: Simd, const N: usize>(&self, s: S, first: usize) {
-        let mut acc = [[s.zero(); N]; 4];
+    fn tile<S: Simd, const M: usize, const N: usize>(&self, s: S, first: usize) {
+        let mut acc = [[s.zero(); N]; M];
         // SAFETY: by contract of `add_outer`.
         unsafe {
             for k in 0..self.rows {
@@ -343,14 +345,14 @@ impl Outer {
                 for v in 0..N {
                     y[v] = s.load(self.b.start.add(v * self.b.block_stride + k * LANES));
                 }
-                for m in 0..4 {
+                for m in 0..M {
                     let x = s.splat(*self.a.add(k * LANES + first + m));
                     for v in 0..N {
                         acc[m][v] = s.fma(x, y[v], acc[m][v]);
                     }
                 }
             }
-            for m in 0..4 {
+            for m in 0..M {
                 for v in 0..N {
                     let at = self.sum.add((first + m) * self.sum_row + v * LANES);
                     s.store(at, s.add(s.load(at), acc[m][v]));

@@ -159,15 +159,8 @@ impl<const FUSED: bool> Simd for Portable<FUSED> {
         lanes!(i => a.0[i].abs())
     }
     #[inline(always)]
-    fn round(self, a: Lanes) -> Lanes {
-        // Adding 1.5 · 2²³ pushes the fraction out of the mantissa; no call into libm.
-        const SHIFT: f32 = 12_582_912.0;
-        lanes!(i => (a.0[i] + SHIFT) - SHIFT)
-    }
-    #[inline(always)]
-    fn pow2(self, n: Lanes) -> Lanes {
-        // 2²³ + n + 127 holds n + 127 in its low mantissa bits: shift it into the exponent.
-        lanes!(i => f32::from_bits((n.0[i] + (8_388_608.0 + 127.0)).to_bits() << 23))
+    fn half_power(self, shifted: Lanes) -> Lanes {
+        lanes!(i => f32::from_bits((shifted.0[i].to_bits() << 23).wrapping_add(126 << 23)))
     }
     #[inline(always)]
     fn lt(self, a: Lanes, b: Lanes) -> [bool; LANES] {

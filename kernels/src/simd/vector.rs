@@ -102,10 +102,8 @@ pub trait Simd: Copy + Send + Sync + 'static {
     fn neg(self, a: Self::F32) -> Self::F32;
     /// |a|
     fn abs(self, a: Self::F32) -> Self::F32;
-    /// Nearest integer, ties to even, for |a| < 2²².
-    fn round(self, a: Self::F32) -> Self::F32;
-    /// 2ⁿ for integer lanes −126 ≤ n ≤ 127.
-    fn pow2(self, n: Self::F32) -> Self::F32;
+    /// 2ⁿ⁻¹ of 1.5 · 2²³ + n, n an integer, −126 ≤ n ≤ 128; of the least one 0.
+    fn half_power(self, shifted: Self::F32) -> Self::F32;
     /// a < b
     fn lt(self, a: Self::F32, b: Self::F32) -> Self::Mask;
     /// `yes` where the mask holds, else `no`.

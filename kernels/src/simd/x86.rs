@@ -132,9 +132,8 @@ impl Simd for Avx2 {
         fn min(a, b) = _mm256_min_ps(a, b);
         fn neg(a) = _mm256_xor_ps(a, _mm256_set1_ps(-0.0));
         fn abs(a) = _mm256_andnot_ps(_mm256_set1_ps(-0.0), a);
-        fn round(a) = _mm256_round_ps::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(a);
-        fn pow2(n) = _mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_add_epi32(
-            _mm256_cvtps_epi32(n), _mm256_set1_epi32(127))));
+        fn half_power(shifted) = _mm256_castsi256_ps(_mm256_add_epi32(
+            _mm256_slli_epi32::<23>(_mm256_castps_si256(shifted)), _mm256_set1_epi32(126 << 23)));
         fn lt(a, b) = _mm256_cmp_ps::<_CMP_LT_OQ>(a, b);
         fn select(mask, yes, no) = _mm256_blendv_ps(no, yes, mask);
     }
@@ -263,9 +262,8 @@ impl Simd for Avx512 {
         fn neg(a) = _mm512_castsi512_ps(_mm512_xor_si512(
             _mm512_castps_si512(a), _mm512_set1_epi32(i32::MIN)));
         fn abs(a) = _mm512_abs_ps(a);
-        fn round(a) = _mm512_roundscale_ps::<{ _MM_FROUND_TO_NEAREST_INT }>(a);
-        fn pow2(n) = _mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_add_epi32(
-            _mm512_cvtps_epi32(n), _mm512_set1_epi32(127))));
+        fn half_power(shifted) = _mm512_castsi512_ps(_mm512_add_epi32(
+            _mm512_slli_epi32::<23>(_mm512_castps_si512(shifted)), _mm512_set1_epi32(126 << 23)));
     }
     #[inline(always)]
     fn splat(self, x: f32) -> __m512 {
