@@ -140,7 +140,7 @@ impl Kernel for Rows<'_> {
                 s.write_at(z, j, e);
             }
             let sum = s.sum(sums);
-            total += (sum as f64).ln() + (top as f64 - at_target as f64);
+            total += libm::log(sum as f64) + (top as f64 - at_target as f64);
             if self.gradient {
                 let factor = s.splat(self.scale / sum);
                 for j in (0..vocab).step_by(S::LANES) {

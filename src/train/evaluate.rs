@@ -33,7 +33,8 @@ fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
             Content::Tokens(targets) => judge_token(said, targets[row] as usize),
             Content::Numbers(targets) => {
                 let error = said[0] - targets[row];
-                (f64::from(error).powi(2), error.abs() < CLOSE)
+                let wide = f64::from(error);
+                (wide * wide, error.abs() < CLOSE)
             }
         })
     };
@@ -53,8 +54,11 @@ fn judge_token(logits: &[f32], target: usize) -> (f64, bool) {
         }
     }
     let max = logits[best];
-    let sum: f64 = logits.iter().map(|&l| (l - max).exp() as f64).sum();
-    (sum.ln() + (max - logits[target]) as f64, best == target)
+    let sum: f64 = logits.iter().map(|&l| f64::from(libm::expf(l - max))).sum();
+    (
+        libm::log(sum) + (max - logits[target]) as f64,
+        best == target,
+    )
 }
 
 #[derive(Default)]

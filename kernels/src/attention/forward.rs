@@ -105,7 +105,7 @@ unsafe fn piece(plan: &Plan, piece: &Piece, x: Sources, y: Shared<f32>, log_sums
             // SAFETY: this row of this head is the piece's own.
             unsafe {
                 let (_, place) = plan.at_output(piece, first + i);
-                *log_sums.pointer().add(place) = largest + total.ln();
+                *log_sums.pointer().add(place) = largest + libm::logf(total);
             }
             *sum = 1.0 / total;
         }
