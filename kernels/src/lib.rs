@@ -40,7 +40,7 @@ pub use adamw::{AdamwStep, adamw_update, squared_norm};
 pub use attention::{
     AttentionMask, AttentionPositions, AttentionShape, attention, cross_attention,
 };
-pub use cross_entropy::cross_entropy;
+pub use cross_entropy::{cross_entropy, negative_log_likelihood};
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions};
 use gradient::Output;

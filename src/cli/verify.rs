@@ -85,7 +85,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     if !differing.is_empty() || !shared.quiet {
         for circumstance in &found.circumstances {
-            output::say(format!("other than then: {circumstance}"));
+            output::say(format!("differs since: {circumstance}"));
         }
     }
     say_left_out(&found);
