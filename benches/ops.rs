@@ -1,5 +1,7 @@
 //! The operations, forward and backward together, against the machine's roofline.
 
+#![allow(clippy::disallowed_methods)] // what it multiplies is any numbers
+
 mod common;
 
 use common::Bench;

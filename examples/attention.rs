@@ -1,6 +1,8 @@
 //! Times attention alone, forward and backward: `attention BATCH HEADS SEQ_LEN HEAD_WIDTH THREADS
 //! SECONDS`. Prints JSON; `benches/peers/compare.py` reads it.
 
+#![allow(clippy::disallowed_methods)] // what it multiplies is any numbers
+
 use anyhow::Context;
 use kernels::{AttentionShape, attention, backward_from, cost, matrix, on_tape, with_threads};
 use seqduel::measure::clock::timed;

@@ -89,8 +89,8 @@ impl Kernel for Update<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let h = self.step;
-        let correction1 = 1.0 - (h.beta1 as f64).powf(h.step as f64);
-        let correction2 = 1.0 - (h.beta2 as f64).powf(h.step as f64);
+        let correction1 = 1.0 - libm::pow(h.beta1 as f64, h.step as f64);
+        let correction2 = 1.0 - libm::pow(h.beta2 as f64, h.step as f64);
         let rate = s.splat((h.learning_rate as f64 / correction1) as f32);
         let root = s.splat((1.0 / correction2.sqrt()) as f32);
         let keep = s.splat((1.0 - h.learning_rate as f64 * h.weight_decay as f64) as f32);

@@ -7,8 +7,8 @@
 
 use super::cost::{self, Cost, Id, Phase, levels};
 use super::gradient::send_scaled;
-use super::parallel::{self, Shared, filled};
-use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
+use super::parallel::{self, Shared, filled, scratch};
+use super::simd::{Kernel, LANES, Level, Simd, dispatch_at, level};
 use super::{Activation, Scalar, Slot, device, math, read};
 use dfdx::prelude::*;
 
@@ -90,6 +90,24 @@ pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scala
     loss.put_tape(tape)
 }
 
+/// −log softmax(logits)\[target\] in nats for one row, at a level that [`level`] gave: the loss without
+/// its mean and its gradient. Panics if the target is not below the number of logits.
+pub fn negative_log_likelihood(level: Level, logits: &[f32], target: u32) -> f64 {
+    let mut z = scratch(logits.len());
+    z.copy_from_slice(logits);
+    dispatch_at(
+        level,
+        Rows {
+            z: &mut z,
+            targets: &[target],
+            mask: &[1.0],
+            vocab: logits.len(),
+            scale: 0.0,
+            gradient: false,
+        },
+    )
+}
+
 struct Rows<'a> {
     z: &'a mut [f32],
     targets: &'a [u32],
@@ -140,7 +158,7 @@ impl Kernel for Rows<'_> {
                 s.write_at(z, j, e);
             }
             let sum = s.sum(sums);
-            total += (sum as f64).ln() + (top as f64 - at_target as f64);
+            total += libm::log(sum as f64) + (top as f64 - at_target as f64);
             if self.gradient {
                 let factor = s.splat(self.scale / sum);
                 for j in (0..vocab).step_by(LANES) {
@@ -155,9 +173,25 @@ impl Kernel for Rows<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::available;
     use super::super::testing::*;
     use super::super::{Tape, matrix, values};
     use super::*;
+
+    #[test]
+    fn the_likelihood_of_a_row_is_that_of_the_formula_in_f64() {
+        for vocab in [1, 2, 15, 16, 17, 96, 1000] {
+            let z: Vec<f32> = noise(vocab, 3).iter().map(|x| 8.0 * x).collect();
+            let sum: f64 = z.iter().map(|&z| f64::from(z).exp()).sum();
+            for target in [0, vocab / 2, vocab - 1] {
+                let expected = sum.ln() - f64::from(z[target]);
+                for &level in available() {
+                    let loss = negative_log_likelihood(level, &z, target as u32);
+                    assert!((loss - expected).abs() < 2e-6, "{level:?} {vocab}: {loss}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn equals_dfdx_and_the_formula_in_f64() {

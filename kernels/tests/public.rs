@@ -1,5 +1,7 @@
 //! What a program that uses the crate sees: a small network of public functions alone.
 
+#![allow(clippy::disallowed_methods)] // what is expected may be a digit off
+
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     AdamwStep, AttentionPositions, AttentionShape, LstmCell, Matrix, Nonlinearity,

@@ -87,7 +87,7 @@ pub(super) fn manifest(
             None => manifest.experiments.push(experiment.clone()),
         }
         let planned = Planned {
-            settings: sha256(settings.to_string()),
+            settings: fingerprint(experiment)?,
             runs: queue.ids(&experiment.id),
         };
         manifest.plan.insert(experiment.id.clone(), planned);
@@ -97,6 +97,11 @@ pub(super) fn manifest(
     }
     manifest.skipped.extend(skipped);
     Ok(manifest)
+}
+
+/// SHA-256 of what of an experiment decides its runs, hex.
+pub(super) fn fingerprint(experiment: &Experiment) -> Result<String> {
+    Ok(sha256(of_runs(experiment)?.to_string()))
 }
 
 /// What of an experiment decides its runs. The rest says what is made of their records, and may be

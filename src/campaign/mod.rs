@@ -1,6 +1,6 @@
 //! A whole suite: what is planned ([`plan`]) and in what order it can be done ([`graph`], [`queue`]),
-//! carrying it out ([`runner`]), what the directory says of it ([`manifest`]), and what is made of the
-//! results ([`outcome`]).
+//! carrying it out ([`runner`]), what the directory says of it ([`manifest`]), what is made of the
+//! results ([`outcome`]), and doing runs of it again ([`verify`]).
 
 mod clock;
 mod graph;
@@ -15,6 +15,7 @@ pub mod runner;
 mod testing;
 #[cfg(test)]
 mod tests;
+pub mod verify;
 
 /// The output directory holds results of other settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

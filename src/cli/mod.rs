@@ -29,6 +29,7 @@ mod reproduce;
 mod run;
 pub mod setup;
 mod train;
+mod verify;
 mod work_span;
 
 pub use crate::report::sheet::Format;
@@ -130,6 +131,8 @@ pub enum Command {
     Plot(plot::Args),
     /// Compare two results directories
     Compare(compare::Args),
+    /// Run trainings of a results directory again and compare them to the last bit
+    Verify(verify::Args),
     /// Fetch, list or locate corpora
     Corpus(corpus::Args),
     /// Look at the machine and say what may be wrong
@@ -224,6 +227,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Report(args) => report::run(args, shared),
         Command::Plot(args) => plot::run(args, shared),
         Command::Compare(args) => compare::run(args, shared),
+        Command::Verify(args) => verify::run(args, shared),
         Command::Corpus(args) => corpus::run(args, shared),
         Command::Doctor(args) => doctor::run(args, shared),
         Command::Completions(args) => completions::run(args, shared),

@@ -275,7 +275,7 @@ impl Floor {
     fn guess(tokens: usize) -> Self {
         Floor {
             accuracy: 1.0 / tokens as f64,
-            loss: (tokens as f64).ln(),
+            loss: libm::log(tokens as f64),
         }
     }
 }

@@ -188,7 +188,7 @@ impl KneserNey {
             .into_par_iter()
             .map(|i| {
                 (i * PIECE..count.min((i + 1) * PIECE))
-                    .map(|at| -p(at).log2())
+                    .map(|at| -libm::log2(p(at)))
                     .sum()
             })
             .collect();

@@ -34,7 +34,7 @@ impl Unigram {
     pub fn bits(&self, tokens: &[u32]) -> f64 {
         tokens
             .iter()
-            .map(|&token| -self.probabilities[token as usize].log2())
+            .map(|&token| -libm::log2(self.probabilities[token as usize]))
             .sum()
     }
 }

@@ -24,7 +24,10 @@ pub fn norms(radius: f64, hidden: usize, batch: usize, seq_len: usize, seed: u64
     }
     for pair in (0..hidden.saturating_sub(1)).step_by(2) {
         let angle = rng.random_range(0.0..std::f64::consts::TAU);
-        let (sin, cos) = ((radius * angle.sin()) as f32, (radius * angle.cos()) as f32);
+        let (sin, cos) = (
+            (radius * libm::sin(angle)) as f32,
+            (radius * libm::cos(angle)) as f32,
+        );
         recurrent[pair * hidden + pair] = cos;
         recurrent[pair * hidden + pair + 1] = -sin;
         recurrent[(pair + 1) * hidden + pair] = sin;
@@ -57,10 +60,10 @@ pub fn norms(radius: f64, hidden: usize, batch: usize, seq_len: usize, seed: u64
     let dx = gradients.get(&x).as_vec();
     let mut logarithms = vec![0.0; seq_len];
     for (row, dx) in dx.chunks_exact(hidden).enumerate() {
-        let squares: f64 = dx.iter().map(|&v| f64::from(v).powi(2)).sum();
-        logarithms[seq_len - 1 - row % seq_len] += squares.sqrt().ln() / batch as f64;
+        let squares: f64 = dx.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+        logarithms[seq_len - 1 - row % seq_len] += libm::log(squares.sqrt()) / batch as f64;
     }
-    logarithms.into_iter().map(f64::exp).collect()
+    logarithms.into_iter().map(libm::exp).collect()
 }
 
 #[cfg(test)]

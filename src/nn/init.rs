@@ -34,10 +34,10 @@ impl Initializer {
         let mut values = Vec::with_capacity(n + 1);
         while values.len() < n {
             // 1 - u is in (0, 1]: its logarithm is finite.
-            let radius = (-2.0 * (1.0 - self.rng.random::<f64>()).ln()).sqrt();
+            let radius = (-2.0 * libm::log(1.0 - self.rng.random::<f64>())).sqrt();
             let angle = std::f64::consts::TAU * self.rng.random::<f64>();
-            values.push(deviation * (radius * angle.cos()) as f32);
-            values.push(deviation * (radius * angle.sin()) as f32);
+            values.push(deviation * (radius * libm::cos(angle)) as f32);
+            values.push(deviation * (radius * libm::sin(angle)) as f32);
         }
         values.truncate(n);
         values
@@ -48,7 +48,7 @@ impl Initializer {
     pub fn chrono(&mut self, n: usize, longest: usize) -> Vec<f32> {
         let span = (longest as f64 - 2.0).max(0.0);
         (0..n)
-            .map(|_| (1.0 + span * self.rng.random::<f64>()).ln() as f32)
+            .map(|_| libm::log(1.0 + span * self.rng.random::<f64>()) as f32)
             .collect()
     }
 

@@ -16,11 +16,11 @@ pub fn sinusoidal(positions: usize, width: usize) -> Matrix {
 pub fn sinusoidal_row(position: usize, width: usize) -> impl Iterator<Item = f32> {
     (0..width).map(move |column| {
         let exponent = (column - column % 2) as f64 / width as f64;
-        let angle = position as f64 / 10_000f64.powf(exponent);
+        let angle = position as f64 / libm::pow(10_000.0, exponent);
         (if column % 2 == 0 {
-            angle.sin()
+            libm::sin(angle)
         } else {
-            angle.cos()
+            libm::cos(angle)
         }) as f32
     })
 }

@@ -134,7 +134,7 @@ impl Outward {
             Edge::Largest => rate > of,
         };
         let steps = tried.iter().filter(|&&rate| beyond(rate, outer)).count() + 1;
-        let exact = outer * (outer / inner).powi(steps as i32);
+        let exact = outer * libm::pow(outer / inner, steps as f64);
         // As few digits as tell it from the last.
         let rounded = (1..=16).filter_map(|digits| format!("{exact:.digits$e}").parse().ok());
         let next = rounded.into_iter().find(|&rate| beyond(rate, last))?;

@@ -3,7 +3,8 @@
 use super::Evaluation;
 use crate::data::{Batch, CLOSE};
 use crate::models::{Content, Model};
-use kernels::{Tape, parallel, values};
+use kernels::simd::{Level, level};
+use kernels::{Tape, negative_log_likelihood, parallel, values};
 use std::collections::BTreeMap;
 
 /// Rows a thread judges at a time.
@@ -24,16 +25,18 @@ pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
 fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
     let rows = batch.positions();
     let columns = said.len() / rows.max(1);
+    let level = level(); // of this thread, for those that help
     let judge_row = |row: usize| {
         if batch.mask[row] == 0.0 {
             return None;
         }
         let said = &said[row * columns..][..columns];
         Some(match &batch.targets {
-            Content::Tokens(targets) => judge_token(said, targets[row] as usize),
+            Content::Tokens(targets) => judge_token(level, said, targets[row]),
             Content::Numbers(targets) => {
                 let error = said[0] - targets[row];
-                (f64::from(error).powi(2), error.abs() < CLOSE)
+                let wide = f64::from(error);
+                (wide * wide, error.abs() < CLOSE)
             }
         })
     };
@@ -45,16 +48,15 @@ fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
 }
 
 /// Nats, and whether the likeliest token (the first of equals) is the target.
-fn judge_token(logits: &[f32], target: usize) -> (f64, bool) {
+fn judge_token(level: Level, logits: &[f32], target: u32) -> (f64, bool) {
     let mut best = 0;
     for (i, &logit) in logits.iter().enumerate() {
         if logit > logits[best] {
             best = i;
         }
     }
-    let max = logits[best];
-    let sum: f64 = logits.iter().map(|&l| (l - max).exp() as f64).sum();
-    (sum.ln() + (max - logits[target]) as f64, best == target)
+    let loss = negative_log_likelihood(level, logits, target);
+    (loss, best == target as usize)
 }
 
 #[derive(Default)]

@@ -16,7 +16,7 @@ pub fn learning_rate(settings: &TrainSettings, step: usize, planned: usize) -> f
         settings.warmup_steps as f64 / planned,
     );
     let progress = ((fraction - start) / (1.0 - start).max(1e-9)).clamp(0.0, 1.0);
-    let cosine = 0.5 * (1.0 + (std::f64::consts::PI * progress).cos());
+    let cosine = 0.5 * (1.0 + libm::cos(std::f64::consts::PI * progress));
     peak * (settings.final_lr_ratio + (1.0 - settings.final_lr_ratio) * cosine)
 }
 

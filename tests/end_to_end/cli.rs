@@ -40,6 +40,7 @@ fn help_names_every_command_and_shared_flag() {
         "report",
         "plot",
         "compare",
+        "verify",
         "corpus",
         "doctor",
         "completions",
@@ -63,7 +64,7 @@ fn help_names_every_command_and_shared_flag() {
     ];
     for command in dry
         .iter()
-        .chain(&["eval", "generate", "predict", "compare", "doctor"])
+        .chain(&["eval", "generate", "predict", "compare", "verify", "doctor"])
     {
         let output = seqduel(&[command, "--help"])
             .assert()

@@ -14,3 +14,4 @@ mod golden;
 mod killed;
 mod resume;
 mod simd;
+mod verify;

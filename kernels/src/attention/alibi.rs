@@ -7,7 +7,7 @@ use super::super::simd::{Kernel, LANES, Level, Simd, dispatch_at};
 /// The slope of every head, as the paper's code has them: 2^(−8/H), 2^(−16/H), … if H is a power of
 /// two; else those of the power of two below, then every second one of the power of two above.
 pub fn slopes(heads: usize) -> Vec<f32> {
-    let geometric = |n: usize| (1..=n).map(move |h| (-8.0 * h as f64 / n as f64).exp2() as f32);
+    let geometric = |n: usize| (1..=n).map(move |h| libm::exp2(-8.0 * h as f64 / n as f64) as f32);
     let below = 1 << heads.max(1).ilog2();
     let between = geometric(2 * below).step_by(2).take(heads - below);
     geometric(below).chain(between).collect()

@@ -38,9 +38,9 @@ impl Rotary {
         let len = len.next_power_of_two();
         let mut turns = Vec::with_capacity(len * 2 * half);
         for t in 0..len {
-            let angle = |d: usize| t as f64 * base.powf(-(d as f64) / half as f64);
-            turns.extend((0..half).map(|d| angle(d).cos() as f32));
-            turns.extend((0..half).map(|d| angle(d).sin() as f32));
+            let angle = |d: usize| t as f64 * libm::pow(base, -(d as f64) / half as f64);
+            turns.extend((0..half).map(|d| libm::cos(angle(d)) as f32));
+            turns.extend((0..half).map(|d| libm::sin(angle(d)) as f32));
         }
         let table = Arc::new(Rotary { half, turns });
         tables.insert(key, Arc::clone(&table));

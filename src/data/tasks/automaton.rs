@@ -123,7 +123,7 @@ impl<A: Automaton> Task for Words<A> {
             }
             accuracy += answers.iter().copied().fold(0.0, f64::max);
             let possible = answers.iter().filter(|p| **p > 0.0);
-            loss -= possible.map(|p| p * p.ln()).sum::<f64>();
+            loss -= possible.map(|p| p * libm::log(*p)).sum::<f64>();
         }
         Floor {
             accuracy: accuracy / lengths.len() as f64,

@@ -84,8 +84,8 @@ impl Recall {
         }
         let mut order: Vec<(f64, u32)> = (0..slots)
             .map(|slot| {
-                let weight = ((slot + 1) as f64).powf(POWER - 1.0);
-                (-seeds::unit(rng).ln() / weight, slot as u32)
+                let weight = libm::pow((slot + 1) as f64, POWER - 1.0);
+                (-libm::log(seeds::unit(rng)) / weight, slot as u32)
             })
             .collect();
         order.sort_by(|a, b| {

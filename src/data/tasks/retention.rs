@@ -58,7 +58,7 @@ impl Retention {
 
     /// ⌊(length + 1)^u⌋ for u uniform in (0, 1): d with probability ∝ ln(1 + 1/d).
     fn draw(&self, rng: &mut ChaCha8Rng) -> usize {
-        let power = ((self.length + 1) as f64).powf(seeds::unit(rng));
+        let power = libm::pow((self.length + 1) as f64, seeds::unit(rng));
         (power as usize).clamp(1, self.length)
     }
 }

@@ -42,15 +42,15 @@ pub fn state_jacobian(model: &dyn Model, batches: &[Batch]) -> Option<StateJacob
         let due = (t + 1) * PLACES / tokens.len() > t * PLACES / tokens.len();
         if due {
             let (jacobian, n) = jacobian(decoder.as_mut(), token, &state, parts)?;
-            radius += spectral_radius(&jacobian, n).ln();
-            norm += spectral_radius(&gram(&jacobian, n), n).sqrt().ln();
+            radius += libm::log(spectral_radius(&jacobian, n));
+            norm += libm::log(spectral_radius(&gram(&jacobian, n), n).sqrt());
             places += 1.0;
         }
         decoder.step(&[token], &mut state, &mut logits).ok()?;
     }
     Some(StateJacobian {
-        radius: (radius / places).exp(),
-        norm: (norm / places).exp(),
+        radius: libm::exp(radius / places),
+        norm: libm::exp(norm / places),
     })
 }
 
@@ -101,13 +101,13 @@ pub fn spectral_radius(matrix: &[f64], n: usize) -> f64 {
             return 0.0;
         }
         power.iter_mut().for_each(|v| *v /= size);
-        logarithm += size.ln();
+        logarithm += libm::log(size);
         if squaring < SQUARINGS {
             power = product(&power, &power, n);
             logarithm *= 2.0;
         }
     }
-    (logarithm / f64::from(1u32 << SQUARINGS)).exp()
+    libm::exp(logarithm / f64::from(1u32 << SQUARINGS))
 }
 
 /// AᵀA.

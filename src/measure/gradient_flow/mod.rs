@@ -93,19 +93,19 @@ impl Sums {
             let usable = norm.is_finite() && norm >= f64::from(f32::MIN_POSITIVE);
             *sum = sum
                 .filter(|_| usable)
-                .map(|sum| sum + (norm * batch as f64).ln());
+                .map(|sum| sum + libm::log(norm * batch as f64));
         }
         self.sequences += batch;
     }
 
     fn finish(self) -> Vec<Option<f64>> {
         let n = self.sequences as f64;
-        let mean = |sum: Option<f64>| sum.map(|sum| (sum / n).exp());
+        let mean = |sum: Option<f64>| sum.map(|sum| libm::exp(sum / n));
         self.logarithms.into_iter().map(mean).collect()
     }
 }
 
 fn norm(values: &[f32]) -> f64 {
-    let squares = values.iter().map(|&v| f64::from(v).powi(2));
+    let squares = values.iter().map(|&v| f64::from(v) * f64::from(v));
     squares.sum::<f64>().sqrt()
 }
