@@ -1,10 +1,12 @@
-//! An allocator that counts the bytes in use, and keeps large blocks for the next step.
+//! An allocator that counts the bytes in use, and keeps memory for the next step.
 //!
 //! A training step frees and asks again for the same hundreds of megabytes. The system's allocator
-//! returns such blocks to the kernel at once, and the next step pays a page fault for each 4 KiB of
-//! them. Here a freed block of at least [`LARGE`] bytes goes to a free list of its size class, so
-//! that a step after warm-up faults no new pages. Blocks in use and kept together never exceed
-//! [`bound`] of the most that was in use at once.
+//! returns large blocks to the kernel at once, and the next step pays a page fault for each 4 KiB of
+//! them. The allocator of glibc can be told to keep them ([`keep_memory`]): it joins neighbouring free
+//! blocks and cuts from them what is asked next, so that models that are timed in turn, each with other
+//! sizes, share their memory. With other C libraries a freed block of at least [`LARGE`] bytes goes to
+//! a free list of its size class here; blocks in use and kept together never exceed [`bound`] of the
+//! most that was in use at once. Either way a step after warm-up faults no new pages.
 //!
 //! Counted are the bytes asked for, not the class's; blocks kept are not in use.
 //!
@@ -67,6 +69,25 @@ pub fn bound(high: usize) -> usize {
     high + high / 2 + (32 << 20)
 }
 
+/// Whether the C library is glibc, which can keep large blocks by itself.
+const GLIBC: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
+
+/// Makes glibc keep freed memory for what comes next; to be called once, before any work. Does nothing
+/// with other C libraries.
+pub fn keep_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: sets numbers of the allocator, to values that its manual allows; one that is refused
+    // leaves the default.
+    unsafe {
+        // No block is a mapping of its own, which would end with it …
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        // … nor is what is free at the end given back …
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
+        // … and all threads share it: what one has freed, another can use.
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Counts every allocation, and keeps large blocks. Declare it with `#[global_allocator]`.
 pub struct CountingAllocator;
 
@@ -101,9 +122,12 @@ unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller guarantees that the new size is valid with this alignment.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let moved = match (class_of(layout), class_of(new_layout)) {
-            // SAFETY: both layouts are small, so that the block is the system's.
-            (None, None) => unsafe { System.realloc(pointer, layout, new_size) },
+        let moved = match (kept_class(layout), kept_class(new_layout)) {
+            // SAFETY: nothing of these layouts is kept here, so that the block is the system's, as
+            // aligned as the new one.
+            (None, None) if aligned(layout).align() == aligned(new_layout).align() => unsafe {
+                System.realloc(pointer, aligned(layout), new_size)
+            },
             (Some(old), Some(new)) if old == new => pointer,
             _ => {
                 // SAFETY: the new layout is not empty; the block is copied up to the shorter size
@@ -163,6 +187,20 @@ fn class_of(layout: Layout) -> Option<usize> {
     (class < CLASSES).then_some(class)
 }
 
+/// The class of a layout whose blocks are kept here.
+fn kept_class(layout: Layout) -> Option<usize> {
+    class_of(layout).filter(|_| !GLIBC)
+}
+
+/// What the system is asked for where nothing is kept here: large blocks begin a cache line.
+fn aligned(layout: Layout) -> Layout {
+    match class_of(layout) {
+        // SAFETY: the alignment is a power of two, and sizes with a class are far below isize::MAX.
+        Some(_) => unsafe { Layout::from_size_align_unchecked(layout.size(), ALIGNMENT) },
+        None => layout,
+    }
+}
+
 /// Bytes of the blocks of a class.
 fn class_size(class: usize) -> usize {
     let base = LARGE << (class / STEPS);
@@ -188,8 +226,8 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> (*mut u8, bool) {
             (unsafe { System.alloc(layout) }, false)
         }
     };
-    let Some(class) = class_of(layout) else {
-        return system(layout);
+    let Some(class) = kept_class(layout) else {
+        return system(aligned(layout));
     };
     if let Some(block) = lock().take(class) {
         return (block, false);
@@ -215,9 +253,9 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> (*mut u8, bool) {
 /// # Safety
 /// [`allocate`] returned it for this layout, and nobody uses it any more.
 unsafe fn free(pointer: *mut u8, layout: Layout) {
-    match class_of(layout) {
-        // SAFETY: a small block is the system's, with this layout.
-        None => unsafe { System.dealloc(pointer, layout) },
+    match kept_class(layout) {
+        // SAFETY: a block that is not kept is the system's, with this layout.
+        None => unsafe { System.dealloc(pointer, aligned(layout)) },
         // SAFETY: by contract the block belongs to this class and is unused.
         Some(class) => unsafe { lock().put(class, pointer) },
     }
