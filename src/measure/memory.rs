@@ -122,13 +122,10 @@ unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller guarantees that the new size is valid with this alignment.
         let new_layout = unsafe { Layout::from_size_align_unchecked(new_size, layout.align()) };
-        let moved = match (kept_class(layout), kept_class(new_layout)) {
-            // SAFETY: nothing of these layouts is kept here, so that the block is the system's, as
-            // aligned as the new one.
-            (None, None) if aligned(layout).align() == aligned(new_layout).align() => unsafe {
-                System.realloc(pointer, aligned(layout), new_size)
-            },
-            (Some(old), Some(new)) if old == new => pointer,
+        let moved = match (class_of(layout), class_of(new_layout)) {
+            // SAFETY: both layouts are small, so that the block is the system's.
+            (None, None) => unsafe { System.realloc(pointer, layout, new_size) },
+            (Some(old), Some(new)) if old == new && !GLIBC => pointer,
             _ => {
                 // SAFETY: the new layout is not empty; the block is copied up to the shorter size
                 // and freed with the layout it was made with.
@@ -187,18 +184,45 @@ fn class_of(layout: Layout) -> Option<usize> {
     (class < CLASSES).then_some(class)
 }
 
-/// The class of a layout whose blocks are kept here.
-fn kept_class(layout: Layout) -> Option<usize> {
-    class_of(layout).filter(|_| !GLIBC)
+/// A large block of the system's, at the start of a cache line. The system is asked for an unaligned
+/// one with room to move in: glibc (before 2.38) cannot put an aligned block where one of the same size
+/// has just been freed, and the heap grows by the holes.
+///
+/// # Safety
+/// The layout has a class.
+unsafe fn new_aligned(layout: Layout, zeroed: bool) -> *mut u8 {
+    let layout = with_room(layout);
+    // SAFETY: not empty.
+    let start = match zeroed {
+        true => unsafe { System.alloc_zeroed(layout) },
+        false => unsafe { System.alloc(layout) },
+    };
+    if start.is_null() {
+        return start;
+    }
+    // The start is aligned to a pointer's double, so that one fits before the block.
+    let offset = ALIGNMENT - start as usize % ALIGNMENT;
+    // SAFETY: the block, as long as asked for, and the word before it lie in what was given.
+    unsafe {
+        let block = start.add(offset);
+        block.cast::<*mut u8>().sub(1).write(start);
+        block
+    }
 }
 
-/// What the system is asked for where nothing is kept here: large blocks begin a cache line.
-fn aligned(layout: Layout) -> Layout {
-    match class_of(layout) {
-        // SAFETY: the alignment is a power of two, and sizes with a class are far below isize::MAX.
-        Some(_) => unsafe { Layout::from_size_align_unchecked(layout.size(), ALIGNMENT) },
-        None => layout,
-    }
+/// Gives a block of [`new_aligned`] back.
+///
+/// # Safety
+/// It was made for this layout, and nobody uses it.
+unsafe fn end_aligned(block: *mut u8, layout: Layout) {
+    // SAFETY: by contract the word before it says where what was given starts.
+    unsafe { System.dealloc(block.cast::<*mut u8>().sub(1).read(), with_room(layout)) }
+}
+
+/// What the system is asked for so that a block can be moved to the start of a cache line.
+fn with_room(layout: Layout) -> Layout {
+    // SAFETY: the alignment is a power of two, and sizes with a class are far below isize::MAX.
+    unsafe { Layout::from_size_align_unchecked(layout.size() + ALIGNMENT, 2 * size_of::<usize>()) }
 }
 
 /// Bytes of the blocks of a class.
@@ -226,9 +250,13 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> (*mut u8, bool) {
             (unsafe { System.alloc(layout) }, false)
         }
     };
-    let Some(class) = kept_class(layout) else {
-        return system(aligned(layout));
+    let Some(class) = class_of(layout) else {
+        return system(layout);
     };
+    if GLIBC {
+        // SAFETY: the layout has a class.
+        return (unsafe { new_aligned(layout, zeroed) }, zeroed);
+    }
     if let Some(block) = lock().take(class) {
         return (block, false);
     }
@@ -253,9 +281,11 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> (*mut u8, bool) {
 /// # Safety
 /// [`allocate`] returned it for this layout, and nobody uses it any more.
 unsafe fn free(pointer: *mut u8, layout: Layout) {
-    match kept_class(layout) {
-        // SAFETY: a block that is not kept is the system's, with this layout.
-        None => unsafe { System.dealloc(pointer, aligned(layout)) },
+    match class_of(layout) {
+        // SAFETY: a small block is the system's, with this layout.
+        None => unsafe { System.dealloc(pointer, layout) },
+        // SAFETY: by contract it was made for this layout.
+        Some(_) if GLIBC => unsafe { end_aligned(pointer, layout) },
         // SAFETY: by contract the block belongs to this class and is unused.
         Some(class) => unsafe { lock().put(class, pointer) },
     }
