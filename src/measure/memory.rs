@@ -192,9 +192,10 @@ fn class_of(layout: Layout) -> Option<usize> {
 /// The layout has a class.
 unsafe fn new_aligned(layout: Layout, zeroed: bool) -> *mut u8 {
     let layout = with_room(layout);
-    // SAFETY: not empty.
     let start = match zeroed {
+        // SAFETY: not empty.
         true => unsafe { System.alloc_zeroed(layout) },
+        // SAFETY: not empty.
         false => unsafe { System.alloc(layout) },
     };
     if start.is_null() {
