@@ -1,11 +1,15 @@
-//! A thousand steps take no more memory than ten.
+//! A thousand steps take no more memory than ten, and models in turn little more than the largest.
 
 use seqduel::measure::memory::{self, CountingAllocator};
 use seqduel::measure::throughput::{Mode, Workload, prepare};
 use seqduel::models::{ModelConfig, Shape, of_one_sequence};
+use std::sync::{Mutex, PoisonError};
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
+
+/// The tests look at the whole process: one at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 /// Bytes of this process in main memory; `None` where the system does not say.
 fn resident() -> Option<usize> {
@@ -17,6 +21,8 @@ fn resident() -> Option<usize> {
 
 #[test]
 fn a_thousand_steps_grow_nothing() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    memory::keep_memory();
     for mode in [Mode::TrainStep, Mode::Forward] {
         for row in of_one_sequence() {
             let mut prepared = prepare(&Workload {
@@ -69,4 +75,56 @@ fn a_thousand_steps_grow_nothing() {
             }
         }
     }
+}
+
+/// As timings do: each model with activations of other sizes, on one thread and on two.
+#[test]
+fn models_in_turn_share_their_memory() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    memory::keep_memory();
+    memory::reset_peak();
+    let widths = [
+        ("elman", 152),
+        ("lstm", 76),
+        ("gru", 90),
+        ("transformer", 64),
+    ];
+    let all = [1, 2].map(|threads| widths.map(|(name, width)| (name, width, threads)));
+    let mut prepared: Vec<_> = all
+        .as_flattened()
+        .iter()
+        .filter(|model| model.2 <= std::thread::available_parallelism().map_or(1, usize::from))
+        .map(|&(name, width, threads)| {
+            prepare(&Workload {
+                mode: Mode::TrainStep,
+                config: ModelConfig {
+                    heads: 4,
+                    ..ModelConfig::new(name, 96, width, 2, 256)
+                },
+                shape: Shape {
+                    batch: 32,
+                    seq_len: 256,
+                },
+                threads,
+                context: 0,
+            })
+            .expect("the sizes are right")
+        })
+        .collect();
+    for _ in 0..4 {
+        for model in &mut prepared {
+            model.step();
+        }
+    }
+    let Some(resident) = resident() else {
+        return;
+    };
+    // Half again, and the program itself. Other C libraries than glibc's keep more.
+    let most = memory::peak() * 3 / 2 + (64 << 20);
+    let glibc = cfg!(all(target_os = "linux", target_env = "gnu"));
+    assert!(
+        !glibc || resident < most,
+        "{resident} of {}",
+        memory::peak()
+    );
 }

@@ -3,6 +3,8 @@
 //! Work is cut into pieces whose size depends on the data alone; a piece writes only what is its
 //! own, and partial sums are added in the order of the pieces.
 
+#[cfg(test)]
+mod cutting;
 mod scratch;
 mod team;
 #[cfg(test)]
@@ -18,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use team::Team;
 
 // Idle teams by number of threads. A driver owns its team while it works, so that drivers side by
@@ -63,18 +65,22 @@ impl Drop for Inside {
     }
 }
 
-/// Runs `work` here, with exactly `threads` (at least one) threads, this one included, for the
-/// operations in it.
+/// Runs `work` here, with `threads` (at least one) threads, this one included, for the operations in
+/// it.
+///
+/// Work is shared out for so many threads, but no more of them run than there are cores: threads that
+/// wait on each other's cores only slow each other down.
 pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
     let threads = threads.max(1);
     if CONTEXT.with_borrow(|c| c.threads) == threads {
         return work();
     }
-    let team = (threads > 1).then(|| {
+    let size = team_size(threads);
+    let team = (size > 1).then(|| {
         let mut idle = IDLE_TEAMS.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.get_mut(&threads)
+        idle.get_mut(&size)
             .and_then(Vec::pop)
-            .unwrap_or_else(|| Arc::new(new_team(threads)))
+            .unwrap_or_else(|| Arc::new(Team::new(size)))
     });
     let mut inside = Inside::new(Context {
         threads,
@@ -88,7 +94,8 @@ pub fn with_threads<R>(threads: usize, work: impl FnOnce() -> R) -> R {
 /// and is given back.
 pub fn with_new_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> R {
     let run = || {
-        let team = (threads > 1).then(|| Arc::new(new_team(threads)));
+        let size = team_size(threads);
+        let team = (size > 1).then(|| Arc::new(Team::new(size)));
         let _inside = Inside::new(Context {
             threads: threads.max(1),
             team,
@@ -99,21 +106,23 @@ pub fn with_new_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send
     joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// A worker is in a region whenever it works: what it starts stays on its own thread.
-fn new_team(threads: usize) -> Team {
-    Team::new(threads, |threads| {
-        CONTEXT.set(Context {
-            threads,
-            team: None,
-        });
-    })
+/// Threads that run where `threads` are asked for.
+fn team_size(threads: usize) -> usize {
+    threads.min(cores())
+}
+
+/// Cores that this process may use: those it is bound to, or what its control group grants.
+fn cores() -> usize {
+    // Asked once: it reads files.
+    static CORES: OnceLock<usize> = OnceLock::new();
+    *CORES.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from))
 }
 
 /// Number of threads that operations called here use: as many as [`with_threads`] says around this
 /// call, else one a core.
 pub fn threads() -> usize {
     match CONTEXT.with_borrow(|c| c.threads) {
-        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        0 => cores(),
         threads => threads,
     }
 }
@@ -141,15 +150,26 @@ fn share_out(count: usize, work: &(dyn Fn(usize) + Sync)) {
     let threads = context.threads;
     let Some(team) = &context.team else {
         CONTEXT.set(context);
-        return trace::run(count, work);
+        return match threads {
+            1 => trace::run(count, work),
+            _ => (0..count).for_each(work),
+        };
     };
-    let shares: Vec<_> = (0..threads)
-        .map(|t| Share::new(count, threads, t))
-        .collect();
+    #[cfg(test)]
+    cutting::note(count);
+    let size = team.threads();
+    let shares: Vec<_> = (0..size).map(|t| Share::new(count, size, t)).collect();
     let drain = |own: usize| {
+        // A worker is in a region whenever it works: what it starts stays on its own thread.
+        if own > 0 {
+            CONTEXT.set(Context {
+                threads,
+                team: None,
+            });
+        }
         // Then what others have not come to: a worker that wakes late costs nothing but its share.
-        for other in 0..threads {
-            let share = &shares[(own + other) % threads];
+        for other in 0..size {
+            let share = &shares[(own + other) % size];
             while let Some(i) = share.next() {
                 work(i);
             }

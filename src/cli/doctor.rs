@@ -2,6 +2,8 @@
 
 use super::{Format, Shared, output};
 use crate::data::corpus;
+use crate::measure::busy::{Disturbance, Watch};
+use crate::measure::cores::{self, CoreDistance};
 use crate::measure::machine::Machine;
 use crate::measure::roofline::{self, Roofline};
 use kernels::simd;
@@ -17,7 +19,16 @@ pub struct Args {}
 #[derive(Debug, Serialize)]
 struct Findings {
     machine: Machine,
+    /// Vector instructions that this CPU has.
+    simd_levels: Vec<&'static str>,
     roofline: Roofline,
+    core_distance: Option<CoreDistance>,
+    /// How the frequency of the first core is governed; `None` if the machine does not show it.
+    governor: Option<String>,
+    /// Programs that wanted a core, on average over 1, 5 and 15 minutes.
+    load_average: Option<[f64; 3]>,
+    /// What else took processor time while the limits were measured.
+    others: Disturbance,
     corpora: Vec<CorpusFound>,
     writable: bool,
     advice: Vec<String>,
@@ -45,7 +56,10 @@ pub fn run(_args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
 
 fn look(threads: usize) -> Findings {
     let machine = Machine::detect();
+    let watch = Watch::start();
     let roofline = roofline::probe(threads);
+    let others = watch.others();
+    let core_distance = cores::distance();
     let corpora = corpora();
     let writable = tempfile::tempfile_in(Path::new(".")).is_ok();
     let mut advice = Vec::new();
@@ -69,13 +83,40 @@ fn look(threads: usize) -> Findings {
         advice.push("less than 2 GiB of memory are free: large models will be refused".to_string());
     }
     advice.extend(simd::override_problem());
+    advice.extend(others.complaint());
+    let governor = governor();
+    if governor.as_deref() == Some("powersave") {
+        advice.push(
+            "the cores are governed to save power: timings may start slow; set the governor `performance` \
+             before measuring"
+                .to_string(),
+        );
+    }
     Findings {
         machine,
+        simd_levels: simd::available().iter().map(|level| level.name()).collect(),
         roofline,
+        core_distance,
+        governor,
+        load_average: load_average(),
+        others,
         corpora,
         writable,
         advice,
     }
+}
+
+fn governor() -> Option<String> {
+    let file = "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+    let name = std::fs::read_to_string(file).ok()?.trim().to_string();
+    (!name.is_empty()).then_some(name)
+}
+
+fn load_average() -> Option<[f64; 3]> {
+    cfg!(unix).then(|| {
+        let load = sysinfo::System::load_average();
+        [load.one, load.five, load.fifteen]
+    })
 }
 
 /// Every named corpus and its place in the cache; none where there is no place for a cache.
@@ -106,7 +147,9 @@ fn rows(findings: &Findings) -> Vec<Vec<String>> {
         "system",
         format!("{}, {}", machine.os, machine.architecture),
     );
-    add("vector instructions", machine.simd.clone());
+    let levels = findings.simd_levels.join(", ");
+    let level = format!("{} in use, of {levels}", machine.simd);
+    add("vector instructions", level);
     add("build", format!("{} {}", machine.version, machine.build));
     let rate = |flops: f64| format!("{:.1} GFLOP/s", flops / 1e9);
     let threads = format!("multiply-adds, {} threads", roofline.threads);
@@ -116,6 +159,24 @@ fn rows(findings: &Findings) -> Vec<Vec<String>> {
         let rate = format!("{:.1} GB/s", copy.bytes_per_second / 1e9);
         add(&format!("copy, {} KiB", copy.bytes >> 10), rate);
     }
+    let unknown = || "not shown by this machine".to_string();
+    let distance = findings.core_distance.as_ref();
+    let apart = distance.map_or_else(unknown, |d| match d.pairs {
+        1 => format!("{:.0} ns", d.median_ns),
+        _ => format!(
+            "{:.0} ns (median), {:.0} to {:.0} ns",
+            d.median_ns, d.nearest_ns, d.farthest_ns
+        ),
+    });
+    add("a cache line from core to core", apart);
+    let governor = findings.governor.clone();
+    add("frequency governor", governor.unwrap_or_else(unknown));
+    let load = findings.load_average.map(|l| l.map(|l| format!("{l:.2}")));
+    let load = load.map(|l| format!("{} (over 1, 5, 15 minutes)", l.join(", ")));
+    add("load average", load.unwrap_or_else(unknown));
+    let others = findings.others.others_cores;
+    let busy = others.map(|used| format!("{used:.1} cores"));
+    add("used by other programs now", busy.unwrap_or_else(unknown));
     for corpus in &findings.corpora {
         let state = if corpus.is_there { "here" } else { "not here" };
         let found = format!("{state}: {}", corpus.path);

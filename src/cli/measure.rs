@@ -2,7 +2,6 @@
 
 use super::flags::OptionFlags;
 use super::{DryRun, Format, Shared, UsageError, output, usage};
-use crate::measure::busy::Watch;
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, ModelOptions, Shape, parameter_count};
@@ -133,12 +132,12 @@ pub(super) fn time(
         // Drawn on stderr, and only if that is a terminal.
         false => indicatif::ProgressBar::new(1000).with_message("measuring"),
     };
-    let watch = Watch::start();
     let measured = interleaved(workloads, repeats, &mut |done| {
         bar.set_position((done * 1000.0) as u64);
     })?;
     bar.finish_and_clear();
-    if let Some(complaint) = watch.complaint() {
+    // Measured in turn, so that one stands for all.
+    if let Some(complaint) = measured.iter().find_map(|m| m.disturbance.complaint()) {
         tracing::warn!("{complaint}");
     }
     Ok(measured)
@@ -297,6 +296,8 @@ fn json(workload: &Workload, m: &Measurement, machine: &Machine) -> Value {
         "share_of_peak": m.share_of_peak,
         "peak_bytes": m.peak_bytes,
         "state_bytes": m.state_bytes,
+        "disturbance": m.disturbance,
+        "disturbed": m.disturbance.complaint(),
         "threads": m.threads,
         "cpu": m.cpu,
         "simd": machine.simd,

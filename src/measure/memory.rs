@@ -1,10 +1,12 @@
-//! An allocator that counts the bytes in use, and keeps large blocks for the next step.
+//! An allocator that counts the bytes in use, and keeps memory for the next step.
 //!
 //! A training step frees and asks again for the same hundreds of megabytes. The system's allocator
-//! returns such blocks to the kernel at once, and the next step pays a page fault for each 4 KiB of
-//! them. Here a freed block of at least [`LARGE`] bytes goes to a free list of its size class, so
-//! that a step after warm-up faults no new pages. Blocks in use and kept together never exceed
-//! [`bound`] of the most that was in use at once.
+//! returns large blocks to the kernel at once, and the next step pays a page fault for each 4 KiB of
+//! them. The allocator of glibc can be told to keep them ([`keep_memory`]): it joins neighbouring free
+//! blocks and cuts from them what is asked next, so that models that are timed in turn, each with other
+//! sizes, share their memory. With other C libraries a freed block of at least [`LARGE`] bytes goes to
+//! a free list of its size class here; blocks in use and kept together never exceed [`bound`] of the
+//! most that was in use at once. Either way a step after warm-up faults no new pages.
 //!
 //! Counted are the bytes asked for, not the class's; blocks kept are not in use.
 //!
@@ -67,6 +69,25 @@ pub fn bound(high: usize) -> usize {
     high + high / 2 + (32 << 20)
 }
 
+/// Whether the C library is glibc, which can keep large blocks by itself.
+const GLIBC: bool = cfg!(all(target_os = "linux", target_env = "gnu"));
+
+/// Makes glibc keep freed memory for what comes next; to be called once, before any work. Does nothing
+/// with other C libraries.
+pub fn keep_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: sets numbers of the allocator, to values that its manual allows; one that is refused
+    // leaves the default.
+    unsafe {
+        // No block is a mapping of its own, which would end with it …
+        libc::mallopt(libc::M_MMAP_MAX, 0);
+        // … nor is what is free at the end given back …
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
+        // … and all threads share it: what one has freed, another can use.
+        libc::mallopt(libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Counts every allocation, and keeps large blocks. Declare it with `#[global_allocator]`.
 pub struct CountingAllocator;
 
@@ -104,7 +125,7 @@ unsafe impl GlobalAlloc for CountingAllocator {
         let moved = match (class_of(layout), class_of(new_layout)) {
             // SAFETY: both layouts are small, so that the block is the system's.
             (None, None) => unsafe { System.realloc(pointer, layout, new_size) },
-            (Some(old), Some(new)) if old == new => pointer,
+            (Some(old), Some(new)) if old == new && !GLIBC => pointer,
             _ => {
                 // SAFETY: the new layout is not empty; the block is copied up to the shorter size
                 // and freed with the layout it was made with.
@@ -163,6 +184,48 @@ fn class_of(layout: Layout) -> Option<usize> {
     (class < CLASSES).then_some(class)
 }
 
+/// A large block of the system's, at the start of a cache line. The system is asked for an unaligned
+/// one with room to move in: glibc (before 2.38) cannot put an aligned block where one of the same size
+/// has just been freed, and the heap grows by the holes.
+///
+/// # Safety
+/// The layout has a class.
+unsafe fn new_aligned(layout: Layout, zeroed: bool) -> *mut u8 {
+    let layout = with_room(layout);
+    let start = match zeroed {
+        // SAFETY: not empty.
+        true => unsafe { System.alloc_zeroed(layout) },
+        // SAFETY: not empty.
+        false => unsafe { System.alloc(layout) },
+    };
+    if start.is_null() {
+        return start;
+    }
+    // The start is aligned to a pointer's double, so that one fits before the block.
+    let offset = ALIGNMENT - start as usize % ALIGNMENT;
+    // SAFETY: the block, as long as asked for, and the word before it lie in what was given.
+    unsafe {
+        let block = start.add(offset);
+        block.cast::<*mut u8>().sub(1).write(start);
+        block
+    }
+}
+
+/// Gives a block of [`new_aligned`] back.
+///
+/// # Safety
+/// It was made for this layout, and nobody uses it.
+unsafe fn end_aligned(block: *mut u8, layout: Layout) {
+    // SAFETY: by contract the word before it says where what was given starts.
+    unsafe { System.dealloc(block.cast::<*mut u8>().sub(1).read(), with_room(layout)) }
+}
+
+/// What the system is asked for so that a block can be moved to the start of a cache line.
+fn with_room(layout: Layout) -> Layout {
+    // SAFETY: the alignment is a power of two, and sizes with a class are far below isize::MAX.
+    unsafe { Layout::from_size_align_unchecked(layout.size() + ALIGNMENT, 2 * size_of::<usize>()) }
+}
+
 /// Bytes of the blocks of a class.
 fn class_size(class: usize) -> usize {
     let base = LARGE << (class / STEPS);
@@ -191,6 +254,10 @@ unsafe fn allocate(layout: Layout, zeroed: bool) -> (*mut u8, bool) {
     let Some(class) = class_of(layout) else {
         return system(layout);
     };
+    if GLIBC {
+        // SAFETY: the layout has a class.
+        return (unsafe { new_aligned(layout, zeroed) }, zeroed);
+    }
     if let Some(block) = lock().take(class) {
         return (block, false);
     }
@@ -218,6 +285,8 @@ unsafe fn free(pointer: *mut u8, layout: Layout) {
     match class_of(layout) {
         // SAFETY: a small block is the system's, with this layout.
         None => unsafe { System.dealloc(pointer, layout) },
+        // SAFETY: by contract it was made for this layout.
+        Some(_) if GLIBC => unsafe { end_aligned(pointer, layout) },
         // SAFETY: by contract the block belongs to this class and is unused.
         Some(class) => unsafe { lock().put(class, pointer) },
     }

@@ -3,6 +3,7 @@
 
 pub mod busy;
 pub mod clock;
+pub mod cores;
 pub mod decay;
 pub mod gradient_flow;
 pub mod graph;

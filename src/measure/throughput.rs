@@ -1,6 +1,7 @@
 //! How fast models train, run forward and generate: steps timed in turn, A B A B, so that drift of
 //! the machine hits all alike.
 
+use super::busy::{Disturbance, Usage, Watch};
 use super::clock::timed;
 use super::graph::Graph;
 use super::machine::{Machine, cores};
@@ -124,6 +125,8 @@ pub struct Measurement {
     /// thread worked.
     #[serde(skip)]
     pub recorded: Option<Recorded>,
+    /// What else took processor time during the rounds.
+    pub disturbance: Disturbance,
     /// Threads that worked.
     pub threads: usize,
     /// CPU model name.
@@ -154,6 +157,7 @@ pub fn interleaved(
     let at_most = repeats.at_most.max(2);
     let at_least = repeats.at_least.clamp(2, at_most);
     let mut spent = 0.0;
+    let watch = Watch::start();
     for round in 0..at_most {
         if round >= at_least && spent >= budget {
             break;
@@ -165,6 +169,7 @@ pub fn interleaved(
         progress((spent / budget.max(1e-9)).min(1.0));
     }
     peaks.probe();
+    let others = watch.others();
     for contestant in &mut contestants {
         let prepared = &mut contestant.prepared;
         contestant.operations = operations::time(prepared, repeats.operation_steps);
@@ -178,7 +183,7 @@ pub fn interleaved(
     let cpu = Machine::detect().cpu;
     Ok(contestants
         .into_iter()
-        .map(|contestant| contestant.finish(&peaks, &cpu))
+        .map(|contestant| contestant.finish(&peaks, &cpu, others))
         .collect())
 }
 
@@ -187,6 +192,8 @@ struct Contestant {
     prepared: Prepared,
     steps_a_round: usize,
     step_seconds: Vec<f64>,
+    /// Processor time of the rounds.
+    usage: Usage,
     observed: Observed,
     operations: Vec<Operation>,
     recorded: Option<Recorded>,
@@ -222,6 +229,7 @@ impl Contestant {
             prepared,
             steps_a_round: (ROUND_SECONDS / step.max(1e-9)).ceil().clamp(1.0, 10_000.0) as usize,
             step_seconds: Vec::new(),
+            usage: Usage::default(),
             observed,
             operations: Vec::new(),
             recorded: None,
@@ -233,13 +241,14 @@ impl Contestant {
     fn run_round(&mut self) -> f64 {
         let ((), whole) = timed(|| {
             let steps = self.steps_a_round;
-            let seconds: f64 = (0..steps).map(|_| self.prepared.step()).sum();
-            self.step_seconds.push(seconds / steps as f64);
+            let prepared = &mut self.prepared;
+            let round = || (0..steps).map(|_| prepared.step()).sum::<f64>();
+            self.step_seconds.push(self.usage.add(round) / steps as f64);
         });
         whole
     }
 
-    fn finish(self, peaks: &Peaks, cpu: &str) -> Measurement {
+    fn finish(self, peaks: &Peaks, cpu: &str, others: Disturbance) -> Measurement {
         let workload = &self.prepared.workload;
         let seconds = median_interval(&self.step_seconds, 0.95)
             .expect("at least two rounds of finite, positive times");
@@ -272,6 +281,7 @@ impl Contestant {
             state_bytes: self.prepared.state_bytes,
             operations: self.operations,
             recorded: self.recorded,
+            disturbance: Disturbance::of(others, self.usage, workload.threads),
             threads: workload.threads,
             cpu: cpu.to_string(),
         }

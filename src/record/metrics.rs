@@ -162,6 +162,27 @@ pub const METRICS: &[Metric] = &[
         "B",
         "most memory the process had requested at one time during the steps",
     ),
+    timing(
+        "others_cores",
+        "1",
+        "cores that other programs used while this was timed, on average",
+    ),
+    timing(
+        "stolen_cores",
+        "1",
+        "cores that the host of the virtual machine took for others meanwhile, on average",
+    ),
+    timing(
+        "switches_per_second",
+        "1/s",
+        "how often threads of this program had to give up a core meanwhile: involuntary context \
+         switches",
+    ),
+    timing(
+        "cpu_share",
+        "1",
+        "processor time of this program divided by the time on the clock times its threads",
+    ),
     fact(
         "state_bytes",
         "B",

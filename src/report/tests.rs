@@ -305,6 +305,38 @@ fn a_skipped_experiment_says_why_and_what_to_do() {
 }
 
 #[test]
+fn disturbed_timings_are_named() {
+    let dir = TempDir::new().unwrap();
+    fixture::write(dir.path());
+    let mut source = Source::open(dir.path()).unwrap();
+    let page = |source: &Source| html::page(source, &figures(source, dir.path()).unwrap()).unwrap();
+    assert!(!page(&source).contains("Disturbed"));
+    let timed = |run: &str| {
+        source
+            .records
+            .iter()
+            .find(|r| r.run == run)
+            .unwrap()
+            .clone()
+    };
+    let record = |run, used| crate::record::Record {
+        metric: "others_cores".into(),
+        x: None,
+        value: Some(used),
+        ..timed(run)
+    };
+    let (noisy, quiet) = ("speed-long-decode-64", "speed-long-decode-128");
+    let more = [record(noisy, 1.5), record(quiet, 0.01)];
+    source.records.extend(more);
+    let page = page(&source);
+    assert!(
+        page.contains("took up to 1.5 cores while 1 of 24 timings"),
+        "{page}"
+    );
+    assert!(page.contains(&format!("({noisy})")));
+}
+
+#[test]
 fn errors_name_the_file_and_what_is_wrong() {
     let message = |dir: &Path| format!("{:#}", build(dir).unwrap_err());
     let dir = TempDir::new().unwrap();

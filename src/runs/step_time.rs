@@ -72,7 +72,7 @@ impl Kind for StepTime {
                 session.advance(done as f64 / (ROUNDS * self.models.len()) as f64);
             }
         }
-        if let Some(complaint) = watch.complaint() {
+        if let Some(complaint) = watch.others().complaint() {
             session.progress.say(&format!("{}: {complaint}", run.id));
             session.log(&complaint)?;
         }

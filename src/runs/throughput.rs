@@ -3,7 +3,6 @@
 use super::session::{Failure, Session};
 use super::work::{Kind, Run, set_model};
 use super::work_span;
-use crate::measure::busy::Watch;
 use crate::measure::roofline::{self, CopyRate};
 use crate::measure::throughput::{Mode, Repeats, Workload, interleaved};
 use crate::models::{ModelConfig, Shape};
@@ -84,11 +83,11 @@ impl Kind for Throughput {
                 0
             },
         };
-        let watch = Watch::start();
         let measured = interleaved(&workloads, repeats, &mut |fraction| {
             session.advance(fraction)
         })?;
-        if let Some(complaint) = watch.complaint() {
+        // Measured in turn, so that one stands for all.
+        if let Some(complaint) = measured.iter().find_map(|m| m.disturbance.complaint()) {
             session.progress.say(&format!("{}: {complaint}", run.id));
             session.log(&complaint)?;
         }
@@ -121,6 +120,10 @@ impl Kind for Throughput {
                 ("share_of_peak", Some(m.share_of_peak)),
                 ("peak_bytes", m.peak_bytes.map(|bytes| bytes as f64)),
                 ("state_bytes", m.state_bytes.map(|bytes| bytes as f64)),
+                ("others_cores", m.disturbance.others_cores),
+                ("stolen_cores", m.disturbance.stolen_cores),
+                ("switches_per_second", m.disturbance.switches_per_second),
+                ("cpu_share", m.disturbance.cpu_share),
             ] {
                 rows.extend(value.map(|value| factors.record(metric, None, Some(value))));
             }

@@ -158,6 +158,15 @@ fn doctor_reports_machine_and_limits() {
     );
     assert!(number(&found["machine"]["cores"]) >= 1.0);
     assert!(found["machine"]["cpu"].is_string() && found["machine"]["simd"].is_string());
+    let levels = found["simd_levels"].as_array().expect("a list");
+    assert!(levels.contains(&found["machine"]["simd"]), "{levels:?}");
+    // What a machine does not show is null, never 0.
+    for key in ["core_distance", "governor", "load_average", "others"] {
+        assert!(found.get(key).is_some(), "{key}");
+    }
+    if let Some(nearest) = found["core_distance"].get("nearest_ns") {
+        assert!(number(nearest) > 0.0);
+    }
     assert!(!found["corpora"].as_array().expect("a list").is_empty());
     let advice = found["advice"].to_string();
     assert!(

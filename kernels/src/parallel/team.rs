@@ -55,8 +55,8 @@ pub struct Team {
 }
 
 impl Team {
-    /// Starts `threads - 1` workers, each of which first runs `on_start`.
-    pub fn new(threads: usize, on_start: fn(usize)) -> Self {
+    /// Starts `threads - 1` workers.
+    pub fn new(threads: usize) -> Self {
         let shared = Arc::new(Shared {
             state: AtomicU64::new(0),
             work: UnsafeCell::new(None),
@@ -68,13 +68,9 @@ impl Team {
         });
         let workers = (1..threads).map(|i| {
             let shared = shared.clone();
-            let body = move || {
-                on_start(threads);
-                shared.serve(i);
-            };
             std::thread::Builder::new()
                 .name(format!("seqduel-{i}"))
-                .spawn(body)
+                .spawn(move || shared.serve(i))
                 .unwrap_or_else(|e| panic!("cannot start {threads} threads: {e}"))
         });
         Team {
@@ -263,7 +259,7 @@ mod tests {
 
     #[test]
     fn all_come_awake_or_asleep_and_none_twice() {
-        let team = Team::new(4, |_| ());
+        let team = Team::new(4);
         assert_eq!(team.threads(), 4);
         assert_eq!(visits(&team, 200, 4), 800);
         for _ in 0..3 {
@@ -274,8 +270,15 @@ mod tests {
     }
 
     #[test]
+    fn many_more_threads_than_cores_are_never_stuck() {
+        let team = Team::new(40);
+        assert!(visits(&team, 2_000, 1) >= 2_000);
+        assert_eq!(visits(&team, 5, 40), 200);
+    }
+
+    #[test]
     fn idle_workers_use_no_core() {
-        let team = Team::new(3, |_| ());
+        let team = Team::new(3);
         visits(&team, 1, 3);
         let begin = Instant::now();
         while team.shared.sleepers.load(Ordering::SeqCst) < 2 {
@@ -286,7 +289,7 @@ mod tests {
 
     #[test]
     fn panics_reach_the_driver_and_the_team_goes_on() {
-        let team = Team::new(3, |_| ());
+        let team = Team::new(3);
         for victim in 0..3 {
             let visits = AtomicUsize::new(0);
             let work = |_| {

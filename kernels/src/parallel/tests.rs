@@ -34,6 +34,27 @@ fn inner_regions_and_other_numbers_of_threads_are_safe() {
 }
 
 #[test]
+fn no_more_threads_run_than_there_are_cores() {
+    for n in [1, cores(), cores() + 1, 64] {
+        let (asked, ran) = with_threads(n, || {
+            let ids = map(1000, |_| std::thread::current().id());
+            let ran = ids
+                .iter()
+                .enumerate()
+                .filter(|&(i, id)| !ids[..i].contains(id));
+            (threads(), ran.count())
+        });
+        assert_eq!(asked, n);
+        assert!((1..=n.min(cores())).contains(&ran), "{n}: {ran}");
+    }
+    // A team that served one number of threads serves another.
+    let inside = |n| with_threads(n, || map(200, |_| threads()));
+    for n in [64, 65, 64] {
+        assert_eq!(inside(n), [n; 200]);
+    }
+}
+
+#[test]
 fn drivers_side_by_side_do_not_mix() {
     std::thread::scope(|scope| {
         for n in 0..4 {

@@ -3,9 +3,12 @@
 use crate::claims::published::CLAIM;
 use crate::claims::{Claim, Verdict};
 use crate::experiment::schema::{Experiment, Kind};
+use crate::measure::busy::Disturbance;
+use crate::record::Record;
 use crate::report::axis::{exact, significant, thousands};
 use crate::report::source::Source;
 use crate::results::output::State;
+use std::collections::BTreeMap;
 
 pub(super) fn more(verdict: &Verdict, claim: Option<&Claim>) -> Option<String> {
     let observations = claim.map_or("seeds or repeats", |c| c.observations);
@@ -19,16 +22,22 @@ pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
     let settings = &experiment.settings;
     let mut sentences = Vec::new();
     match experiment.kind {
-        Kind::Throughput => sentences.push(format!(
+        Kind::Throughput => {
+            sentences.push(format!(
             "Whole steps were timed after a warm-up, all models of a sweep point in turn (A B A B), so that drift of the \
              machine cancels. Every repeat is recorded; shown is the median with its 95 % interval. Beside it stand the \
              floating-point operations of a step, counted by the operations themselves, and their share of the peak rate \
              that this machine reached in the same run. Threads: {}.",
             source.manifest.threads
-        )),
+        ));
+            sentences.extend(disturbed(source, experiment));
+        }
         Kind::Train => {
             let budget = match (settings.steps, settings.seconds) {
-                (Some(steps), Some(seconds)) => format!("{steps} steps, or {} seconds where seconds are equal", exact(seconds)),
+                (Some(steps), Some(seconds)) => format!(
+                    "{steps} steps, or {} seconds where seconds are equal",
+                    exact(seconds)
+                ),
                 (Some(steps), None) => format!("{} steps", thousands(steps as i64)),
                 (None, Some(seconds)) => format!("{} seconds", exact(seconds)),
                 (None, None) => "the budget in the configuration".into(),
@@ -58,6 +67,37 @@ pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
         ),
     });
     sentences
+}
+
+/// Names the timings that were disturbed, if any were.
+fn disturbed(source: &Source, experiment: &Experiment) -> Option<String> {
+    let mine = |r: &&Record| r.experiment == experiment.id && r.value.is_some();
+    let mut runs: BTreeMap<&str, Disturbance> = BTreeMap::new();
+    for record in source.records.iter().filter(mine) {
+        // All models and numbers of threads of a run were timed in turn, beside the same others.
+        let found = runs.entry(&record.run).or_default();
+        match record.metric.as_str() {
+            "others_cores" => found.others_cores = record.value,
+            "stolen_cores" => found.stolen_cores = record.value,
+            _ => {}
+        }
+    }
+    let all = runs.len();
+    runs.retain(|_, found| found.is_serious());
+    let taken = |found: &Disturbance| {
+        found.others_cores.unwrap_or_default() + found.stolen_cores.unwrap_or_default()
+    };
+    let most = runs.values().map(taken).fold(0.0, f64::max);
+    let names: Vec<&str> = runs.keys().copied().collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "Disturbed: other programs, or the host of the machine, took up to {most:.1} cores while {} of {} \
+             ran, so that their times may be too long ({}).",
+            names.len(),
+            count(all, "timing", "timings"),
+            names.join(", ")
+        )
+    })
 }
 
 /// The command that runs the experiment of one claim again.

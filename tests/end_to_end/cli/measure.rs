@@ -97,10 +97,19 @@ fn a_busy_machine_is_noticed_while_timing() {
         .args(["-c", "while :; do :; done"])
         .spawn()
         .expect("sh is there");
-    let line = "measure decode --model gru --width 16 --layers 1 --seq-len 16 --batch 1 --vocab 20 --threads 1";
+    let line = "measure decode --model gru --width 16 --layers 1 --seq-len 16 --batch 1 --vocab 20 --threads 1 \
+                --format json";
     let output = seqduel(&words(line)).output();
     busy.kill().expect("it runs");
     busy.wait().expect("it ends");
-    let error = String::from_utf8_lossy(&output.expect("it starts").stderr).into_owned();
+    let output = output.expect("it starts");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(error.contains("other programs used"), "{error}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let said = found["disturbed"].as_str().expect("a sentence");
+    assert!(said.starts_with("disturbed: other programs used"), "{said}");
+    let disturbance = &found["disturbance"];
+    assert!(number(&disturbance["others_cores"]) > 0.15, "{disturbance}");
+    assert!(number(&disturbance["cpu_share"]) > 0.0, "{disturbance}");
+    assert!(number(&disturbance["switches_per_second"]) >= 0.0);
 }
