@@ -170,9 +170,10 @@ impl Kernel for PackPanel<'_> {
         let width = panel.len() / rows.len();
         if b.column == 1 {
             for (out, p) in panel.chunks_exact_mut(width).zip(rows) {
-                let from = p * b.row + columns.start;
-                out[..columns.len()].copy_from_slice(&b.values[from..from + columns.len()]);
-                out[columns.len()..].fill(0.0);
+                let from = &b.values[p * b.row + columns.start..][..columns.len()];
+                for j in (0..width).step_by(LANES) {
+                    s.write_at(out, j, s.read_at(from, j));
+                }
             }
             return;
         }
