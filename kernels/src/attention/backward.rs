@@ -207,10 +207,11 @@ impl Kernel for Backward<'_> {
                         &mut p[i * stride..][..stride],
                         &mut ds[i * stride..][..stride],
                     );
-                    for unseen in [0..own.start, own.end..keys] {
-                        p[unseen.clone()].fill(0.0);
-                        ds[unseen].fill(0.0);
-                    }
+                    p[..own.start].fill(0.0);
+                    ds[..own.start].fill(0.0);
+                    // Groups of rows and of keys read no further than this past the last.
+                    s.write_at(p, own.end, s.zero());
+                    s.write_at(ds, own.end, s.zero());
                     let at = all.start + begin + own.start;
                     let (p, ds) = (&mut p[own.clone()], &mut ds[own]);
                     let mut slopes = slopes.as_mut().map(|slopes| &mut slopes[..p.len()]);

@@ -80,8 +80,8 @@ impl Kernel for Forward<'_> {
             })
         };
         let widest = blocks().map(|(_, span)| span.len()).max().unwrap_or(0);
-        // One more vector than needed, so that rows do not fall on the same cache sets.
-        let stride = widest.next_multiple_of(LANES) + LANES;
+        // A row has room for a vector past its last and one more.
+        let stride = widest.next_multiple_of(LANES) + 2 * LANES;
         let mut scores = scratch(ROWS * stride);
         let mut q = scratch(ROWS * dh);
         let mut out = scratch(ROWS * columns.padded);
@@ -124,17 +124,17 @@ impl Kernel for Forward<'_> {
                 let row = &mut scores[i * stride..(i + 1) * stride];
                 let (begin, end) = (own.start - span.start, own.end - span.start);
                 row[..begin].fill(0.0);
-                row[end..group_end(i) - span.start].fill(0.0);
                 if own.is_empty() {
+                    row[end..group_end(i) - span.start].fill(0.0);
                     *sum = 0.0;
                     continue;
                 }
-                let row = &mut row[begin..end];
+                let seen = &mut row[begin..end];
                 if let Some(cap) = plan.shape.soft_cap {
-                    soft_cap(plan.level, cap, row, None);
+                    soft_cap(plan.level, cap, seen, None);
                 }
-                plan.bias(piece, first + i, all.start + own.start, row);
-                let (total, largest) = softmax(s, row);
+                plan.bias(piece, first + i, all.start + own.start, seen);
+                let (total, largest) = softmax(s, &mut row[begin..], own.len());
                 *sum = 1.0 / total;
                 let (_, place) = plan.at_output(piece, first + i);
                 // SAFETY: this row of this head is the piece's own.
@@ -185,29 +185,24 @@ impl Kernel for Forward<'_> {
     }
 }
 
-/// A row ← e^(x − largest). Returns their sum and the largest.
+/// The first `n` (at least one) of a row ← e^(x − largest), and what follows as far as a tile of P v
+/// reads ← 0; the row has two more vectors. Returns their sum and the largest.
 #[inline(always)]
-fn softmax<S: Simd>(s: S, row: &mut [f32]) -> (f32, f32) {
-    let whole = row.len() - row.len() % LANES;
+fn softmax<S: Simd>(s: S, row: &mut [f32], n: usize) -> (f32, f32) {
+    // Whole vectors: past the last, e^−∞ = 0.
+    s.write_at(&mut row[..n + LANES], n, s.splat(f32::NEG_INFINITY));
     let mut top = s.splat(f32::NEG_INFINITY);
-    for j in (0..whole).step_by(LANES) {
+    for j in (0..n).step_by(LANES) {
         top = s.max(top, s.read_at(row, j));
     }
-    let largest = row[whole..]
-        .iter()
-        .fold(s.largest(top), |m, &x| if x > m { x } else { m });
+    let largest = s.largest(top);
     let top = s.splat(largest);
     let mut sums = s.zero();
-    for j in (0..whole).step_by(LANES) {
+    for j in (0..n).step_by(LANES) {
         let e = math::exp(s, s.sub(s.read_at(row, j), top));
         sums = s.add(sums, e);
         s.write_at(row, j, e);
     }
-    let mut sum = s.sum(sums);
-    if whole < row.len() {
-        let e = math::exp(s, s.sub(s.read_at(row, whole), top));
-        s.write_at(row, whole, e);
-        sum += row[whole..].iter().sum::<f32>();
-    }
-    (sum, largest)
+    s.write_at(row, n.next_multiple_of(LANES), s.zero());
+    (s.sum(sums), largest)
 }

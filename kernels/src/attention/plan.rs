@@ -15,6 +15,8 @@ const SPAN: usize = 64;
 /// Most values of one head of k that are brought near before its turn: k and v of so many fill half of
 /// a small second-level cache.
 const NEAR: usize = 1 << 15;
+/// Matrices of fewer values than this are near anyway.
+const FAR: usize = 1 << 17;
 /// With fewer pieces than this, heads are cut into blocks of rows, of at least [`PIECE_ROWS`].
 const PIECES: usize = 16;
 const PIECE_ROWS: usize = 384;
@@ -43,6 +45,9 @@ pub struct Plan {
     pub level: Level,
     /// q, k and v.
     parts: [Part; 3],
+    /// Whether rows are brought near before their turn: a head's are not where the hardware looks
+    /// ahead. Not where a head is so long that it would push out what a piece uses.
+    prefetches: bool,
 }
 
 /// The matrices that hold q, and k and v: one and the same if they are packed.
@@ -104,6 +109,7 @@ impl Plan {
             slopes: (shape.positions == AttentionPositions::Alibi).then(|| slopes(heads)),
             level: level(),
             parts,
+            prefetches: shape.keys.max(queries) * dh <= NEAR && batch * queries * heads * dh >= FAR,
         }
     }
 
@@ -306,7 +312,7 @@ impl Plan {
         from: Sources,
         outputs: [*const f32; N],
     ) {
-        if i + 1 >= self.pieces() {
+        if !self.prefetches || i + 1 >= self.pieces() {
             return;
         }
         let next = self.piece(i + 1);
@@ -330,12 +336,13 @@ impl Plan {
         rows: Range<usize>,
         matrix: *const f32,
     ) {
+        if !self.prefetches {
+            return;
+        }
         let start = self.at(piece, which, rows.start);
         self.prefetch_at(s, matrix, start, self.parts[which].row, rows.len());
     }
 
-    /// A head's rows are not where the hardware looks ahead. Where a head is so long that it would push
-    /// out what a piece uses, nothing.
     #[inline(always)]
     fn prefetch_at<S: Simd>(
         &self,
@@ -345,9 +352,6 @@ impl Plan {
         stride: usize,
         rows: usize,
     ) {
-        if self.shape.keys.max(self.shape.queries) * self.dh > NEAR {
-            return;
-        }
         for row in 0..rows {
             for j in (0..self.dh).step_by(LANES) {
                 s.prefetch(matrix.wrapping_add(start + row * stride + j));

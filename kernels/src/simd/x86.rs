@@ -1,6 +1,6 @@
 //! AVX2 with FMA, and AVX-512F.
 
-use super::{Kernel, LANES, Level, Simd};
+use super::{Kernel, Level, Simd};
 use std::arch::x86_64::*;
 
 /// Proof of AVX2 and FMA.
@@ -38,29 +38,14 @@ impl Avx512 {
     }
 }
 
-// The first n of sixteen lanes: the window of this table that starts at 16 − n.
-static FIRST: [i32; 32] = {
-    let mut table = [0; 32];
-    let mut i = 0;
-    while i < 16 {
-        table[i] = -1;
-        i += 1;
-    }
-    table
-};
+// The first n of eight lanes: the window of this table that starts at 8 − n.
+static FIRST: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];
 
-/// Masks of the first `n` ≤ 16 lanes: of the lower eight, and of the upper.
 #[inline(always)]
-unsafe fn first_masks(n: usize) -> [__m256i; 2] {
-    debug_assert!(n <= LANES);
-    // SAFETY: n ≤ 16, so the 16 lanes read lie within the 32 of the table.
-    unsafe {
-        let window = FIRST.as_ptr().add(LANES - n).cast();
-        [
-            _mm256_loadu_si256(window),
-            _mm256_loadu_si256(window.add(1)),
-        ]
-    }
+unsafe fn first_mask(n: usize) -> __m256i {
+    debug_assert!(n <= 8);
+    // SAFETY: n ≤ 8, so the 8 lanes read lie within the 16 of the table.
+    unsafe { _mm256_loadu_si256(FIRST.as_ptr().add(8 - n).cast()) }
 }
 
 /// Sum of eight lanes, and the largest, by halves.
@@ -158,20 +143,31 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     unsafe fn load_first(self, p: *const f32, n: usize) -> Pair {
+        // Masked stores take tens of cycles on some CPUs, so only what needs a mask has one.
         // SAFETY: the masks keep reads to n lanes.
         unsafe {
-            let [low, high] = first_masks(n);
-            let upper = p.wrapping_add(8);
-            Pair(_mm256_maskload_ps(p, low), _mm256_maskload_ps(upper, high))
+            let zero = _mm256_setzero_ps();
+            match n {
+                0..8 => Pair(_mm256_maskload_ps(p, first_mask(n)), zero),
+                8 => Pair(_mm256_loadu_ps(p), zero),
+                _ => {
+                    let upper = _mm256_maskload_ps(p.add(8), first_mask(n - 8));
+                    Pair(_mm256_loadu_ps(p), upper)
+                }
+            }
         }
     }
     #[inline(always)]
     unsafe fn store_first(self, p: *mut f32, n: usize, v: Pair) {
         // SAFETY: the masks keep writes to n lanes.
         unsafe {
-            let [low, high] = first_masks(n);
-            _mm256_maskstore_ps(p, low, v.0);
-            _mm256_maskstore_ps(p.wrapping_add(8), high, v.1);
+            if n < 8 {
+                return _mm256_maskstore_ps(p, first_mask(n), v.0);
+            }
+            _mm256_storeu_ps(p, v.0);
+            if n > 8 {
+                _mm256_maskstore_ps(p.add(8), first_mask(n - 8), v.1);
+            }
         }
     }
     #[inline(always)]
