@@ -19,6 +19,7 @@ use anyhow::{Context as _, Result};
 use candidates::Candidate;
 pub use candidates::{NotVerifiable, TooLong};
 pub use compare::{Difference, Said};
+use kernels::simd;
 use serde::Serialize;
 use std::path::Path;
 use std::sync::Mutex;
@@ -232,6 +233,9 @@ fn circumstances(manifest: &Manifest) -> Result<Vec<String>> {
         differ(name, of(&then), of(&now));
     }
     differ("layout", &manifest.format.to_string(), &FORMAT.to_string());
+    if !simd::level().is_exact() {
+        found.push("this level cannot fuse multiply-adds, so its bits are its own".to_owned());
+    }
     let mut other = Vec::new();
     for experiment in &manifest.experiments {
         let then = manifest.plan.get(&experiment.id);

@@ -76,8 +76,15 @@ fn look(threads: usize) -> Findings {
                 .to_string(),
         );
     }
-    if machine.simd == "portable" && machine.architecture == "x86_64" {
+    if machine.simd.starts_with("portable") && machine.architecture == "x86_64" {
         advice.push("no AVX2 in use: everything runs several times slower".to_string());
+    }
+    if !simd::level().is_exact() {
+        advice.push(
+            "no fused multiply-adds in use: trained numbers differ in their last digits from those of \
+             other CPUs, and `verify` cannot check them"
+                .to_string(),
+        );
     }
     if machine.available_bytes < 2 << 30 {
         advice.push("less than 2 GiB of memory are free: large models will be refused".to_string());
