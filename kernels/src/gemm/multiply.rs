@@ -140,14 +140,11 @@ impl<T: Store> Kernel for Multiply<'_, T> {
                     let sums = &mut sums[(row - rows.start) * stride + place..];
                     assert!(sums.len() >= (m - 1) * stride + vectors * LANES);
                     let (c, c_row, accumulate) = match plain {
-                        // SAFETY: these elements are C's own by the contract of `Store`.
-                        Some(Plain {
-                            c,
-                            stride,
-                            accumulate,
-                        }) => unsafe {
-                            (c.pointer().add(row * stride + column), stride, accumulate)
-                        },
+                        Some(plain) => {
+                            // SAFETY: these elements are C's own by the contract of `Store`.
+                            let c = unsafe { plain.c.pointer().add(row * plain.stride + column) };
+                            (c, plain.stride, plain.accumulate)
+                        }
                         None => (sums.as_mut_ptr(), stride, false),
                     };
                     let product = Block {
