@@ -18,6 +18,7 @@
 mod backward;
 mod buffer;
 mod cell;
+mod chunk;
 mod forward;
 mod pack;
 mod partial;

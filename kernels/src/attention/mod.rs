@@ -20,6 +20,7 @@ mod alibi;
 mod backward;
 mod forward;
 mod gradient;
+mod near;
 mod pack;
 mod plan;
 mod rotary;

@@ -1,6 +1,7 @@
 //! One step at a time, or a few more, for decoding: chunks of the forward pass from a given state.
 
-use super::forward::{Chunk, Phase, gather, run_blocks};
+use super::chunk::{Chunk, gather};
+use super::forward::{Phase, run_blocks};
 use super::pack::ForwardWeights;
 use super::{CHUNK_ROWS, Cell, Layout, RecurrentWeights};
 use crate::parallel::{self, Shared};
