@@ -15,6 +15,7 @@ use seqduel::stats::median;
 const PAIRS: usize = 25;
 
 fn main() -> anyhow::Result<()> {
+    seqduel::measure::memory::keep_memory(); // as the program does
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let count = |text: &String| -> anyhow::Result<usize> {
         text.parse()

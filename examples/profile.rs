@@ -19,6 +19,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 const STEPS: usize = 15;
 
 fn main() -> anyhow::Result<()> {
+    seqduel::measure::memory::keep_memory(); // as the program does
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: profile MODEL WIDTH LAYERS SEQ_LEN BATCH VOCAB THREADS";
     let model = arguments.next().context(usage)?;
