@@ -17,10 +17,6 @@
 //! else → inconclusive. Each rule's file says where it departs from this and why. Missing records
 //! make a comparison undecided, with the reason in the sentence.
 
-// The committed verdicts were made with the system's logarithms; the crate libm's differ in their
-// last digits.
-#![allow(clippy::disallowed_methods)]
-
 mod accuracy;
 mod comparison;
 mod context_limit;

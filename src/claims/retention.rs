@@ -70,7 +70,7 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
         let runs = retained(records, &place);
         let doublings = runs
             .iter()
-            .map(|(retained, longest)| (longest / retained).log2());
+            .map(|(retained, longest)| libm::log2(longest / retained));
         let effect = Effect::mean(&doublings.collect::<Vec<_>>());
         let (model, width) = (&place.model, place.at());
         let label = format!("longest tested / retained by {model}, width {width}");

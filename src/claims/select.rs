@@ -229,7 +229,7 @@ pub(super) fn power(
     count: impl Fn(usize) -> Option<f64>,
 ) -> Option<f64> {
     let (few, many) = (count(first)?, count(last)?);
-    Some((many / few).ln() / (last as f64 / first as f64).ln())
+    Some(libm::log(many / few) / libm::log(last as f64 / first as f64))
 }
 
 /// The same between the shortest and the longest length, as an effect.

@@ -51,7 +51,8 @@ fn rates(records: &[&Record], metric: &str, place: &Place) -> Result<Vec<f64>, S
     runs.iter_mut()
         .for_each(|run| run.retain(|(x, _)| *x >= 1.0));
     let rate = |run: &Vec<(f64, f64)>| {
-        let (x, y): (Vec<f64>, Vec<f64>) = run.iter().map(|(x, norm)| (x, norm.ln())).unzip();
+        let (x, y): (Vec<f64>, Vec<f64>) =
+            run.iter().map(|(x, norm)| (x, libm::log(*norm))).unzip();
         Ok(-line_slope(&x, &y)?.interval(0.95).estimate)
     };
     runs.iter()

@@ -236,12 +236,12 @@ fn bca_tails(
         let n = group.len() as f64;
         for value in without {
             let influence = (center - value) * (n - 1.0) / n;
-            cubes += influence.powi(3);
-            squares += influence.powi(2);
+            cubes += influence * influence * influence;
+            squares += influence * influence;
         }
     }
     let acceleration = if squares > 0.0 {
-        cubes / (6.0 * squares.powf(1.5))
+        cubes / (6.0 * squares * squares.sqrt())
     } else {
         0.0
     };

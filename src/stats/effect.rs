@@ -78,7 +78,7 @@ fn logarithms(sample: &[f64]) -> Result<Vec<f64>, StatsError> {
             why: "a ratio needs positive values",
         });
     }
-    Ok(sample.iter().map(|v| v.ln()).collect())
+    Ok(sample.iter().map(|&v| libm::log(v)).collect())
 }
 
 impl Effect {
@@ -272,11 +272,19 @@ impl Effect {
     }
 
     fn natural(&self, value: f64) -> f64 {
-        if self.logarithmic { value.exp() } else { value }
+        if self.logarithmic {
+            libm::exp(value)
+        } else {
+            value
+        }
     }
 
     fn working(&self, value: f64) -> f64 {
-        if self.logarithmic { value.ln() } else { value }
+        if self.logarithmic {
+            libm::log(value)
+        } else {
+            value
+        }
     }
 }
 

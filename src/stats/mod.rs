@@ -13,10 +13,6 @@
 //! | solved or not | Wilson | [`proportion`] |
 //! | several comparisons at once | Holm | [`holm`] |
 
-// The committed verdicts were made with the system's logarithms; the crate libm's differ in their
-// last digits.
-#![allow(clippy::disallowed_methods)]
-
 use serde::{Deserialize, Serialize};
 
 pub mod bootstrap;

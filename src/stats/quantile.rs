@@ -12,7 +12,7 @@ pub fn standard_deviation(sample: &[f64]) -> f64 {
         return 0.0;
     }
     let center = mean(sample);
-    let squares: f64 = sample.iter().map(|v| (v - center).powi(2)).sum();
+    let squares: f64 = sample.iter().map(|v| (v - center) * (v - center)).sum();
     (squares / (sample.len() - 1) as f64).sqrt()
 }
 

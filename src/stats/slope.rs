@@ -11,7 +11,7 @@ pub fn log_log_slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
             why: "a logarithm needs positive values",
         });
     }
-    let logarithms = |values: &[f64]| values.iter().map(|v| v.ln()).collect::<Vec<f64>>();
+    let logarithms = |values: &[f64]| values.iter().map(|&v| libm::log(v)).collect::<Vec<f64>>();
     line_slope(&logarithms(x), &logarithms(y))
 }
 
@@ -26,7 +26,7 @@ pub fn line_slope(x: &[f64], y: &[f64]) -> Result<Effect, StatsError> {
     check(x, 3)?;
     check(y, 3)?;
     let (x_mean, y_mean) = (mean(x), mean(y));
-    let spread: f64 = x.iter().map(|v| (v - x_mean).powi(2)).sum();
+    let spread: f64 = x.iter().map(|v| (v - x_mean) * (v - x_mean)).sum();
     if spread < 1e-12 {
         return Err(StatsError::Unusable {
             value: x[0],

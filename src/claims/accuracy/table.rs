@@ -76,7 +76,7 @@ impl<'a> Table<'a> {
         };
         let away = |size: usize| {
             let ratio = (parameters.max(1) as f64) / (self.sizes[size].0.max(1) as f64);
-            ratio.ln().abs()
+            libm::log(ratio).abs()
         };
         (0..self.sizes.len())
             .min_by(|a, b| away(*a).total_cmp(&away(*b)))

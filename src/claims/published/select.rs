@@ -83,7 +83,14 @@ pub fn values(row: &ExpectedRow, records: &[&Record]) -> Vec<f64> {
         all = both(all, &before, |a, b| a / b);
     }
     let scale = row.scale.unwrap_or(1.0);
-    let finished = |value: f64| scale * if row.logarithm { value.ln() } else { value };
+    let finished = |value: f64| {
+        scale
+            * if row.logarithm {
+                libm::log(value)
+            } else {
+                value
+            }
+    };
     all.into_values()
         .map(finished)
         .filter(|value| value.is_finite())
