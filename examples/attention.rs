@@ -14,7 +14,7 @@ use seqduel::stats::median;
 static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() -> anyhow::Result<()> {
-    seqduel::measure::memory::keep_memory(); // as the program does
+    memory::keep_memory(); // as the program does
     let arguments: Vec<f64> = std::env::args()
         .skip(1)
         .map(|a| a.parse().with_context(|| format!("`{a}` is not a number")))

@@ -7,6 +7,7 @@
 use anyhow::Context;
 use kernels::with_threads;
 use seqduel::measure::clock::timed;
+use seqduel::measure::memory;
 use seqduel::measure::roofline::peak_flops;
 use seqduel::models::{Decoder, MODELS, Model, ModelConfig, build};
 use seqduel::stats::median;
@@ -15,7 +16,7 @@ use seqduel::stats::median;
 const PAIRS: usize = 25;
 
 fn main() -> anyhow::Result<()> {
-    seqduel::measure::memory::keep_memory(); // as the program does
+    memory::keep_memory(); // as the program does
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let count = |text: &String| -> anyhow::Result<usize> {
         text.parse()

@@ -5,7 +5,7 @@
 
 use anyhow::Context;
 use kernels::{cost, with_threads};
-use seqduel::measure::memory::CountingAllocator;
+use seqduel::measure::memory::{self, CountingAllocator};
 use seqduel::measure::roofline::probe;
 use seqduel::measure::throughput::{Mode, Workload, prepare};
 use seqduel::models::{ModelConfig, Shape};
@@ -19,7 +19,7 @@ static ALLOCATOR: CountingAllocator = CountingAllocator;
 const STEPS: usize = 15;
 
 fn main() -> anyhow::Result<()> {
-    seqduel::measure::memory::keep_memory(); // as the program does
+    memory::keep_memory(); // as the program does
     let mut arguments = std::env::args().skip(1);
     let usage = "usage: profile MODEL WIDTH LAYERS SEQ_LEN BATCH VOCAB THREADS";
     let model = arguments.next().context(usage)?;
