@@ -3,7 +3,7 @@
 use super::buffer::Buffer;
 use super::chunk::{Chunk, gather};
 use super::pack::{ForwardWeights, forward_blocks, panels};
-use super::product::{BESIDE, Rows, Sums, Tile, most_rows, product, product_of_panels, tiles};
+use super::product::{BESIDE, Rows, Sums, Tile, product, product_of_panels, tiles};
 use super::{Cell, Layout, Piece, Trace};
 use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
@@ -169,7 +169,7 @@ impl<C: Cell> Kernel for Run<'_, C> {
                     continue;
                 }
                 for panel in self.panels(wide) {
-                    for (r, rows) in tiles(self.chunk.rows, most_rows::<S>(panel.1 * C::GATES)) {
+                    for (r, rows) in tiles(self.chunk.rows, S::TILE_ROWS) {
                         let sums = tile.sums(rows, panel.1 * C::GATES);
                         self.step(s, panel.0, t, r, sums);
                     }
@@ -192,7 +192,7 @@ impl<C: Cell> Run<'_, C> {
     unsafe fn project<S: Simd>(&self, s: S, (first, blocks): (usize, usize)) {
         let (layout, chunk, vectors) = (self.layout, self.chunk, blocks * C::GATES);
         let depth = layout.input_blocks * LANES;
-        for (row, rows) in tiles(chunk.steps * chunk.rows, most_rows::<S>(vectors)) {
+        for (row, rows) in tiles(chunk.steps * chunk.rows, S::TILE_ROWS) {
             let sums = self.projected::<S>(first, row, (rows, vectors));
             // SAFETY: by contract of `run_blocks`.
             unsafe {

@@ -1,7 +1,6 @@
 //! Weights in the order in which the register tiles read them.
 
 use super::buffer::Buffer;
-use super::product::part;
 use super::{Cell, Layout, RecurrentWeights};
 use crate::gemm::transpose_padded;
 use crate::simd::{self, Kernel, LANES, Simd};
@@ -83,7 +82,8 @@ fn interleave<C: Cell>(layout: &Layout, weight: &[f32], columns: usize, is_share
     parallel::for_each_if(is_shared, panels.len(), |panel| {
         let (first, blocks) = panels[panel];
         let in_panel = blocks * C::GATES;
-        let in_part = part(vectors, in_panel);
+        // What one pass over the left operand keeps in registers.
+        let in_part = in_panel.min(vectors);
         for v in 0..in_panel {
             let (block, gate) = (first + v / C::GATES, v % C::GATES);
             let row = gate * hidden + block * LANES;

@@ -14,29 +14,6 @@ pub struct Rows {
     pub blocks: usize,
 }
 
-/// How many of `vectors` accumulators side by side one pass over the left operand keeps in
-/// registers; panels are packed in parts of so many.
-pub const fn part(tile_vectors: usize, vectors: usize) -> usize {
-    if vectors <= tile_vectors {
-        vectors
-    } else if vectors.is_multiple_of(tile_vectors) {
-        tile_vectors
-    } else {
-        // Three gates where two vectors are the rule: three vectors of fewer rows.
-        3
-    }
-}
-
-/// Most rows of a tile of `vectors` vectors.
-pub const fn most_rows<S: Simd>(vectors: usize) -> usize {
-    if part(S::TILE_VECTORS, vectors) > S::TILE_VECTORS {
-        // Four would take every register, and compilers then keep a sum in memory.
-        3
-    } else {
-        S::TILE_ROWS
-    }
-}
-
 /// Cuts `rows` into tiles of at most `most`, as equal as can be: (first row, rows) of each.
 #[inline(always)]
 pub fn tiles(rows: usize, most: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -52,7 +29,7 @@ pub struct Sums {
     pub start: *mut f32,
     /// Floats from a row to the next.
     pub row: usize,
-    /// At most [`most_rows`].
+    /// At most the register tile's.
     pub rows: usize,
     /// Vectors of the panel.
     pub vectors: usize,
@@ -188,10 +165,9 @@ impl Kernel for Product {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         // The sizes of a tile must be constants for its sums to be registers.
-        match part(S::TILE_VECTORS, self.panel_vectors) {
-            4 if const { S::TILE_VECTORS >= 4 } => self.any_height::<S, 4>(s),
-            3 if const { S::TILE_VECTORS >= 2 } => self.any_height::<S, 3>(s),
-            2 if const { S::TILE_VECTORS == 2 } => self.any_height::<S, 2>(s),
+        match self.panel_vectors {
+            4 if const { S::TILE_VECTORS == 4 } => self.any_height::<S, 4>(s),
+            3 if const { S::TILE_VECTORS == 4 } => self.any_height::<S, 3>(s),
             _ => self.any_height::<S, 1>(s),
         }
     }
@@ -201,10 +177,10 @@ impl Product {
     #[inline(always)]
     fn any_height<S: Simd, const P: usize>(&self, s: S) {
         match self.to.rows {
-            6 if const { most_rows::<S>(P) >= 6 } => self.in_parts::<S, 6, P>(s),
-            5 if const { most_rows::<S>(P) >= 6 } => self.in_parts::<S, 5, P>(s),
-            4 if const { most_rows::<S>(P) >= 4 } => self.in_parts::<S, 4, P>(s),
-            3 => self.in_parts::<S, 3, P>(s),
+            6 if const { S::TILE_ROWS >= 6 } => self.in_parts::<S, 6, P>(s),
+            5 if const { S::TILE_ROWS >= 6 } => self.in_parts::<S, 5, P>(s),
+            4 if const { S::TILE_ROWS >= 4 } => self.in_parts::<S, 4, P>(s),
+            3 if const { S::TILE_ROWS >= 4 } => self.in_parts::<S, 3, P>(s),
             2 => self.in_parts::<S, 2, P>(s),
             _ => self.row::<S, P>(s),
         }
