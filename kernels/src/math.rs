@@ -66,14 +66,13 @@ pub fn tanh<S: Simd>(s: S, x: S::F32) -> S::F32 {
 /// (Hendrycks & Gimpel 2016).
 #[inline(always)]
 pub fn gelu<S: Simd>(s: S, x: S::F32) -> S::F32 {
-    // Below −20 σ is 0 in f32 already; the clamp keeps −∞ · 0 out.
-    let x = s.max(s.splat(-20.0), x);
-    s.mul(x, gelu_gate(s, x))
+    gelu_and_derivative(s, x).0
 }
 
 /// The same, and d GELU / dx = σ(2u) + x σ(2u) (1 − σ(2u)) 2 √(2/π) (1 + 3 · 0.044715 x²).
 #[inline(always)]
 pub fn gelu_and_derivative<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+    // Below −20 σ is 0 in f32 already; the clamp keeps −∞ · 0 out.
     let x = s.max(s.splat(-20.0), x);
     let gate = gelu_gate(s, x);
     let y = s.mul(x, gate);
@@ -93,6 +92,25 @@ fn gelu_gate<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let cubic = s.splat(2.0 * SQRT_2_OVER_PI * GELU_CUBIC);
     let inner = s.fma(s.mul(x, x), cubic, s.splat(2.0 * SQRT_2_OVER_PI));
     sigmoid(s, s.mul(x, inner))
+}
+
+/// A row of whole vectors ← e^(x − largest); lanes that do not count hold −∞ and become 0. Returns their
+/// sum and the largest.
+#[inline(always)]
+pub fn exponentials<S: Simd>(s: S, row: &mut [f32]) -> (f32, f32) {
+    let mut top = s.splat(f32::NEG_INFINITY);
+    for j in (0..row.len()).step_by(LANES) {
+        top = s.max(top, s.read_at(row, j));
+    }
+    let largest = s.largest(top);
+    let top = s.splat(largest);
+    let mut sums = s.zero();
+    for j in (0..row.len()).step_by(LANES) {
+        let e = exp(s, s.sub(s.read_at(row, j), top));
+        sums = s.add(sums, e);
+        s.write_at(row, j, e);
+    }
+    (s.sum(sums), largest)
 }
 
 /// The first += the second, of equal lengths.

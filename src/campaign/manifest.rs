@@ -87,7 +87,7 @@ pub(super) fn manifest(
             None => manifest.experiments.push(experiment.clone()),
         }
         let planned = Planned {
-            settings: fingerprint(experiment)?,
+            settings: fingerprint(&settings),
             runs: queue.ids(&experiment.id),
         };
         manifest.plan.insert(experiment.id.clone(), planned);
@@ -99,15 +99,15 @@ pub(super) fn manifest(
     Ok(manifest)
 }
 
-/// SHA-256 of what of an experiment decides its runs, hex.
-pub(super) fn fingerprint(experiment: &Experiment) -> Result<String> {
-    Ok(sha256(of_runs(experiment)?.to_string()))
+/// SHA-256 of what [`of_runs`] gives, hex.
+pub(super) fn fingerprint(settings: &Value) -> String {
+    sha256(settings.to_string())
 }
 
 /// What of an experiment decides its runs. The rest says what is made of their records, and may be
 /// corrected when they are finished: names, question, explanation, the claim with its margin, plots.
 /// Of a plot remains what it has measured: some are of metrics that are not recorded unless drawn.
-fn of_runs(experiment: &Experiment) -> Result<Value> {
+pub(super) fn of_runs(experiment: &Experiment) -> Result<Value> {
     let measures = |plot: &&PlotSpec| {
         plot.kind == PlotKind::Roofline || work_span::METRICS.contains(&plot.metric.as_str())
     };

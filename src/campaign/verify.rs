@@ -7,7 +7,7 @@ mod compare;
 mod draw;
 
 use super::interrupt;
-use super::manifest::fingerprint;
+use super::manifest::{fingerprint, of_runs};
 use crate::measure::machine::Machine;
 use crate::report::inventory::facts;
 use crate::results::directory::FORMAT;
@@ -239,7 +239,7 @@ fn circumstances(manifest: &Manifest) -> Result<Vec<String>> {
     let mut other = Vec::new();
     for experiment in &manifest.experiments {
         let then = manifest.plan.get(&experiment.id);
-        let now = fingerprint(experiment)?;
+        let now = fingerprint(&of_runs(experiment)?);
         if then.is_some_and(|planned| planned.settings != now) {
             other.push(experiment.id.as_str());
         }

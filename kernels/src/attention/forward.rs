@@ -191,18 +191,8 @@ impl Kernel for Forward<'_> {
 fn softmax<S: Simd>(s: S, row: &mut [f32], n: usize) -> (f32, f32) {
     // Whole vectors: past the last, e^−∞ = 0.
     s.write_at(&mut row[..n + LANES], n, s.splat(f32::NEG_INFINITY));
-    let mut top = s.splat(f32::NEG_INFINITY);
-    for j in (0..n).step_by(LANES) {
-        top = s.max(top, s.read_at(row, j));
-    }
-    let largest = s.largest(top);
-    let top = s.splat(largest);
-    let mut sums = s.zero();
-    for j in (0..n).step_by(LANES) {
-        let e = math::exp(s, s.sub(s.read_at(row, j), top));
-        sums = s.add(sums, e);
-        s.write_at(row, j, e);
-    }
-    s.write_at(row, n.next_multiple_of(LANES), s.zero());
-    (s.sum(sums), largest)
+    let whole = n.next_multiple_of(LANES);
+    let found = math::exponentials(s, &mut row[..whole]);
+    s.write_at(row, whole, s.zero());
+    found
 }

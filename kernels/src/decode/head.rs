@@ -55,18 +55,8 @@ impl Kernel for Head<'_> {
         }
         p[..begin].fill(f32::NEG_INFINITY);
         p[end..].fill(f32::NEG_INFINITY);
-        let mut top = s.splat(f32::NEG_INFINITY);
-        for j in (0..end).step_by(LANES) {
-            top = s.max(top, s.read_at(&p, j));
-        }
-        let top = s.splat(s.largest(top));
-        let mut sums = s.zero();
-        for j in (0..end).step_by(LANES) {
-            let e = math::exp(s, s.sub(s.read_at(&p, j), top));
-            sums = s.add(sums, e);
-            s.write_at(&mut p, j, e);
-        }
-        let norm = 1.0 / s.sum(sums);
+        let (sum, _) = math::exponentials(s, &mut p[..end.next_multiple_of(LANES)]);
+        let norm = 1.0 / sum;
         let (p, vectors) = (&p[..end], self.q.len().div_ceil(LANES));
         let mut first = 0;
         while first < vectors {

@@ -69,9 +69,7 @@ impl PackedLinear {
             let group = |i: usize| {
                 let rows = Rows {
                     x,
-                    weight: &self.weight,
-                    bias: &self.bias,
-                    outputs,
+                    map: self,
                     f,
                     out: shared,
                     first: i * PANELS,
@@ -91,9 +89,7 @@ impl PackedLinear {
 /// [`PANELS`] panels of outputs of every row; `out` is (B, outputs).
 struct Rows<'a> {
     x: &'a [f32],
-    weight: &'a Packed,
-    bias: &'a [f32],
-    outputs: usize,
+    map: &'a PackedLinear,
     f: Nonlinearity,
     out: Shared<f32>,
     /// The first panel.
@@ -104,9 +100,9 @@ impl Kernel for Rows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let batch = self.x.len() / self.weight.k();
+        let batch = self.x.len() / self.map.weight.k();
         let width = LANES * S::TILE_VECTORS;
-        let outputs = self.outputs;
+        let outputs = self.map.outputs;
         let panels = self.first..(self.first + PANELS).min(outputs.div_ceil(width));
         // Panels of a whole tile's vectors.
         let whole = panels.end.min(outputs / width);
@@ -177,7 +173,7 @@ impl Rows<'_> {
             Nonlinearity::Identity => sum,
             Nonlinearity::Gelu => math::gelu(s, sum),
         };
-        let outputs = self.outputs;
+        let outputs = self.map.outputs;
         let end = (column + LANES).min(outputs);
         // SAFETY: these outputs of this row belong to this panel alone.
         let out = unsafe { self.out.slice(row * outputs + column..row * outputs + end) };
@@ -192,19 +188,20 @@ impl Rows<'_> {
         row: usize,
         panel: usize,
     ) -> usize {
-        let inputs = self.weight.k();
+        let inputs = self.map.weight.k();
         let x = &self.x[row * inputs..(row + R) * inputs];
         let mut totals = [[[s.zero(); V]; R]; P];
-        for (block, values) in self.weight.beside(panel, P) {
+        for (block, values) in self.map.weight.beside(panel, P) {
             let size = block.len() * V * LANES; // of a panel
             assert!(values.len() >= P * size);
             let mut sums = [[[s.zero(); V]; R]; P];
-            for p in 0..P {
-                for v in 0..V {
-                    let column = ((panel + p) * S::TILE_VECTORS + v) * LANES;
-                    for r in 0..R {
-                        if block.start == 0 {
-                            sums[p][r][v] = s.read(&self.bias[column..]);
+            if block.start == 0 {
+                for p in 0..P {
+                    for v in 0..V {
+                        let column = ((panel + p) * S::TILE_VECTORS + v) * LANES;
+                        let bias = s.read(&self.map.bias[column..]);
+                        for r in 0..R {
+                            sums[p][r][v] = bias;
                         }
                     }
                 }

@@ -1,7 +1,6 @@
-//! A chunk of a piece in memory, and its inputs.
+//! A chunk of a piece in memory, and what is copied into its blocks.
 
-use super::Layout;
-use crate::simd::{self, Kernel, LANES, Simd};
+use crate::simd::{self, Kernel, LANES, Level, Simd};
 
 /// One chunk: R sequences, `steps` steps; row t·R + r is step t of sequence r.
 pub struct Chunk {
@@ -32,38 +31,52 @@ pub struct Chunk {
 // SAFETY: holds addresses; every use of them is under the contract of `run_blocks`.
 unsafe impl Sync for Chunk {}
 
-/// Copies x, step t of sequence r at r · `x_row` + t · D, into the chunk's blocks.
-/// # Safety
-/// The chunk has room.
-pub unsafe fn gather(layout: &Layout, x: &[f32], x_row: usize, chunk: &Chunk) {
-    let gather = Gather {
-        layout,
-        x,
-        x_row,
-        chunk,
-    };
-    simd::dispatch_at(layout.level, gather);
+/// Rows of `width` floats, step t of sequence r at r · `row` + t · `width`, and the blocks they go to.
+pub struct Gather<'a> {
+    pub from: &'a [f32],
+    /// Floats from a sequence to the next.
+    pub row: usize,
+    pub width: usize,
+    /// Sequences R.
+    pub rows: usize,
+    pub steps: usize,
+    /// (blocks, …, LANES), row t·R + r of each filled; the padding becomes zero.
+    pub to: *mut f32,
+    /// Floats from a block to the next.
+    pub block_stride: usize,
 }
 
-struct Gather<'a> {
-    layout: &'a Layout,
-    x: &'a [f32],
-    x_row: usize,
-    chunk: &'a Chunk,
+impl Gather<'_> {
+    /// Copies them.
+    /// # Safety
+    /// The blocks are there, and nobody else uses them.
+    pub unsafe fn run_at(self, level: Level) {
+        simd::dispatch_at(level, ContractHolds(self));
+    }
 }
 
-impl Kernel for Gather<'_> {
+struct ContractHolds<'a>(Gather<'a>);
+
+impl Kernel for ContractHolds<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (chunk, input) = (self.chunk, self.layout.input);
-        for r in 0..chunk.rows {
-            for t in 0..chunk.steps {
-                let row = &self.x[r * self.x_row + t * input..][..input];
-                for block in 0..self.layout.input_blocks {
-                    let to = block * chunk.block_stride + (t * chunk.rows + r) * LANES;
-                    // SAFETY: within the chunk by the contract of `gather`.
-                    unsafe { s.store(chunk.x.add(to), s.read_at(row, block * LANES)) };
+        let Gather {
+            from,
+            row,
+            width,
+            rows,
+            steps,
+            to,
+            block_stride,
+        } = self.0;
+        for r in 0..rows {
+            for t in 0..steps {
+                let from = &from[r * row + t * width..][..width];
+                for block in 0..width.div_ceil(LANES) {
+                    let at = block * block_stride + (t * rows + r) * LANES;
+                    // SAFETY: by contract of `run_at`.
+                    unsafe { s.store(to.add(at), s.read_at(from, block * LANES)) };
                 }
             }
         }

@@ -1,7 +1,7 @@
 //! A piece of the batch forward through time.
 
 use super::buffer::Buffer;
-use super::chunk::{Chunk, gather};
+use super::chunk::{Chunk, Gather};
 use super::pack::{ForwardWeights, forward_blocks, panels};
 use super::product::{BESIDE, Rows, Sums, Tile, product, product_of_panels, tiles};
 use super::{Cell, Layout, Piece, Trace};
@@ -67,12 +67,16 @@ pub fn piece<C: Cell>(
         };
         // SAFETY: the buffers hold what `Chunk` says, by their sizes above.
         unsafe {
-            gather(
-                layout,
-                &x[first_step * layout.input..],
-                seq_len * layout.input,
-                &chunk,
-            );
+            let inputs = Gather {
+                from: &x[first_step * layout.input..],
+                row: seq_len * layout.input,
+                width: layout.input,
+                rows: chunk.rows,
+                steps: chunk.steps,
+                to: chunk.x,
+                block_stride: chunk.block_stride,
+            };
+            inputs.run_at(layout.level);
             // The state before the chunk: zeros, or the last of the chunk before.
             for block in 0..hidden_blocks {
                 let (to, n) = (block * state_stride, piece.rows * LANES);
@@ -228,6 +232,16 @@ impl<C: Cell> Run<'_, C> {
         }
     }
 
+    /// h from this row on.
+    #[inline(always)]
+    fn state(&self, row: usize) -> Rows {
+        Rows {
+            start: self.chunk.h.wrapping_add(row * LANES),
+            block_stride: self.chunk.state_stride,
+            blocks: self.layout.hidden_blocks,
+        }
+    }
+
     /// Step t of the sequences from r0, as many as `sums` has rows, for the panel of blocks from
     /// `first`.
     #[inline(always)]
@@ -240,11 +254,7 @@ impl<C: Cell> Run<'_, C> {
             // The last gate starts from its other bias; what is projected joins it later.
             let apart = C::APART.then(|| self.weights.apart.at(first * LANES).cast_const());
             // a = W_ih x + b + W_hh h: the state before step t lies at row t of h.
-            let h = Rows {
-                start: chunk.h.add(row * LANES),
-                block_stride: chunk.state_stride,
-                blocks: layout.hidden_blocks,
-            };
+            let h = self.state(row);
             let depth = layout.hidden_blocks * LANES;
             let panel = self.weights.hidden.at(first * C::GATES * LANES * depth);
             product(s, projected, apart, sums, h, panel);
@@ -256,7 +266,7 @@ impl<C: Cell> Run<'_, C> {
     /// addition, so several panels go side by side; each sum is the same.
     #[inline(always)]
     unsafe fn step_of_one<S: Simd>(&self, s: S, wide: usize, t: usize, tile: &mut Tile) {
-        let (layout, chunk) = (self.layout, self.chunk);
+        let layout = self.layout;
         let mut panels = self.panels(wide).peekable();
         while let Some((first, blocks)) = panels.next() {
             let vectors = blocks * C::GATES;
@@ -289,11 +299,7 @@ impl<C: Cell> Run<'_, C> {
                         s.store(sums.at::<S>(0, v), s.load(from));
                     }
                 }
-                let h = Rows {
-                    start: chunk.h.add(t * LANES),
-                    block_stride: chunk.state_stride,
-                    blocks: layout.hidden_blocks,
-                };
+                let h = self.state(t);
                 let depth = layout.hidden_blocks * LANES;
                 let weights = self.weights.hidden.at(first * C::GATES * LANES * depth);
                 product_of_panels(s, all, vectors, h, weights);

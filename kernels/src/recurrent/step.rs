@@ -1,6 +1,6 @@
 //! One step at a time, or a few more, for decoding: chunks of the forward pass from a given state.
 
-use super::chunk::{Chunk, gather};
+use super::chunk::{Chunk, Gather};
 use super::forward::{Phase, run_blocks};
 use super::pack::ForwardWeights;
 use super::{CHUNK_ROWS, Cell, Layout, RecurrentWeights};
@@ -116,9 +116,17 @@ impl<C: Cell> Stepper<C> {
             let projected = xs.add(x_len);
             let hs = projected.add(projected_len);
             let cs = hs.add(states);
-            scatter_state(&self.layout, h.slice(0..len), hs, state_stride);
-            if C::HAS_C {
-                scatter_state(&self.layout, c, cs, state_stride);
+            for (from, to) in [(&*h.slice(0..len), hs), (&*c, cs)] {
+                let state = Gather {
+                    from,
+                    row: hidden,
+                    width: hidden,
+                    rows: from.len() / hidden,
+                    steps: 1,
+                    to,
+                    block_stride: state_stride,
+                };
+                state.run_at(self.layout.level);
             }
             let mut last = 0;
             for first in (0..steps).step_by(most) {
@@ -143,7 +151,16 @@ impl<C: Cell> Stepper<C> {
                     y: y.add(first * hidden),
                     y_row: steps * hidden,
                 };
-                gather(&self.layout, &x[first * input..], steps * input, &chunk);
+                let inputs = Gather {
+                    from: &x[first * input..],
+                    row: steps * input,
+                    width: input,
+                    rows,
+                    steps: last,
+                    to: xs,
+                    block_stride: chunk.block_stride,
+                };
+                inputs.run_at(self.layout.level);
                 self.run_chunk(&chunk);
             }
             for (i, c) in c.iter_mut().enumerate() {
@@ -199,26 +216,6 @@ impl<C: Cell> Stepper<C> {
         match shares_steps {
             true => (0..chunk.steps).for_each(|t| shared(true, steps(t, t + 1))),
             false => part(0..hidden_blocks, steps(0, chunk.steps)),
-        }
-    }
-}
-
-/// (B, H) into the first B rows of (hidden blocks, …, LANES), the padding zero.
-unsafe fn scatter_state(layout: &Layout, from: &[f32], to: *mut f32, stride: usize) {
-    let Layout {
-        hidden,
-        hidden_blocks,
-        ..
-    } = *layout;
-    for (row, from) in from.chunks_exact(hidden).enumerate() {
-        for block in 0..hidden_blocks {
-            let part = &from[block * LANES..hidden.min((block + 1) * LANES)];
-            // SAFETY: within by contract.
-            unsafe {
-                let to = to.add(block * stride + row * LANES);
-                to.copy_from_nonoverlapping(part.as_ptr(), part.len());
-                to.add(part.len()).write_bytes(0, LANES - part.len());
-            }
         }
     }
 }

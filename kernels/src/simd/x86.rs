@@ -232,6 +232,14 @@ unsafe fn transpose_eight(from: *const f32, row: usize, to: *mut f32, to_row: us
     }
 }
 
+/// The halves of a register.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn pair(a: __m512) -> Pair {
+    let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a));
+    Pair(_mm512_castps512_ps256(a), _mm256_castpd_ps(upper))
+}
+
 impl Simd for Avx512 {
     type F32 = __m512;
     type Mask = __mmask16;
@@ -302,18 +310,16 @@ impl Simd for Avx512 {
     fn sum(self, a: __m512) -> f32 {
         // SAFETY: `self` is proof of the instruction set.
         unsafe {
-            let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a));
-            let lower = _mm512_castps512_ps256(a);
-            sum_of_eight(_mm256_add_ps(lower, _mm256_castpd_ps(upper)))
+            let Pair(lower, upper) = pair(a);
+            sum_of_eight(_mm256_add_ps(lower, upper))
         }
     }
     #[inline(always)]
     fn largest(self, a: __m512) -> f32 {
         // SAFETY: `self` is proof of the instruction set.
         unsafe {
-            let upper = _mm512_extractf64x4_pd::<1>(_mm512_castps_pd(a));
-            let lower = _mm512_castps512_ps256(a);
-            largest_of_eight(_mm256_max_ps(lower, _mm256_castpd_ps(upper)))
+            let Pair(lower, upper) = pair(a);
+            largest_of_eight(_mm256_max_ps(lower, upper))
         }
     }
     #[inline(always)]
