@@ -35,7 +35,7 @@ impl Source {
     ///
     /// # Errors
     /// If there is no such directory, or a file in it is malformed. Files that come late in a run
-    /// (`results.csv`, `verdicts.json`) may be missing; `missing` then says so.
+    /// (`results.csv.gz`, `verdicts.json`) may be missing; `missing` then says so.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             bail!(
@@ -94,7 +94,7 @@ fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
     }
 }
 
-/// A record by column names, as `results.csv` spells them; empty where there is no value.
+/// A record by column names, as `results.csv.gz` spells them; empty where there is no value.
 #[derive(Debug, Clone)]
 pub struct Row {
     fields: BTreeMap<&'static str, String>,

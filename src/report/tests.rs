@@ -272,7 +272,7 @@ fn a_directory_with_only_a_manifest_gives_a_page_that_says_so() {
     let html = read(&dir, REPORT);
     for text in [
         "This report is not complete",
-        "results.csv is missing",
+        "results.csv.gz is missing",
         "verdicts.json is missing",
         "pending",
         "nothing has been recorded for this plot",
@@ -344,10 +344,11 @@ fn errors_name_the_file_and_what_is_wrong() {
     assert!(message(dir.path()).contains(output::MANIFEST));
 
     fixture::write(dir.path());
-    let mut csv = read(&dir, output::RESULTS);
+    let file = dir.path().join(output::RESULTS);
+    let mut csv = String::from_utf8(output::read_csv(&file).unwrap()).unwrap();
     let line = csv.lines().count() + 1;
     csv += "a,b,c\n";
-    fs::write(dir.path().join(output::RESULTS), csv).unwrap();
+    fs::write(&file, csv).unwrap();
     let malformed = message(dir.path());
     assert!(
         malformed.contains("results.csv") && malformed.contains(&format!("line: {line}")),
