@@ -163,5 +163,9 @@ pub fn write_json(dir: &Path, file: &str, value: &impl serde::Serialize) {
 
 /// Writes `results.csv.gz`.
 pub fn write_records(dir: &Path, records: &[Record]) {
-    std::fs::write(dir.join(output::RESULTS), output::packed_csv_of(records).unwrap()).unwrap();
+    std::fs::write(
+        dir.join(output::RESULTS),
+        output::packed_csv_of(records).unwrap(),
+    )
+    .unwrap();
 }

@@ -1,17 +1,17 @@
 //! `report.html`: what the template is filled with.
 
+mod plot;
 mod sentences;
 
-use super::chart::{NARROW, WIDE, draw};
 use super::figure::Figure;
 use super::source::Source;
 use super::table::{Table, with_interval};
-use super::{inventory, published, tables, verdicts};
+use super::{inventory, published, svg, tables, verdicts};
 use crate::claims::published::CLAIM;
 use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
-use crate::record::metrics;
 use askama::Template;
+use plot::Plot;
 use sentences::{method, more, notes, rerun, run_summary, subtitle};
 
 /// The whole page.
@@ -20,7 +20,7 @@ use sentences::{method, more, notes, rerun, run_summary, subtitle};
 struct Page<'a> {
     title: String,
     subtitle: String,
-    style: &'static str,
+    style: String,
     script: &'static str,
     notes: Vec<String>,
     command: &'a str,
@@ -64,15 +64,6 @@ impl Section<'_> {
     }
 }
 
-/// One plot: the same drawing for wide and narrow screens; empty without records.
-struct Plot<'a> {
-    figure: &'a Figure,
-    meaning: Option<&'static str>,
-    wide: String,
-    narrow: String,
-    numbers: Table,
-}
-
 /// Writes the page. `figures` holds the plots of each experiment of the manifest.
 pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> {
     let manifest = &source.manifest;
@@ -83,7 +74,7 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
     let page = Page {
         title: format!("seqduel: {} ({})", manifest.suite, manifest.profile),
         subtitle: subtitle(source),
-        style: include_str!("../../templates/report.css"),
+        style: include_str!("../../templates/report.css").to_owned() + &svg::page_rules(),
         script: include_str!("../../templates/report.js"),
         notes: notes(source),
         command: &manifest.command,
@@ -142,19 +133,6 @@ fn section<'a>(
         (false, false) => (published::answer(&mine), published::summary(&mine)),
     };
     let (lead, rest) = verdicts::lead(&sentence);
-    let plots = figures.iter().map(|figure| {
-        let svg = |width, class| match figure.shows_something() {
-            true => draw(figure, width).inline_svg(class),
-            false => Ok(String::new()),
-        };
-        Ok(Plot {
-            figure,
-            meaning: metrics::find(&figure.metric).map(|m| m.meaning),
-            wide: svg(WIDE, "wide")?,
-            narrow: svg(NARROW, "narrow")?,
-            numbers: tables::numbers(figure),
-        })
-    });
     let explanation = experiment.explanation.as_ref();
     Ok(Section {
         experiment,
@@ -170,7 +148,7 @@ fn section<'a>(
         rest: rest.into(),
         flips: verdict.and_then(|v| v.flips.as_deref()),
         more: verdict.and_then(|v| more(v, claim)),
-        plots: plots.collect::<anyhow::Result<_>>()?,
+        plots: figures.iter().map(Plot::of).collect(),
         explanation: explanation.map(|e| explained(e, verdict)),
         evidence: match judged {
             true => tables::evidence(verdict),

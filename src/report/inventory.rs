@@ -1,6 +1,6 @@
 //! Tables of the machine, the settings and the runs.
 
-use super::axis::{significant, thousands};
+use super::number::{significant, thousands};
 use super::palette;
 use super::source::Source;
 use super::table::{Cell, Table, number, text};

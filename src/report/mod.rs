@@ -2,14 +2,15 @@
 //! never from a model.
 //!
 //! [`source`] reads the files, [`collect`] makes a [`figure`] of what each `[[plot]]` of an experiment
-//! shows, [`chart`] draws it on a [`canvas`] as a [`scene`], which is painted as SVG and PNG; [`html`]
-//! fills the page. [`sheet`] prints rows for the commands.
+//! shows, [`chart`] draws it on a [`canvas`] as a [`scene`], which [`svg`] writes and `bitmap` paints;
+//! [`html`] fills the page. [`sheet`] prints rows for the commands.
 
 // Where a point of a plot is drawn may differ by a digit from platform to platform.
 #![allow(clippy::disallowed_methods)]
 
 pub mod axis;
 mod bars;
+mod bitmap;
 pub mod canvas;
 pub mod chart;
 pub mod collect;
@@ -24,6 +25,7 @@ mod layout;
 mod legend;
 mod lines;
 mod marks;
+pub mod number;
 pub mod palette;
 pub mod published;
 mod roofline;
@@ -31,6 +33,7 @@ pub mod scene;
 pub mod shape;
 pub mod sheet;
 pub mod source;
+pub mod svg;
 pub mod table;
 pub mod tables;
 #[cfg(test)]
@@ -118,7 +121,7 @@ fn write_plots(dir: &Path, figures: &[Vec<Figure>]) -> anyhow::Result<Vec<PathBu
     for figure in shown(figures) {
         let scene = chart::draw(figure, chart::WIDE);
         let [svg, png] = paths(dir, figure);
-        files::write(&svg, scene.svg()?.as_bytes())?;
+        files::write(&svg, scene.svg().as_bytes())?;
         files::write(&png, &scene.png()?)?;
         written.extend([svg, png]);
     }

@@ -1,6 +1,6 @@
 //! A table of the page, and the cells it is made of.
 
-use super::axis::{exact, significant};
+use super::number::{exact, significant};
 use crate::stats::Interval;
 
 /// A table of the page.

@@ -172,7 +172,7 @@ fn the_page_holds_every_verdict_and_loads_nothing() {
         assert!(html.contains(&format!("id=\"{}\"", verdict.claim)));
         let (lead, rest) = verdicts::lead(&verdict.sentence);
         for part in [lead, rest] {
-            assert!(html.contains(&scene::escape(part)), "{part}");
+            assert!(html.contains(&svg::escape(part)), "{part}");
         }
         assert!(html.contains(&format!(
             "seqduel reproduce --profile quick --claims {} --seed 7",

@@ -5,7 +5,7 @@ use crate::claims::{Claim, Verdict};
 use crate::experiment::schema::{Experiment, Kind};
 use crate::measure::busy::Disturbance;
 use crate::record::Record;
-use crate::report::axis::{exact, significant, thousands};
+use crate::report::number::{exact, significant, thousands};
 use crate::report::source::Source;
 use crate::results::output::State;
 use std::collections::BTreeMap;

@@ -3,9 +3,9 @@
 use crate::experiment::schema::{Experiment, Kind};
 use crate::models::OptionRow;
 use crate::record::Record;
-use crate::report::axis::{exact, significant, thousands};
 use crate::report::collect::estimate;
 use crate::report::figure::Estimate;
+use crate::report::number::{exact, significant, thousands};
 use crate::report::palette;
 use crate::report::source::{Row, Source, compare_fields};
 use crate::report::table::{Cell, Table, number, numeric, text, with_interval};

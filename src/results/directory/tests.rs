@@ -182,7 +182,10 @@ fn packed_results_that_are_cut_changed_or_endless_are_refused() {
     };
     for length in [2, 11, whole.len() / 2, whole.len() - 1] {
         let said = message(&whole[..length]);
-        assert!(said.contains("results.csv.gz") && said.contains("delete it"), "{said}");
+        assert!(
+            said.contains("results.csv.gz") && said.contains("delete it"),
+            "{said}"
+        );
     }
     let mut changed = whole.clone();
     let middle = changed.len() - 6; // in the sum of what is packed
