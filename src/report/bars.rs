@@ -38,7 +38,10 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
             canvas.line([(place, frame.top), (place, base)], Ink::Grid, 1.0);
             canvas.tick((place, base + 12.0), label, Anchor::Middle);
         }
-        for (row, floor) in panel.floors.iter().enumerate() {
+        // From the left down, so that no line runs through a name to the right of another line.
+        let mut floors: Vec<_> = panel.floors.iter().collect();
+        floors.sort_by(|a, b| a.points[0].1.total_cmp(&b.points[0].1));
+        for (row, floor) in floors.into_iter().enumerate() {
             let (place, base) = frame.at(axis.clamped(floor.points[0].1), 0.0);
             let level = canvas.y + LINE * row as f64 + 8.0;
             canvas.stroke(
@@ -53,6 +56,10 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
                 true => (place + 6.0, Anchor::Start),
                 false => (place - 6.0, Anchor::End),
             };
+            if anchor == Anchor::End {
+                let ground = rectangle(2.0 * place - end, at, level, 8.0);
+                canvas.area(ground, Ink::Surface, 0.9);
+            }
             canvas.tick((at, level), &floor.label, anchor);
         }
         for (row, series) in panel.series.iter().enumerate() {

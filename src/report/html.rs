@@ -58,6 +58,11 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
+    /// The mark of its answer, as in the plot of all claims.
+    fn sign(&self) -> &'static str {
+        verdicts::sign(self.answer)
+    }
+
     /// The claim in a sentence.
     fn claimed(&self) -> &str {
         self.claim.map_or(&self.experiment.title, |c| c.claim)

@@ -136,7 +136,6 @@ fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
         Cell {
             text: state.into(),
             class,
-            key: None,
         },
         run.status.as_ref().map_or(text(""), |s| number(s.seconds)),
         text(reason.unwrap_or_default()),

@@ -8,7 +8,7 @@ pub fn exact(value: f64) -> String {
     trim(format!("{value:.6}"))
 }
 
-/// A number as short as it should be at a tick: `0.05`, `200`, `20 k`, `1.5 M`.
+/// A number as short as it should be at a tick: `1e-4`, `0.05`, `200`, `20 k`, `1.5 M`.
 pub fn short(value: f64) -> String {
     let size = value.abs();
     for (unit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
@@ -16,10 +16,16 @@ pub fn short(value: f64) -> String {
             return format!("{} {letter}", trim(format!("{:.3}", value / unit)));
         }
     }
-    if size > 0.0 && size < 1e-4 {
-        format!("{value:.0e}")
-    } else {
-        exact(value)
+    if size == 0.0 || size >= 1e-3 {
+        return exact(value);
+    }
+    let digit = format!("{value:.0e}");
+    let is_exact = digit
+        .parse()
+        .is_ok_and(|read: f64| (read - value).abs() < 1e-6 * size);
+    match is_exact {
+        true => digit,
+        false => format!("{value:.1e}"),
     }
 }
 
@@ -196,6 +202,15 @@ mod tests {
         let text = Unit::Seconds.with_interval(0.00231, Some(&interval));
         assert_eq!(text, "2.31 [0.950, 100] ms");
         assert_eq!(Unit::Plain.with_interval(f64::NAN, None), "\u{2013}");
+    }
+
+    #[test]
+    fn small_ticks_that_differ_are_written_differently() {
+        let values = [1e-4, 1.2e-4, 5e-4, 1e-3, -2e-7];
+        assert_eq!(
+            values.map(short),
+            ["1e-4", "1.2e-4", "5e-4", "0.001", "-2e-7"]
+        );
     }
 
     #[test]

@@ -149,6 +149,7 @@ fn element(shapes: &[Shape], out: &mut String) -> std::fmt::Result {
         }
     }
     out.push_str(" d=\"");
+    let mut discs = Vec::new();
     for shape in shapes {
         match shape {
             Shape::Path { points, .. } => outline(points, out),
@@ -156,13 +157,11 @@ fn element(shapes: &[Shape], out: &mut String) -> std::fmt::Result {
                 outline(points, out);
                 out.push('z');
             }
-            Shape::Disc { at, .. } => {
-                let at = tenths(*at);
-                write!(out, "M{}h0", pair(at))?;
-            }
+            Shape::Disc { at, .. } => discs.push(tenths(*at)),
             Shape::Text(_) => {}
         }
     }
+    dots(discs, out);
     writeln!(out, "\"/>")
 }
 
@@ -213,6 +212,19 @@ fn outline(points: &[Point], out: &mut String) {
             out.push(' ');
         }
         out.push_str(&numbers);
+    }
+}
+
+/// Writes each place once, as a line of no length.
+fn dots(mut places: Vec<(i64, i64)>, out: &mut String) {
+    places.sort();
+    places.dedup();
+    let mut last = (0, 0);
+    for at in places {
+        out.push('m');
+        out.push_str(&pair((at.0 - last.0, at.1 - last.1)));
+        out.push_str("h0");
+        last = at;
     }
 }
 

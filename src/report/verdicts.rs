@@ -21,6 +21,17 @@ pub fn answer(answer: Answer) -> &'static str {
     }
 }
 
+/// The mark of an answer, so that it can be told without its colour.
+pub fn sign(answer: &str) -> &'static str {
+    match answer {
+        "supported" | "agrees" => "\u{25cf}",
+        "reversed" | "refuted" | "differs" => "\u{25bc}",
+        "no-difference" => "\u{25a0}",
+        "conditional" => "\u{25c6}",
+        _ => "\u{271a}",
+    }
+}
+
 /// The verdicts as a table of three columns, or in full as CSV.
 pub fn sheet(verdicts: &[Verdict], format: Format) -> Sheet<'static> {
     let claim = |v: &Verdict| v.claim.clone();

@@ -189,6 +189,9 @@ fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 pub(super) fn run_summary(source: &Source) -> String {
+    if source.runs.is_empty() {
+        return "How each run ended stood in runs/, which is not in this directory.".into();
+    }
     format!(
         "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/.",
         count(source.runs.len(), "run", "runs"),

@@ -84,11 +84,7 @@ pub fn models(source: &Source, experiment: &Experiment) -> Table {
     };
     let parameters = |group: &Group| {
         let field = group.get("parameters");
-        Cell {
-            text: field.parse().map_or(field.into(), thousands),
-            class: "number",
-            key: Some(field.into()),
-        }
+        numeric(field.parse().map_or(field.into(), thousands))
     };
     Table::of(
         &grouped(source, experiment, counts, &columns),
@@ -120,8 +116,8 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> Table {
         "scan",
     ];
     let speed = "tokens_per_second";
-    let percent = |e: Estimate| numeric(format!("{:.1} %", 100.0 * e.value), e.value);
-    let megabytes = |e: Estimate| numeric(format!("{} MB", significant(e.value / 1e6)), e.value);
+    let percent = |e: Estimate| numeric(format!("{:.1} %", 100.0 * e.value));
+    let megabytes = |e: Estimate| numeric(format!("{} MB", significant(e.value / 1e6)));
     Table::of(
         &grouped(source, experiment, |r| r.value.is_some(), &columns),
         &[
@@ -208,7 +204,6 @@ pub fn tuning(source: &Source, experiment: &Experiment) -> Table {
     let rate = |t: &Tried| Cell {
         text: exact(t.rate),
         class: t.class(),
-        key: Some(t.rate.to_string()),
     };
     let loss = |t: &Tried| Cell {
         class: t.class(),
