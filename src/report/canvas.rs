@@ -10,7 +10,7 @@ use super::shape::{Anchor, Ink, Label, Point, Shape};
 /// Width of a plot for slides, pages and screens, in CSS pixels.
 pub const WIDE: f64 = 960.0;
 /// Width of a plot for phones.
-pub const NARROW: f64 = 400.0;
+pub const NARROW: f64 = 360.0;
 
 pub(super) const MARGIN: f64 = 18.0;
 /// Font size of the names of series and axes.

@@ -6,7 +6,7 @@ mod sentences;
 use super::figure::Figure;
 use super::source::Source;
 use super::table::{Table, with_interval};
-use super::{inventory, published, svg, tables, verdicts};
+use super::{forest, inventory, published, svg, tables, verdicts};
 use crate::claims::published::CLAIM;
 use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
@@ -28,6 +28,9 @@ struct Page<'a> {
     published_summary: String,
     /// Whether all experiments only reproduce published numbers.
     only_published: bool,
+    /// The picture of all claims, and what its points say; empty without verdicts.
+    forest: String,
+    forest_points: String,
     sections: Vec<Section<'a>>,
     machine: Table,
     run_summary: String,
@@ -43,12 +46,13 @@ struct Section<'a> {
     id: &'a str,
     answer: &'static str,
     lead: String,
-    rest: String,
+    scope: &'a str,
     flips: Option<&'a str>,
-    more: Option<String>,
+    open: Option<String>,
     plots: Vec<Plot<'a>>,
     explanation: Option<Explanation>,
     evidence: Table,
+    learning: Table,
     method: Vec<String>,
     models: Table,
     throughput: Table,
@@ -58,6 +62,11 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
+    /// The class of its answer in the page.
+    fn class(&self) -> String {
+        self.answer.replace(' ', "-")
+    }
+
     /// The mark of its answer, as in the plot of all claims.
     fn sign(&self) -> &'static str {
         verdicts::sign(self.answer)
@@ -76,7 +85,14 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
     let sections = experiments
         .map(|(experiment, figures)| section(source, experiment, figures))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let forest = forest::draw(&source.verdicts);
     let page = Page {
+        forest: forest
+            .as_ref()
+            .map_or(String::new(), |scene| scene.inline_svg("forest")),
+        forest_points: forest.map_or(String::new(), |scene| {
+            plot::points("", "effect", &scene.hits)
+        }),
         title: format!("seqduel: {} ({})", manifest.suite, manifest.profile),
         subtitle: subtitle(source),
         style: include_str!("../../templates/report.css").to_owned() + &svg::page_rules(),
@@ -137,7 +153,6 @@ fn section<'a>(
         (false, true) => (published::answer(&mine), sentence),
         (false, false) => (published::answer(&mine), published::summary(&mine)),
     };
-    let (lead, rest) = verdicts::lead(&sentence);
     let explanation = experiment.explanation.as_ref();
     Ok(Section {
         experiment,
@@ -149,16 +164,17 @@ fn section<'a>(
             &experiment.id
         },
         answer,
-        lead: lead.into(),
-        rest: rest.into(),
+        lead: sentence,
+        scope: "",
         flips: verdict.and_then(|v| v.flips.as_deref()),
-        more: verdict.and_then(|v| more(v, claim)),
+        open: verdict.and_then(|v| more(v, claim)),
         plots: figures.iter().map(Plot::of).collect(),
         explanation: explanation.map(|e| explained(e, verdict)),
         evidence: match judged {
             true => tables::evidence(verdict),
             false => published::details(&mine),
         },
+        learning: tables::learning(source, experiment),
         method: method(source, experiment),
         models: tables::models(source, experiment),
         throughput: tables::throughput(source, experiment),

@@ -14,6 +14,8 @@ use crate::experiment::schema::PlotKind;
 const GAP: f64 = 26.0;
 /// Pixels between the markers of a curve.
 const MARKER_GAP: f64 = 90.0;
+/// Markers nearer than so many pixels hide what they mark.
+const TOUCHING: f64 = 11.0;
 
 /// Draws all panels.
 pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
@@ -43,11 +45,11 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
     canvas.y += 14.0;
     for row in figure.panels.chunks(columns) {
         let titled = row.iter().any(|panel| panel.title.is_some());
-        canvas.y += if titled { 20.0 } else { 2.0 };
+        canvas.y += if titled { 26.0 } else { 2.0 };
         for (column, panel) in row.iter().enumerate() {
             let left = MARGIN + gutter + column as f64 * (room + GAP);
             if let Some(title) = &panel.title {
-                canvas.label((left, canvas.y - 12.0), title, Anchor::Start);
+                canvas.label((left, canvas.y - 17.0), title, Anchor::Start);
             }
             let frame = Frame {
                 left,
@@ -150,10 +152,16 @@ fn estimates(canvas: &mut Canvas, kind: PlotKind, series: &Series, plane: &Plane
     canvas.stroke(points.clone(), style.ink(), 1.0, 2.4, style.dash);
     match kind {
         _ if series.binned => {}
-        PlotKind::Lines => canvas.markers(&points, style, 4.5, 1.0),
-        // A few markers tell curves apart without colour; the last one marks the end.
+        PlotKind::Lines if !crowded(&points) => canvas.markers(&points, style, 4.5, 1.0),
+        // A few markers tell lines apart without colour; the last one marks the end.
         _ => canvas.markers(&sparse(points), style, 3.8, 1.0),
     }
+}
+
+/// Whether markers would lie on each other.
+fn crowded(places: &[Point]) -> bool {
+    let ends = places.first().zip(places.last());
+    ends.is_some_and(|(a, b)| (b.0 - a.0) < TOUCHING * (places.len() - 1) as f64)
 }
 
 /// Places at least [`MARKER_GAP`] apart, counted from the last.

@@ -279,21 +279,46 @@ mod tests {
         out
     }
 
+    /// The places that path data lead to.
+    fn walked(data: &str) -> Vec<Point> {
+        let spaced = data.replace('-', " -");
+        let (mut at, mut places) = ((0.0, 0.0), Vec::new());
+        let letters = |c: char| c.is_ascii_alphabetic();
+        for (start, command) in spaced.match_indices(letters) {
+            let numbers = spaced[start + 1..].split(letters).next().unwrap();
+            let numbers: Vec<f64> = numbers
+                .split_whitespace()
+                .map(|n| n.parse().unwrap())
+                .collect();
+            let steps: Vec<Point> = match command {
+                "h" => numbers.iter().map(|x| (*x, 0.0)).collect(),
+                "v" => numbers.iter().map(|y| (0.0, *y)).collect(),
+                _ => numbers.chunks(2).map(|pair| (pair[0], pair[1])).collect(),
+            };
+            for (dx, dy) in steps {
+                at = (at.0 + dx, at.1 + dy);
+                places.push(at);
+            }
+        }
+        places
+    }
+
     #[test]
     fn lines_say_their_steps_in_tenths_of_a_pixel() {
         assert_eq!(d(&[]), "");
         assert_eq!(d(&[(1.04, 2.0), (1.26, -2.46)]), "M1 2l.3-4.5");
         assert_eq!(d(&[(0.0, 0.0), (5.0, 0.0), (5.0, 3.0)]), "M0 0h5v3");
         // Rounding does not add up: every corner is where it would be alone.
-        let many: Vec<Point> = (0..100)
-            .map(|i| (f64::from(i) * 0.26, f64::from(i * i % 7)))
-            .collect();
-        let steps = d(&many);
-        let mut x = 0.0;
-        for part in steps.split(['l', 'h', ' ', '-']).skip(2).step_by(2) {
-            x += part.parse::<f64>().unwrap_or(0.0);
+        let corner = |i: u32| (f64::from(i) * 0.26 - 7.0, f64::from(i * i % 7));
+        let corners: Vec<Point> = (0..100).map(corner).collect();
+        let walked = walked(&d(&corners));
+        assert_eq!(walked.len(), corners.len());
+        for (a, b) in walked.iter().zip(&corners) {
+            assert!(
+                (a.0 - b.0).abs() < 0.051 && (a.1 - b.1).abs() < 0.051,
+                "{a:?} {b:?}"
+            );
         }
-        assert!((x - 25.7).abs() < 0.05, "{x} {steps}");
     }
 
     #[test]
@@ -327,7 +352,13 @@ mod tests {
             ],
             hits: Vec::new(),
         };
-        insta::assert_snapshot!(scene.svg(), @"");
+        let svg = scene.svg();
+        let dots = "stroke-width=\"3.6\" stroke-linecap=\"round\" opacity=\".35\" d=";
+        let both = format!(
+            "<path class=\"s1\" {dots}\"m1 2h0m1.5 0h0\"/>\n<path class=\"st\" {dots}\"m3 2h0\"/>\n"
+        );
+        assert!(svg.contains(&both), "{svg}");
+        assert!(svg.contains("<title>a &lt; b</title>") && svg.contains(".s1{stroke:#0072B2}"));
         let inline = scene.inline_svg("wide");
         assert!(
             inline.contains("class=\"s1\"") && !inline.contains('#'),

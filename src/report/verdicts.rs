@@ -11,6 +11,14 @@ const COLORS: [(&str, &str); 4] = [
     ("inconclusive", "90"),
 ];
 
+/// Every answer, in the order of a legend.
+pub const ANSWERS: [Answer; 4] = [
+    Answer::Supported,
+    Answer::Refuted,
+    Answer::Conditional,
+    Answer::Inconclusive,
+];
+
 /// The word for an answer.
 pub fn answer(answer: Answer) -> &'static str {
     match answer {

@@ -9,6 +9,7 @@ mod series;
 
 pub use estimates::{LEVEL, estimate};
 
+use super::FOREST;
 use super::figure::{Figure, Panel};
 use super::palette;
 use super::source::{Row, Source, compare_fields};
@@ -111,6 +112,9 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
         );
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if spec.file == FOREST {
+        bail!("{place}: the picture of all claims has the name `{FOREST}`; choose another `file`");
+    }
     if spec.file.is_empty() || !spec.file.chars().all(allowed) {
         bail!("{place}: `file` must be letters, digits, - and _ only");
     }

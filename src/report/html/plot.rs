@@ -31,7 +31,11 @@ impl<'a> Plot<'a> {
         Plot {
             figure,
             meaning: metrics::find(&figure.metric).map(|m| m.meaning),
-            points: points(figure, wide.as_ref().map_or(&[], |scene| &scene.hits)),
+            points: points(
+                figure.x_unit().0,
+                figure.y_unit().0,
+                wide.as_ref().map_or(&[], |scene| &scene.hits),
+            ),
             wide: svg("wide", &wide),
             narrow: svg("narrow", &narrow),
             numbers: tables::numbers(figure),
@@ -40,14 +44,14 @@ impl<'a> Plot<'a> {
 }
 
 /// Labels of the axes, and each series with its points: x, value with interval, n.
-fn points(figure: &Figure, hits: &[Hit]) -> String {
+pub(super) fn points(x: &str, y: &str, hits: &[Hit]) -> String {
     let series = hits.chunk_by(|a, b| a.series == b.series).map(|hits| {
         let points = hits.iter().map(|hit| json!([hit.x, hit.value, hit.n]));
         json!([hits[0].series, points.collect::<Vec<_>>()])
     });
     let all = json!({
-        "x": figure.x_unit().0,
-        "y": figure.y_unit().0,
+        "x": x,
+        "y": y,
         "series": series.collect::<Vec<_>>(),
     });
     // In a page, no text may end the element it stands in.

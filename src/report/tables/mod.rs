@@ -1,9 +1,11 @@
 //! The tables of the report.
 
 mod figures;
+mod learning;
 mod records;
 
 pub use figures::numbers;
+pub use learning::learning;
 pub use records::{models, throughput, tuning};
 
 use super::table::{Table, number_in_full, text, with_interval};

@@ -14,20 +14,20 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Records with equal fields in the columns that group them.
-struct Group<'a> {
+pub(super) struct Group<'a> {
     /// The first record, by column.
     row: Row,
-    records: Vec<&'a Record>,
+    pub(super) records: Vec<&'a Record>,
 }
 
 impl Group<'_> {
     /// The field that all records share.
-    fn get(&self, column: &str) -> &str {
+    pub(super) fn get(&self, column: &str) -> &str {
         self.row.get(column)
     }
 
     /// The labels of fields that all records share.
-    fn label(&self, columns: &[&str]) -> String {
+    pub(super) fn label(&self, columns: &[&str]) -> String {
         let labels = columns
             .iter()
             .filter_map(|column| palette::factor_label(column, self.get(column)));
@@ -47,7 +47,7 @@ impl Group<'_> {
 
 /// The records of an experiment for which `counts` holds, grouped by the values of some columns and
 /// sorted by model, then by these columns.
-fn grouped<'a>(
+pub(super) fn grouped<'a>(
     source: &'a Source,
     experiment: &Experiment,
     counts: impl Fn(&Record) -> bool,
