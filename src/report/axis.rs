@@ -247,6 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_marked_at_powers_of_two_and_seconds_in_their_unit() {
+        let bytes = Axis::fit(Scale::Log10, [1000.0, 5e6], None, &[], 8);
+        let bytes = bytes.measured_in(Unit::Bytes, &[], 8);
+        assert_eq!(
+            labels(&bytes),
+            [
+                "1 KiB", "4 KiB", "16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB"
+            ]
+        );
+        let seconds = Axis::fit(Scale::Log10, [4e-4, 0.3], None, &[], 6);
+        let seconds = seconds.measured_in(Unit::Seconds, &[], 6);
+        assert_eq!(
+            labels(&seconds),
+            ["1 ms", "3 ms", "10 ms", "30 ms", "100 ms", "300 ms"]
+        );
+    }
+
+    #[test]
     fn empty_constant_and_nonpositive_data_give_an_axis() {
         for values in [vec![], vec![3.0], vec![0.0, 0.0], vec![-1.0, f64::NAN]] {
             for scale in [Scale::Linear, Scale::Log2, Scale::Log10] {

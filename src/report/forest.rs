@@ -11,19 +11,19 @@ use super::verdicts::{self, ANSWERS};
 use crate::claims::{Answer, Evidence, Verdict};
 
 /// Width of the picture; narrower than other plots, so that its words are large on a phone.
-const WIDTH: f64 = 720.0;
-const TITLE: f64 = 26.0;
-const NAME: f64 = 20.0;
+const WIDTH: f64 = 620.0;
+const TITLE: f64 = 24.0;
+const NAME: f64 = 19.0;
 const SMALL: f64 = 17.0;
 /// Least height of a row, and the height that a comparison adds.
 const ROW: f64 = 34.0;
-const BAR: f64 = 7.5;
+const BAR: f64 = 8.5;
 /// More comparisons of a claim than this are told by the least, the median and the greatest.
 const MOST: usize = 12;
 /// Effects this many times the margin, either way, and beyond are drawn as arrows at the edge.
-const FARTHEST: f64 = 30.0;
+const FARTHEST: f64 = 20.0;
 /// What is marked on the axis.
-const TICKS: [f64; 7] = [-30.0, -5.0, -1.0, 0.0, 1.0, 5.0, 30.0];
+const TICKS: [f64; 7] = [-20.0, -5.0, -1.0, 0.0, 1.0, 5.0, 20.0];
 
 /// Draws the claims that are judged; nothing without one.
 pub fn draw(verdicts: &[Verdict]) -> Option<Scene> {
@@ -46,7 +46,7 @@ pub fn draw(verdicts: &[Verdict]) -> Option<Scene> {
     let frame = Frame {
         left: MARGIN + gutter,
         top: canvas.y + 26.0,
-        width: WIDTH - 2.0 * MARGIN - gutter,
+        width: WIDTH - 2.0 * MARGIN - gutter - 10.0,
         height,
     };
     axes(&mut canvas, &frame);
@@ -187,7 +187,7 @@ fn row(canvas: &mut Canvas, verdict: &Verdict, frame: &Frame, parted: bool) {
         Anchor::Start,
     );
     let comparisons = comparisons(verdict);
-    let radius = if comparisons.len() > 3 { 4.0 } else { 5.5 };
+    let radius = if comparisons.len() > 1 { 4.0 } else { 5.5 };
     let first = middle - BAR * (comparisons.len() as f64 - 1.0) / 2.0;
     let x = |place: f64| frame.at(position(place), 0.0).0;
     for (i, evidence) in comparisons.iter().enumerate() {
@@ -239,5 +239,105 @@ fn hit(verdict: &Verdict, evidence: &Evidence, at: super::shape::Point) -> Hit {
         x: String::new(),
         value: format!("{estimate} [{low}, {high}] {unit}, margin {margin}"),
         n: effect.n,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::shape::Shape;
+    use crate::stats::Interval;
+
+    fn evidence(unit: &str, margin: f64, [low, estimate, high]: [f64; 3]) -> Evidence {
+        Evidence {
+            label: "transformer / lstm".into(),
+            effect: Interval {
+                low,
+                estimate,
+                high,
+                level: 0.95,
+                n: 5,
+            },
+            unit: unit.into(),
+            margin,
+            answer: Answer::Supported,
+            deciding: true,
+        }
+    }
+
+    fn verdict(evidence: Vec<Evidence>) -> Verdict {
+        Verdict {
+            claim: "speed-long".into(),
+            answer: Answer::Supported,
+            sentence: String::new(),
+            flips: None,
+            more_seeds: None,
+            evidence,
+        }
+    }
+
+    #[test]
+    fn one_is_where_the_claim_begins_to_hold_and_minus_one_where_its_opposite_does() {
+        let near = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
+        let difference = evidence("accuracy", 0.1, [0.0; 3]);
+        for (value, at) in [(0.1, 1.0), (-0.1, -1.0), (0.0, 0.0), (0.35, 3.5)] {
+            near(place(&difference, value), at);
+        }
+        let ratio = evidence("\u{d7}", 1.1, [1.0; 3]);
+        for (value, at) in [(1.1, 1.0), (1.0 / 1.1, -1.0), (1.0, 0.0), (1.21, 2.0)] {
+            near(place(&ratio, value), at);
+        }
+        near(position(0.0), 0.5);
+        near(position(-FARTHEST * 10.0), 0.0);
+        assert!(position(1.0) < position(2.0) && position(2.0) < position(FARTHEST));
+    }
+
+    #[test]
+    fn a_margin_of_nothing_leaves_the_side() {
+        let none = evidence("accuracy", 0.0, [0.0; 3]);
+        assert_eq!(
+            [0.2, 0.0, -0.2].map(|v| position(place(&none, v))),
+            [1.0, 0.5, 0.0]
+        );
+    }
+
+    #[test]
+    fn of_many_comparisons_the_extremes_and_the_median_are_shown() {
+        let many = (0..13).map(|i| {
+            let effect = f64::from(i * 5 % 13);
+            evidence("bits", 1.0, [effect, effect, effect])
+        });
+        let shown = verdict(many.collect());
+        let effects = comparisons(&shown).into_iter().map(|e| e.effect.estimate);
+        assert_eq!(effects.collect::<Vec<_>>(), [12.0, 6.0, 0.0]);
+        let beside = Evidence {
+            deciding: false,
+            ..evidence("bits", 1.0, [1.0; 3])
+        };
+        assert!(comparisons(&verdict(vec![beside])).is_empty());
+    }
+
+    #[test]
+    fn what_lies_beyond_the_picture_ends_in_an_arrow() {
+        let arrows = |high: f64| {
+            let scene = draw(&[verdict(vec![evidence("bits", 1.0, [2.0, 3.0, high])])]).unwrap();
+            let shapes = scene.shapes.iter();
+            let triangles =
+                shapes.filter(|s| matches!(s, Shape::Area { points, .. } if points.len() == 3));
+            triangles.count()
+        };
+        assert_eq!(arrows(1e9), arrows(4.0) + 1);
+        assert_eq!(arrows(f64::INFINITY), arrows(4.0) + 1);
+        assert!(draw(&[]).is_none());
+    }
+
+    #[test]
+    fn a_comparison_says_its_effect_beside_its_margin() {
+        let scene = draw(&[verdict(vec![evidence("bits", 0.5, [2.0, 3.0, 4.0])])]).unwrap();
+        let [hit] = &scene.hits[..] else {
+            panic!("{:?}", scene.hits)
+        };
+        assert_eq!(hit.series, "speed-long: transformer / lstm");
+        assert_eq!(hit.value, "3.00 [2.00, 4.00] bits, margin 0.500");
     }
 }

@@ -28,6 +28,7 @@ fn scenes() -> Vec<(String, Scene)> {
     fixture::write(dir.path());
     let source = Source::open(dir.path()).unwrap();
     let figures = figures(&source, dir.path()).unwrap();
+    let forest = forest::draw(&source.verdicts).expect("claims are judged");
     let both = figures.iter().flatten().flat_map(|figure| {
         [chart::WIDE, chart::NARROW].map(|width| {
             (
@@ -36,7 +37,7 @@ fn scenes() -> Vec<(String, Scene)> {
             )
         })
     });
-    both.collect()
+    both.chain([(FOREST.into(), forest)]).collect()
 }
 
 /// Left, top, right, bottom of every text.
@@ -112,6 +113,39 @@ fn no_mark_leaves_the_picture() {
             }
         }
     }
+}
+
+#[test]
+fn every_point_says_the_same_numbers_at_both_widths() {
+    let scenes = scenes();
+    for pair in scenes.chunks(2).filter(|pair| pair.len() == 2) {
+        let [(name, wide), (_, narrow)] = pair else {
+            unreachable!()
+        };
+        assert!(!wide.hits.is_empty(), "{name}");
+        let said = |scene: &Scene| -> Vec<_> {
+            let all = scene.hits.iter();
+            all.map(|h| (h.series.clone(), h.x.clone(), h.value.clone(), h.n))
+                .collect()
+        };
+        assert_eq!(said(wide), said(narrow), "{name}");
+    }
+    let (_, bars) = scenes
+        .iter()
+        .find(|(name, _)| name == "next-word 960")
+        .unwrap();
+    assert_eq!(bars.hits[0].series, "Elman RNN (equal tokens)");
+    assert!(bars.hits.iter().all(|hit| hit.x.is_empty() && hit.n == 3));
+    let (_, lines) = scenes
+        .iter()
+        .find(|(name, _)| name == "speed-long 960")
+        .unwrap();
+    assert!(
+        lines
+            .hits
+            .iter()
+            .any(|hit| hit.x == "512" && hit.value.contains(" ["))
+    );
 }
 
 #[test]

@@ -78,3 +78,76 @@ impl Bins {
         bins.into_values().map(estimate).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Record;
+
+    /// Two runs of `places` positions whose values are the position, and one more in the second run.
+    fn rows(places: u32) -> Vec<Row> {
+        let row = |run: u32, x: u32| {
+            let record = Record {
+                run: format!("r{run}"),
+                seed: Some(u64::from(run)),
+                model: "gru".into(),
+                metric: "test_bits_by_position".into(),
+                x: Some(f64::from(x)),
+                value: Some(f64::from(x + run)),
+                ..Record::default()
+            };
+            Row::of(&record)
+        };
+        (0..2)
+            .flat_map(|run| (1..=places).map(move |x| row(run, x)))
+            .collect()
+    }
+
+    fn spec(kind: &str) -> PlotSpec {
+        let text = format!(
+            "file = 'p'\ntitle = ''\nkind = '{kind}'\nmetric = 'test_bits_by_position'\nx = 'x'\n\
+             x_label = ''\ny_label = ''\nseries = ['model']"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn only_long_lines_are_binned() {
+        assert!(Bins::needed(&spec("lines"), &rows(40)).is_none());
+        assert!(Bins::needed(&spec("lines"), &rows(41)).is_some());
+        assert!(Bins::needed(&spec("curves"), &rows(41)).is_none());
+        let mut at_zero = rows(41);
+        at_zero.extend(rows(1).into_iter().map(|_| {
+            let record = Record {
+                x: Some(0.0),
+                value: Some(1.0),
+                ..Record::default()
+            };
+            Row::of(&record)
+        }));
+        assert!(Bins::needed(&spec("lines"), &at_zero).is_none());
+    }
+
+    #[test]
+    fn a_bin_holds_the_mean_over_its_places_and_the_interval_over_runs() {
+        let (spec, rows) = (spec("lines"), rows(256));
+        let bins = Bins::needed(&spec, &rows).unwrap();
+        let estimates = bins.estimates(&spec, &rows.iter().collect::<Vec<_>>());
+        assert!(estimates.len() <= MOST_MARKED, "{}", estimates.len());
+        // The first places are alone in their bins, the last are many.
+        assert_eq!(estimates[0].x, 1.0);
+        assert_eq!(estimates[0].sample, [1.0, 2.0]);
+        assert_eq!(estimates[0].value, 1.5);
+        let last = estimates.last().unwrap();
+        assert!((240.0..256.0).contains(&last.x), "{}", last.x);
+        assert_eq!(last.sample[1] - last.sample[0], 1.0);
+        let interval = last.interval.unwrap();
+        // Student's t for two values 1 apart: 12.706 times half of it.
+        assert!((interval.half_width() - 6.353).abs() < 1e-3, "{interval:?}");
+        let all: f64 = estimates.iter().map(|e| e.x).fold(0.0, |last, x| {
+            assert!(x > last);
+            x
+        });
+        assert!(all < 256.0);
+    }
+}
