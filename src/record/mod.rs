@@ -100,7 +100,7 @@ columns! {
     threads: Option<usize>,
     /// Seed of initialisation and data.
     seed: Option<u64>,
-    /// Repeat of a timing, from 0.
+    /// Repeat of a timing, from 0: of what is timed by launches, the launch.
     repeat: Option<usize>,
     /// What was measured: a name documented in `record::metrics`.
     metric: String,

@@ -2,11 +2,9 @@
 //! columns of its records.
 
 use super::texts::{TextData, Texts};
-use super::work::set_model;
 use crate::data::DataError;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Settings};
-use crate::models::ModelConfig;
 use crate::record::Record;
 
 /// Tuning runs draw their seeds this far from the runs that count.
@@ -50,18 +48,6 @@ pub struct Context<'a> {
     pub threads: usize,
     /// Where text comes from.
     pub texts: &'a Texts,
-}
-
-/// The factors every record of a run shares.
-pub(super) fn template(
-    experiment: &Experiment,
-    context: &Context,
-    id: &str,
-    model: &ModelConfig,
-) -> Record {
-    let mut record = named(experiment, context, id);
-    set_model(&mut record, model);
-    record
 }
 
 /// A record that says only which run it is of.
