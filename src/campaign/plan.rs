@@ -47,6 +47,8 @@ pub struct Suite {
     pub command: String,
     /// No progress.
     pub quiet: bool,
+    /// This program, which timings start again for each launch; in this process if none.
+    pub program: Option<PathBuf>,
 }
 
 /// The runs of a suite, and the experiments without any.

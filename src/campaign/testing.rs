@@ -1,5 +1,6 @@
 //! Small suites for the tests, in a directory of their own.
 
+use super::order::Part;
 use super::plan::{Plan, Suite, Summary, plan};
 use super::queue::Queue;
 use super::runner;
@@ -40,6 +41,32 @@ checkpoint_every = 5
 [tune]
 learning_rates = [1e-5, 2e-5]
 settings = { steps = 8, seeds = 1 }
+[profile.quick]
+"#;
+
+/// Timing two models at two lengths, three launches a point, which takes a moment.
+pub const TIMINGS: &str = r#"
+id = "q"
+claim = "speed-long"
+title = "t"
+question = "q?"
+kind = "throughput"
+margin = 0.1
+models = [{ model = "gru" }, { model = "transformer", positions = "rotary" }]
+[settings]
+task = "train-step"
+reference = "transformer"
+width = 16
+heads = 2
+layers = 1
+vocab = 20
+batch = 2
+threads = 1
+launches = 3
+repeats = 2
+seconds_per_model = 1e-3
+[sweep]
+seq_len = [8, 16]
 [profile.quick]
 "#;
 
@@ -87,6 +114,7 @@ impl Fixture {
             keep_weights: false,
             command: String::new(),
             quiet: true,
+            program: None,
         };
         Fixture { _dir: dir, suite }
     }
@@ -107,7 +135,9 @@ impl Fixture {
         let files = Finished::new(&self.suite.out);
         let mut queue = Queue::new(&self.suite, plan, &files);
         let ready = loop {
-            let ready = queue.next("p").expect("it can begin");
+            let ready = queue
+                .next(&Part::Experiment("p".into()))
+                .expect("it can begin");
             if ready.run.id == id {
                 break ready;
             }
@@ -117,6 +147,7 @@ impl Fixture {
         let mut session = Session {
             id,
             threads: 1,
+            program: None,
             texts: &Texts::new("no text"),
             interrupt: &AtomicBool::new(true),
             progress: &Progress::new(true),

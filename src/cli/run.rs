@@ -16,7 +16,7 @@ use crate::results::output::Skipped;
 use crate::runs::context::More;
 use crate::runs::progress::span;
 use crate::runs::texts::Texts;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -118,6 +118,8 @@ impl Job {
         let default_corpus = CORPORA.first().map_or("", |corpus| corpus.name);
         let threads = shared.thread_count();
         let default_out = format!("results/{}-{}", self.name, self.profile);
+        let program = std::env::current_exe()
+            .context("cannot tell where this program is, which timings start again")?;
         let suite = Suite {
             name: self.name.clone(),
             profile: self.profile.clone(),
@@ -132,6 +134,7 @@ impl Job {
             keep_weights: self.flags.keep_weights,
             command: command(),
             quiet: shared.quiet,
+            program: Some(program),
         };
         let texts = Texts::new(&suite.corpus);
         let plan = plan::plan(&suite, &texts, |experiment, key| {

@@ -51,7 +51,11 @@ impl Metric {
 
 /// All metrics.
 pub const METRICS: &[Metric] = &[
-    timing("step_seconds", "s", "time of one step"),
+    timing(
+        "step_seconds",
+        "s",
+        "time of one step; of a timing by launches the median of a launch's repeats",
+    ),
     timing(
         "tokens_per_second",
         "1/s",
@@ -238,6 +242,12 @@ pub const METRICS: &[Metric] = &[
         "cpu_share",
         "1",
         "processor time of this program divided by the time on the clock times its threads",
+    ),
+    timing(
+        "disturbed",
+        "1",
+        "1 if something else took so much processor time during a launch that its times may be too \
+         long, also after it was made again, else 0",
     ),
     fact(
         "state_bytes",

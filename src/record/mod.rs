@@ -100,7 +100,7 @@ columns! {
     threads: Option<usize>,
     /// Seed of initialisation and data.
     seed: Option<u64>,
-    /// Repeat of a timing, from 0.
+    /// Repeat of a timing, from 0: of what is timed by launches, the launch.
     repeat: Option<usize>,
     /// Block of test windows of a text, from 0.
     block: Option<usize>,

@@ -230,7 +230,12 @@ pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
 /// column they do not have is empty.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
     let bytes = std::fs::read(path).map_err(OutputError::read(path))?;
-    let mut reader = csv::Reader::from_reader(bytes.as_slice());
+    records_of(&bytes, path)
+}
+
+/// The records in the bytes of a CSV; `path` says in errors where they are from.
+pub fn records_of(bytes: &[u8], path: &Path) -> Result<Vec<Record>, OutputError> {
+    let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.headers();
     let header = header.map_err(|e| OutputError::malformed(path, e))?.clone();
     let columns = Record::columns();

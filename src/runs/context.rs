@@ -2,11 +2,9 @@
 //! columns of its records.
 
 use super::texts::{TextData, Texts};
-use super::work::set_model;
 use crate::data::DataError;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Settings};
-use crate::models::ModelConfig;
 use crate::record::Record;
 use std::collections::BTreeMap;
 
@@ -68,18 +66,6 @@ impl Context<'_> {
         let here = taken.filter(|(cells, _)| cells.iter().any(|c| c == cell));
         here.map(|(_, after)| *after).max().unwrap_or(first)
     }
-}
-
-/// The factors every record of a run shares.
-pub(super) fn template(
-    experiment: &Experiment,
-    context: &Context,
-    id: &str,
-    model: &ModelConfig,
-) -> Record {
-    let mut record = named(experiment, context, id);
-    set_model(&mut record, model);
-    record
 }
 
 /// A record that says only which run it is of.

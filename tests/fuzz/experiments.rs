@@ -31,6 +31,7 @@ pub fn planned(experiment: Experiment, profile: &str, loaded: &Loaded, sets: &[S
         keep_weights: false,
         command: String::new(),
         quiet: true,
+        program: None,
     };
     let texts = Texts::new(&suite.corpus);
     match plan(&suite, &texts, |_, key| loaded.place_of(key, profile, sets)) {

@@ -8,6 +8,7 @@ use crate::record::Record;
 // Far above anything a CPU finishes: larger values are slips of the keyboard.
 const MOST: usize = 1 << 30;
 const MOST_SEEDS: usize = 10_000;
+const MOST_LAUNCHES: usize = 100;
 /// From 1e-9 to 10 by factors of 2.
 const MOST_EXTENDED: usize = 34;
 
@@ -54,6 +55,15 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         (1..=MOST_SEEDS).contains(&seeds),
         key("seeds"),
         seeds,
+        remedy,
+    )?;
+    // Each is a process.
+    let launches = s.launches.unwrap_or(1);
+    let remedy = format!("give a number from 1 to {MOST_LAUNCHES}");
+    Fault::unless(
+        (1..=MOST_LAUNCHES).contains(&launches),
+        key("launches"),
+        launches,
         remedy,
     )?;
     let numbers = [

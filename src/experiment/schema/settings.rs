@@ -142,9 +142,12 @@ pub struct Settings {
     max_characters: usize,
     /// Worker threads of throughput runs.
     threads: Threads,
-    /// Repeats of a timing.
+    /// Processes that time each point of a throughput run, one after the other with all else of the
+    /// suite in between [default: 5].
+    launches: usize,
+    /// Repeats of a timing within a launch, at least.
     repeats: usize,
-    /// Seconds to spend on each model of a throughput run.
+    /// Seconds to spend on each model within a launch of a throughput run.
     seconds_per_model: f64,
     /// Sequences generated side by side in `decode` runs.
     decode_batch: usize,
