@@ -5,8 +5,11 @@
 mod clock;
 mod graph;
 pub mod interrupt;
+#[cfg(test)]
+mod launches;
 pub mod listing;
 mod manifest;
+mod order;
 mod outcome;
 pub mod plan;
 mod queue;

@@ -8,7 +8,7 @@ use crate::data::DataError;
 use crate::experiment::schema::Experiment;
 use crate::files::ConfigError;
 use crate::results::output::Skipped;
-use crate::runs::context::{Context, ExpandError};
+use crate::runs::context::{Context, ExpandError, More};
 use crate::runs::estimate;
 use crate::runs::expand::expand;
 use crate::runs::grow::Growing;
@@ -39,12 +39,16 @@ pub struct Suite {
     pub expected: Option<Expected>,
     /// Output directory.
     pub out: PathBuf,
+    /// The looks taken after the first, by experiment.
+    pub more: More,
     /// Whether every training that counts keeps its weights.
     pub keep_weights: bool,
     /// The command that makes it again.
     pub command: String,
     /// No progress.
     pub quiet: bool,
+    /// This program, which timings start again for each launch; in this process if none.
+    pub program: Option<PathBuf>,
 }
 
 /// The runs of a suite, and the experiments without any.
@@ -84,6 +88,7 @@ pub fn plan(
         seed: suite.seed,
         threads: suite.threads,
         texts,
+        more: &suite.more,
     };
     let (mut runs, mut growing, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for experiment in &suite.experiments {

@@ -1,5 +1,6 @@
 //! Which runs can begin: those whose needs have ended, and what each takes from them.
 
+use super::order::Part;
 use super::plan::{Plan, Suite, wall};
 use crate::files::sha256;
 use crate::record::Record;
@@ -113,12 +114,16 @@ impl<'a> Queue<'a> {
         self.runs().map(move |run| (run, done(run)))
     }
 
-    /// Whether a run of the experiment, or of any if none is named, has not ended and may begin or go
-    /// on; none after [`Queue::stop`].
-    pub(super) fn is_open(&self, experiment: Option<&str>) -> bool {
-        let of_it = |e: &&Entry| experiment.is_none_or(|name| e.run.experiment == name);
-        let mut of_it = self.entries.iter().filter(of_it);
-        !self.stopped && of_it.any(|entry| !matches!(entry.state, State::Ended))
+    /// Whether a run of the part, or of any if none is given, has not ended and may begin or go on;
+    /// none after [`Queue::stop`].
+    pub(super) fn is_open(&self, part: Option<&Part>) -> bool {
+        !self.stopped && self.open().any(|run| part.is_none_or(|part| part.has(run)))
+    }
+
+    /// The runs that have not ended.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Run> {
+        let open = |entry: &&Entry| !matches!(entry.state, State::Ended);
+        self.entries.iter().filter(open).map(|entry| &entry.run)
     }
 
     /// What has not ended, and what may still come.
@@ -144,10 +149,10 @@ impl<'a> Queue<'a> {
         left
     }
 
-    /// The next run of an experiment, if one can begin now: the longest, so that the last to end are
+    /// The next run of a part, if one can begin now: the longest, so that the last to end are
     /// short ones. Runs that must be alone go first, when nothing else runs.
-    pub(super) fn next(&mut self, experiment: &str) -> Option<Ready> {
-        let of_it = |entry: &&mut Entry| entry.run.experiment == experiment;
+    pub(super) fn next(&mut self, part: &Part) -> Option<Ready> {
+        let of_it = |entry: &&mut Entry| part.has(&entry.run);
         let ready = self.entries.iter_mut().filter(of_it);
         let ready = ready.filter(|entry| matches!(entry.state, State::Ready(_)));
         // Of equal ones the first.

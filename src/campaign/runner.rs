@@ -3,6 +3,7 @@
 
 use super::interrupt;
 use super::manifest::manifest;
+use super::order::{Part, parts};
 use super::outcome::Outcome;
 use super::plan::{Plan, Suite, Summary, wall, workers};
 use super::queue::{Queue, Ready};
@@ -71,19 +72,16 @@ struct Crew<'a> {
 }
 
 impl Crew<'_> {
-    /// Runs every unfinished run, one experiment after the other.
+    /// Runs every unfinished run, one part of the plan after the other.
     fn carry_out(&self, outcome: &mut Outcome) -> Result<()> {
         self.tell(&mut lock(&self.queue))?;
-        let of_runs = |queue: &Queue| queue.runs().map(|run| run.experiment.clone()).collect();
-        let mut experiments: Vec<String> = of_runs(&lock(&self.queue));
-        experiments.dedup();
-        for experiment in &experiments {
-            let was_open = lock(&self.queue).is_open(Some(experiment));
+        let parts = parts(self.suite, lock(&self.queue).runs());
+        let mut open = open_experiments(&lock(&self.queue));
+        for part in &parts {
+            let is_open = lock(&self.queue).is_open(Some(part));
             std::thread::scope(|scope| -> Result<()> {
-                let jobs = 0..if was_open { self.suite.jobs } else { 0 };
-                let workers: Vec<_> = jobs
-                    .map(|_| scope.spawn(|| self.work(experiment)))
-                    .collect();
+                let jobs = 0..if is_open { self.suite.jobs } else { 0 };
+                let workers: Vec<_> = jobs.map(|_| scope.spawn(|| self.work(part))).collect();
                 let join = |worker: std::thread::ScopedJoinHandle<_>| {
                     worker.join().expect("runs catch their panics")
                 };
@@ -92,20 +90,25 @@ impl Crew<'_> {
             })?;
             let queue = lock(&self.queue);
             outcome.replan(&queue);
+            let still_open = open_experiments(&queue);
+            drop(queue);
             // The last verdict comes with all the others.
-            if was_open && queue.is_open(None) && !interrupt::requested() {
-                drop(queue);
-                outcome.experiment_ended(experiment, &self.progress)?;
+            if !still_open.is_empty() && !interrupt::requested() {
+                let ended = open.iter().filter(|id| !still_open.contains(id));
+                for experiment in ended {
+                    outcome.experiment_ended(experiment, &self.progress)?;
+                }
             }
+            open = still_open;
         }
         Ok(())
     }
 
-    /// Carries out runs of the experiment until none is left.
-    fn work(&self, experiment: &str) -> Result<()> {
+    /// Carries out runs of the part until none is left.
+    fn work(&self, part: &Part) -> Result<()> {
         let mut queue = lock(&self.queue);
-        while queue.is_open(Some(experiment)) && !interrupt::requested() {
-            let Some(ready) = queue.next(experiment) else {
+        while queue.is_open(Some(part)) && !interrupt::requested() {
+            let Some(ready) = queue.next(part) else {
                 // Something runs: when it ends there is more to do, or nothing.
                 queue = self.changed.wait(queue).unwrap_or_else(|e| e.into_inner());
                 continue;
@@ -177,6 +180,7 @@ impl Crew<'_> {
         let mut session = Session {
             id: &run.id,
             threads: workers(self.suite, run).1,
+            program: self.suite.program.as_deref(),
             texts: self.texts,
             interrupt: interrupt::flag(),
             progress: &self.progress,
@@ -206,6 +210,13 @@ impl Crew<'_> {
             }
         }
     }
+}
+
+/// The experiments that have runs to make, in the order of the results.
+fn open_experiments(queue: &Queue) -> Vec<String> {
+    let mut ids: Vec<String> = queue.open().map(|run| run.experiment.clone()).collect();
+    ids.dedup();
+    ids
 }
 
 /// How a run ended.

@@ -1,5 +1,6 @@
 //! Small suites for the tests, in a directory of their own.
 
+use super::order::Part;
 use super::plan::{Plan, Suite, Summary, plan};
 use super::queue::Queue;
 use super::runner;
@@ -43,6 +44,32 @@ settings = { steps = 8, seeds = 1 }
 [profile.quick]
 "#;
 
+/// Timing two models at two lengths, three launches a point, which takes a moment.
+pub const TIMINGS: &str = r#"
+id = "q"
+claim = "speed-long"
+title = "t"
+question = "q?"
+kind = "throughput"
+margin = 0.1
+models = [{ model = "gru" }, { model = "transformer", positions = "rotary" }]
+[settings]
+task = "train-step"
+reference = "transformer"
+width = 16
+heads = 2
+layers = 1
+vocab = 20
+batch = 2
+threads = 1
+launches = 3
+repeats = 2
+seconds_per_model = 1e-3
+[sweep]
+seq_len = [8, 16]
+[profile.quick]
+"#;
+
 /// [`SMALL`] with one rate, for a budget in seconds too, with two models of one size.
 pub fn timed() -> String {
     let (settings, profile) = (SMALL.find("[tune]"), SMALL.find("[profile"));
@@ -83,9 +110,11 @@ impl Fixture {
             corpus: "no text".into(),
             expected: None,
             out: dir.path().join("out"),
+            more: Default::default(),
             keep_weights: false,
             command: String::new(),
             quiet: true,
+            program: None,
         };
         Fixture { _dir: dir, suite }
     }
@@ -106,7 +135,9 @@ impl Fixture {
         let files = Finished::new(&self.suite.out);
         let mut queue = Queue::new(&self.suite, plan, &files);
         let ready = loop {
-            let ready = queue.next("p").expect("it can begin");
+            let ready = queue
+                .next(&Part::Experiment("p".into()))
+                .expect("it can begin");
             if ready.run.id == id {
                 break ready;
             }
@@ -116,6 +147,7 @@ impl Fixture {
         let mut session = Session {
             id,
             threads: 1,
+            program: None,
             texts: &Texts::new("no text"),
             interrupt: &AtomicBool::new(true),
             progress: &Progress::new(true),

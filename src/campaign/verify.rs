@@ -177,6 +177,7 @@ fn one(
         id: &run.id,
         directory: directory.path().into(),
         threads,
+        program: None,
         texts,
         interrupt: interrupt::flag(),
         progress,

@@ -18,6 +18,7 @@ mod error;
 mod eval;
 mod flags;
 mod generate;
+mod launch;
 mod list;
 mod measure;
 mod open;
@@ -137,6 +138,9 @@ pub enum Command {
     Corpus(corpus::Args),
     /// Look at the machine and say what may be wrong
     Doctor(doctor::Args),
+    /// Time one launch of a suite's timing
+    #[command(hide = true)]
+    Launch(launch::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -230,6 +234,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Verify(args) => verify::run(args, shared),
         Command::Corpus(args) => corpus::run(args, shared),
         Command::Doctor(args) => doctor::run(args, shared),
+        Command::Launch(args) => launch::run(args),
         Command::Completions(args) => completions::run(args, shared),
     }
 }

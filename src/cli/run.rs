@@ -13,9 +13,10 @@ use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
 use crate::report::{published, sheet::Sheet, verdicts};
 use crate::results::output::Skipped;
+use crate::runs::context::More;
 use crate::runs::progress::span;
 use crate::runs::texts::Texts;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -82,6 +83,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: args.set,
         corpus: args.corpus,
         expected: None,
+        more: More::new(),
         flags: args.suite,
     }
     .run(shared)
@@ -95,6 +97,7 @@ pub(super) struct Job {
     pub sets: Vec<String>,
     pub corpus: Option<String>,
     pub expected: Option<Expected>,
+    pub more: More,
     pub flags: SuiteFlags,
 }
 
@@ -115,6 +118,8 @@ impl Job {
         let default_corpus = CORPORA.first().map_or("", |corpus| corpus.name);
         let threads = shared.thread_count();
         let default_out = format!("results/{}-{}", self.name, self.profile);
+        let program = std::env::current_exe()
+            .context("cannot tell where this program is, which timings start again")?;
         let suite = Suite {
             name: self.name.clone(),
             profile: self.profile.clone(),
@@ -125,9 +130,11 @@ impl Job {
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
             out: self.flags.out.clone().unwrap_or(default_out.into()),
+            more: self.more.clone(),
             keep_weights: self.flags.keep_weights,
             command: command(),
             quiet: shared.quiet,
+            program: Some(program),
         };
         let texts = Texts::new(&suite.corpus);
         let plan = plan::plan(&suite, &texts, |experiment, key| {

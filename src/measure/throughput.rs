@@ -1,8 +1,7 @@
 //! How fast models train, run forward and generate: steps timed in turn, A B A B, so that drift of
 //! the machine hits all alike.
 
-use super::busy::{Disturbance, Usage, Watch};
-use super::clock::timed;
+use super::busy::Disturbance;
 use super::graph::Graph;
 use super::machine::{Machine, cores};
 use super::prediction::{self, Recorded};
@@ -10,12 +9,15 @@ use super::{memory, roofline};
 use crate::models::{ModelConfig, ModelError, Shape};
 use crate::stats::{Interval, median, median_interval};
 use kernels::{cost, with_new_threads};
+use rounds::{Timed, in_turn};
 use serde::{Deserialize, Serialize};
 
 mod operations;
+mod rounds;
 mod workload;
 
 pub use operations::Operation;
+pub use rounds::ROUND_SECONDS;
 pub use workload::{Prepared, prepare};
 
 /// What a step is.
@@ -133,9 +135,6 @@ pub struct Measurement {
     pub cpu: String,
 }
 
-/// A round runs a workload at least this long: a shorter step is repeated within the round, so that
-/// neither the clock nor what the other workloads left in the caches decides.
-const ROUND_SECONDS: f64 = 0.005;
 /// Probes of the peak for each number of threads.
 const PEAK_PROBES: usize = 5;
 
@@ -148,62 +147,78 @@ pub fn interleaved(
     repeats: Repeats,
     progress: &mut dyn FnMut(f64),
 ) -> Result<Vec<Measurement>, ModelError> {
-    let mut contestants = workloads
-        .iter()
-        .map(Contestant::new)
-        .collect::<Result<Vec<_>, _>>()?;
+    let (mut timed, mut observed) = (Vec::new(), Vec::new());
+    for workload in workloads {
+        let before = memory::live();
+        let mut prepared = prepare(workload)?;
+        observed.push(observe_step(&mut prepared, before));
+        timed.push(Timed::new(prepared));
+    }
     let mut peaks = Peaks::new(workloads);
-    let budget = repeats.seconds * workloads.len() as f64;
-    let at_most = repeats.at_most.max(2);
-    let at_least = repeats.at_least.clamp(2, at_most);
-    let mut spent = 0.0;
-    let watch = Watch::start();
-    for round in 0..at_most {
-        if round >= at_least && spent >= budget {
-            break;
-        }
-        peaks.probe_until(spent / budget.max(1e-9));
-        for contestant in &mut contestants {
-            spent += contestant.run_round();
-        }
-        progress((spent / budget.max(1e-9)).min(1.0));
-    }
+    let others = in_turn(&mut timed, repeats, &mut |done| {
+        peaks.probe_until(done);
+        progress(done);
+    });
     peaks.probe();
-    let others = watch.others();
-    for contestant in &mut contestants {
-        let prepared = &mut contestant.prepared;
-        contestant.operations = operations::time(prepared, repeats.operation_steps);
-        if repeats.recorded_steps > 0 && prepared.workload.threads == 1 {
-            contestant.recorded = Some(prediction::record(
-                || prepared.step_here(),
-                repeats.recorded_steps,
-            ));
-        }
-    }
     let cpu = Machine::detect().cpu;
-    Ok(contestants
-        .into_iter()
-        .map(|contestant| contestant.finish(&peaks, &cpu, others))
-        .collect())
+    let finish = |(mut timed, observed): (Timed, Observed)| {
+        let prepared = &mut timed.prepared;
+        let operations = operations::time(prepared, repeats.operation_steps);
+        let records = repeats.recorded_steps > 0 && prepared.workload.threads == 1;
+        let recorded =
+            records.then(|| prediction::record(|| prepared.step_here(), repeats.recorded_steps));
+        Contestant {
+            timed,
+            observed,
+            operations,
+            recorded,
+        }
+        .finish(&peaks, &cpu, others)
+    };
+    Ok(timed.into_iter().zip(observed).map(finish).collect())
 }
 
-/// A prepared workload with its timings so far.
+/// What the clock alone says of one workload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clocked {
+    /// Seconds a step of every round, in order.
+    pub step_seconds: Vec<f64>,
+    /// What else took processor time during the rounds.
+    pub disturbance: Disturbance,
+}
+
+/// [`interleaved`] without what is counted and without the machine's peak: for the further launches
+/// of a timing, which need only the clock.
+///
+/// # Errors
+/// As there.
+pub fn clocked(
+    workloads: &[Workload],
+    repeats: Repeats,
+    progress: &mut dyn FnMut(f64),
+) -> Result<Vec<Clocked>, ModelError> {
+    let prepared = workloads.iter().map(|w| prepare(w).map(Timed::new));
+    let mut timed = prepared.collect::<Result<Vec<_>, _>>()?;
+    let others = in_turn(&mut timed, repeats, progress);
+    let clocked = timed.into_iter().map(|timed| Clocked {
+        disturbance: timed.disturbance(others),
+        step_seconds: timed.step_seconds,
+    });
+    Ok(clocked.collect())
+}
+
+/// A workload after its rounds, with what was seen beside the clock.
 struct Contestant {
-    prepared: Prepared,
-    steps_a_round: usize,
-    step_seconds: Vec<f64>,
-    /// Processor time of the rounds.
-    usage: Usage,
+    timed: Timed,
     observed: Observed,
     operations: Vec<Operation>,
     recorded: Option<Recorded>,
-    peak_bytes: Option<usize>,
 }
 
 /// What one step did.
 struct Observed {
-    /// The most bytes in use.
-    peak: usize,
+    /// The most bytes in use for the workload, if the program counts them.
+    peak_bytes: Option<usize>,
     flops: f64,
     /// Bytes moved.
     bytes: f64,
@@ -212,53 +227,18 @@ struct Observed {
 }
 
 impl Contestant {
-    /// Builds the model, measures one step's memory and FLOPs, and warms up.
-    fn new(workload: &Workload) -> Result<Self, ModelError> {
-        let before = memory::live();
-        let mut prepared = prepare(workload)?;
-        let observed = observe_step(&mut prepared, workload.threads);
-        let peak_bytes = memory::is_counting().then(|| {
-            observed
-                .peak
-                .saturating_sub(before + prepared.bytes_of_measuring())
-        });
-        // The threads that will be timed start with empty working memory: a first step fills it.
-        prepared.step();
-        let step = prepared.step().min(prepared.step());
-        Ok(Contestant {
-            prepared,
-            steps_a_round: (ROUND_SECONDS / step.max(1e-9)).ceil().clamp(1.0, 10_000.0) as usize,
-            step_seconds: Vec::new(),
-            usage: Usage::default(),
-            observed,
-            operations: Vec::new(),
-            recorded: None,
-            peak_bytes,
-        })
-    }
-
-    /// Runs one round and returns the seconds it took, what is not timed included.
-    fn run_round(&mut self) -> f64 {
-        let ((), whole) = timed(|| {
-            let steps = self.steps_a_round;
-            let prepared = &mut self.prepared;
-            let round = || (0..steps).map(|_| prepared.step()).sum::<f64>();
-            self.step_seconds.push(self.usage.add(round) / steps as f64);
-        });
-        whole
-    }
-
     fn finish(self, peaks: &Peaks, cpu: &str, others: Disturbance) -> Measurement {
-        let workload = &self.prepared.workload;
-        let seconds = median_interval(&self.step_seconds, 0.95)
+        let prepared = &self.timed.prepared;
+        let workload = &prepared.workload;
+        let seconds = median_interval(&self.timed.step_seconds, 0.95)
             .expect("at least two rounds of finite, positive times");
-        let tokens = self.prepared.tokens_per_step();
+        let tokens = prepared.tokens_per_step();
         let rate = |seconds: f64| tokens as f64 / seconds;
         let peak_flops = peaks.of(workload.threads);
         Measurement {
             mode: workload.mode,
             model: workload.config.model.clone(),
-            parameters: self.prepared.parameters,
+            parameters: prepared.parameters,
             tokens_per_step: tokens,
             tokens_per_second: Interval {
                 low: rate(seconds.high),
@@ -270,37 +250,38 @@ impl Contestant {
                 },
                 ..seconds
             },
-            step_seconds: self.step_seconds,
+            step_seconds: self.timed.step_seconds.clone(),
             median_step_seconds: seconds,
             flops_per_step: self.observed.flops,
             bytes_per_step: (workload.mode != Mode::Decode).then_some(self.observed.bytes),
             span_flops: (workload.mode != Mode::Decode).then_some(self.observed.span),
             peak_flops,
             share_of_peak: self.observed.flops / seconds.estimate / peak_flops,
-            peak_bytes: self.peak_bytes,
-            state_bytes: self.prepared.state_bytes,
+            peak_bytes: self.observed.peak_bytes,
+            state_bytes: prepared.state_bytes,
             operations: self.operations,
             recorded: self.recorded,
-            disturbance: Disturbance::of(others, self.usage, workload.threads),
+            disturbance: self.timed.disturbance(others),
             threads: workload.threads,
             cpu: cpu.to_string(),
         }
     }
 }
 
-/// Watches one step.
+/// Watches one step; `before` bytes were in use before the workload was prepared.
 ///
 /// Runs in threads of its own, whose working memory is new, so that what an earlier workload left
 /// in the working memory of the timed threads does not hide what this one needs. The first of the
 /// two steps makes what is made once: moments, packed weights.
-fn observe_step(prepared: &mut Prepared, threads: usize) -> Observed {
-    with_new_threads(threads, || {
+fn observe_step(prepared: &mut Prepared, before: usize) -> Observed {
+    with_new_threads(prepared.workload.threads, || {
         prepared.step_here();
         memory::reset_peak();
         let (_, costs) = cost::counting(|| prepared.step_here());
         let sum = |part: fn(&cost::Cost) -> f64| costs.iter().map(part).sum();
+        let not_its_own = before + prepared.bytes_of_measuring();
         Observed {
-            peak: memory::peak(),
+            peak_bytes: memory::is_counting().then(|| memory::peak().saturating_sub(not_its_own)),
             flops: prepared.decode_flops.unwrap_or(sum(|cost| cost.flops)),
             bytes: sum(|cost| cost.bytes),
             span: Graph::of(&costs).span(),

@@ -83,9 +83,10 @@ fn height(verdict: &Verdict) -> f64 {
 /// A value of a comparison in units of its margin: 1 where the claim begins to hold, −1 where its
 /// opposite does, 0 in the middle. Ratios by their logarithms.
 pub fn place(evidence: &Evidence, value: f64) -> f64 {
-    let margin = evidence.margin;
-    let is_ratio = evidence.unit == "\u{d7}" && margin > 0.0;
-    let opposite = if is_ratio { 1.0 / margin } else { -margin };
+    let Evidence {
+        margin, opposite, ..
+    } = *evidence;
+    let is_ratio = evidence.unit == "\u{d7}" && margin > 0.0 && opposite > 0.0;
     let scaled = |v: f64| match is_ratio {
         true => v.max(f64::MIN_POSITIVE).ln(),
         false => v,
@@ -109,9 +110,10 @@ fn position(place: f64) -> f64 {
 fn style(answer: Answer, hollow: bool) -> Style {
     let (color, marker) = match answer {
         Answer::Supported => (2, Marker::Circle),
-        Answer::Refuted => (3, Marker::Down),
+        Answer::Reversed => (3, Marker::Down),
+        Answer::NoDifference => (1, Marker::Square),
         Answer::Conditional => (0, Marker::Diamond),
-        Answer::Inconclusive => (6, Marker::Plus),
+        Answer::Undecided => (6, Marker::Plus),
     };
     Style {
         color,
@@ -206,7 +208,7 @@ fn row(canvas: &mut Canvas, verdict: &Verdict, frame: &Frame, parted: bool) {
             x(place(evidence, evidence.effect.estimate)),
             first + BAR * i as f64,
         );
-        let hollow = false;
+        let hollow = !evidence.void.is_empty();
         canvas.marker(at, &style(verdict.answer, hollow), radius, 1.0);
         canvas.hits.push(hit(verdict, evidence, at));
     }
@@ -233,11 +235,15 @@ fn hit(verdict: &Verdict, evidence: &Evidence, at: super::shape::Point) -> Hit {
     } = evidence;
     let [estimate, low, high, margin] =
         [effect.estimate, effect.low, effect.high, *margin].map(significant);
+    let void = match evidence.void.as_str() {
+        "" => String::new(),
+        why => format!(" ({why})"),
+    };
     Hit {
         at,
         series: format!("{}: {}", verdict.claim, evidence.label),
         x: String::new(),
-        value: format!("{estimate} [{low}, {high}] {unit}, margin {margin}"),
+        value: format!("{estimate} [{low}, {high}] {unit}, margin {margin}{void}"),
         n: effect.n,
     }
 }
@@ -260,8 +266,15 @@ mod tests {
             },
             unit: unit.into(),
             margin,
+            opposite: if unit == "\u{d7}" {
+                1.0 / margin
+            } else {
+                -margin
+            },
             answer: Answer::Supported,
             deciding: true,
+            void: String::new(),
+            looks: 1,
         }
     }
 
@@ -271,7 +284,10 @@ mod tests {
             answer: Answer::Supported,
             sentence: String::new(),
             flips: None,
-            more_seeds: None,
+            open: None,
+            scope: String::new(),
+            survives: true,
+            cells: Vec::new(),
             evidence,
         }
     }

@@ -12,7 +12,7 @@ use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
 use askama::Template;
 use plot::Plot;
-use sentences::{method, more, notes, rerun, run_summary, subtitle};
+use sentences::{method, notes, rerun, run_summary, subtitle};
 
 /// The whole page.
 #[derive(Template)]
@@ -48,7 +48,7 @@ struct Section<'a> {
     lead: String,
     scope: &'a str,
     flips: Option<&'a str>,
-    open: Option<String>,
+    open: Option<&'a str>,
     plots: Vec<Plot<'a>>,
     explanation: Option<Explanation>,
     evidence: Table,
@@ -165,9 +165,9 @@ fn section<'a>(
         },
         answer,
         lead: sentence,
-        scope: "",
+        scope: verdict.map_or("", |v| &v.scope),
         flips: verdict.and_then(|v| v.flips.as_deref()),
-        open: verdict.and_then(|v| more(v, claim)),
+        open: verdict.and_then(|v| v.open.as_deref()),
         plots: figures.iter().map(Plot::of).collect(),
         explanation: explanation.map(|e| explained(e, verdict)),
         evidence: match judged {
@@ -197,7 +197,10 @@ mod tests {
             answer: Answer::Supported,
             sentence: String::new(),
             flips: None,
-            more_seeds: None,
+            open: None,
+            scope: String::new(),
+            survives: true,
+            cells: Vec::new(),
             evidence: vec![Evidence {
                 label: "elman: decay".into(),
                 effect: Interval {
@@ -209,8 +212,11 @@ mod tests {
                 },
                 unit: String::new(),
                 margin: 0.0,
+                opposite: 0.0,
                 answer: Answer::Supported,
                 deciding: true,
+                void: String::new(),
+                looks: 1,
             }],
         };
         let explanation = Explanation {

@@ -70,6 +70,9 @@ pub struct Manifest {
     pub experiments: Vec<Experiment>,
     /// The runs of each experiment, by its id.
     pub plan: BTreeMap<String, Planned>,
+    /// Looks taken after the first, by experiment: the cells that each added to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looks: BTreeMap<String, Vec<Vec<String>>>,
     /// Experiments that could not run.
     pub skipped: Vec<Skipped>,
     /// When the suite was first started, UTC, RFC 3339.
@@ -256,8 +259,12 @@ pub fn read_csv(path: &Path) -> Result<Vec<u8>, OutputError> {
 /// Reads a CSV of records by its header, so that directories of earlier versions can be read: a
 /// column they do not have is empty.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
-    let text = read_csv(path)?;
-    let mut reader = csv::Reader::from_reader(text.as_slice());
+    records_of(&read_csv(path)?, path)
+}
+
+/// The records in the bytes of a CSV; `path` says in errors where they are from.
+pub fn records_of(bytes: &[u8], path: &Path) -> Result<Vec<Record>, OutputError> {
+    let mut reader = csv::Reader::from_reader(bytes);
     let header = reader.headers();
     let header = header.map_err(|e| OutputError::malformed(path, e))?.clone();
     let columns = Record::columns();

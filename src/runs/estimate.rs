@@ -1,12 +1,28 @@
 //! How long a run will take, roughly: for the dry run and for the time left.
 
+use super::throughput::{OPERATION_STEPS, Throughput};
 use super::work::Run;
+use super::work_span::RECORDED_STEPS;
 use crate::measure::roofline;
+use crate::measure::throughput::{Mode, ROUND_SECONDS};
+use crate::models::{ModelConfig, parameter_count};
 use std::sync::OnceLock;
 
 /// Share of a thread's measured multiply-add rate that training small models reaches; the display
 /// corrects itself by the runs already finished.
 const TRAINING_SHARE: f64 = 0.35;
+/// Shares of the multiply-add rate that steps reach: attention, recurrence with many sequences, and
+/// the number of sequences with which it reaches half of that; decoding.
+const ATTENTION_SHARE: f64 = 0.5;
+const RECURRENT_SHARE: f64 = 0.4;
+const HALF_BATCH: f64 = 1.0;
+const DECODE_SHARE: f64 = 0.1;
+/// Seconds to build a model and its data; all probes of the peak at a number of threads; of copying;
+/// of what the prediction of speed-ups needs of a number of threads.
+const BUILD_SECONDS: f64 = 0.005;
+const PEAK_SECONDS: f64 = 0.45;
+const COPY_SECONDS: f64 = 0.2;
+const LIMITS_SECONDS: f64 = 0.3;
 /// Fixed cost of a run: building, tokenising, testing.
 const OVERHEAD_SECONDS: f64 = 0.2;
 
@@ -15,10 +31,79 @@ pub fn seconds(run: &Run, threads: usize) -> f64 {
     OVERHEAD_SECONDS + run.work.kind().seconds(threads)
 }
 
+/// Estimated seconds of a launch: steps before the clock counts, rounds, and what only the first does.
+pub(super) fn launch_seconds(work: &Throughput) -> f64 {
+    let first = work.launch == 0;
+    let (mut before, mut round, mut after) = (0.0, 0.0, 0.0);
+    for &threads in &work.threads {
+        for model in &work.models {
+            let step = step_seconds(work, model, threads);
+            before += BUILD_SECONDS + (3.0 + if first { 2.0 } else { 0.0 }) * step;
+            round += step.max(ROUND_SECONDS);
+            if first && work.operations {
+                after += OPERATION_STEPS as f64 * step;
+            }
+            if first && work.work_span {
+                let alone = if threads == 1 { step } else { 0.0 };
+                after += RECORDED_STEPS as f64 * alone + LIMITS_SECONDS;
+            }
+        }
+        if first {
+            after += PEAK_SECONDS;
+            after += if work.operations { COPY_SECONDS } else { 0.0 };
+        }
+    }
+    let given = work.seconds_per_model * (work.models.len() * work.threads.len()) as f64;
+    // The last round begins before the time is over.
+    let rounds = (given + round / 2.0).max(work.repeats as f64 * round);
+    before + rounds + after
+}
+
+/// Estimated seconds of one step, its state copied if it decodes.
+fn step_seconds(work: &Throughput, model: &ModelConfig, threads: usize) -> f64 {
+    let (batch, tokens) = (work.batch as f64, work.seq_len as f64);
+    let parameters = parameter_count(model).unwrap_or(0) as f64;
+    let attends = model.model == "transformer";
+    let scores = match attends {
+        true => (model.layers * model.width) as f64 * tokens,
+        false => 0.0,
+    };
+    let rate = roofline_rate();
+    match work.mode {
+        Mode::Decode => {
+            // Memory bounds it: weights, keys and values are read once.
+            (2.0 * parameters + 4.0 * batch * scores) / (DECODE_SHARE * rate)
+        }
+        Mode::TrainStep | Mode::Forward => {
+            let passes = if work.mode == Mode::TrainStep {
+                3.0
+            } else {
+                1.0
+            };
+            let flops = 2.0 * (parameters + scores) * batch * tokens;
+            let share = match attends {
+                true => ATTENTION_SHARE,
+                // The rows that share a read of the weights are the sequences.
+                false => RECURRENT_SHARE * batch / (batch + HALF_BATCH),
+            };
+            let workers = match attends {
+                true => threads as f64,
+                false => batch.min(threads as f64),
+            };
+            passes * flops / (share * rate * workers)
+        }
+    }
+}
+
+/// This machine's own rate of multiply-adds on one thread, FLOP/s.
+fn roofline_rate() -> f64 {
+    static RATE: OnceLock<f64> = OnceLock::new();
+    *RATE.get_or_init(|| roofline::peak_flops(1))
+}
+
 /// Floating-point operations a second and thread of training, from this machine's own rate.
 pub(super) fn training_rate() -> f64 {
-    static RATE: OnceLock<f64> = OnceLock::new();
-    *RATE.get_or_init(|| TRAINING_SHARE * roofline::peak_flops(1))
+    TRAINING_SHARE * roofline_rate()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod decay;
 pub mod estimate;
 pub mod expand;
 pub mod grow;
+pub mod launch;
 mod layer;
 pub mod needs;
 mod points;

@@ -9,7 +9,7 @@ use crate::train::TrainError;
 use anyhow::Context;
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a run needs while it lasts.
@@ -20,6 +20,8 @@ pub struct Session<'a> {
     pub directory: PathBuf,
     /// Threads it may use.
     pub threads: usize,
+    /// This program, where timings start it again for each launch; in this process if none.
+    pub program: Option<&'a Path>,
     /// The suite's text.
     pub texts: &'a Texts,
     /// Set when the user wants to stop.

@@ -49,6 +49,12 @@ pub trait Kind {
         false
     }
 
+    /// Which launch of a timing it is: launches of all timings are made in rounds, spread over the
+    /// whole suite.
+    fn launch(&self) -> Option<usize> {
+        None
+    }
+
     /// Estimated seconds on so many threads, building and testing not counted.
     fn seconds(&self, threads: usize) -> f64;
 
@@ -189,6 +195,11 @@ impl Run {
     /// Whether it must have the machine for itself.
     pub fn alone(&self) -> bool {
         self.work.kind().alone()
+    }
+
+    /// Which launch of a timing it is, if it is one.
+    pub fn launch(&self) -> Option<usize> {
+        self.work.kind().launch()
     }
 
     /// The run with what it takes from the records of those it needs filled in: `records` has those

@@ -39,13 +39,31 @@ pub fn records(factors: &Run, measured: &[&Measurement]) -> Vec<Record> {
         if m.threads > alone.threads {
             let speed_up = recorded.speed_up_on(&limits);
             rows.push(of_threads.record("program_speed_up", threads, Some(speed_up)));
-            // Equal repeats were taken in turn.
-            let pairs = alone.step_seconds.iter().zip(&m.step_seconds);
-            rows.extend(pairs.enumerate().map(|(repeat, (one, all))| Record {
-                x: threads,
-                ..of_threads.repeated("measured_speed_up", repeat, one / all)
-            }));
         }
+    }
+    rows
+}
+
+/// How much faster each model was on more threads than on one, in this launch: the median over its
+/// repeats, equal ones of which were taken in turn. `timed` holds each model at each number of
+/// threads, as its records name it, with the seconds of a step of every repeat.
+pub fn measured(timed: Vec<(&Run, &Vec<f64>)>, launch: usize) -> Vec<Record> {
+    let mut rows = Vec::new();
+    for (factors, all) in &timed {
+        let threads = factors.record.threads;
+        let of_one = timed.iter().find(|(other, _)| {
+            let mut same = other.record.clone();
+            same.threads = threads;
+            other.record.threads == Some(1) && same == factors.record
+        });
+        let Some((_, one)) = of_one.filter(|_| threads > Some(1)) else {
+            continue;
+        };
+        let ratios: Vec<f64> = one.iter().zip(*all).map(|(one, all)| one / all).collect();
+        rows.push(Record {
+            x: threads.map(|threads| threads as f64),
+            ..factors.repeated("measured_speed_up", launch, median(&ratios))
+        });
     }
     rows
 }

@@ -12,6 +12,7 @@ mod earlier;
 mod from;
 mod golden;
 mod killed;
+mod launches;
 mod resume;
 mod simd;
 mod verify;

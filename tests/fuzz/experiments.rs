@@ -27,9 +27,11 @@ pub fn planned(experiment: Experiment, profile: &str, loaded: &Loaded, sets: &[S
         corpus: text().into(),
         expected: None,
         out: "/nonexistent/fuzz".into(),
+        more: Default::default(),
         keep_weights: false,
         command: String::new(),
         quiet: true,
+        program: None,
     };
     let texts = Texts::new(&suite.corpus);
     match plan(&suite, &texts, |_, key| loaded.place_of(key, profile, sets)) {

@@ -48,6 +48,7 @@ const KEYS: &[&str] = &[
     "settings.tokenizer",
     "settings.max_characters",
     "settings.threads",
+    "settings.launches",
     "settings.repeats",
     "settings.seconds_per_model",
     "settings.decode_batch",

@@ -27,12 +27,17 @@ fn carry_out(
     loss: impl Fn(f64) -> Option<f64>,
 ) -> Vec<String> {
     let mut began = Vec::new();
-    while let Some(ready) = queue.next("p") {
+    while let Some(ready) = queue.next(&of("p")) {
         let value = loss(ready.run.record.learning_rate.expect("resolved"));
         finish(queue, directory, &ready, value);
         began.push(ready.run.id);
     }
     began
+}
+
+/// What the experiment of that name trains.
+fn of(experiment: &str) -> Part {
+    Part::Experiment(experiment.into())
 }
 
 fn best_at(best: f64) -> impl Fn(f64) -> Option<f64> {
@@ -50,7 +55,7 @@ fn runs_that_count_begin_when_their_own_search_has_ended() {
     let mut queue = queue(&fixture, &directory);
     assert_eq!(queue.left().runs, 2 * 2 + 2 * 2);
     let mut running = Vec::new();
-    while let Some(ready) = queue.next("p") {
+    while let Some(ready) = queue.next(&of("p")) {
         running.push(ready);
     }
     let ids: Vec<&str> = running.iter().map(|ready| ready.run.id.as_str()).collect();
@@ -58,12 +63,13 @@ fn runs_that_count_begin_when_their_own_search_has_ended() {
     assert!(ids.iter().all(|id| id.contains("-tune-")), "{ids:?}");
     // One search ends, the other does not.
     for ready in running.iter().filter(|r| r.run.id.contains("elman")) {
-        assert!(queue.next("p").is_none());
+        assert!(queue.next(&of("p")).is_none());
         let value = ready.run.record.learning_rate;
         finish(&mut queue, &directory, ready, value);
     }
-    let [first, second] = [queue.next("p"), queue.next("p")].map(|ready| ready.expect("two seeds"));
-    assert!(queue.next("p").is_none());
+    let [first, second] =
+        [queue.next(&of("p")), queue.next(&of("p"))].map(|ready| ready.expect("two seeds"));
+    assert!(queue.next(&of("p")).is_none());
     assert_eq!(first.run.id, "p-elman-seed7");
     assert_eq!(second.run.id, "p-elman-seed8");
     assert_eq!(
@@ -91,11 +97,11 @@ fn the_longest_run_that_can_begin_is_first() {
     let files = Finished::new(&fixture.suite.out);
     let mut queue = Queue::new(&fixture.suite, plan, &files);
     assert_eq!(
-        queue.next("p").unwrap().run.id,
+        queue.next(&of("p")).unwrap().run.id,
         "p-tune-elman-rate0.00002-seed1000007"
     );
     assert_eq!(
-        queue.next("p").unwrap().run.id,
+        queue.next(&of("p")).unwrap().run.id,
         "p-tune-gru-rate0.00001-seed1000007"
     );
 }
@@ -106,19 +112,20 @@ fn a_run_that_must_be_alone_is_alone() {
     let fixture = Fixture::new(&[&timed(), &other], &[]);
     let files = Finished::new(&fixture.suite.out);
     let mut queue = queue(&fixture, &files);
-    let alone = queue.next("p").unwrap();
+    let alone = queue.next(&of("p")).unwrap();
     assert_eq!(alone.run.id, "p-equal-seconds-step-time");
-    assert!(queue.next("p").is_none() && queue.next("q").is_none());
+    assert!(queue.next(&of("p")).is_none() && queue.next(&of("q")).is_none());
     queue.give_back(alone);
-    let alone = queue.next("p").unwrap();
+    let alone = queue.next(&of("p")).unwrap();
     queue.end(&alone, false);
-    let beside = [queue.next("p"), queue.next("p")].map(|ready| ready.expect("side by side"));
+    let beside =
+        [queue.next(&of("p")), queue.next(&of("p"))].map(|ready| ready.expect("side by side"));
     // It waits until nothing runs, and nothing else of its experiment begins meanwhile.
-    assert!(queue.next("q").is_none());
+    assert!(queue.next(&of("q")).is_none());
     queue.end(&beside[0], true);
-    assert!(queue.next("q").is_none());
+    assert!(queue.next(&of("q")).is_none());
     queue.end(&beside[1], true);
-    assert!(queue.next("q").unwrap().run.alone());
+    assert!(queue.next(&of("q")).unwrap().run.alone());
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn a_run_that_fails_takes_along_what_needs_it_and_is_named() {
         let fixture = Fixture::new(&[SMALL], &[set]);
         let directory = Directory::open(&fixture.suite.out).unwrap();
         let mut queue = queue(&fixture, &directory);
-        let trials: Vec<Ready> = (0..4).map(|_| queue.next("p").unwrap()).collect();
+        let trials: Vec<Ready> = (0..4).map(|_| queue.next(&of("p")).unwrap()).collect();
         assert!(queue.hopeless().is_empty());
         for ready in &trials {
             match ready.run.id.as_str() {
@@ -145,7 +152,7 @@ fn a_run_that_fails_takes_along_what_needs_it_and_is_named() {
             );
         }
         assert!(queue.hopeless().is_empty(), "told of once");
-        assert!(queue.next("p").unwrap().run.id.contains("elman"));
+        assert!(queue.next(&of("p")).unwrap().run.id.contains("elman"));
     }
 }
 

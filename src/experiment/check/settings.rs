@@ -8,6 +8,7 @@ use crate::record::Record;
 // Far above anything a CPU finishes: larger values are slips of the keyboard.
 const MOST: usize = 1 << 30;
 const MOST_SEEDS: usize = 10_000;
+const MOST_LAUNCHES: usize = 100;
 /// From 1e-9 to 10 by factors of 2.
 const MOST_EXTENDED: usize = 34;
 
@@ -31,12 +32,22 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("repeats", s.repeats),
         ("decode_batch", s.decode_batch),
         ("gradient_sequences", s.gradient_sequences),
+        ("least_steps", s.least_steps),
     ];
     for (name, value) in all {
         size(&key(name), value.unwrap_or(1))?;
     }
     sizes(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
     sizes(&key("probe_context"), s.probe_context.as_deref(), false)?;
+    sizes(&key("looks"), s.looks.as_deref(), false)?;
+    let rising = s.looks.iter().flatten().is_sorted();
+    let looks = format!("{:?}", s.looks.as_deref().unwrap_or_default());
+    Fault::unless(
+        rising,
+        key("looks"),
+        looks,
+        "give rising numbers of seeds or launches",
+    )?;
     // Each is a run, and the seeds of the search begin at TUNING_SEEDS.
     let seeds = s.seeds.unwrap_or(1);
     let remedy = format!("give a number from 1 to {MOST_SEEDS}");
@@ -44,6 +55,15 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         (1..=MOST_SEEDS).contains(&seeds),
         key("seeds"),
         seeds,
+        remedy,
+    )?;
+    // Each is a process.
+    let launches = s.launches.unwrap_or(1);
+    let remedy = format!("give a number from 1 to {MOST_LAUNCHES}");
+    Fault::unless(
+        (1..=MOST_LAUNCHES).contains(&launches),
+        key("launches"),
+        launches,
         remedy,
     )?;
     let numbers = [
@@ -54,6 +74,7 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("beta2", s.beta2, 0.0, 0.999_999),
         ("clip", s.clip, 0.0, 1e6),
         ("stop_when_accuracy", s.stop_when_accuracy, 0.0, 1.0),
+        ("plateau", s.plateau, 1e-6, 1.0 - 1e-6),
         ("forget_bias", s.forget_bias, -100.0, 100.0),
         ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),
     ];
@@ -121,7 +142,8 @@ pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
     let Some(tune) = &experiment.tune else {
         let (key, why) = ("settings.learning_rate", "an experiment without [tune]");
         let rate = experiment.settings.learning_rate;
-        return rate.map(|_| ()).ok_or_else(|| Fault::missing(key, why));
+        let known = rate.is_some() || !experiment.rates.is_empty();
+        return known.then_some(()).ok_or_else(|| Fault::missing(key, why));
     };
     if let Some(rate) = experiment.settings.learning_rate {
         let remedy =

@@ -16,6 +16,8 @@ const LEARNING_RATE: f64 = 1e-6;
 /// the context grows while they are decoded, so that their mean stays within 1/32 of it.
 const DECODED: usize = 16;
 const DECODED_SHARE: usize = 16;
+/// Tokens of the context that are consumed at once.
+const PROMPT: usize = 128;
 
 /// A workload with its model built.
 pub struct Prepared {
@@ -57,7 +59,7 @@ struct Decoding {
     timed: usize,
 }
 
-/// Builds the model and its data; for decoding, consumes the context token by token.
+/// Builds the model and its data; for decoding, consumes the context.
 ///
 /// # Errors
 /// Impossible sizes, more memory than there is, a context past learned positions.
@@ -179,17 +181,22 @@ impl Decoding {
         let mut decoding = Decoding {
             decoder: model.decoder(),
             start: State::default(),
-            tokens: tokens(workload.config.vocab, workload.shape.batch, 1),
+            tokens: tokens_of(workload.config.vocab, workload.shape.batch, 1),
             logits: Vec::new(),
             untimed,
             timed,
         };
         // The last timed token finds `context` tokens before it.
         let consumed = (context + 1).saturating_sub(timed + untimed);
-        let mut state = decoding.decoder.start(workload.shape.batch, None);
+        // Another decoder reads the context: what it needs for many tokens at once is not measured.
+        let mut reader = model.decoder();
+        let mut state = reader.start(workload.shape.batch, None);
         with_threads(workload.threads, || {
-            for _ in 0..consumed {
-                decoding.consume(&mut state)?;
+            let mut logits = Vec::new();
+            for first in (0..consumed).step_by(PROMPT) {
+                let tokens = PROMPT.min(consumed - first) * workload.shape.batch;
+                let tokens = tokens_of(workload.config.vocab, tokens, 2 + first as u64);
+                reader.extend(&tokens, &mut state, &mut logits)?;
             }
             // Fails here, before anything is timed, if positions end before the last token.
             let mut ahead = state.clone();
@@ -236,9 +243,9 @@ fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError
         // Weights; logits; the widest layer (four gates, or four times the width) in and out.
         parameters as u128 + batch * seq_len as u128 * (config.vocab as u128 + 12 * width)
     } else {
-        // Weights and their packed copies; logits; keys and values, twice while they are copied.
+        // Weights and two packed copies; logits; keys and values, twice while they are copied.
         let states = 4 * width * config.layers as u128 * (workload.context as u128 + 2);
-        3 * parameters as u128 + batch * (config.vocab as u128 + states)
+        4 * parameters as u128 + batch * (config.vocab as u128 + states)
     };
     let (needed, keys) = (4 * floats, "batch, seq-len, context, width or layers");
     match needed > u128::from(models::available_bytes()) {
@@ -250,13 +257,13 @@ fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError
 /// Batches of random tokens, every position scored.
 fn batches(workload: &Workload) -> Vec<Batch> {
     let shape = workload.shape;
-    let draw = |seed| tokens(workload.config.vocab, shape.batch * shape.seq_len, seed);
+    let draw = |seed| tokens_of(workload.config.vocab, shape.batch * shape.seq_len, seed);
     (0..BATCHES as u64)
         .map(|i| Batch::of_tokens(shape, draw(2 * i), draw(2 * i + 1)))
         .collect()
 }
 
-fn tokens(vocab: usize, count: usize, seed: u64) -> Vec<u32> {
+fn tokens_of(vocab: usize, count: usize, seed: u64) -> Vec<u32> {
     let mut rng = SmallRng::seed_from_u64(seed);
     (0..count)
         .map(|_| rng.random_range(0..vocab as u32))

@@ -58,9 +58,29 @@ fn attention_adds_its_scores() {
 
 #[test]
 fn timings_take_the_seconds_they_are_given() {
-    let runs = runs(SPEED, &[]);
-    // Two models at two thread counts, half a second each.
-    assert_ratio(work(&runs[0], 2), 2.0, 1.0);
-    let longer = super::super::expand::tests::runs(SPEED, &["settings.seconds_per_model=3"]);
-    assert_ratio(work(&longer[0], 2), 12.0, 1.0);
+    let of = |sets: &[&str]| work(&runs(SPEED, sets)[1], 2);
+    // Two models at two thread counts, half a second each, and some steps before the clock counts.
+    let base = of(&[]);
+    assert!((2.0..3.0).contains(&base), "{base}");
+    assert!((of(&["settings.seconds_per_model=3"]) - base - 10.0).abs() < 1e-9);
+    // Steps that take longer than that are repeated nevertheless.
+    let few = of(&["settings.seconds_per_model=1e-3"]);
+    let many = of(&["settings.seconds_per_model=1e-3", "settings.repeats=300"]);
+    assert!(many > 20.0 * few, "{many} {few}");
+    // What is counted is counted in the first launch.
+    assert!(work(&runs(SPEED, &[])[0], 2) > base);
+}
+
+#[test]
+fn a_step_takes_as_long_as_its_work() {
+    let step = |sets: &[&str]| {
+        let mut all = vec!["settings.repeats=1000", "settings.seconds_per_model=1e-3"];
+        all.extend(sets);
+        work(&runs(SPEED, &all)[1], 2)
+    };
+    let base = step(&["settings.width=256"]);
+    assert!(step(&["settings.width=512"]) > 3.0 * base);
+    assert!(step(&["settings.width=256", "sweep.seq_len=[128]"]) > base);
+    let longer = step(&["settings.width=256", "settings.tokens_per_batch=4096"]);
+    assert!(longer > 3.0 * base, "{longer} {base}");
 }

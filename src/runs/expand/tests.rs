@@ -27,6 +27,7 @@ fn expansion(text: &str, sets: &[&str], corpus: &str) -> Result<Expansion, Expan
         seed: 7,
         threads: 2,
         texts: &Texts::new(corpus),
+        more: &Default::default(),
     };
     expand(&experiment, &context)
 }
@@ -151,15 +152,20 @@ fn widths_match_the_parameters_of_the_reference() {
 
 #[test]
 fn timings_interleave_models_and_threads_in_one_run() {
-    let runs = runs(SPEED, &[]);
+    let all = runs(SPEED, &[]);
+    // Five launches of each point, one after the other in the results.
+    let launches = all.iter().map(|run| run.launch().expect("a launch"));
+    assert_eq!(launches.collect::<Vec<_>>(), [0, 1, 2, 3, 4].repeat(4));
+    assert_eq!(all[6].id, "s-train-step-seq-len4096-launch1");
+    let runs: Vec<&Run> = all.iter().step_by(5).collect();
     let ids: Vec<&str> = runs.iter().map(|run| run.id.as_str()).collect();
     assert_eq!(
         ids,
         [
-            "s-train-step-seq-len64",
-            "s-train-step-seq-len4096",
-            "s-decode-seq-len64",
-            "s-decode-seq-len4096",
+            "s-train-step-seq-len64-launch0",
+            "s-train-step-seq-len4096-launch0",
+            "s-decode-seq-len64-launch0",
+            "s-decode-seq-len4096-launch0",
         ]
     );
     let batches = runs.iter().map(|run| match &run.work {
@@ -173,6 +179,8 @@ fn timings_interleave_models_and_threads_in_one_run() {
     });
     // 1024 tokens a batch, but at least one sequence; decoding has a batch of its own.
     assert_eq!(batches.collect::<Vec<_>>(), [16, 1, 3, 3]);
+    let twice = expanded(SPEED, &["settings.launches=2"], "no text").unwrap();
+    assert_eq!(twice.len(), 2 * 4);
 }
 
 #[test]
@@ -216,6 +224,7 @@ fn every_built_in_experiment_expands_in_every_profile() {
                 seed: 0,
                 threads: 2,
                 texts: &texts,
+                more: &Default::default(),
             };
             let runs = expand(&experiment, &context).unwrap().runs;
             assert!(!runs.is_empty());
@@ -331,6 +340,7 @@ fn every_published_row_has_runs_in_each_of_its_profiles() {
                 seed: 0,
                 threads: 1,
                 texts: &texts,
+                more: &Default::default(),
             };
             let runs = expand(&experiment, &context).unwrap().runs;
             // Timings name their models and metrics in the records only.

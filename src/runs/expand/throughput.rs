@@ -5,10 +5,9 @@ use crate::data::Spec;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Threads};
 use crate::measure::throughput::Mode;
-use crate::record::Record;
-use crate::runs::context::{Context, ExpandError, batch, require, template};
+use crate::runs::context::{Context, ExpandError, batch, require};
 use crate::runs::points::{Point, points};
-use crate::runs::work::{Run, Throughput, Work};
+use crate::runs::work::{Run, Throughput, Work, set_model};
 use crate::runs::{decay, layer, work_span};
 
 /// The runs of one layer at a sweep point.
@@ -17,7 +16,12 @@ type OfALayer = fn(&Experiment, &Context, &Point, &[usize]) -> Result<Vec<Run>, 
 /// The modes that look at one layer, by name.
 const OF_A_LAYER: [(&str, OfALayer); 2] = [(layer::MODE, layer::runs), (decay::MODE, decay::runs)];
 
-/// The runs of an experiment of timings: one a sweep point, but for those of one layer.
+/// Launches of each point, repeats of a launch and seconds of a model in it, where none are given.
+const LAUNCHES: usize = 5;
+const REPEATS: usize = 3;
+const SECONDS_PER_MODEL: f64 = 0.2;
+
+/// The runs of an experiment of timings: the launches of each sweep point, but for those of one layer.
 pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run>, ExpandError> {
     let s = &experiment.settings;
     let all = |threads: &Threads| match threads {
@@ -65,42 +69,40 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
         let spec = Spec::tokens(require(s.vocab, "settings.vocab")?, seq_len);
         let models = match_widths(experiment, s, (&spec, batch))?;
         let id = format!("{}{}", experiment.id, point.label);
-        let record = Record {
-            task: Some(name),
-            seq_len: Some(seq_len),
-            batch: Some(batch),
-            equal: Some("parameters".into()),
-            ..template(experiment, context, &id, &models[0])
-        };
-        let shared = Record {
-            task: record.task.clone(),
-            seq_len: record.seq_len,
-            batch: record.batch,
-            equal: record.equal.clone(),
-            ..Record::default()
-        };
-        let drawn = |plot: &PlotSpec| plot.kind == PlotKind::Roofline && plot.may_show(&shared);
-        let operations = mode == Mode::TrainStep && experiment.plots.iter().any(drawn);
-        let of_graph = |plot: &PlotSpec| {
-            work_span::METRICS.contains(&plot.metric.as_str()) && plot.may_show(&shared)
-        };
-        let work_span = mode != Mode::Decode && experiment.plots.iter().any(of_graph);
-        if work_span && !threads.contains(&1) {
-            let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
-            return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
-        }
-        let work = Throughput {
+        let mut work = Throughput {
             mode,
-            models,
             batch,
             seq_len,
             threads: threads.clone(),
-            repeats: s.repeats.unwrap_or(10),
-            seconds_per_model: s.seconds_per_model.unwrap_or(1.0),
-            operations,
-            work_span,
+            launch: 0,
+            repeats: s.repeats.unwrap_or(REPEATS),
+            seconds_per_model: s.seconds_per_model.unwrap_or(SECONDS_PER_MODEL),
+            operations: false,
+            work_span: false,
+            models,
         };
-        runs.push(Run::new(record, Work::Throughput(work)));
+        let shared = work.record("", "", "");
+        let drawn = |plot: &PlotSpec| plot.kind == PlotKind::Roofline && plot.may_show(&shared);
+        work.operations = mode == Mode::TrainStep && experiment.plots.iter().any(drawn);
+        let of_graph = |plot: &PlotSpec| {
+            work_span::METRICS.contains(&plot.metric.as_str()) && plot.may_show(&shared)
+        };
+        work.work_span = mode != Mode::Decode && experiment.plots.iter().any(of_graph);
+        if work.work_span && !threads.contains(&1) {
+            let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
+            return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
+        }
+        for launch in 0..s.launches.unwrap_or(LAUNCHES) {
+            let work = Throughput {
+                launch,
+                operations: work.operations && launch == 0,
+                ..work.clone()
+            };
+            let id = format!("{id}-launch{launch}");
+            let mut record = work.record(&id, &experiment.id, context.profile);
+            set_model(&mut record, &work.models[0]);
+            runs.push(Run::new(record, Work::Throughput(work)));
+        }
     }
     Ok(runs)
 }
