@@ -256,8 +256,8 @@ mod tests {
                 "1 KiB", "4 KiB", "16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB"
             ]
         );
-        let seconds = Axis::fit(Scale::Log10, [4e-4, 0.3], None, &[], 6);
-        let seconds = seconds.measured_in(Unit::Seconds, &[], 6);
+        let seconds = Axis::fit(Scale::Log10, [], Some([4e-4, 0.4]), &[], 7);
+        let seconds = seconds.measured_in(Unit::Seconds, &[], 7);
         assert_eq!(
             labels(&seconds),
             ["1 ms", "3 ms", "10 ms", "30 ms", "100 ms", "300 ms"]

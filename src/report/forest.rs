@@ -17,7 +17,7 @@ const NAME: f64 = 19.0;
 const SMALL: f64 = 17.0;
 /// Least height of a row, and the height that a comparison adds.
 const ROW: f64 = 34.0;
-const BAR: f64 = 8.5;
+const BAR: f64 = 10.0;
 /// More comparisons of a claim than this are told by the least, the median and the greatest.
 const MOST: usize = 12;
 /// Effects this many times the margin, either way, and beyond are drawn as arrows at the edge.
@@ -40,7 +40,7 @@ pub fn draw(verdicts: &[Verdict]) -> Option<Scene> {
     }
     let title = "Every claim: effect over margin";
     canvas.paragraph(title, TITLE, Ink::Text, true);
-    canvas.y += 4.0;
+    canvas.y += 8.0;
     legend(&mut canvas);
     let height = verdicts.iter().map(height).sum();
     let frame = Frame {
@@ -189,7 +189,7 @@ fn row(canvas: &mut Canvas, verdict: &Verdict, frame: &Frame, parted: bool) {
         Anchor::Start,
     );
     let comparisons = comparisons(verdict);
-    let radius = if comparisons.len() > 1 { 4.0 } else { 5.5 };
+    let radius = if comparisons.len() > 1 { 4.6 } else { 5.5 };
     let first = middle - BAR * (comparisons.len() as f64 - 1.0) / 2.0;
     let x = |place: f64| frame.at(position(place), 0.0).0;
     for (i, evidence) in comparisons.iter().enumerate() {
@@ -216,7 +216,7 @@ fn row(canvas: &mut Canvas, verdict: &Verdict, frame: &Frame, parted: bool) {
         let center = x(0.0);
         canvas.text(
             (center, middle),
-            "not measured",
+            "no data",
             SMALL,
             Ink::Muted,
             Anchor::Middle,
