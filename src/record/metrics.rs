@@ -94,6 +94,12 @@ pub const METRICS: &[Metric] = &[
          whose they are",
     ),
     fact(
+        "test_accuracy_by_state",
+        "1",
+        "test_accuracy against the size of the state",
+    )
+    .along("bytes of state after a sequence of the training's length"),
+    fact(
         "test_bits_by_block",
         "bit",
         "bits per character over the block of test windows in the column block",

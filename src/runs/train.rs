@@ -159,6 +159,10 @@ impl Kind for Training {
         let context = self.data.seq_len();
         let state = model.state_bytes(context) as f64;
         rows.push(run.record("state_bytes", None, Some(state)));
+        if matches!(self.data, Data::Task(_)) {
+            let accuracy = Some(test.accuracy);
+            rows.push(run.record("test_accuracy_by_state", Some(state), accuracy));
+        }
         if let Some(edge) = self.edge {
             rows.push(run.record("edge", None, Some(f64::from(u8::from(edge)))));
         }
