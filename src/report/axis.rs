@@ -98,7 +98,7 @@ impl Axis {
         let inside = |v: &f64| (-1e-9..=1.0 + 1e-9).contains(&self.position(*v));
         if !at.is_empty() && at.len() <= most {
             let shown = at.iter().filter(|v| self.shows(**v) && inside(v));
-            return shown.map(|v| (*v, exact(*v))).collect();
+            return shown.map(|v| (*v, listed(*v))).collect();
         }
         let values = match self.scale {
             Scale::Linear => linear_ticks(self.low, self.high, most),
@@ -111,6 +111,18 @@ impl Axis {
         };
         let shown = values.into_iter().filter(inside);
         shown.map(|v| (v, label(v))).collect()
+    }
+}
+
+/// A value of a factor: in full, but a large one that is no power of two with three digits (`429 k`).
+fn listed(value: f64) -> String {
+    let is_power = value.log2().fract() == 0.0;
+    match value >= 1e4 && !is_power {
+        true => {
+            let unit = 10f64.powf(value.log10().floor() - 2.0);
+            short((value / unit).round() * unit)
+        }
+        false => exact(value),
     }
 }
 
@@ -231,6 +243,8 @@ mod tests {
         let at = [20.0, 60.0, 200.0];
         let axis = Axis::fit(Scale::Log10, at, None, &at, 8);
         assert_eq!(labels(&axis), ["20", "60", "200"]);
+        let large = [8192.0, 16384.0, 25_967.0, 429_344.0];
+        assert_eq!(large.map(listed), ["8192", "16384", "26 k", "429 k"]);
         assert!(axis.position(20.0) > 0.0 && axis.position(200.0) < 1.0);
     }
 

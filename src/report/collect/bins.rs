@@ -44,38 +44,39 @@ impl Bins {
     /// One estimate a bin: the mean over runs, of the mean of each run over the bin. The interval is
     /// over runs.
     pub(super) fn estimates(&self, spec: &PlotSpec, rows: &[&Row]) -> Vec<Estimate> {
-        let mut bins: BTreeMap<usize, (BTreeSet<u64>, BTreeMap<[&str; 2], Vec<f64>>)> =
-            BTreeMap::new();
+        let mut bins: BTreeMap<usize, Vec<(f64, &Row)>> = BTreeMap::new();
         for row in rows {
-            let Some(place) = row.number(&spec.x) else {
-                continue;
-            };
-            let (places, runs) = bins.entry(self.of(place)).or_default();
-            // Positive numbers are in the order of their bits.
-            places.insert(place.to_bits());
-            let run = ["run", "seed"].map(|column| row.get(column));
-            runs.entry(run).or_default().push(row.value);
-        }
-        let estimate = |(places, runs): (BTreeSet<u64>, BTreeMap<_, Vec<f64>>)| {
-            let logarithms: Vec<f64> = places
-                .into_iter()
-                .map(|bits| f64::from_bits(bits).ln())
-                .collect();
-            let sample: Vec<f64> = runs.into_values().map(|values| mean(&values)).collect();
-            let (least, most) = if spec.metric.contains("accuracy") {
-                (0.0, 1.0)
-            } else {
-                (f64::MIN, f64::MAX)
-            };
-            let effect = Effect::mean(&sample).map(|effect| effect.within(least, most));
-            Estimate {
-                x: mean(&logarithms).exp(),
-                value: mean(&sample),
-                interval: effect.ok().map(|effect| effect.interval(LEVEL)),
-                sample,
+            if let Some(place) = row.number(&spec.x) {
+                bins.entry(self.of(place)).or_default().push((place, row));
             }
-        };
-        bins.into_values().map(estimate).collect()
+        }
+        let bins = bins.into_values();
+        bins.map(|members| estimate(spec, &members)).collect()
+    }
+}
+
+/// The estimate of the rows in a bin, at the geometric mean of their places.
+fn estimate(spec: &PlotSpec, members: &[(f64, &Row)]) -> Estimate {
+    let mut places: Vec<f64> = members.iter().map(|m| m.0).collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    let logarithms: Vec<f64> = places.into_iter().map(f64::ln).collect();
+    let mut runs: BTreeMap<[&str; 2], Vec<f64>> = BTreeMap::new();
+    for (_, row) in members {
+        let run = ["run", "seed"].map(|column| row.get(column));
+        runs.entry(run).or_default().push(row.value);
+    }
+    let sample: Vec<f64> = runs.values().map(|values| mean(values)).collect();
+    let (least, most) = match spec.metric.contains("accuracy") {
+        true => (0.0, 1.0),
+        false => (f64::MIN, f64::MAX),
+    };
+    let effect = Effect::mean(&sample).map(|effect| effect.within(least, most));
+    Estimate {
+        x: mean(&logarithms).exp(),
+        value: mean(&sample),
+        interval: effect.ok().map(|effect| effect.interval(LEVEL)),
+        sample,
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) fn floors(
         // the loss by position shows its result on the test set.
         let whole = || level("test_bits_per_character").filter(|_| spec.metric.contains("bits"));
         let found = level(&spec.metric).map(|level| (level, ""));
-        let found = found.or_else(|| Some((whole()?, " (whole test set)")));
+        let found = found.or_else(|| Some((whole()?, " (test set)")));
         if let Some((level, note)) = found {
             let value = exact((level * 100.0).round() / 100.0);
             floors.push(Floor {

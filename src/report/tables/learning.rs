@@ -47,3 +47,44 @@ pub fn learning(source: &Source, experiment: &Experiment) -> Table {
         ],
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn trainings_are_counted_by_model_and_their_absence_is_no_table() {
+        let dir = tempfile::tempdir().unwrap();
+        fixture::write(dir.path());
+        let mut source = Source::open(dir.path()).unwrap();
+        let experiment = source.manifest.experiments[1].clone();
+        assert!(learning(&source, &experiment).rows.is_empty());
+        let record = |model: &str, metric: &str, value: f64, ending: &str| Record {
+            experiment: experiment.id.clone(),
+            model: model.into(),
+            metric: metric.into(),
+            value: Some(value),
+            ending: ending.into(),
+            ..Record::default()
+        };
+        source.records.extend([
+            record("lstm", "learnt", 1.0, ""),
+            record("lstm", "learnt", 0.0, ""),
+            record("lstm", "edge", 0.0, ""),
+            record("lstm", "steps_done", 300.0, "solved"),
+            record("lstm", "steps_done", 900.0, "cap"),
+            record("gru", "steps_done", 500.0, "plateau"),
+        ]);
+        let table = learning(&source, &experiment);
+        let row = |row: &Vec<Cell>| row.iter().map(|c| c.text.clone()).collect::<Vec<_>>();
+        let rows: Vec<_> = table.rows.iter().map(row).collect();
+        assert_eq!(
+            rows,
+            [
+                ["LSTM", "", "1 of 2", "1", "", "1", "0 of 1"],
+                ["GRU", "", "", "", "1", "", ""],
+            ]
+        );
+    }
+}
