@@ -94,6 +94,24 @@ pub const METRICS: &[Metric] = &[
          whose they are",
     ),
     fact(
+        "validation_bits_by_tokens",
+        "bit",
+        "validation_bits_per_character against what it took",
+    )
+    .along("tokens trained on"),
+    fact(
+        "validation_bits_by_flops",
+        "bit",
+        "validation_bits_per_character against what it took",
+    )
+    .along("floating-point operations of training"),
+    timing(
+        "validation_bits_by_seconds",
+        "bit",
+        "validation_bits_per_character against what it took",
+    )
+    .along("seconds of training, validation not counted"),
+    fact(
         "test_accuracy_by_state",
         "1",
         "test_accuracy against the size of the state",
