@@ -30,6 +30,7 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("checkpoint_every", s.checkpoint_every),
         ("max_characters", s.max_characters),
         ("repeats", s.repeats),
+        ("most_work", s.most_work),
         ("decode_batch", s.decode_batch),
         ("gradient_sequences", s.gradient_sequences),
     ];

@@ -134,6 +134,9 @@ pub struct Settings {
     max_characters: usize,
     /// Worker threads of throughput runs.
     threads: Threads,
+    /// A point of a throughput run with more work in a step than this is left out: B T D², for tokens in
+    /// a batch times the square of the reference model's width.
+    most_work: usize,
     /// Processes that time each point of a throughput run, one after the other with all else of the
     /// suite in between [default: 5].
     launches: usize,
@@ -141,7 +144,7 @@ pub struct Settings {
     repeats: usize,
     /// Seconds to spend on each model within a launch of a throughput run.
     seconds_per_model: f64,
-    /// Sequences generated side by side in `decode` runs.
+    /// Sequences generated side by side in `decode` runs [default: `batch`, or 1].
     decode_batch: usize,
 }
 }
