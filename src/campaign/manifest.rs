@@ -42,6 +42,7 @@ pub(super) fn manifest(
             corpus: corpus.clone(),
             experiments: Vec::new(),
             plan: Default::default(),
+            looks: Default::default(),
             skipped: Vec::new(),
             started: clock::now(),
             wall_seconds: 0.0,
@@ -95,6 +96,7 @@ pub(super) fn manifest(
             .skipped
             .retain(|skipped| skipped.experiment != experiment.id);
     }
+    manifest.looks.extend(suite.more.clone());
     manifest.skipped.extend(skipped);
     Ok(manifest)
 }

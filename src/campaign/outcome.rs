@@ -122,11 +122,8 @@ impl<'a> Outcome<'a> {
 }
 
 fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
-    let margins: Vec<(&str, f64)> = experiments
-        .iter()
-        .map(|experiment| (experiment.claim.as_str(), experiment.margin))
-        .collect();
-    claims::judge_all(records, &margins, 0.05)
+    let fixed: Vec<_> = experiments.iter().map(Experiment::fixed).collect();
+    claims::judge_all(records, &fixed, 0.05)
 }
 
 /// The table of published numbers, from what the directory holds.

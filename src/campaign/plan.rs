@@ -8,7 +8,7 @@ use crate::data::DataError;
 use crate::experiment::schema::Experiment;
 use crate::files::ConfigError;
 use crate::results::output::Skipped;
-use crate::runs::context::{Context, ExpandError};
+use crate::runs::context::{Context, ExpandError, More};
 use crate::runs::estimate;
 use crate::runs::expand::expand;
 use crate::runs::grow::Growing;
@@ -39,6 +39,8 @@ pub struct Suite {
     pub expected: Option<Expected>,
     /// Output directory.
     pub out: PathBuf,
+    /// The looks taken after the first, by experiment.
+    pub more: More,
     /// Whether every training that counts keeps its weights.
     pub keep_weights: bool,
     /// The command that makes it again.
@@ -86,6 +88,7 @@ pub fn plan(
         seed: suite.seed,
         threads: suite.threads,
         texts,
+        more: &suite.more,
     };
     let (mut runs, mut growing, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
     for experiment in &suite.experiments {

@@ -110,6 +110,7 @@ impl Fixture {
             corpus: "no text".into(),
             expected: None,
             out: dir.path().join("out"),
+            more: Default::default(),
             keep_weights: false,
             command: String::new(),
             quiet: true,

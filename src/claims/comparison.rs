@@ -1,9 +1,9 @@
 //! One comparison on its way from records to an answer.
 
 use super::place::Place;
+use super::sample::Sample;
 use super::{Answer, Evidence, text};
-use crate::stats::{Effect, Interval, StatsError};
-use std::collections::BTreeMap;
+use crate::stats::{Effect, Looks, Position, StatsError};
 
 /// Why a comparison has no effect, in words.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,47 +25,89 @@ impl From<StatsError> for Missing {
     }
 }
 
-/// An effect that the claim says exceeds `margin`.
+/// The values between which there is no difference worth speaking of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Margins {
+    /// Below it the opposite of the claim holds.
+    pub below: f64,
+    /// Above it the claim holds.
+    pub above: f64,
+}
+
+impl Margins {
+    /// Of a difference: ± so much.
+    pub fn difference(margin: f64) -> Self {
+        Self {
+            below: -margin,
+            above: margin,
+        }
+    }
+
+    /// Of a ratio: a factor either way.
+    pub fn ratio(margin: f64) -> Self {
+        Self {
+            below: 1.0 / margin,
+            above: margin,
+        }
+    }
+
+    /// Of a share of runs: one value that parts few from many.
+    pub fn share(share: f64) -> Self {
+        Self {
+            below: share,
+            above: share,
+        }
+    }
+}
+
+/// What is compared, at every look that has been taken.
 #[derive(Debug, Clone)]
 pub(super) struct Comparison {
     /// For the evidence table.
     pub label: String,
     /// Unit of the effect.
     pub unit: &'static str,
-    /// Value to exceed.
-    pub margin: f64,
+    /// The values to exceed.
+    pub margins: Margins,
     /// Which part of the rule it belongs to.
     pub part: &'static str,
     /// What tells it from the others of its part.
     pub place: Place,
     /// Whether the answer rests on it, or it only adds to the picture.
     pub deciding: bool,
-    /// Whether no model learnt the task: it cannot decide although it has a value, and is not
-    /// tested.
-    pub unlearnt: bool,
-    /// The effect, or why there is none.
-    pub effect: Result<Effect, Missing>,
+    /// Why it cannot decide although it has a value: a side that has not learnt the easiest case, a
+    /// learning rate at the edge of its search.
+    pub void: Vec<String>,
+    /// Share of α that it may use: a half where the records chose between two tests.
+    pub share: f64,
+    /// The cells of the experiment it is made of: names of runs without their seed or launch.
+    pub cells: Vec<String>,
+    /// The effect at each look taken, or why there is none.
+    pub effects: Result<Vec<Effect>, Missing>,
 }
 
 impl Comparison {
-    /// One that the answer rests on.
+    /// One that the answer rests on, at the looks that all samples reach.
     pub fn new(
         label: String,
         unit: &'static str,
-        margin: f64,
+        margins: Margins,
         part: &'static str,
         place: Place,
-        effect: Result<Effect, impl Into<Missing>>,
+        samples: &[&Sample],
+        effects: Result<Vec<Effect>, impl Into<Missing>>,
     ) -> Self {
         Self {
             label,
             unit,
-            margin,
+            margins,
             part,
             place,
             deciding: true,
-            unlearnt: false,
-            effect: effect.map_err(Into::into),
+            void: Vec::new(),
+            share: 1.0,
+            cells: samples.iter().flat_map(|s| s.cells().cloned()).collect(),
+            effects: effects.map_err(Into::into),
         }
     }
 
@@ -74,41 +116,45 @@ impl Comparison {
         Self { deciding, ..self }
     }
 
-    /// The same, unable to decide if `unlearnt`.
-    pub fn unlearnt_if(self, unlearnt: bool) -> Self {
-        Self { unlearnt, ..self }
-    }
-
-    /// Two-sided p-value against the margin, for the correction; `None` where there is nothing to
-    /// test, and where nothing rests on it: that is shown at the report's own level.
-    pub fn p_value(&self) -> Option<f64> {
-        let effect = self.effect.as_ref().ok()?;
-        let tested = self.deciding && !self.unlearnt && !effect.is_exact();
-        tested.then(|| effect.p_value(self.margin))
-    }
-
-    /// The answer at the level that the correction left to it.
-    pub fn decide(self, level: f64) -> Decided {
-        let evidence = self.effect.as_ref().ok().map(|effect| {
-            let interval = effect.interval(level);
-            let answer = if self.unlearnt || interval.covers(self.margin) {
-                Answer::Inconclusive
-            } else if interval.low > self.margin {
-                Answer::Supported
-            } else {
-                Answer::Refuted
-            };
-            Evidence {
-                label: self.label.clone(),
-                effect: interval,
-                unit: self.unit.to_owned(),
-                margin: self.margin,
-                answer,
-                deciding: self.deciding,
+    /// The same, unable to decide if there are reasons.
+    pub fn void_because(mut self, reasons: impl IntoIterator<Item = String>) -> Self {
+        for reason in reasons {
+            if !self.void.contains(&reason) {
+                self.void.push(reason);
             }
+        }
+        self
+    }
+
+    /// Whether the answer rests on it.
+    pub fn counts(&self) -> bool {
+        self.deciding && self.void.is_empty()
+    }
+
+    /// The answer at this α.
+    pub fn decide(&self, looks: &Looks, alpha: f64) -> Decided {
+        let margins = (self.margins.below, self.margins.above);
+        let effects = self.effects.as_deref().unwrap_or_default();
+        let ended = looks.decide(effects, margins, alpha * self.share);
+        let evidence = ended.map(|ended| Evidence {
+            label: self.label.clone(),
+            effect: ended.interval,
+            unit: self.unit.to_owned(),
+            margin: self.margins.above,
+            opposite: self.margins.below,
+            answer: match ended.position {
+                _ if !self.void.is_empty() => Answer::Undecided,
+                Position::Above => Answer::Supported,
+                Position::Below => Answer::Reversed,
+                Position::Within => Answer::NoDifference,
+                Position::Open => Answer::Undecided,
+            },
+            deciding: self.deciding,
+            void: self.void.join("; "),
+            looks: ended.looks,
         });
         Decided {
-            comparison: self,
+            comparison: self.clone(),
             evidence,
         }
     }
@@ -123,16 +169,11 @@ pub(super) struct Decided {
 }
 
 impl Decided {
-    /// Its answer; inconclusive where there is no effect.
+    /// Its answer; undecided where there is no effect.
     pub fn answer(&self) -> Answer {
         self.evidence
             .as_ref()
-            .map_or(Answer::Inconclusive, |e| e.answer)
-    }
-
-    /// Its effect with interval.
-    pub fn interval(&self) -> Option<Interval> {
-        self.evidence.as_ref().map(|e| e.effect)
+            .map_or(Answer::Undecided, |e| e.answer)
     }
 
     pub fn place(&self) -> &Place {
@@ -143,63 +184,140 @@ impl Decided {
     pub fn model(&self) -> String {
         text::the(&self.place().model)
     }
-
-    /// `0.83 [0.71, 0.90]`; nothing without an effect.
-    pub fn plain(&self, places: usize) -> String {
-        self.interval()
-            .map_or(String::new(), |i| text::plain(i, places))
-    }
-
-    /// `2.31× [2.10, 2.54]`; nothing without an effect.
-    pub fn times(&self) -> String {
-        self.interval().map_or(String::new(), text::times)
-    }
 }
 
-/// What a rule concludes.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Conclusion {
-    pub answer: Answer,
-    pub sentence: String,
-    /// Where the answer flips; of no use unless it is conditional.
-    pub flips: String,
-}
-
-impl Conclusion {
-    pub fn new(answer: Answer, sentence: String, flips: String) -> Self {
-        Self {
-            answer,
-            sentence,
-            flips,
-        }
-    }
-
-    /// That the records do not allow any answer.
-    pub fn unknown(sentence: String) -> Self {
-        Self::new(Answer::Inconclusive, sentence, String::new())
-    }
-}
-
-/// What could not be compared, and why; empty where everything could.
-pub(super) fn left_out(decided: &[Decided]) -> String {
-    let mut by_reason: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-    for d in decided {
-        let Err(Missing(reason)) = &d.comparison.effect else {
-            continue;
-        };
-        by_reason
-            .entry(reason)
-            .or_default()
-            .push(d.comparison.label.clone());
-    }
-    let sentence = |(reason, labels): (&str, Vec<String>)| match labels.as_slice() {
-        [first, second, _, rest @ ..] => {
-            format!(
-                " Not compared ({reason}): {first}; {second}; and {} more.",
-                rest.len() + 1
-            )
-        }
-        few => format!(" Not compared ({reason}): {}.", few.join("; ")),
+/// Decides comparisons and concludes from those that count.
+///
+/// *The same everywhere*: where all parts that count have the same answer, each at the full level, that
+/// is the answer. This is an intersection-union test, which needs no correction (Berger 1982).
+/// *Different in parts*: else the parts are read after Holm's step-down correction (Holm 1979) over
+/// all that count: the answer is conditional if two parts still have different answers, and undecided
+/// otherwise.
+pub(super) fn settle(
+    comparisons: &[Comparison],
+    looks: &Looks,
+    alpha: f64,
+) -> (Vec<Decided>, Answer) {
+    let at = |alpha: f64| comparisons.iter().map(|c| c.decide(looks, alpha)).collect();
+    let mut decided: Vec<Decided> = at(alpha);
+    let counting: Vec<usize> = (0..comparisons.len())
+        .filter(|&i| comparisons[i].counts())
+        .collect();
+    let answers = |decided: &[Decided]| -> Vec<Answer> {
+        counting.iter().map(|&i| decided[i].answer()).collect()
     };
-    by_reason.into_iter().map(sentence).collect()
+    let all = answers(&decided);
+    match all.first() {
+        None => return (decided, Answer::Undecided),
+        Some(first) if all.iter().all(|answer| answer == first) => {
+            let answer = *first;
+            return (decided, answer);
+        }
+        Some(_) => {}
+    }
+    holm(&mut decided, &counting, looks, alpha);
+    let mut known = answers(&decided);
+    known.retain(|answer| *answer != Answer::Undecided);
+    let differ = known.iter().any(|answer| *answer != known[0]);
+    let answer = match differ {
+        true => Answer::Conditional,
+        false => Answer::Undecided,
+    };
+    (decided, answer)
+}
+
+/// Decides those that count at α over the number of those still open, again while that decides more.
+fn holm(decided: &mut [Decided], counting: &[usize], looks: &Looks, alpha: f64) {
+    let mut open = counting.to_vec();
+    while !open.is_empty() {
+        let share = alpha / open.len() as f64;
+        for &i in &open {
+            decided[i] = decided[i].comparison.decide(looks, share);
+        }
+        let before = open.len();
+        open.retain(|&i| decided[i].answer() == Answer::Undecided);
+        if open.len() == before {
+            break;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comparison(center: f64, spread: f64) -> Comparison {
+        let sample = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|v| center + spread * v);
+        let effect = Effect::mean(&sample).map(|effect| vec![effect]);
+        let (margins, place) = (Margins::difference(1.0), Place::default());
+        Comparison::new(String::new(), "bits", margins, "part", place, &[], effect)
+    }
+
+    fn settled(centers: &[f64], spread: f64) -> (Vec<Answer>, Answer) {
+        let all: Vec<Comparison> = centers.iter().map(|c| comparison(*c, spread)).collect();
+        let (decided, answer) = settle(&all, &Looks::new(&[5]), 0.05);
+        (decided.iter().map(Decided::answer).collect(), answer)
+    }
+
+    #[test]
+    fn what_is_the_same_in_all_parts_is_the_answer() {
+        assert_eq!(settled(&[3.0, 4.0, 5.0], 0.1).1, Answer::Supported);
+        assert_eq!(settled(&[-3.0, -4.0], 0.1).1, Answer::Reversed);
+        assert_eq!(settled(&[0.1, 0.0, -0.2], 0.1).1, Answer::NoDifference);
+        assert_eq!(settled(&[], 0.1).1, Answer::Undecided);
+        // Each at the full level: at a third of it none of these would be decided.
+        let (parts, answer) = settled(&[2.0; 3], 0.85);
+        assert_eq!((parts[0], answer), (Answer::Supported, Answer::Supported));
+        let (parts, answer) = settled(&[2.0, 2.0, -2.0], 0.85);
+        assert_eq!((parts[0], answer), (Answer::Undecided, Answer::Undecided));
+    }
+
+    #[test]
+    fn parts_with_different_answers_are_conditional() {
+        use Answer::*;
+        assert_eq!(
+            settled(&[3.0, 0.0], 0.1),
+            (vec![Supported, NoDifference], Conditional)
+        );
+        assert_eq!(settled(&[3.0, -3.0], 0.1).1, Conditional);
+        assert_eq!(settled(&[0.0, -3.0], 0.1).1, Conditional);
+        // One known part and one open make no answer.
+        assert_eq!(
+            settled(&[3.0, 1.0], 0.1),
+            (vec![Supported, Undecided], Undecided)
+        );
+    }
+
+    #[test]
+    fn what_cannot_decide_does_not_count() {
+        let void = comparison(-9.0, 0.1).void_because(["not learnt".to_owned()]);
+        let beside = comparison(-9.0, 0.1).deciding_if(false);
+        let all = [comparison(3.0, 0.1), void.clone(), beside];
+        let (decided, answer) = settle(&all, &Looks::new(&[5]), 0.05);
+        assert_eq!(answer, Answer::Supported);
+        assert_eq!(decided[1].answer(), Answer::Undecided);
+        assert_eq!(decided[1].evidence.as_ref().unwrap().void, "not learnt");
+        assert_eq!(
+            settle(&[void], &Looks::new(&[5]), 0.05).1,
+            Answer::Undecided
+        );
+    }
+
+    #[test]
+    fn a_ratio_has_its_opposite() {
+        assert_eq!(
+            Margins::ratio(2.0),
+            Margins {
+                below: 0.5,
+                above: 2.0
+            }
+        );
+        assert_eq!(
+            Margins::difference(0.1),
+            Margins {
+                below: -0.1,
+                above: 0.1
+            }
+        );
+    }
 }

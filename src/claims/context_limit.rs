@@ -2,19 +2,24 @@
 //!
 //! A model trained on windows of T tokens is tested on windows of up to 8 T, always on the last T
 //! tokens: the same targets, with ever more before them. Its *loss of length* is its bits per
-//! character with the longest window less those with T tokens. **Compared,** of the transformer with
-//! each scheme of positions: by how much its loss of length exceeds that of the best recurrent model
-//! (by validation loss). A scheme that cannot read the longest window at all is limited without a
-//! comparison. Beside it, not deciding: every model's own loss of length.
+//! character with the longest window less those with T tokens, which is also what it needs when the
+//! window is truncated to the length trained on: above 0, truncating would have been better.
+//! **Compared,** of the transformer with each scheme of positions: by how much its loss of length
+//! exceeds that of each recurrent model, with seeds and blocks of windows crossed. A scheme that cannot
+//! read the longest window at all has no loss to compare, and is named beside. Also beside: every
+//! model's own loss of length.
 //!
-//! **Answers:** *supported*, every scheme is limited; *refuted*, none; *conditional*, some (says
-//! which); *inconclusive* otherwise.
+//! **The anchor:** who needs more bits at T than the last character alone would, has not learnt the text.
 
-use super::comparison::{Comparison, Conclusion, Decided};
-use super::group::{Group, overall};
-use super::place::{ATTENTION, Place, RECURRENT, Series, with_positions};
-use super::select::{abscissas, best_recurrent_on_text, by_run, column};
-use super::{Answer, Claim, text};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::blocks::{Blocks, crossed};
+use super::comparison::{Comparison, Margins};
+use super::given::Given;
+use super::group::Group;
+use super::place::{ATTENTION, Place, Series};
+use super::sample::of_one;
+use super::select::abscissas;
+use super::{Answer, Claim, Words, text};
 use crate::record::Record;
 use crate::stats::Effect;
 
@@ -34,112 +39,119 @@ pub(super) const CLAIM: Claim = Claim {
     ],
     observations: "seeds",
     compare,
-    conclude,
+    words,
 };
 
-const BITS: &str = "test_bits_by_length";
+const BITS: &str = "test_bits_by_length_and_block";
 const UNIT: &str = "bits per character";
 const LIMIT: &str = "limit";
 const OWN: &str = "own";
 
-/// Schemes of positions of the transformer, as they stand in records.
-fn schemes(records: &[&Record]) -> Vec<String> {
-    let of = |r: &Record| Series::of(r).positions;
-    column(records, BITS, of)
-}
-
-/// The transformer with a scheme of positions.
-fn attention(scheme: &str) -> Place {
-    Place::of(ATTENTION).positions(scheme)
-}
-
-/// Bits at the longest window less those at the shortest, run by run; none where it cannot be read.
-fn loss(records: &[&Record], place: &Place) -> Vec<f64> {
-    let [short, .., long] = abscissas(records, BITS)[..] else {
+fn compare(given: &Given) -> Vec<Comparison> {
+    let [short, .., long] = abscissas(&given.records, BITS)[..] else {
         return Vec::new();
     };
-    let at = |length| {
-        let place = place.clone().x(length);
-        by_run(records, BITS, |r| place.has(r))
+    let loss = |series: &Series| {
+        let at = |x: usize| Blocks::of(given, BITS, |r| series.has(r) && r.x == Some(x as f64));
+        at(long).minus(&at(short))
     };
-    let (short, long) = (at(short), at(long));
-    long.iter().zip(&short).map(|(l, s)| l - s).collect()
-}
-
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let Some(best) = best_recurrent_on_text(records, BITS, 1) else {
-        return Vec::new();
+    let rivals = given.series(BITS, Series::is_recurrent);
+    let mut transformers = given.series(BITS, |s| s.model == ATTENTION);
+    transformers.retain(|series| !loss(series).is_empty());
+    let margins = Margins::difference(given.margin);
+    let place = |series: &Series| {
+        let place = Place::of(&series.model);
+        match &series.positions {
+            Some(scheme) => place.positions(scheme),
+            None => place,
+        }
     };
-    let at = abscissas(records, BITS).last().copied().unwrap_or(0);
-    let recurrent = loss(records, &Place::of(best));
-    let transformers = schemes(records).into_iter().map(|s| attention(&s));
-    let limits = transformers.clone().filter_map(|place| {
-        let own = loss(records, &place);
-        let label = format!("{} − {best}, lost from T to {at} tokens", name(&place));
-        let effect = Effect::difference(&own, &recurrent, 0.0);
-        (!own.is_empty()).then(|| Comparison::new(label, UNIT, margin, LIMIT, place, effect))
-    });
-    let own = RECURRENT.map(Place::of).into_iter().chain(transformers);
-    let own = own.filter_map(|place| {
-        let own = loss(records, &place);
-        let label = format!("{}, lost from T to {at} tokens", name(&place));
-        let comparison = Comparison::new(label, UNIT, 0.0, OWN, place, Effect::mean(&own));
-        (!own.is_empty()).then(|| comparison.deciding_if(false))
-    });
-    limits.chain(own).collect()
-}
-
-fn name(place: &Place) -> String {
-    match &place.positions {
-        None => place.model.clone(),
-        Some(scheme) => with_positions(&place.model, scheme),
+    let everywhere = |_: &Record| true;
+    let mut result = Vec::new();
+    for attention in &transformers {
+        for rival in &rivals {
+            let sides = [loss(attention), loss(rival)];
+            let label = format!(
+                "{} − {}, lost from {short} to {long} tokens",
+                attention.label(),
+                rival.label()
+            );
+            let effects = crossed(given.looks, &sides[0], &sides[1]);
+            let samples = sides.map(|s| s.means());
+            let comparison = Comparison::new(
+                label,
+                UNIT,
+                margins,
+                LIMIT,
+                place(attention),
+                &[&samples[0], &samples[1]],
+                effects,
+            );
+            result.push(comparison.void_because(given.void(
+                [attention, rival],
+                everywhere,
+                everywhere,
+            )));
+        }
     }
+    for series in rivals.iter().chain(&transformers) {
+        let own = loss(series).means();
+        let label = format!("{}, lost from {short} to {long} tokens", series.label());
+        let effects = of_one(given.looks, &own, Effect::mean);
+        let comparison =
+            Comparison::new(label, UNIT, margins, OWN, place(series), &[&own], effects);
+        result.push(comparison.deciding_if(false));
+    }
+    result
 }
 
-fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
-    let limits = all.part(LIMIT);
-    let mut unreadable = schemes(records);
-    unreadable.retain(|scheme| loss(records, &attention(scheme)).is_empty());
-    let cannot = unreadable.iter().map(|_| Answer::Supported);
-    let answer = overall(limits.iter().map(Decided::answer).chain(cannot));
-    let best = text::the(best_recurrent_on_text(records, BITS, 1).unwrap_or("recurrent"));
-    let (short, long) = match abscissas(records, BITS)[..] {
-        [short, .., long] => (short, long),
-        _ => (0, 0),
+fn words(given: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let times = match abscissas(&given.records, BITS)[..] {
+        [short, .., long] => long / short.max(1),
+        _ => 1,
     };
-    let with = |wanted| {
-        let these = limits.with(wanted);
-        let shown = these.iter().map(|d| {
-            let scheme = d.place().positions.as_deref().unwrap_or_default();
-            format!("{scheme} {}", d.plain(3)).trim_end().to_owned()
-        });
-        shown.collect::<Vec<_>>()
+    let schemes = |these: &Group| {
+        let mut names: Vec<String> = Vec::new();
+        for d in these.iter() {
+            let name = match d.place().positions.as_deref() {
+                Some("none") | None => "no".to_owned(),
+                Some("alibi") => "ALiBi".to_owned(),
+                Some(scheme) => scheme.to_owned(),
+            };
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        text::list(names)
     };
-    let table = |scheme: &String| format!("{scheme}, which cannot be read at all");
-    let limited = with(Answer::Supported)
-        .into_iter()
-        .chain(unreadable.iter().map(table));
-    let flips = text::phrases([
-        (
-            "more by over the margin with positions ",
-            text::semicolons(limited),
+    let sentence = match answer {
+        Supported => format!(
+            "At {times} times the length trained on, transformers lose bits that recurrent models do not lose."
         ),
-        ("not with ", text::semicolons(with(Answer::Refuted))),
-        (
-            "undecided with ",
-            text::semicolons(with(Answer::Inconclusive)),
+        Reversed => format!(
+            "At {times} times the length trained on, recurrent models lose bits that transformers do not lose."
         ),
-    ]);
-    let flips = flips.join("; ");
-    let own = all.part(OWN).measured();
-    let own = own
-        .iter()
-        .map(|d| format!("{} {}", name(d.place()), d.plain(3)));
-    let own = text::semicolons(own);
-    let sentence = format!(
-        "From {short} tokens, the length trained on, to {long} the transformer loses, against \
-         {best} and a margin of {margin} {UNIT}: {flips}. Each model's own change, less than 0 where \
-         a longer context helps: {own}."
-    );
-    Conclusion::new(answer, sentence, flips)
+        NoDifference => format!(
+            "At {times} times the length trained on, transformers lose no more bits than recurrent models."
+        ),
+        Conditional => {
+            let limited = text::or(schemes(&counting.with(Supported)), "none");
+            let level = text::or(schemes(&counting.with(NoDifference)), "none");
+            format!(
+                "At {times} times the length trained on, attention with {limited} positions loses bits; with {level} it does not."
+            )
+        }
+        Undecided => format!(
+            "Whether transformers lose more at {times} times the length trained on is not decided."
+        ),
+    };
+    let words = [
+        (Supported, "limited: "),
+        (Reversed, "less than recurrent models: "),
+        (NoDifference, "not limited: "),
+        (Undecided, "undecided: "),
+    ];
+    let flips = counting.by_answer(words, schemes);
+    Words::new(sentence, flips.join("; "))
 }

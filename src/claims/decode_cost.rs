@@ -5,17 +5,17 @@
 //!    it than the recurrent model's: the exponent k in (ratio of times) ∝ contextᵏ, timings taken in
 //!    turn paired, by least squares over all contexts and repeats;
 //! 2. *state*: the same exponent of the bytes of state kept, which are counted.
-//!
-//! **Answers:** *supported*, every exponent exceeds the margin; *refuted*, none; *conditional*, some;
-//! *inconclusive* otherwise. Beside it, not deciding: each model's own exponent of time.
 
-use super::comparison::{Comparison, Conclusion, Decided, Missing};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Margins, Missing};
+use super::given::Given;
 use super::group::Group;
 use super::place::{ATTENTION, MODELS, Place, RECURRENT};
-use super::select::{column, counted, growth, growth_of_counts, paired, seconds, timings};
-use super::{Answer, Claim, text};
+use super::sample::{Sample, of_one};
+use super::select::{column, counted, growth, growth_of_counts, seconds};
+use super::{Answer, Claim, Words};
 use crate::record::Record;
-use crate::stats::{Effect, median};
+use crate::stats::Effect;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -30,14 +30,15 @@ pub(super) const CLAIM: Claim = Claim {
         "Vaswani et al. 2017, Attention Is All You Need",
         "Pope et al. 2023, Efficiently Scaling Transformer Inference",
     ],
-    observations: "repeats",
+    observations: "launches",
     compare,
-    conclude,
+    words,
 };
 
 const TIME: &str = "time";
 const STATE: &str = "state";
 const OWN: &str = "own";
+const UNIT: &str = "power of the context";
 
 fn contexts(records: &[&Record]) -> Vec<usize> {
     column(records, "step_seconds", |r| r.seq_len)
@@ -47,46 +48,55 @@ fn state(records: &[&Record], model: &str, context: usize) -> Option<f64> {
     counted(records, "state_bytes", &Place::of(model).seq_len(context))
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
+fn compare(given: &Given) -> Vec<Comparison> {
+    let records = &given.records;
     let contexts = contexts(records);
     let Some(&longest) = contexts.last() else {
         return Vec::new();
     };
-    let comparison = |label: String, part, model, effect| {
-        let place = Place::of(model).seq_len(longest);
-        let unit = "power of the context";
-        Comparison::new(label, unit, margin, part, place, effect).deciding_if(part != OWN)
-    };
-    let relative = RECURRENT.into_iter().flat_map(|model| {
-        let [time, state] =
-            ["time", "state"].map(|what| format!("{what} of {ATTENTION} / {model}"));
-        [
-            comparison(time, TIME, model, times(records, &contexts, model)),
-            comparison(state, STATE, model, states(records, &contexts, model)),
-        ]
-    });
-    let own = MODELS.into_iter().map(|model| {
-        let place = |context| Place::of(model).seq_len(context);
-        let time = growth(&contexts, |context| seconds(records, &place(context)));
-        comparison(format!("time of {model}"), OWN, model, time)
-    });
-    relative.chain(own).collect()
-}
-
-/// Exponent of the transformer's time over a recurrent model's.
-fn times(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect, Missing> {
-    growth(contexts, |context| {
-        let [a, r] = [ATTENTION, model].map(|model| {
-            let place = Place::of(model).seq_len(context);
-            timings(records, "step_seconds", |r| place.has(r))
-        });
-        let (a, r) = paired(&a, &r);
-        a.iter().zip(&r).map(|(a, r)| a / r).collect()
-    })
+    let margins = Margins::difference(given.margin);
+    let place = |model| Place::of(model).seq_len(longest);
+    let time = |model: &str, context| seconds(records, &Place::of(model).seq_len(context));
+    let exponents = |sample: &dyn Fn(usize) -> Sample| growth(&contexts, sample);
+    let mut result = Vec::new();
+    for model in RECURRENT {
+        let ratio = |context| time(ATTENTION, context).with(&time(model, context), |a, r| a / r);
+        let slopes = exponents(&ratio);
+        let effects = of_one(given.looks, &slopes, Effect::mean);
+        let label = format!("time of {ATTENTION} / {model}");
+        result.push(Comparison::new(
+            label,
+            UNIT,
+            margins,
+            TIME,
+            place(model),
+            &[&slopes],
+            effects,
+        ));
+        let label = format!("state of {ATTENTION} / {model}");
+        let effects = states(records, &contexts, model);
+        result.push(Comparison::new(
+            label,
+            UNIT,
+            margins,
+            STATE,
+            place(model),
+            &[],
+            effects,
+        ));
+    }
+    for model in MODELS {
+        let slopes = exponents(&|context| time(model, context));
+        let effects = of_one(given.looks, &slopes, Effect::mean);
+        let label = format!("time of {model}");
+        let own = Comparison::new(label, UNIT, margins, OWN, place(model), &[&slopes], effects);
+        result.push(own.deciding_if(false));
+    }
+    result
 }
 
 /// Exponent of the transformer's state over a recurrent model's, between the ends.
-fn states(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect, Missing> {
+fn states(records: &[&Record], contexts: &[usize], model: &str) -> Result<Vec<Effect>, Missing> {
     if contexts.len() == 1 {
         return Err(Missing::because("counted at one context only"));
     }
@@ -95,59 +105,33 @@ fn states(records: &[&Record], contexts: &[usize], model: &str) -> Result<Effect
     })
 }
 
-fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
-    let answer = all.deciding().answer();
-    let [time, state] = [TIME, STATE].map(|part| match all.part(part).answer() {
-        Answer::Supported => "against every recurrent model",
-        Answer::Refuted => "against none",
-        Answer::Conditional => "against some recurrent models",
-        Answer::Inconclusive => "undecided",
+fn words(_: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let sentence = match answer {
+        Supported => {
+            "A token costs the transformer more time and state the longer its context; recurrent models not."
+        }
+        Reversed => {
+            "A token costs recurrent models more time and state the longer the context; the transformer not."
+        }
+        NoDifference => {
+            "A token's time and state grow with the context no more for the transformer than for recurrent models."
+        }
+        Conditional => {
+            "Whether a token costs the transformer more with its context depends on time or state, and the rival."
+        }
+        Undecided => {
+            "Whether a token costs the transformer more the longer its context is not decided."
+        }
+    };
+    let words = [
+        (Supported, "grows: "),
+        (Reversed, "falls: "),
+        (NoDifference, "does not: "),
+        (Undecided, "undecided: "),
+    ];
+    let flips = counting.by_answer(words, |these| {
+        these.list(|d| format!("{} against {}", d.comparison.part, d.model()))
     });
-    let flips = format!("in time {time}; in state {state}");
-    let head = match answer {
-        Answer::Supported => format!(
-            "A token costs the transformer more the longer its context, and the recurrent models \
-             not: relative to each, time and state grow by a power of more than {margin}."
-        ),
-        Answer::Refuted => format!(
-            "Relative to no recurrent model do the transformer's time and state a token grow by a \
-             power of more than {margin} of the context."
-        ),
-        Answer::Conditional => format!("The transformer pays for its context {flips}."),
-        Answer::Inconclusive => format!(
-            "The timings do not settle whether the transformer's cost of a token grows by a power \
-             of more than {margin} of the context, relative to the recurrent models."
-        ),
-    };
-    let own = all.part(OWN).measured();
-    let own = own.list(|d: &Decided| format!("{} ({})", d.plain(2), d.model()));
-    let exponents = text::unless_empty(own, |own| {
-        format!(" The time a token grows as the context to the power {own}.")
-    });
-    Conclusion::new(answer, head + &exponents + &ends(records), flips)
-}
-
-/// Time and state at the shortest and the longest context.
-fn ends(records: &[&Record]) -> String {
-    let [short, .., long] = contexts(records)[..] else {
-        return String::new();
-    };
-    let of = |model: &str| {
-        let micros = |context| {
-            let all = seconds(records, &Place::of(model).seq_len(context));
-            (!all.is_empty()).then(|| 1e6 * median(&all))
-        };
-        let kib = |context| Some(state(records, model, context)? / 1024.0);
-        let [few, many] = [kib(short)?, kib(long)?];
-        let [fast, slow] = [micros(short)?, micros(long)?];
-        let time = format!("{fast:.0} to {slow:.0} µs");
-        let name = text::the(model);
-        Some(format!(
-            "{time} and {few:.1} to {many:.1} KiB of state ({name})"
-        ))
-    };
-    let each = text::semicolons(MODELS.into_iter().filter_map(of));
-    text::unless_empty(each, |each| {
-        format!(" From {short} to {long} tokens of context: {each}.")
-    })
+    Words::new(sentence, flips.join("; "))
 }

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use super::comparison::Decided;
-use super::place::{ALL_MODELS, MODES};
+use super::place::ALL_MODELS;
 use super::text;
 use std::fmt::Display;
 
@@ -22,9 +22,17 @@ impl<'a> Group<'a> {
         self.iter().filter(|d| pass(d)).collect()
     }
 
-    /// Those that the answer rests on.
-    pub fn deciding(&self) -> Self {
-        self.filter(|d| d.comparison.deciding)
+    /// Those that the answer was made of: deciding, and able to.
+    pub fn counting(&self) -> Self {
+        self.filter(|d| d.comparison.counts())
+    }
+
+    /// The models among them, each once: `the LSTM and the GRU`.
+    pub fn list_models(&self) -> String {
+        let here = ALL_MODELS
+            .iter()
+            .filter(|model| !self.model(model).is_empty());
+        text::list(here.map(|model| text::the(model)))
     }
 
     /// Those of one part of the rule.
@@ -47,23 +55,8 @@ impl<'a> Group<'a> {
         self.filter(|d| d.answer() == answer)
     }
 
-    /// Those that have an effect.
-    pub fn measured(&self) -> Self {
-        self.filter(|d| d.evidence.is_some())
-    }
-
-    /// The kinds of step among them: `training and the forward pass`.
-    pub fn modes(&self) -> String {
-        let here = MODES.iter().filter(|(task, _)| !self.task(task).is_empty());
-        text::list(here.map(|(_, name)| (*name).to_owned()))
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &'a Decided> {
         self.0.iter().copied()
-    }
-
-    pub fn first(&self) -> Option<&'a Decided> {
-        self.0.first().copied()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -84,11 +77,6 @@ impl<'a> Group<'a> {
         self.iter().any(|d| d.answer() == answer)
     }
 
-    /// The answer over a sweep; see the head of [`super`].
-    pub fn answer(&self) -> Answer {
-        overall(self.iter().map(Decided::answer))
-    }
-
     /// `a, b and c`, each as `show` says it.
     pub fn list(&self, show: impl FnMut(&'a Decided) -> String) -> String {
         text::list(self.iter().map(show))
@@ -107,84 +95,40 @@ impl<'a> Group<'a> {
         }))
     }
 
-    /// The comparison with the least effect and the one with the greatest, in words; nothing where
-    /// there is no effect.
-    pub fn extremes(&self, show: impl Fn(&Decided) -> String) -> (String, String) {
-        let mut known = self.measured().0;
-        let estimate = |d: &Decided| d.interval().map_or(0.0, |i| i.estimate);
-        known.sort_by(|a, b| estimate(a).total_cmp(&estimate(b)));
-        let shown = |d: Option<&&Decided>| d.map_or(String::new(), |d| show(d));
-        (shown(known.first()), shown(known.last()))
-    }
-
-    /// The undecided comparison that lies nearest to its margin, in units of its own interval, in
-    /// words; nothing if nothing is open.
-    pub fn closest(&self, show: impl Fn(&Decided) -> String) -> String {
-        let doubt = |d: &Decided| {
-            d.interval().map_or(0.0, |i| {
-                (i.estimate - d.comparison.margin).abs() / i.half_width().max(f64::MIN_POSITIVE)
-            })
-        };
-        let open = self.measured().with(Answer::Inconclusive);
-        let nearest = open.iter().min_by(|a, b| doubt(a).total_cmp(&doubt(b)));
-        nearest.map_or(String::new(), show)
-    }
-
-    /// `: the closest call is 1.08× (…), which does not settle 1.1×`; nothing if nothing is open.
-    pub fn unsettled(&self, show: impl Fn(&Decided) -> String, need: &str) -> String {
-        self.closest(|d| {
-            let call = show(d);
-            format!(": the closest call is {call}, which does not settle {need}")
-        })
-    }
-
-    /// For each answer that some have, in the order supported, refuted, inconclusive: its words,
-    /// then what `show` says of those.
+    /// For each answer that some have, in this order: its words, then what `show` says of those.
     pub fn by_answer<W: Display>(
         &self,
-        words: [W; 3],
+        words: [(Answer, W); 4],
         show: impl Fn(&Self) -> String,
     ) -> Vec<String> {
-        let answers = [Answer::Supported, Answer::Refuted, Answer::Inconclusive];
-        let shown = answers.map(|answer| match self.with(answer) {
-            none if none.is_empty() => String::new(),
-            these => show(&these),
+        let shown = words.map(|(answer, words)| {
+            let these = self.with(answer);
+            let shown = match these.is_empty() {
+                true => String::new(),
+                false => show(&these),
+            };
+            (words, shown)
         });
-        text::phrases(words.into_iter().zip(shown))
-    }
-}
-
-/// The answer that several make together.
-pub(super) fn overall(answers: impl IntoIterator<Item = Answer>) -> Answer {
-    let (mut all, mut supported, mut refuted) = (0, 0, 0);
-    for answer in answers {
-        all += 1;
-        supported += usize::from(answer == Answer::Supported);
-        refuted += usize::from(answer == Answer::Refuted);
-    }
-    match (supported, refuted) {
-        _ if all == 0 => Answer::Inconclusive,
-        (s, _) if s == all => Answer::Supported,
-        (_, r) if r == all => Answer::Refuted,
-        (0, _) => Answer::Inconclusive,
-        _ => Answer::Conditional,
+        text::phrases(shown)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::claims::comparison::Comparison;
+    use crate::claims::comparison::{Comparison, Margins};
     use crate::claims::place::Place;
-    use crate::stats::Effect;
+    use crate::stats::{Effect, Looks};
 
-    /// One comparison for each mean, with a standard error of 1/100, against a margin of 0.
+    /// One comparison for each mean, with a standard error of 1/100, against a margin of 0.1.
     fn decided(means: &[f64]) -> Vec<Decided> {
         let one = |(i, mean): (usize, &f64)| {
-            let sample = [mean - 0.01, mean + 0.01];
-            let place = Place::of("lstm").x(i);
-            let (label, effect) = (i.to_string(), Effect::mean(&sample));
-            Comparison::new(label, "bits", 0.0, "part", place, effect).decide(0.95)
+            let sample = [mean - 0.01, *mean, mean + 0.01];
+            let (place, margins) = (Place::of("lstm").x(i), Margins::difference(0.1));
+            let effects = Effect::mean(&sample).map(|effect| vec![effect]);
+            let label = i.to_string();
+            let comparison = Comparison::new(label, "bits", margins, "part", place, &[], effects);
+            comparison.decide(&Looks::new(&[3]), 0.05)
         };
         means.iter().enumerate().map(one).collect()
     }
@@ -194,39 +138,26 @@ mod tests {
     }
 
     #[test]
-    fn extremes_go_by_the_estimate() {
-        let all = decided(&[0.3, 0.01, 0.9, -0.2]);
-        let group: Group = all.iter().collect();
-        assert_eq!(group.extremes(at), ("3".to_owned(), "2".to_owned()));
-        let none = group.filter(|_| false);
-        assert_eq!(none.extremes(at), (String::new(), String::new()));
-    }
-
-    #[test]
-    fn the_closest_call_is_the_open_one_nearest_its_margin() {
-        let all = decided(&[0.9, 0.05, 0.02, 0.06]);
-        let group: Group = all.iter().collect();
-        assert_eq!(group.with(Answer::Inconclusive).sweep(), [1, 2, 3]);
-        assert_eq!(group.closest(at), "2");
-        assert_eq!(group.with(Answer::Supported).closest(at), "");
-    }
-
-    #[test]
     fn answers_that_none_has_are_left_out() {
-        let all = decided(&[0.9, 0.02, 0.8]);
+        let all = decided(&[0.9, 0.1, 0.8, 0.01]);
         let group: Group = all.iter().collect();
-        let words = group.by_answer(["yes ", "no ", "open "], |these| these.list(at));
-        assert_eq!(words, ["yes 0 and 2", "open 1"]);
-        assert_eq!(group.answer(), Answer::Conditional);
+        let words = [
+            (Answer::Supported, "yes "),
+            (Answer::Reversed, "no "),
+            (Answer::NoDifference, "equal "),
+            (Answer::Undecided, "open "),
+        ];
+        let words = group.by_answer(words, |these| these.list(at));
+        assert_eq!(words, ["yes 0 and 2", "equal 3", "open 1"]);
     }
 
     #[test]
     fn a_model_is_everywhere_if_none_of_it_is_left_out() {
-        let all = decided(&[0.9, 0.02]);
+        let all = decided(&[0.9, 0.1]);
         let group: Group = all.iter().collect();
         let models = |some: &Group| some.models(&group, " everywhere", |here| here.list(at));
         assert_eq!(models(&group), "the LSTM everywhere");
         assert_eq!(models(&group.with(Answer::Supported)), "the LSTM 0");
-        assert_eq!(models(&group.with(Answer::Refuted)), "");
+        assert_eq!(models(&group.with(Answer::Reversed)), "");
     }
 }

@@ -1,23 +1,21 @@
 //! The catalogue of claims and the pure functions from records to verdicts.
 //!
 //! How a verdict is made, the same for every claim:
-//! 1. The claim's rule turns its experiment's records into comparisons, each an effect (attention
-//!    over or minus recurrence, so that larger favours the claim) against the margin that the
-//!    experiment file fixed before the run.
-//! 2. One Holm correction over all comparisons of the report that an answer rests on sets the
-//!    level of each one's interval; what only adds to the picture keeps the report's own. Above the
-//!    margin: supported; below: refuted; covering it: inconclusive.
-//! 3. The rule concludes from these answers, in words.
+//! 1. The claim's rule turns its experiment's records into comparisons: each an effect (larger favours
+//!    the claim) at every planned look, beside margins that the experiment file fixed before the run.
+//! 2. A comparison stops at the first look whose interval settles it: all of it above the margin
+//!    (*supported*), below the opposite one (*reversed*), between the two (*no difference*); else it is
+//!    *undecided*. One that a side has entered without having learnt the easiest case, or with a
+//!    learning rate at the edge of its search, cannot decide.
+//! 3. Where all parts that count agree, that is the answer; where parts differ after a correction over
+//!    the claim's parts, it is *conditional* ([`comparison`] has the rules). Nothing is corrected across
+//!    claims: each is a family of its own at α, and answers alone as in company.
+//! 4. The rule says it in words.
 //!
-//! A rule keys its comparisons by a `Place` and asks a `Group` of decided ones for their answer, their
-//! extremes and their words; `select` reads the records.
-//!
-//! Over a sweep: all supported → supported; all refuted → refuted; some of each → conditional; some
-//! supported and the rest undecided → conditional too, since it holds in a part at least; anything
-//! else → inconclusive. Each rule's file says where it departs from this and why. Missing records
-//! make a comparison undecided, with the reason in the sentence.
+//! A rule keys its comparisons by a `Place` and asks a `Group` of decided ones for words; `sample` and
+//! `select` read the records.
 
-mod accuracy;
+mod blocks;
 mod comparison;
 mod context_limit;
 mod decode_cost;
@@ -25,7 +23,9 @@ mod distance_add;
 mod distance_copy;
 mod distance_recall;
 mod distance_text;
+mod given;
 mod group;
+mod learning;
 mod next_word;
 mod parallel_clock;
 mod parallel_graph;
@@ -33,7 +33,9 @@ mod place;
 pub mod published;
 mod quadratic;
 mod retention;
+mod sample;
 mod scan;
+mod scope;
 mod select;
 mod speed_long;
 mod state_tracking;
@@ -43,23 +45,27 @@ mod text;
 mod vanishing;
 
 use crate::record::Record;
-use crate::stats::{Interval, holm, power};
-use comparison::{Comparison, Conclusion, Decided};
+use crate::stats::{Interval, Looks};
+use comparison::{Comparison, Decided, settle};
+use given::Given;
 use group::Group;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What the measurements say of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
-    /// Holds over the whole sweep.
+    /// Holds everywhere.
     Supported,
-    /// Its opposite holds.
-    Refuted,
-    /// Holds in part of the sweep.
+    /// Its opposite holds everywhere.
+    Reversed,
+    /// The two sides differ by less than the margin everywhere.
+    NoDifference,
+    /// Parts of the sweep have different answers.
     Conditional,
-    /// The interval covers the margin.
-    Inconclusive,
+    /// The records do not tell.
+    Undecided,
 }
 
 /// One comparison of a claim.
@@ -67,17 +73,22 @@ pub enum Answer {
 pub struct Evidence {
     /// What is compared and where: `transformer / lstm, T = 512`.
     pub label: String,
-    /// The effect with its interval: of deciding comparisons already corrected for their number in
-    /// the report.
+    /// The effect with the interval of the look at which it stopped.
     pub effect: Interval,
     /// Unit of the effect: `×`, `accuracy`, `bits per character`.
     pub unit: String,
-    /// The value that the claim says the effect exceeds, fixed before the run.
+    /// Above it the claim holds; fixed before the run.
     pub margin: f64,
+    /// Below it the opposite holds.
+    pub opposite: f64,
     /// This comparison's own answer.
     pub answer: Answer,
     /// Whether the verdict rests on it, or it only adds to the picture.
     pub deciding: bool,
+    /// Why it cannot decide all the same; empty if it can.
+    pub void: String,
+    /// Looks taken until it stopped.
+    pub looks: usize,
 }
 
 /// The judgement of one claim, computed from records alone.
@@ -87,14 +98,32 @@ pub struct Verdict {
     pub claim: String,
     /// The answer.
     pub answer: Answer,
-    /// One sentence a reader can quote, with the decisive number.
+    /// One short sentence a reader can quote.
     pub sentence: String,
     /// Where a conditional answer flips.
     pub flips: Option<String>,
-    /// For an inconclusive answer: seeds or repeats that would decide it.
-    pub more_seeds: Option<usize>,
+    /// For an undecided claim: why, and what would decide it.
+    pub open: Option<String>,
+    /// What was measured: threads, sizes, steps, seeds.
+    pub scope: String,
+    /// Whether the answer is the same at α over the number of all claims.
+    pub survives: bool,
+    /// Cells of the experiment that the next look of an undecided claim would add to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cells: Vec<String>,
     /// Every comparison, in order of the sweep.
     pub evidence: Vec<Evidence>,
+}
+
+/// What was fixed of a claim before the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fixed {
+    /// Claim id.
+    pub claim: String,
+    /// The effect it must exceed, in its own unit.
+    pub margin: f64,
+    /// After how many seeds or launches it is looked at.
+    pub looks: Looks,
 }
 
 /// A claim of the standard account, and the rule that judges it. Add a claim: one file with its
@@ -112,12 +141,30 @@ pub struct Claim {
     pub why: &'static str,
     /// Authors, year and title of the sources.
     pub references: &'static [&'static str],
-    /// What an undecided comparison needs more of: `seeds` or `repeats`.
+    /// What an undecided comparison needs more of: `seeds` or `launches`.
     pub observations: &'static str,
     /// The rule, first half: the comparisons that the experiment's records allow.
-    compare: fn(&[&Record], f64) -> Vec<Comparison>,
-    /// The rule, second half: what the decided comparisons say.
-    conclude: fn(&[&Record], f64, &Group) -> Conclusion,
+    compare: fn(&Given) -> Vec<Comparison>,
+    /// The rule, second half: the answer in words.
+    words: fn(&Given, Answer, &Group) -> Words,
+}
+
+/// An answer in words.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Words {
+    /// One sentence of at most 25 words.
+    sentence: String,
+    /// Where it flips; of no use unless it is conditional.
+    flips: String,
+}
+
+impl Words {
+    fn new(sentence: impl Into<String>, flips: impl Into<String>) -> Self {
+        Self {
+            sentence: sentence.into(),
+            flips: flips.into(),
+        }
+    }
 }
 
 /// The claims, in the order of the report.
@@ -144,99 +191,93 @@ pub fn find(id: &str) -> Option<&'static Claim> {
     CLAIMS.iter().find(|claim| claim.id == id)
 }
 
-/// Judges every claim named in `margins` (claim id, margin fixed before the run), in catalogue
-/// order, with one Holm correction over all their comparisons: the chance that any decision of the
-/// report is wrong is at most `alpha` (0.05). Ids without a catalogue row are left out.
-pub fn judge_all(records: &[Record], margins: &[(&str, f64)], alpha: f64) -> Vec<Verdict> {
-    let claims: Vec<(&Claim, f64)> = CLAIMS
-        .iter()
-        .filter_map(|claim| {
-            let (_, margin) = margins.iter().find(|(id, _)| *id == claim.id)?;
-            Some((claim, *margin))
-        })
-        .collect();
-    judge_together(records, &claims, alpha)
-}
-
-/// Judges one claim on its own: the correction is over its own comparisons only.
-pub fn judge(claim: &Claim, records: &[Record], margin: f64, alpha: f64) -> Verdict {
-    judge_together(records, &[(claim, margin)], alpha).remove(0)
-}
-
-fn judge_together(records: &[Record], claims: &[(&Claim, f64)], alpha: f64) -> Vec<Verdict> {
-    let of_claim = |claim: &Claim| -> Vec<&Record> {
-        let mine = records.iter().filter(|r| r.experiment == claim.id);
-        mine.collect()
-    };
-    let compared: Vec<Vec<Comparison>> = claims
-        .iter()
-        .map(|(claim, margin)| (claim.compare)(&of_claim(claim), *margin))
-        .collect();
-    let tested = compared.iter().flatten().filter_map(Comparison::p_value);
-    let mut levels = holm::levels(&tested.collect::<Vec<f64>>(), alpha).into_iter();
-    let mut decide = |comparison: Comparison| {
-        let tested = comparison.p_value().is_some();
-        // What is not tested is shown at the report's own level.
-        let level = if tested { levels.next() } else { None };
-        comparison.decide(level.unwrap_or(1.0 - alpha))
-    };
-    claims
-        .iter()
-        .zip(compared)
-        .map(|((claim, margin), comparisons)| {
-            let decided = comparisons.into_iter().map(&mut decide).collect();
-            verdict(claim, &of_claim(claim), *margin, decided)
-        })
+/// Judges every claim of which it is known what was fixed, in catalogue order, each as a family of its
+/// own: the chance that its answer is wrong is at most `alpha` (0.05). Ids without a catalogue row are
+/// left out.
+pub fn judge_all(records: &[Record], fixed: &[Fixed], alpha: f64) -> Vec<Verdict> {
+    let of = |claim: &Claim| fixed.iter().find(|fixed| fixed.claim == claim.id);
+    let known = CLAIMS.iter().filter_map(|claim| Some((claim, of(claim)?)));
+    known
+        .map(|(claim, fixed)| judge(claim, records, fixed, alpha))
         .collect()
 }
 
-fn verdict(claim: &Claim, records: &[&Record], margin: f64, decided: Vec<Decided>) -> Verdict {
-    let experiment = claim.id;
-    let conclusion = match (records, decided.as_slice()) {
-        ([], _) => Conclusion::unknown(format!("There are no measurements of `{experiment}` yet.")),
-        (_, []) => Conclusion::unknown(format!(
-            "The records of `{experiment}` hold nothing that can be compared: the models it names \
-             are needed under the same conditions."
-        )),
-        (_, all) => (claim.conclude)(records, margin, &all.iter().collect()),
+/// Judges one claim.
+pub fn judge(claim: &Claim, records: &[Record], fixed: &Fixed, alpha: f64) -> Verdict {
+    let given = Given {
+        records: records
+            .iter()
+            .filter(|r| r.experiment == claim.id)
+            .collect(),
+        margin: fixed.margin,
+        looks: &fixed.looks,
     };
-    let answer = conclusion.answer;
-    let mut sentence = conclusion.sentence + &comparison::left_out(&decided);
-    let more_seeds = match answer {
-        Answer::Inconclusive => more_observations(&decided),
-        _ => None,
+    let comparisons = (claim.compare)(&given);
+    let (decided, answer) = settle(&comparisons, given.looks, alpha);
+    let strict = settle(&comparisons, given.looks, alpha / CLAIMS.len() as f64).1;
+    let words = match (given.records.is_empty(), comparisons.is_empty()) {
+        (true, _) => Words::new(
+            format!("There are no measurements of `{}` yet.", claim.id),
+            "",
+        ),
+        (_, true) => Words::new("The records hold nothing that can be compared.", ""),
+        _ => (claim.words)(&given, answer, &decided.iter().collect()),
     };
-    if let Some(more) = more_seeds {
-        let noun = match more {
-            1 => claim.observations.trim_end_matches('s'),
-            _ => claim.observations,
-        };
-        sentence.push_str(&format!(" About {more} more {noun} would decide it."));
-    }
+    let undecided = answer == Answer::Undecided;
+    let waiting = decided.iter().filter(|d| {
+        let c = &d.comparison;
+        undecided && c.counts() && d.answer() == Answer::Undecided
+    });
+    let cells: BTreeSet<String> = waiting.flat_map(|d| d.comparison.cells.clone()).collect();
     Verdict {
         claim: claim.id.to_owned(),
         answer,
-        sentence,
-        flips: (answer == Answer::Conditional).then_some(conclusion.flips),
-        more_seeds,
+        sentence: words.sentence,
+        flips: (answer == Answer::Conditional).then_some(words.flips),
+        open: undecided.then(|| open(claim, &given, &decided)),
+        scope: scope::of(&given),
+        survives: !undecided && strict == answer,
+        cells: cells.into_iter().collect(),
         evidence: decided.into_iter().filter_map(|d| d.evidence).collect(),
     }
 }
 
-/// Observations a group lacks until the hardest of the undecided comparisons that matter is
-/// decided, where the present estimates are the truth. What has no interval yet cannot be planned:
-/// the sentence then says what is missing. What is counted stays as it is, however often.
-fn more_observations(decided: &[Decided]) -> Option<usize> {
-    let open = decided.iter().filter(|d| {
-        let undecided = d.answer() == Answer::Inconclusive;
-        undecided && d.comparison.p_value().is_some()
-    });
-    let lacking = open.filter_map(|d| {
-        let (effect, level) = (d.comparison.effect.as_ref().ok()?, d.interval()?.level);
-        let needed = power::observations_needed(effect, d.comparison.margin, level)?;
-        Some(needed.saturating_sub(effect.observations()).max(1))
-    });
-    lacking.max()
+/// Why a claim is undecided, and what would decide it.
+fn open(claim: &Claim, given: &Given, decided: &[Decided]) -> String {
+    let deciding = || decided.iter().filter(|d| d.comparison.deciding);
+    let mut reasons: Vec<String> = Vec::new();
+    let mut add = |reason: String| {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    };
+    for d in deciding() {
+        match (&d.comparison.effects, d.comparison.void.as_slice()) {
+            (Err(missing), _) => add(missing.0.clone()),
+            (_, [why, ..]) => add(why.clone()),
+            _ => {}
+        }
+    }
+    reasons.truncate(2);
+    let after = given.looks.after();
+    let taken = deciding().filter(|d| d.comparison.counts());
+    let taken = taken
+        .filter_map(|d| d.evidence.as_ref().map(|e| e.looks))
+        .max();
+    let next = taken.and_then(|taken| after.get(taken));
+    let left = match (taken, next) {
+        (Some(_), Some(n)) => Some(format!(
+            "the next look, after {n} {}, may decide it",
+            claim.observations
+        )),
+        (Some(_), None) => Some("all planned looks are taken".to_owned()),
+        _ => None,
+    };
+    reasons.extend(left);
+    match reasons.is_empty() {
+        true => "nothing was measured that could decide it".to_owned(),
+        false => reasons.join("; "),
+    }
 }
 
 #[cfg(test)]

@@ -10,21 +10,16 @@
 //! If the claim holds fully, each exceeds the margin, an exponent fixed before the run. Chains are
 //! counted and not sampled: there is no sampling error and nothing to test. The interval shown is
 //! the range of the exponent between neighbouring values of T or B, over all values of the other.
-//!
-//! **Answers:** *supported*, all three of every recurrent model; *refuted*, none; *conditional*,
-//! some (the steps of a sequence wait for each other, the sequences of a batch do not);
-//! *inconclusive* otherwise.
-//!
-//! Beside it, not deciding: minGRU with the parallel scan, whose state is linear in time, and how far
-//! the step times predicted from one thread lie from the clock.
 
-use super::comparison::{Comparison, Conclusion, Missing};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Margins, Missing};
+use super::given::Given;
 use super::group::Group;
-use super::place::{ATTENTION, MODELS, Place, RECURRENT};
-use super::select::{self, column, nothing, only, power, usable};
-use super::{Answer, Claim, text};
+use super::place::{ATTENTION, Place, RECURRENT};
+use super::select::{self, column, nothing, power};
+use super::{Answer, Claim, Words, text};
 use crate::record::Record;
-use crate::stats::{Effect, mean, median};
+use crate::stats::{Effect, mean};
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -41,9 +36,9 @@ pub(super) const CLAIM: Claim = Claim {
         "Vaswani et al. 2017, Attention Is All You Need",
         "Martin & Cundy 2018, Parallelizing Linear Recurrent Neural Nets Over Sequence Length",
     ],
-    observations: "repeats",
+    observations: "launches",
     compare,
-    conclude,
+    words,
 };
 
 /// The model whose recurrence is linear, scanned in parallel.
@@ -73,13 +68,15 @@ fn batches(records: &[&Record]) -> Vec<usize> {
     column(records, "span_flops", |r| r.batch)
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
+fn compare(given: &Given) -> Vec<Comparison> {
+    let records = &given.records;
     let (ts, bs) = (lengths(records), batches(records));
     let Some(&longest) = ts.last() else {
         return Vec::new();
     };
     let span = |model, t, b| counted(records, "span_flops", model, (t, b));
     let parallelism = |model, t, b| counted(records, "parallelism", model, (t, b));
+    let margins = Margins::difference(given.margin);
     let of_model = |model: &'static str| {
         let length = exponent("length", &ts, &bs, |t, b| {
             Some(span(model, t, b)? / span(ATTENTION, t, b)?)
@@ -101,7 +98,15 @@ fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
         ];
         parts.map(|(part, label, unit, effect)| {
             let place = Place::of(model).seq_len(longest);
-            let comparison = Comparison::new(label, unit, margin, part, place, effect);
+            let comparison = Comparison::new(
+                label,
+                unit,
+                margins,
+                part,
+                place,
+                &[],
+                effect.map(|e| vec![e]),
+            );
             comparison.deciding_if(model != SCANNED)
         })
     };
@@ -132,107 +137,39 @@ fn exponent(
     Ok(Effect::exact(mean(&whole), (low, high), n)?)
 }
 
-fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
-    let deciding = all.deciding();
-    let answer = deciding.answer();
-    let holds = |part| deciding.part(part).answer();
-    let (ts, bs) = (lengths(records), batches(records));
-    let (Some(&short), Some(&long), Some(&few), Some(&many)) =
-        (ts.first(), ts.last(), bs.first(), bs.last())
-    else {
-        return Conclusion::unknown("There is no span to compare.".to_owned());
-    };
-    let sequence = match (holds(SPAN), holds(LENGTH)) {
-        (Answer::Supported, Answer::Supported) => "is hard",
-        (Answer::Refuted, Answer::Refuted) => "is not",
-        _ => "is hard in part",
-    };
-    let batch = match holds(BATCH) {
-        Answer::Refuted => "is not",
-        Answer::Supported => "is hard too",
-        _ => "is hard in part",
-    };
-    let flips =
-        format!("along one sequence it {sequence}, over the sequences of a batch it {batch}");
-    let head = match answer {
-        Answer::Supported => "Recurrent training is hard to parallelise along the sequence and \
-                              over the batch."
-            .to_owned(),
-        Answer::Refuted => {
-            format!("Recurrent training is not hard to parallelise: no exponent exceeds {margin}.")
+fn words(_: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let sentence = match answer {
+        Supported => {
+            "Recurrent training is hard to parallelise along the sequence and over the batch."
         }
-        Answer::Conditional => format!("{}.", text::capitalized(&flips)),
-        Answer::Inconclusive => format!(
-            "The spans counted do not settle whether they grow by a power of more than {margin}."
-        ),
+        Reversed => "Recurrent training is easier to parallelise than the transformer's.",
+        NoDifference => "Recurrent training is no harder to parallelise than the transformer's.",
+        Conditional => {
+            "Recurrent training is hard to parallelise along a sequence, not over the sequences of a batch."
+        }
+        Undecided => "The graphs do not settle whether recurrent training is hard to parallelise.",
     };
-    let growth = growth(records, (short, few), (long, few));
-    let reach = match few == many {
-        true => String::new(),
-        false => batch_reach(records, (long, few), (long, many)),
+    // The sentence of a conditional answer names what is so in every case known; else only the flips say.
+    let is = |part, answer| counting.part(part).iter().all(|d| d.answer() == answer);
+    let known =
+        is(SPAN, Supported) && is(LENGTH, Supported) && !counting.part(BATCH).any(Supported);
+    let sentence = match answer == Conditional && !known {
+        true => {
+            "How hard recurrent training is to parallelise depends on the model and the direction."
+        }
+        false => sentence,
     };
-    let sentence = format!("{head} {growth}{reach}{}", prediction(records));
-    Conclusion::new(answer, sentence, flips)
-}
-
-/// `From T = 32 to T = 512 the longest chain of dependent operations of a training step grows
-/// 15.6-fold to 9000 operations (the LSTM), …`.
-fn growth(records: &[&Record], short: Shape, long: Shape) -> String {
-    let of = |model: &str| {
-        let [from, to] = [short, long].map(|shape| counted(records, "span_flops", model, shape));
-        let (from, to) = (from?, to?);
-        let name = match model {
-            SCANNED => "the scanned minGRU".to_owned(),
-            model => text::the(model),
-        };
-        let fold = to / from;
-        Some(format!("{fold:.1}-fold to {to:.0} operations ({name})"))
-    };
-    let models = RECURRENT.into_iter().chain([SCANNED, ATTENTION]);
-    format!(
-        "From T = {} to T = {} the longest chain of dependent operations of a training step grows \
-         {}.",
-        short.0,
-        long.0,
-        text::list(models.filter_map(of))
-    )
-}
-
-/// How many workers a step could use with few sequences and with many.
-fn batch_reach(records: &[&Record], few: Shape, many: Shape) -> String {
-    let of = |model: &str| {
-        let at = |shape| counted(records, "parallelism", model, shape);
-        let (from, to, name) = (at(few)?, at(many)?, text::the(model));
-        Some(format!("{from:.0} to {to:.0} ({name})"))
-    };
-    let each = text::semicolons(MODELS.into_iter().filter_map(of));
-    let (t, few, many) = (many.0, few.1, many.1);
-    text::unless_empty(each, |each| {
-        format!(
-            " From B = {few} to B = {many} at T = {t} the most that any number of workers could \
-             gain goes from {each}."
-        )
-    })
-}
-
-/// How far the predictions from one thread lie from the clock.
-fn prediction(records: &[&Record]) -> String {
-    let metric = "prediction_error";
-    let Some(most) = column(records, metric, |r| r.threads).pop() else {
-        return String::new();
-    };
-    let here = only(records, |r| r.metric == metric && r.threads == Some(most));
-    let errors = here.into_iter().filter_map(usable).map(f64::abs);
-    let errors: Vec<f64> = errors.collect();
-    if errors.is_empty() {
-        return String::new();
-    }
-    format!(
-        " The times of {} steps on {most} thread{}, predicted from one recorded on a single thread, \
-         miss the clock by {:.1} % (median), at most {:.1} %.",
-        errors.len(),
-        if most == 1 { "" } else { "s" },
-        100.0 * median(&errors),
-        100.0 * errors.iter().copied().fold(0.0, f64::max)
-    )
+    let words = [
+        (Supported, "hard: "),
+        (Reversed, "easier: "),
+        (NoDifference, "not hard: "),
+        (Undecided, "undecided: "),
+    ];
+    let flips = counting.by_answer(words, |these| {
+        let of_part =
+            |part: &'static str| (format!("{part} of "), these.part(part).list(|d| d.model()));
+        text::phrases([SPAN, LENGTH, BATCH].map(of_part)).join(", ")
+    });
+    Words::new(sentence, flips.join("; "))
 }

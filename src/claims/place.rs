@@ -35,8 +35,8 @@ pub(super) struct Place {
     pub scan: Option<&'static str>,
     /// Position scheme of a transformer.
     pub positions: Option<String>,
-    /// What the models had equally much of.
-    pub equal: Option<String>,
+    /// Initial gates of a recurrent model.
+    pub gates: Option<String>,
     /// Tokens in a sequence.
     pub seq_len: Option<usize>,
     /// Sequences in a batch.
@@ -48,7 +48,7 @@ pub(super) struct Place {
     /// Value of the parameter of a task that is swept, such as its delay; which column holds it
     /// is the rule's to say.
     pub point: Option<usize>,
-    /// Rank of the model's size among those swept.
+    /// Width at a point of the sweep, where several are swept.
     pub size: usize,
 }
 
@@ -77,8 +77,8 @@ impl Place {
         self
     }
 
-    pub fn equal(mut self, what: &str) -> Self {
-        self.equal = Some(what.to_owned());
+    pub fn gates(mut self, gates: Option<&str>) -> Self {
+        self.gates = gates.map(str::to_owned);
         self
     }
 
@@ -102,7 +102,7 @@ impl Place {
         self
     }
 
-    /// A point of the sweep at one size.
+    /// A point of the sweep at one width.
     pub fn point(mut self, value: usize, size: usize) -> Self {
         (self.point, self.size) = (Some(value), size);
         self
@@ -133,7 +133,7 @@ impl Place {
             && same(self.x.map(|x| x as f64), record.x)
             && same(self.scan, record.option("scan"))
             && same(self.positions.as_deref(), record.option("positions"))
-            && same(self.equal.as_deref(), record.equal.as_deref())
+            && same(self.gates.as_deref(), record.option("gates"))
     }
 }
 
@@ -168,6 +168,15 @@ impl Series {
         let positions = record.option("positions").filter(|_| attends);
         let gates = record.option("gates").filter(|_| !attends);
         (&record.model, positions, gates)
+    }
+
+    /// The transformer with this scheme of positions.
+    pub fn of_attention(positions: &str) -> Self {
+        Self {
+            model: ATTENTION.to_owned(),
+            positions: Some(positions.to_owned()),
+            gates: None,
+        }
     }
 
     pub fn is_recurrent(&self) -> bool {

@@ -5,17 +5,17 @@
 //! 1. *time*, in training and in the forward pass: the exponent k in time ∝ Tᵏ, by least squares over
 //!    all repeats, against a margin between linear and quadratic;
 //! 2. *memory* of a training step, counted: the same exponent of the most bytes requested at a time.
-//!
-//! **Answers:** *supported*, every exponent exceeds the margin; *refuted*, none; *conditional*, some;
-//! *inconclusive* otherwise. Beside it, not deciding: the exponents at the three shortest T, and those
-//! of the LSTM, which is linear.
 
-use super::comparison::{Comparison, Conclusion, Decided};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Decided, Margins};
+use super::given::Given;
 use super::group::Group;
 use super::place::{ATTENTION, FORWARD, Place, TRAINING};
+use super::sample::of_one;
 use super::select::{column, counted, growth, growth_of_counts, seconds};
-use super::{Answer, Claim};
+use super::{Answer, Claim, Words};
 use crate::record::Record;
+use crate::stats::Effect;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -32,20 +32,20 @@ pub(super) const CLAIM: Claim = Claim {
         "Rabe & Staats 2021, Self-attention Does Not Need O(n²) Memory",
         "Dao et al. 2022, FlashAttention",
     ],
-    observations: "repeats",
+    observations: "launches",
     compare,
-    conclude,
+    words,
 };
 
-/// Parts of the comparisons.
 const TIME: &str = "time";
 const MEMORY: &str = "memory";
-/// The model shown beside the transformer.
+const UNIT: &str = "power of T";
+/// A recurrent model beside it.
 const LINEAR: &str = "lstm";
-/// Lengths that an exponent is taken over.
+/// Lengths in each window.
 const WINDOW: usize = 3;
 
-/// The three shortest lengths and the three longest; of fewer than three, all.
+/// The shortest and the longest few lengths.
 fn windows(records: &[&Record]) -> (Vec<usize>, Vec<usize>) {
     let all = column(records, "step_seconds", |r| r.seq_len);
     let count = WINDOW.min(all.len());
@@ -59,95 +59,78 @@ fn span(lengths: &[usize]) -> String {
     }
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
+fn compare(given: &Given) -> Vec<Comparison> {
+    let records = &given.records;
     let (shortest, longest) = windows(records);
     if longest.is_empty() {
         return Vec::new();
     }
+    let margins = Margins::difference(given.margin);
     let mut result = Vec::new();
     for (model, window, deciding) in [
         (ATTENTION, &longest, true),
         (ATTENTION, &shortest, false),
         (LINEAR, &longest, false),
     ] {
-        let mut add = |part, place: Place, effect| {
-            let what = format!("{part} of {model}, {}, {}", place.mode(), span(window));
-            let comparison = Comparison::new(what, "power of T", margin, part, place, effect);
-            result.push(comparison.deciding_if(deciding));
-        };
+        let label =
+            |part, place: &Place| format!("{part} of {model}, {}, {}", place.mode(), span(window));
         for mode in [TRAINING, FORWARD] {
             let place = Place::of(model).task(mode);
             if records.iter().any(|r| place.has(r)) {
-                let at = |length| seconds(records, &place.clone().seq_len(length));
-                let effect = growth(window, at);
-                add(TIME, place, effect);
+                let slopes = growth(window, |length| {
+                    seconds(records, &place.clone().seq_len(length))
+                });
+                let effects = of_one(given.looks, &slopes, Effect::mean);
+                let label = label(TIME, &place);
+                let time = Comparison::new(label, UNIT, margins, TIME, place, &[&slopes], effects);
+                result.push(time.deciding_if(deciding));
             }
         }
         let place = Place::of(model).task(TRAINING);
         let at = |length| counted(records, "peak_bytes", &place.clone().seq_len(length));
-        let effect = growth_of_counts(window, at);
-        add(MEMORY, place, effect);
+        let (label, effects) = (label(MEMORY, &place), growth_of_counts(window, at));
+        let memory = Comparison::new(label, UNIT, margins, MEMORY, place, &[], effects);
+        result.push(memory.deciding_if(deciding));
     }
     result
 }
 
-fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
-    let deciding = all.deciding();
-    let answer = deciding.answer();
-    let long = span(&windows(records).1);
-    let exponents = |some: &Group| {
-        some.list(|d| {
-            let place = format!("in the {} of {}", d.comparison.part, d.place().mode());
-            match d.evidence {
-                Some(_) => format!("{place} ({})", d.plain(2)),
-                None => place,
-            }
-        })
+/// `training time`, `forward time`, `training memory`.
+fn what(d: &Decided) -> String {
+    let mode = match d.place().task.as_deref() {
+        Some(FORWARD) => "forward",
+        _ => "training",
     };
-    let each = exponents(&deciding);
-    let quadratic = exponents(&deciding.with(Answer::Supported));
-    let head = match answer {
-        Answer::Supported => {
-            format!("At {long} the transformer grows by a power of T over {margin} {each}.")
-        }
-        Answer::Refuted => {
-            format!("At {long} the transformer grows by no power of T over {margin}: {each}.")
-        }
-        Answer::Conditional => {
-            let others = deciding.filter(|d| d.answer() != Answer::Supported);
-            let rest = others
-                .by_answer(["", "not ", "undecided "], exponents)
-                .join(", ");
-            format!(
-                "At {long} the transformer grows by a power of T over {margin} {quadratic}; {rest}."
-            )
-        }
-        Answer::Inconclusive => format!(
-            "The timings do not settle whether the transformer grows by a power of T over {margin} \
-             at {long}: {each}."
-        ),
-    };
-    let not = exponents(&deciding.with(Answer::Refuted));
-    let flips = format!("quadratic {quadratic}; not {not}");
-    Conclusion::new(answer, head + &beside(all), flips)
+    format!("{mode} {}", d.comparison.part)
 }
 
-/// The exponents of training time at short T, and of the model that is linear.
-fn beside(all: &Group) -> String {
-    let training = all.part(TIME).task(TRAINING).measured();
-    let others = training.filter(|d| !d.comparison.deciding);
-    let sentence = |d: &Decided| match d.place().model.as_str() {
-        ATTENTION => {
-            format!(
-                " At the shortest lengths its training time grows by {}.",
-                d.plain(2)
-            )
+fn words(given: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let long = span(&windows(&given.records).1);
+    let parts = |answer| counting.with(answer).list(|d| what(d));
+    let sentence = match answer {
+        Supported => {
+            format!("At {long} the transformer's time and memory grow nearly with the square of T.")
         }
-        _ => format!(
-            " That of {} grows by {} at the longest.",
-            d.model(),
-            d.plain(2)
+        Reversed => format!("At {long} the transformer's time and memory fall with T."),
+        NoDifference => format!(
+            "At {long} neither time nor memory of the transformer grows nearly with the square of T."
+        ),
+        Conditional => format!(
+            "At {long} {} grow nearly with the square of T; {} does not.",
+            parts(Supported),
+            parts(NoDifference)
+        ),
+        Undecided => format!(
+            "Whether the transformer grows nearly with the square of T at {long} is not decided."
         ),
     };
-    others.iter().map(sentence).collect()
+    let words = [
+        (Supported, "quadratic: "),
+        (Reversed, "falling: "),
+        (NoDifference, "not: "),
+        (Undecided, "undecided: "),
+    ];
+    let flips = counting.by_answer(words, |these| these.list(|d| what(d)));
+    Words::new(sentence, flips.join("; "))
 }

@@ -1,21 +1,22 @@
 //! `retention` (counter-claim): the unlimited context of a recurrent state exists in theory only.
 //!
 //! A run retains a symbol over d tokens if at every tested distance up to d it names the symbol in at
-//! least [`KEPT`] of the sequences. **Compared,** of every recurrent model at every width: by how many
-//! doublings the retained distance stays below the longest tested; the interval is over seeds. The
-//! margin is the number of doublings from which on retention counts as having ended. Beside it, not
-//! deciding: the same of the transformer, which keeps every token of its context.
-//!
-//! **Answers:** *supported*, every model's retention ends at every width; *refuted*, none does
-//! within what was tested; *conditional*, some (says which); *inconclusive* otherwise.
+//! least [`KEPT`] of the sequences. Distances are tested by powers of two up to a cap, so that what is
+//! retained is censored there; **compared** is therefore the share of runs whose retention ends before
+//! the cap, by an exact binomial test against the margin (one half: most runs), of every recurrent model
+//! at every width. Who has not learnt the distances trained on is not judged. Beside it, not deciding:
+//! the same of minimal cells and the transformer, which keeps every token of its context.
 
-use super::comparison::{Comparison, Conclusion};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Margins};
+use super::given::Given;
 use super::group::Group;
-use super::place::{ALL_MODELS, ATTENTION, Place};
-use super::select::{abscissas, curves, distinct};
-use super::{Answer, Claim, text};
+use super::place::{ALL_MODELS, Place, RECURRENT, Series};
+use super::sample::{Sample, of_one};
+use super::select::{abscissas, distinct};
+use super::{Answer, Claim, Words};
 use crate::record::Record;
-use crate::stats::{Effect, median};
+use crate::stats::Effect;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -33,110 +34,94 @@ pub(super) const CLAIM: Claim = Claim {
     ],
     observations: "seeds",
     compare,
-    conclude,
+    words,
 };
 
 /// Share of right answers at which a symbol counts as retained.
 const KEPT: f64 = 0.9;
+const ENDS: &str = "ends";
 
-const PART: &str = "retained";
-
-/// Every width of every model.
-fn places(records: &[&Record]) -> Vec<Place> {
-    let of = |model| {
-        let widths = distinct(records, |r| r.width.filter(|_| r.model == model));
-        widths
-            .into_iter()
-            .map(move |width| Place::of(model).width(width))
+/// 1 for each run that does not retain up to the longest distance tested, else 0.
+fn ends(given: &Given, series: &Series, width: usize) -> Sample {
+    let distances = abscissas(&given.records, CLAIM.metric);
+    let at = |distance: usize| {
+        let here =
+            |r: &Record| series.has(r) && r.width == Some(width) && r.x == Some(distance as f64);
+        given.sample(CLAIM.metric, here)
     };
-    ALL_MODELS.into_iter().flat_map(of).collect()
+    let samples: Vec<Sample> = distances.into_iter().map(at).collect();
+    Sample::across(&samples, |accuracies| {
+        Some(f64::from(u8::from(accuracies.iter().any(|a| *a < KEPT))))
+    })
 }
 
-/// Longest distance up to which each run retains, and the longest tested; half of the shortest
-/// tested where it does not retain over that.
-fn retained(records: &[&Record], place: &Place) -> Vec<(f64, f64)> {
-    let of = |run: Vec<(f64, f64)>| {
-        let ((first, _), (longest, _)) = (run.first()?, run.last()?);
-        let kept = run.iter().take_while(|(_, accuracy)| *accuracy >= KEPT);
-        let retained = kept.last().map_or(first / 2.0, |(distance, _)| *distance);
-        Some((retained, *longest))
-    };
-    let runs = curves(records, CLAIM.metric, place);
-    runs.into_iter().filter_map(of).collect()
+fn compare(given: &Given) -> Vec<Comparison> {
+    let known = |s: &Series| ALL_MODELS.contains(&s.model.as_str());
+    let longest = abscissas(&given.records, CLAIM.metric)
+        .last()
+        .copied()
+        .unwrap_or(0);
+    let mut result = Vec::new();
+    for series in given.series(CLAIM.metric, known) {
+        let widths = distinct(&given.records, |r| r.width.filter(|_| series.has(r)));
+        for width in widths {
+            let runs = ends(given, &series, width);
+            let rate = |runs: &[f64]| {
+                let ended = runs.iter().filter(|v| **v > 0.5).count();
+                Effect::rate(ended, runs.len())
+            };
+            let effects = of_one(given.looks, &runs, rate);
+            let label = format!(
+                "runs of {}, width {width}, that forget within {longest} tokens",
+                series.label()
+            );
+            let place = Place::of(&series.model)
+                .gates(series.gates.as_deref())
+                .width(width);
+            let margins = Margins::share(given.margin);
+            let here = |r: &Record| r.width == Some(width);
+            let void = given.void([&series, &series], here, here);
+            let comparison = Comparison::new(
+                label,
+                "share of runs",
+                margins,
+                ENDS,
+                place,
+                &[&runs],
+                effects,
+            );
+            let deciding = RECURRENT.contains(&series.model.as_str());
+            result.push(comparison.deciding_if(deciding).void_because(void));
+        }
+    }
+    result
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let comparison = |place: Place| {
-        let runs = retained(records, &place);
-        let doublings = runs
-            .iter()
-            .map(|(retained, longest)| libm::log2(longest / retained));
-        let effect = Effect::mean(&doublings.collect::<Vec<_>>());
-        let (model, width) = (&place.model, place.at());
-        let label = format!("longest tested / retained by {model}, width {width}");
-        let deciding = model != ATTENTION;
-        Comparison::new(label, "doublings", margin, PART, place, effect).deciding_if(deciding)
-    };
-    places(records).into_iter().map(comparison).collect()
-}
-
-fn conclude(records: &[&Record], _: f64, all: &Group) -> Conclusion {
-    let deciding = all.deciding();
-    let answer = deciding.answer();
-    let longest = abscissas(records, CLAIM.metric)
+fn words(given: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let longest = abscissas(&given.records, CLAIM.metric)
         .last()
         .copied()
         .unwrap_or(0);
     let models = |some: &Group| {
-        some.models(&deciding, "", |here| {
-            let widths = here.list(|d| d.place().at().to_string());
-            format!("at width {widths}")
+        some.models(&counting, "", |here| {
+            format!("at width {}", here.list(|d| d.place().at().to_string()))
         })
     };
-    let head = match answer {
-        Answer::Supported => format!(
-            "What a recurrent state retains of one symbol ends before {longest} tokens for every \
-             model at every width."
+    let [forget, keep] = [Supported, Reversed].map(|answer| models(&counting.with(answer)));
+    let sentence = match answer {
+        Supported => format!(
+            "Every recurrent model that learnt to hold a symbol forgets it within {longest} tokens."
         ),
-        Answer::Refuted => format!(
-            "Every recurrent model retains one symbol over the whole {longest} tokens tested."
+        Reversed => format!(
+            "Every recurrent model that learnt to hold a symbol still holds it after {longest} tokens."
         ),
-        Answer::Conditional | Answer::Inconclusive => {
-            let words = [
-                "retention ends before",
-                "it does not end within",
-                "undecided within",
-            ];
-            let words = words.map(|words| format!("{words} {longest} tokens for "));
-            let parts = text::semicolons(deciding.by_answer(words, models));
-            format!("It depends on the model: {parts}.")
-        }
+        Conditional => format!(
+            "Within {longest} tokens it depends: {forget} forgets a symbol, {keep} does not."
+        ),
+        NoDifference | Undecided => format!(
+            "Whether recurrent models forget a symbol within {longest} tokens is not decided."
+        ),
     };
-    let [ends, does_not] =
-        [Answer::Supported, Answer::Refuted].map(|answer| models(&deciding.with(answer)));
-    let flips = format!("ends: {ends}; does not: {does_not}");
-    Conclusion::new(answer, head + &distances(records), flips)
-}
-
-/// The retained distance of every model, by width.
-fn distances(records: &[&Record]) -> String {
-    let places = places(records);
-    let of = |model: &str| {
-        let here = places.iter().filter(|place| place.model == model);
-        let each = here.filter_map(|place| {
-            let runs = retained(records, place);
-            let retained: Vec<f64> = runs.iter().map(|(retained, _)| *retained).collect();
-            let width = place.at();
-            (!retained.is_empty()).then(|| format!("{} (width {width})", median(&retained)))
-        });
-        (format!("{} ", text::the(model)), text::list(each))
-    };
-    let each = text::semicolons(text::phrases(ALL_MODELS.map(of)));
-    text::unless_empty(each, |each| {
-        let kept = 100.0 * KEPT;
-        format!(
-            " The longest distance with at least {kept} % right, median over seeds, in tokens: \
-             {each}."
-        )
-    })
+    Words::new(sentence, format!("forgets: {forget}; does not: {keep}"))
 }

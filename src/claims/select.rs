@@ -1,43 +1,27 @@
 //! Picking values out of records.
 
 use super::comparison::Missing;
-use super::place::{Place, RECURRENT};
+use super::place::Place;
+use super::sample::{Sample, of_one};
 use crate::record::Record;
-use crate::stats::{Effect, StatsError, log_log_slope, mean};
+use crate::stats::{Effect, Looks, StatsError, log_log_slope};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Timings of one model under one condition by (run, repeat): equal keys were taken in turn.
-pub(super) type Timings = BTreeMap<(String, usize), f64>;
-
-/// The usable timings of a metric among the records that pass.
-pub(super) fn timings(
-    records: &[&Record],
-    metric: &str,
-    pass: impl Fn(&Record) -> bool,
-) -> Timings {
-    let chosen = records.iter().filter(|r| r.metric == metric && pass(r));
-    chosen
-        .filter_map(|r| Some(((r.run.clone(), r.repeat?), usable(r)?)))
-        .collect()
-}
 
 /// The thread count that judges, where the sweep has several: all cores.
 pub(super) fn most_threads(records: &[&Record]) -> Option<usize> {
     distinct(records, |r| r.threads).last().copied()
 }
 
-/// Tokens per second at a place, with [`most_threads`].
-pub(super) fn speeds(records: &[&Record], place: &Place) -> Timings {
+/// Tokens per second at a place by launch, with [`most_threads`].
+pub(super) fn speeds(records: &[&Record], place: &Place) -> Sample {
     let most = most_threads(records);
-    timings(records, "tokens_per_second", |r| {
-        place.has(r) && r.threads == most
-    })
+    let here = |r: &Record| place.has(r) && r.threads == most;
+    Sample::of(records, "tokens_per_second", here)
 }
 
-/// Seconds of a step at a place.
-pub(super) fn seconds(records: &[&Record], place: &Place) -> Vec<f64> {
-    let all = timings(records, "step_seconds", |r| place.has(r));
-    all.into_values().collect()
+/// Seconds of a step at a place by launch.
+pub(super) fn seconds(records: &[&Record], place: &Place) -> Sample {
+    Sample::of(records, "step_seconds", |r| place.has(r))
 }
 
 /// Lengths at which a mode's tokens per second were measured.
@@ -58,33 +42,15 @@ pub(super) fn counted(records: &[&Record], metric: &str, place: &Place) -> Optio
     records.iter().find(here).and_then(|r| usable(r))
 }
 
-/// Values of `a` and `b` at the keys that both have.
-pub(super) fn paired(a: &Timings, b: &Timings) -> (Vec<f64>, Vec<f64>) {
-    a.iter()
-        .filter_map(|(key, v)| Some((*v, *b.get(key)?)))
-        .unzip()
-}
-
-/// Ratio a / b of timings taken in turn.
-pub(super) fn paired_ratio(a: &Timings, b: &Timings) -> Result<Effect, StatsError> {
-    let (a, b) = paired(a, b);
-    Effect::paired_ratio(&a, &b)
-}
-
-/// Ratio of timings that were not taken in turn.
-pub(super) fn ratio(a: &Timings, b: &Timings) -> Result<Effect, StatsError> {
-    let values = |t: &Timings| t.values().copied().collect::<Vec<_>>();
-    Effect::ratio(&values(a), &values(b))
+/// Ratio a / b of timings taken in turn, launch by launch.
+pub(super) fn paired_ratio(looks: &Looks, a: &Sample, b: &Sample) -> Result<Vec<Effect>, Missing> {
+    let ratios = a.with(b, |a, b| libm::log(a / b));
+    of_one(looks, &ratios, Effect::mean_of_logarithms)
 }
 
 /// The reason why a comparison of no observations has no effect.
 pub(super) fn nothing() -> Missing {
     StatsError::TooFew { have: 0, need: 2 }.into()
-}
-
-/// The records that pass.
-pub(super) fn only<'a>(records: &[&'a Record], pass: impl Fn(&Record) -> bool) -> Vec<&'a Record> {
-    records.iter().copied().filter(|r| pass(r)).collect()
 }
 
 /// The distinct values of a column, ascending.
@@ -142,85 +108,12 @@ pub(super) fn last_by<'a, K: Ord>(
     values.collect()
 }
 
-/// The curves of a metric, one a run, in order of the abscissa.
-pub(super) fn curves(records: &[&Record], metric: &str, place: &Place) -> Vec<Vec<(f64, f64)>> {
-    let mut runs: BTreeMap<&str, Vec<(f64, f64)>> = BTreeMap::new();
-    let here = records
-        .iter()
-        .filter(|r| r.metric == metric && place.has(r));
-    for record in here {
-        if let (Some(x), Some(value)) = (record.x, usable(record)) {
-            runs.entry(&record.run).or_default().push((x, value));
-        }
-    }
-    let mut curves: Vec<_> = runs.into_values().collect();
-    for curve in &mut curves {
-        curve.sort_by(|a, b| a.0.total_cmp(&b.0));
-    }
-    curves
-}
-
-/// The records of the runs that have a value of this metric. Learning-rate trials have no test
-/// results, and must not decide which model is best.
-pub(super) fn tested<'a>(records: &[&'a Record], metric: &str) -> Vec<&'a Record> {
-    let having = only(records, |r| r.metric == metric && usable(r).is_some());
-    let runs: BTreeSet<&str> = having.iter().map(|r| r.run.as_str()).collect();
-    only(records, |r| runs.contains(r.run.as_str()))
-}
-
-/// Accuracy of guessing; none where it was not recorded.
-pub(super) fn floor(records: &[&Record], pass: impl Fn(&Record) -> bool) -> Option<f64> {
-    let floors = by_run(records, "floor_accuracy", pass);
-    (!floors.is_empty()).then(|| mean(&floors))
-}
-
-/// Whether both of two models lie within the margin of guessing.
-pub(super) fn neither_learnt(floor: Option<f64>, a: &[f64], b: &[f64], margin: f64) -> bool {
-    floor.is_some_and(|floor| mean(a).max(mean(b)) < floor + margin)
-}
-
-/// How many runs solve their task, and how many there are.
-pub(super) fn solved(records: &[&Record], pass: impl Fn(&Record) -> bool) -> (usize, usize) {
-    let runs = by_run(records, "solved", pass);
-    (runs.iter().filter(|v| **v > 0.5).count(), runs.len())
-}
-
-/// The recurrent model with the fewest validation bits among those with `least` values of this
-/// metric; where no validation was recorded, with the least mean of the metric.
-pub(super) fn best_recurrent_on_text(
-    records: &[&Record],
-    metric: &str,
-    least: usize,
-) -> Option<&'static str> {
-    let tested = tested(records, metric);
-    let test = |model: &str| by_run(&tested, metric, |r| r.model == model);
-    let validation = |model: &str| {
-        let bits = "validation_bits_per_character";
-        let bits = mean(&by_run(&tested, bits, |r| r.model == model));
-        Some(bits).filter(|bits| bits.is_finite())
-    };
-    let mut candidates = RECURRENT.to_vec();
-    candidates.retain(|model| test(model).len() >= least);
-    if candidates.iter().any(|model| validation(model).is_some()) {
-        candidates.retain(|model| validation(model).is_some());
-    }
-    let merit = |model: &str| validation(model).unwrap_or_else(|| mean(&test(model)));
-    let candidates = candidates.into_iter();
-    candidates.min_by(|a, b| merit(a).total_cmp(&merit(b)))
-}
-
-/// Exponent k of the growth ∝ lengthᵏ of what was sampled, each value a point of its own.
-pub(super) fn growth(
-    lengths: &[usize],
-    sample: impl Fn(usize) -> Vec<f64>,
-) -> Result<Effect, Missing> {
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for &length in lengths {
-        let values = sample(length);
-        x.extend(values.iter().map(|_| length as f64));
-        y.extend(values);
-    }
-    Ok(log_log_slope(&x, &y)?)
+/// Exponent k of the growth ∝ lengthᵏ of what was timed: one slope a launch, over lengths that weigh
+/// alike.
+pub(super) fn growth(lengths: &[usize], sample: impl Fn(usize) -> Sample) -> Sample {
+    let samples: Vec<Sample> = lengths.iter().map(|&length| sample(length)).collect();
+    let x: Vec<f64> = lengths.iter().map(|&length| length as f64).collect();
+    Sample::across(&samples, |y| log_log_slope(&x, y).ok())
 }
 
 /// Exponent k of the growth ∝ lengthᵏ of what was counted, between two lengths.
@@ -236,10 +129,10 @@ pub(super) fn power(
 pub(super) fn growth_of_counts(
     lengths: &[usize],
     count: impl Fn(usize) -> Option<f64>,
-) -> Result<Effect, Missing> {
+) -> Result<Vec<Effect>, Missing> {
     let [first, .., last] = lengths[..] else {
         return Err(nothing());
     };
     let k = power((first, last), count).ok_or_else(nothing)?;
-    Ok(Effect::exact(k, (k, k), lengths.len())?)
+    Ok(vec![Effect::exact(k, (k, k), lengths.len())?])
 }

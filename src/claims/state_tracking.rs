@@ -1,53 +1,47 @@
 //! `state-tracking`: the counter-claim, recurrence wins where a state must be tracked.
 //!
-//! **Compared:** accuracy of the final answer on words longer than any trained on (the mean over
-//! the tested lengths), best recurrent model minus transformer at equal parameters, over seeds, on
-//! each task: the claimant is recurrence here, so a positive difference favours it.
+//! **Compared:** accuracy of the final answer on words longer than any trained on (the mean over the
+//! tested lengths), each recurrent model minus the transformer with each scheme of positions, on each
+//! task: the claimant is recurrence here, so a positive difference favours it.
 //!
-//! * **The claimant** is the recurrent model with the lowest mean validation loss, on words of the
-//!   lengths trained on: test results have no say in it.
-//! * **The opponent** is the transformer whose position scheme has the highest mean accuracy in the
-//!   *test*, as Delétang et al. 2023 report the best of their encodings: a bias from that is against
-//!   the claim.
-//! * **Neither learnt:** where both stay within the margin of guessing, the training was too short
-//!   to judge either; such a task decides nothing.
-//! * **Resolution:** as in [`super::accuracy`], a group's standard deviation counts as at least 0.01.
-//!
-//! **Answers:** *supported*, ahead by more than the margin on every task; *refuted*, on none;
-//! *conditional*, on some and not on others, or on some while the rest is undecided (says which);
-//! *inconclusive* otherwise. Accuracy at the lengths trained on and solve rates are shown beside it.
+//! **The anchor** is the range trained on: only models that answer right there are compared, by
+//! validation. Minimal cells, whose gates do not see the state, are shown beside: a positive gate cannot
+//! flip a sign, so that they are predicted to fail parity (Grazzi et al. 2025).
 
-use super::accuracy::RESOLUTION;
-use super::comparison::{Comparison, Conclusion, Decided};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Margins};
+use super::given::Given;
 use super::group::Group;
-use super::place::{ATTENTION, Place, Series};
-use super::select::{by_run, distinct, floor, neither_learnt, solved, tested};
-use super::{Answer, Claim, text};
+use super::place::{ALL_MODELS, ATTENTION, Place, Series};
+use super::sample::of_two;
+use super::{Answer, Claim, Words, text};
 use crate::record::Record;
-use crate::stats::{Effect, mean};
+use crate::stats::Effect;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "state-tracking",
     claim: "Recurrence tracks a state over words longer than any it has seen, where attention cannot.",
     metric: "test_accuracy",
-    expected: "Supported: RNN and LSTM answer right at more than ten times the length trained on, \
-               transformers guess.",
+    expected: "Conditional: recurrent models that learnt parity answer right at five times the length, \
+               transformers that learnt it guess there; GRU and LSTM lose cyclic counting with length \
+               too, and minimal cells do not learn parity.",
     why: "A recurrent state is a finite automaton's, updated the same way at every step. A \
           transformer of fixed depth has a fixed number of steps for a word of any length, and its \
           positions end where training ended.",
     references: &[
         "Deletang et al. 2023, Neural Networks and the Chomsky Hierarchy",
         "Hahn 2020, Theoretical Limitations of Self-Attention in Neural Sequence Models",
-        "Merrill, Petty & Sabharwal 2024, The Illusion of State in State-Space Models",
+        "Grazzi et al. 2025, Unlocking State-Tracking in Linear RNNs Through Negative Eigenvalues",
     ],
     observations: "seeds",
     compare,
-    conclude,
+    words,
 };
 
 const METRIC: &str = "test_accuracy";
-const PART: &str = "task";
+const TRACKS: &str = "tracks";
+const MINIMAL: &str = "minimal cells";
 
 /// Tasks in the order of their first record: that of the experiment.
 fn tasks(records: &[&Record]) -> Vec<String> {
@@ -60,142 +54,94 @@ fn tasks(records: &[&Record]) -> Vec<String> {
     found
 }
 
-/// What was measured on one task; learning-rate trials are left out.
-struct OnTask<'a> {
-    records: Vec<&'a Record>,
-}
-
-impl<'a> OnTask<'a> {
-    fn new(records: &[&'a Record], task: &str) -> Self {
-        let mut records = tested(records, METRIC);
-        records.retain(|r| r.task.as_deref() == Some(task));
-        OnTask { records }
-    }
-
-    fn values(&self, metric: &str, series: &Series) -> Vec<f64> {
-        by_run(&self.records, metric, |r| series.has(r))
-    }
-
-    fn mean(&self, metric: &str, series: &Series) -> f64 {
-        mean(&self.values(metric, series))
-    }
-
-    /// Variants of models that pass, with two results at least.
-    fn series(&self, pass: impl Fn(&Series) -> bool) -> impl Iterator<Item = Series> {
-        let mut all = distinct(&self.records, |r| Some(Series::of(r)));
-        all.retain(|s| pass(s) && self.values(METRIC, s).len() > 1);
-        all.into_iter()
-    }
-
-    fn claimant(&self) -> Option<Series> {
-        let loss = |s: &Series| self.mean("validation_loss", s);
-        self.series(Series::is_recurrent)
-            .min_by(|a, b| loss(a).total_cmp(&loss(b)))
-    }
-
-    fn opponent(&self) -> Option<Series> {
-        let accuracy = |s: &Series| self.mean(METRIC, s);
-        self.series(|s| s.model == ATTENTION)
-            .max_by(|a, b| accuracy(a).total_cmp(&accuracy(b)))
-    }
-
-    fn floor(&self) -> Option<f64> {
-        floor(&self.records, |_| true)
-    }
-}
-
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let comparison = |task: String| {
-        let here = OnTask::new(records, &task);
-        let sides = [here.claimant(), here.opponent()];
-        let [r, a] = sides.each_ref().map(|series| {
-            let values = series.as_ref().map(|s| here.values(METRIC, s));
-            values.unwrap_or_default()
-        });
-        let unlearnt = neither_learnt(here.floor(), &r, &a, margin);
-        let effect = Effect::difference(&r, &a, RESOLUTION).map(|effect| effect.within(-1.0, 1.0));
-        let [claimant, rival] = sides.map(|series| series.map(|s| s.label()));
-        let claimant = claimant.unwrap_or("recurrent".to_owned());
-        let rival = rival.unwrap_or(ATTENTION.to_owned());
-        let label = format!("{claimant} − {rival}, {}", words(&task));
-        let place = Place::of(&rival).task(&task);
-        Comparison::new(label, "accuracy", margin, PART, place, effect).unlearnt_if(unlearnt)
-    };
-    tasks(records).into_iter().map(comparison).collect()
-}
-
-/// The task in words.
-fn words(task: &str) -> String {
-    let (name, parameters) = task.split_once(':').unwrap_or((task, ""));
-    let group = parameters.split(',').find_map(|p| p.strip_prefix("group="));
-    match (name, group) {
-        ("permutation", group) => format!("permutations of {}", group.unwrap_or("3")),
-        ("cyclic", _) => "cyclic counting".to_owned(),
-        ("modular", _) => "modular arithmetic".to_owned(),
-        _ => name.to_owned(),
-    }
-}
-
-fn task(d: &Decided) -> &str {
-    d.place().task.as_deref().unwrap_or_default()
-}
-
-fn conclude(records: &[&Record], margin: f64, all: &Group) -> Conclusion {
-    let answer = all.answer();
-    let measured = all.measured();
-    let named = |some: &Group| some.list(|d| words(task(d)));
-    let lead = |d: &Decided| format!("{} on {}", d.plain(2), words(task(d)));
-    let leads = |answer| measured.with(answer).list(lead);
-    let learnt = measured.filter(|d| !d.comparison.unlearnt);
-    let mut parts = learnt.by_answer(["ahead on ", "not ahead on ", "undecided on "], named);
-    let unlearnt = measured.filter(|d| d.comparison.unlearnt);
-    parts.extend(text::phrases([("neither side learns ", named(&unlearnt))]));
-    let flips = parts.join(", ");
-    let mut sentence = match answer {
-        Answer::Supported => format!(
-            "On words longer than those trained on the best recurrent model answers right more \
-             often than the transformer on every task, by more than {margin}: {}.",
-            leads(Answer::Supported)
-        ),
-        Answer::Refuted => format!(
-            "On words longer than those trained on the best recurrent model is not ahead of the \
-             transformer by {margin} on any task: {}.",
-            leads(Answer::Refuted)
-        ),
-        Answer::Conditional => format!(
-            "Only in part. On words longer than those trained on the best recurrent model, against \
-             the transformer, is {flips}; it leads by {}.",
-            leads(Answer::Supported)
-        ),
-        Answer::Inconclusive if flips.is_empty() => "There are not enough results to compare the \
-             recurrent models with the transformer on any task."
-            .to_owned(),
-        Answer::Inconclusive => format!(
-            "The runs cannot tell whether the best recurrent model is ahead of the transformer on \
-             words longer than those trained on: {flips}."
-        ),
-    };
-    sentence.extend(measured.iter().map(|d| beside(records, task(d))));
-    Conclusion::new(answer, sentence, flips)
-}
-
-/// Accuracies beyond and at the lengths trained on, and the recurrent model's solve rate.
-fn beside(records: &[&Record], task: &str) -> String {
-    let here = OnTask::new(records, task);
-    let (Some(recurrent), Some(attention)) = (here.claimant(), here.opponent()) else {
-        return String::new();
-    };
-    let [r, a] = [&recurrent, &attention].map(|series| {
-        let of = |metric: &str| text::decimal(here.mean(metric, series), 2);
-        let (beyond, at) = (of(METRIC), of("validation_accuracy"));
-        let name = text::the(&series.label());
-        format!("{name} {beyond} ({at} at the lengths trained on)")
+fn compare(given: &Given) -> Vec<Comparison> {
+    let claimants = given.series(METRIC, |s| {
+        s.model != ATTENTION && ALL_MODELS.contains(&s.model.as_str())
     });
-    let floor = here.floor().map_or(String::new(), |floor| {
-        format!(", guessing {}", text::decimal(floor, 2))
+    let rivals = given.series(METRIC, |s| s.model == ATTENTION);
+    let mut result = Vec::new();
+    for task in tasks(&given.records) {
+        let here = |r: &Record| r.task.as_deref() == Some(&task);
+        for claimant in &claimants {
+            for rival in &rivals {
+                let sample = |series: &Series| given.sample(METRIC, |r| series.has(r) && here(r));
+                let [c, r] = [claimant, rival].map(sample);
+                if c.is_empty() || r.is_empty() {
+                    continue; // not run on this task
+                }
+                let label = format!("{} − {}, {task}", claimant.label(), rival.label());
+                let place = Place::of(&claimant.model)
+                    .task(&task)
+                    .positions(rival.positions.as_deref().unwrap_or_default());
+                let effects = of_two(given.looks, (&c, &r), |c, r| {
+                    Ok(Effect::difference(c, r)?.within(-1.0, 1.0))
+                });
+                let part = if claimant.is_recurrent() {
+                    TRACKS
+                } else {
+                    MINIMAL
+                };
+                let margins = Margins::difference(given.margin);
+                let comparison =
+                    Comparison::new(label, "accuracy", margins, part, place, &[&c, &r], effects);
+                let void = given.void([claimant, rival], here, here);
+                result.push(comparison.deciding_if(part == TRACKS).void_because(void));
+            }
+        }
+    }
+    result
+}
+
+fn words(_: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let tasks = |these: &Group| {
+        let mut names: Vec<String> = Vec::new();
+        for d in these.iter() {
+            let task = d.place().task.clone().unwrap_or_default();
+            let name = task.split(':').next().unwrap_or_default().to_owned();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        text::list(names)
+    };
+    let all_tasks = tasks(&counting);
+    let sentence = match answer {
+        Supported => format!(
+            "On {all_tasks} recurrent models that learnt short words answer longer ones better than transformers that did."
+        ),
+        Reversed => format!(
+            "On {all_tasks} transformers that learnt short words answer longer ones better than recurrent models that did."
+        ),
+        NoDifference => format!(
+            "On {all_tasks} recurrent models and transformers carry over to longer words equally well."
+        ),
+        Conditional => {
+            let (ahead, whole) = (
+                counting.with(Supported),
+                counting.filter(|d| d.answer() != Supported),
+            );
+            format!(
+                "Recurrence carries over to longer words on {}, but not for every model on {}.",
+                tasks(&ahead),
+                tasks(&whole)
+            )
+        }
+        Undecided => {
+            "Whether recurrence carries over to longer words better than attention is not decided."
+                .to_owned()
+        }
+    };
+    let words = [
+        (Supported, "ahead: "),
+        (Reversed, "behind: "),
+        (NoDifference, "level: "),
+        (Undecided, "undecided: "),
+    ];
+    let flips = counting.by_answer(words, |these| {
+        these.models(&counting, " on every task", |here| {
+            format!("on {}", tasks(here))
+        })
     });
-    let (count, n) = solved(&here.records, |r| recurrent.has(r));
-    let solved = text::solved(count, n);
-    let task = text::capitalized(&words(task));
-    format!(" {task}: {r}, {a}{floor}; solved by the former in {solved}.")
+    Words::new(sentence, flips.join("; "))
 }

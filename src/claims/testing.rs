@@ -72,126 +72,103 @@ pub(super) fn timed_series(
     records
 }
 
-/// One trained run of a task.
-#[derive(Clone)]
-pub(super) struct Trained<'a> {
-    pub model: &'a str,
-    pub positions: Option<&'a str>,
-    pub gates: Option<&'a str>,
+/// One cell of a training experiment.
+#[derive(Clone, Default)]
+pub(super) struct Cell {
+    pub experiment: &'static str,
+    pub model: &'static str,
+    pub positions: Option<&'static str>,
+    pub gates: Option<&'static str>,
+    pub task: &'static str,
     pub width: usize,
-    pub at: usize,
-    pub seed: u64,
+    pub parameters: Option<usize>,
+    /// Parameter of the task that is swept, with its value.
+    pub at: (&'static str, usize),
 }
 
-/// Outcomes of trained runs of copy (`delay`) or recall (`pairs`): `accuracy(run)` plus `noise`.
-pub(super) fn trained(
-    experiment: &str,
-    sweep: &[usize],
-    widths: &[usize],
-    seeds: u64,
-    noise: f64,
-    accuracy: impl Fn(&Trained) -> f64,
-) -> Vec<Record> {
-    let mut random = SplitMix64::new(12);
-    let series = [
-        ("elman", None, None),
-        ("lstm", None, Some("default")),
-        ("lstm", None, Some("chrono")),
-        ("gru", None, Some("default")),
-        ("gru", None, Some("chrono")),
-        ("transformer", Some("rotary"), None),
-        ("transformer", Some("learned"), None),
-    ];
-    let mut records = Vec::new();
-    for &at in sweep {
-        for &width in widths {
-            for (model, positions, gates) in series {
-                for seed in 0..seeds {
-                    let run = Trained {
-                        model,
-                        positions,
-                        gates,
-                        width,
-                        at,
-                        seed,
-                    };
-                    let value = (accuracy(&run) + noise * random.normal()).clamp(0.0, 1.0);
-                    let copy = experiment == "distance-copy";
-                    let base = Record {
-                        run: format!(
-                            "{experiment}-{at}-{width}-{model}-{positions:?}-{gates:?}-{seed}"
-                        ),
-                        experiment: experiment.to_owned(),
-                        model: model.to_owned(),
-                        parameters: Some(width * width * 12 + model.len()),
-                        width: Some(if model == "transformer" {
-                            width
-                        } else {
-                            width + 7
-                        }),
-                        options: [("positions", positions), ("gates", gates)].into(),
-                        task_parameters: [(if copy { "delay" } else { "pairs" }.into(), at)].into(),
-                        seed: Some(seed),
-                        ..Record::default()
-                    };
-                    for (metric, x, value) in [
-                        ("validation_accuracy", Some(100.0), 0.1),
-                        ("validation_accuracy", Some(200.0), value),
-                        ("test_accuracy", None, value),
-                        ("solved", None, f64::from(value > 0.99)),
-                        ("floor_accuracy", None, 0.125),
-                    ] {
-                        let (metric, value) = (metric.to_owned(), Some(value));
-                        records.push(Record {
-                            metric,
-                            x,
-                            value,
-                            ..base.clone()
-                        });
-                    }
-                }
-            }
+impl Cell {
+    /// The factors of a run of this cell.
+    fn record(&self, seed: u64) -> Record {
+        let Cell {
+            experiment,
+            model,
+            positions,
+            gates,
+            task,
+            width,
+            at,
+            ..
+        } = self;
+        let positions_name = positions.unwrap_or("");
+        let gates_name = gates.unwrap_or("");
+        Record {
+            run: format!(
+                "{experiment}-{task}-{}{}-{width}-{model}{positions_name}{gates_name}-seed{seed}",
+                at.0, at.1
+            ),
+            experiment: (*experiment).to_owned(),
+            model: (*model).to_owned(),
+            options: [("positions", *positions), ("gates", *gates)].into(),
+            task: Some((*task).to_owned()),
+            width: Some(*width),
+            parameters: self.parameters,
+            task_parameters: [(at.0.to_owned(), at.1)].into(),
+            seed: Some(seed),
+            ..Record::default()
         }
     }
-    records
-}
 
-/// Text outcomes: bits per character by model and equality, with two baselines.
-pub(super) fn text(seeds: u64, noise: f64, bits: impl Fn(&str, &str) -> f64) -> Vec<Record> {
-    let mut random = SplitMix64::new(13);
-    let mut records = Vec::new();
-    for equal in ["tokens", "seconds"] {
-        for model in ["elman", "lstm", "gru", "transformer"] {
-            for seed in 0..seeds {
-                let value = bits(model, equal) + noise * random.normal();
-                for metric in ["validation_bits_per_character", "test_bits_per_character"] {
+    /// Records of a metric, a value a seed.
+    pub fn values(&self, metric: &str, values: &[f64]) -> Vec<Record> {
+        let one = |(seed, value): (usize, &f64)| Record {
+            metric: metric.to_owned(),
+            value: Some(*value),
+            ..self.record(seed as u64)
+        };
+        values.iter().enumerate().map(one).collect()
+    }
+
+    /// The same along an abscissa or over blocks: `value(seed, x)`.
+    pub fn curve(
+        &self,
+        metric: &str,
+        seeds: u64,
+        xs: &[usize],
+        blocks: usize,
+        value: impl Fn(u64, usize, usize) -> f64,
+    ) -> Vec<Record> {
+        let mut records = Vec::new();
+        for seed in 0..seeds {
+            for &x in xs {
+                for block in 0..blocks {
                     records.push(Record {
-                        run: format!("next-word-{equal}-{model}-{seed}"),
-                        experiment: "next-word".to_owned(),
-                        model: model.to_owned(),
-                        equal: Some(equal.to_owned()),
-                        seed: Some(seed),
                         metric: metric.to_owned(),
-                        value: Some(value),
-                        ..Record::default()
+                        x: (xs.len() > 1).then_some(x as f64),
+                        block: (blocks > 1).then_some(block),
+                        value: Some(value(seed, x, block)),
+                        ..self.record(seed)
                     });
                 }
             }
         }
+        records
     }
-    for (model, value) in [
-        ("unigram", 4.4),
-        ("kneser-ney", 2.5),
-        ("kneser-ney-unlimited", 2.0),
-    ] {
-        records.push(Record {
-            run: "next-word-baselines".to_owned(),
-            experiment: "next-word".to_owned(),
-            model: model.to_owned(),
-            metric: "test_bits_per_character".to_owned(),
-            value: Some(value),
-            ..Record::default()
-        });
+
+    /// Whether its runs have learnt their task, and why they ended.
+    pub fn learnt(&self, seeds: usize, learnt: bool, ending: &str) -> Vec<Record> {
+        let mut records = self.values("learnt", &vec![f64::from(u8::from(learnt)); seeds]);
+        for mut record in self.values("steps_done", &vec![1000.0; seeds]) {
+            record.ending = ending.to_owned();
+            records.push(record);
+        }
+        records
     }
-    records
+}
+
+/// Values around a center, a seed each, always the same.
+pub(super) fn around(center: f64, spread: f64, seeds: usize) -> Vec<f64> {
+    let mut random = SplitMix64::new((center * 1000.0) as i64 as u64 ^ 17);
+    (0..seeds)
+        .map(|_| center + spread * random.normal())
+        .collect()
 }

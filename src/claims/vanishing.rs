@@ -3,20 +3,22 @@
 //! **Compared:** the rate of decay. A run's rate is minus the least-squares slope of
 //! ln ‖∂L_T/∂s_t‖ over the distance T − t from 1 on, in nats a token; a gradient that falls
 //! exponentially has a rate above 0 however far one looks, one that falls by a power of the distance
-//! a rate that goes to 0. The margin is the rate from which on a gradient counts as vanishing. The
-//! interval is over seeds. Each recurrent model decides twice, untrained and trained; variants
-//! (chrono gates, a chosen radius) and the transformer are shown beside it and decide nothing.
-//!
-//! **Answers:** *supported*, all recurrent models vanish untrained and trained; *refuted*, none
-//! does; *conditional*, some do (says which); *inconclusive* otherwise.
+//! a rate that goes to 0. The margin is the rate from which on a gradient counts as vanishing, or
+//! exploding where it is below 0. Each recurrent model decides twice, untrained and trained. Variants
+//! (chrono gates, a chosen radius), minimal cells and the transformer are shown beside and decide
+//! nothing. A vanishing gradient does not say that a model cannot learn: how many runs have learnt the
+//! task at the longest distance stands beside it.
 
-use super::comparison::{Comparison, Conclusion, Decided};
+use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Margins};
+use super::given::Given;
 use super::group::Group;
-use super::place::{ALL_MODELS, ATTENTION, Place, is_plain};
-use super::select::{curves, only};
-use super::{Answer, Claim, text};
+use super::place::{ALL_MODELS, Place, RECURRENT, is_plain};
+use super::sample::{Sample, of_one};
+use super::{Answer, Claim, Words, text};
 use crate::record::Record;
-use crate::stats::{Effect, StatsError, line_slope};
+use crate::stats::{Effect, line_slope};
+use std::collections::BTreeMap;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -35,94 +37,97 @@ pub(super) const CLAIM: Claim = Claim {
     ],
     observations: "seeds",
     compare,
-    conclude,
+    words,
 };
 
 /// Metric, and the part of the rule.
 const MOMENTS: [(&str, &str); 2] = [
-    ("initial_state_gradient", "untrained"),
-    ("trained_state_gradient", "trained"),
+    ("initial_state_gradient", UNTRAINED),
+    ("trained_state_gradient", TRAINED),
 ];
+const UNTRAINED: &str = "untrained";
+const TRAINED: &str = "trained";
 const UNIT: &str = "nats per token";
 
-/// Rates of decay by run.
-fn rates(records: &[&Record], metric: &str, place: &Place) -> Result<Vec<f64>, StatsError> {
-    let mut runs = curves(records, metric, place);
-    runs.iter_mut()
-        .for_each(|run| run.retain(|(x, _)| *x >= 1.0));
-    let rate = |run: &Vec<(f64, f64)>| {
-        let (x, y): (Vec<f64>, Vec<f64>) =
-            run.iter().map(|(x, norm)| (x, libm::log(*norm))).unzip();
-        Ok(-line_slope(&x, &y)?.interval(0.95).estimate)
+/// Rates of decay by seed.
+fn rates(given: &Given, metric: &str, model: &str) -> Sample {
+    let here = |r: &&&Record| r.metric == metric && r.model == model && is_plain(r);
+    let mut runs: BTreeMap<&str, (&Record, Vec<f64>, Vec<f64>)> = BTreeMap::new();
+    for record in given.records.iter().filter(here) {
+        if let (Some(x), Some(norm)) = (record.x.filter(|x| *x >= 1.0), record.value) {
+            let run = runs
+                .entry(&record.run)
+                .or_insert((record, Vec::new(), Vec::new()));
+            run.1.push(x);
+            run.2.push(libm::log(norm));
+        }
+    }
+    let rate = |(first, x, y): (&Record, Vec<f64>, Vec<f64>)| {
+        let slope = line_slope(&x, &y).ok().filter(|slope| slope.is_finite());
+        Record {
+            x: None,
+            value: slope.map(|slope| -slope),
+            ..first.clone()
+        }
     };
-    runs.iter()
-        .filter(|run| !run.is_empty())
-        .map(rate)
-        .collect()
+    let rates: Vec<Record> = runs.into_values().map(rate).collect();
+    Sample::of(&rates.iter().collect::<Vec<_>>(), metric, |_| true)
 }
 
-fn compare(records: &[&Record], margin: f64) -> Vec<Comparison> {
-    let plain = only(records, is_plain);
+fn compare(given: &Given) -> Vec<Comparison> {
     let mut result = Vec::new();
     for (metric, moment) in MOMENTS {
         for model in ALL_MODELS {
-            let place = Place::of(model);
-            if plain.iter().any(|r| place.has(r)) {
-                let label = format!("{model}, {moment}: decay of the gradient");
-                let effect = rates(&plain, metric, &place).and_then(|rates| Effect::mean(&rates));
-                let comparison = Comparison::new(label, UNIT, margin, moment, place, effect);
-                result.push(comparison.deciding_if(model != ATTENTION));
+            let rates = rates(given, metric, model);
+            if rates.is_empty() {
+                continue;
             }
+            let label = format!("{model}, {moment}: decay of the gradient");
+            let effects = of_one(given.looks, &rates, Effect::mean);
+            let margins = Margins::difference(given.margin);
+            let place = Place::of(model);
+            let comparison =
+                Comparison::new(label, UNIT, margins, moment, place, &[&rates], effects);
+            result.push(comparison.deciding_if(RECURRENT.contains(&model)));
         }
     }
     result
 }
 
-fn conclude(_: &[&Record], margin: f64, all: &Group) -> Conclusion {
-    let deciding = all.deciding();
-    let answer = deciding.answer();
-    let with_rate = |d: &Decided| format!("{} {}", d.model(), d.plain(3));
-    let flips = deciding.by_answer(["vanishing: ", "not vanishing: ", "undecided: "], |these| {
-        let models = |(_, moment)| {
-            (
-                format!("{moment} "),
-                these.part(moment).list(Decided::model),
-            )
-        };
-        text::phrases(MOMENTS.map(models)).join(", ")
-    });
-    let flips = flips.join("; ");
-    let mut sentence = match answer {
-        Answer::Supported => format!(
-            "The gradients of all recurrent models fall exponentially with distance, by more than \
-             {margin} {UNIT}, untrained and trained."
-        ),
-        Answer::Refuted => {
-            format!("No recurrent model's gradient falls by {margin} {UNIT}, untrained or trained.")
+fn words(_: &Given, answer: Answer, all: &Group) -> Words {
+    let counting = all.counting();
+    let models = |answer, moment| counting.part(moment).with(answer).list(|d| d.model());
+    let sentence = match answer {
+        Supported => {
+            "Gradients of every recurrent model vanish with distance, untrained and trained."
+                .to_owned()
         }
-        Answer::Conditional => format!(
-            "It depends on the model and its training. {}.",
-            text::capitalized(&flips)
-        ),
-        Answer::Inconclusive => {
-            let nearest = deciding.closest(|d| {
-                let moment = d.comparison.part;
-                format!(": the closest call is {}, {moment}", with_rate(d))
-            });
-            format!("The runs cannot tell whether gradients fall by {margin} {UNIT}{nearest}.")
+        Reversed => "Gradients of every recurrent model grow with distance, untrained and trained."
+            .to_owned(),
+        NoDifference => {
+            "Gradients of no recurrent model vanish with distance, untrained or trained.".to_owned()
+        }
+        Conditional => {
+            let untrained = models(Supported, UNTRAINED);
+            let trained = text::or(models(Supported, TRAINED), "none");
+            let untrained = text::or(untrained, "none");
+            format!(
+                "It depends on gates and training: untrained, gradients of {untrained} vanish; trained, of {trained}."
+            )
+        }
+        Undecided => {
+            "Whether gradients of recurrent models vanish with distance is not decided.".to_owned()
         }
     };
-    if !all.measured().is_empty() {
-        let [untrained, trained] =
-            MOMENTS.map(|(_, moment)| deciding.part(moment).measured().list(with_rate));
-        sentence.push_str(&format!(
-            " Rates of decay in {UNIT}: untrained, {untrained}; trained, {trained}."
-        ));
-    }
-    let attention = all.filter(|d| !d.comparison.deciding).measured();
-    let attention = attention.list(|d| format!("{} {}", d.comparison.part, d.plain(3)));
-    sentence += &text::unless_empty(attention, |rates| {
-        format!(" For comparison, {}: {rates}.", text::the(ATTENTION))
+    let words = [
+        (Supported, "vanishing: "),
+        (Reversed, "exploding: "),
+        (NoDifference, "neither: "),
+        (Undecided, "undecided: "),
+    ];
+    let flips = counting.by_answer(words, |these| {
+        let models = |(_, moment)| (format!("{moment} "), these.part(moment).list(|d| d.model()));
+        text::phrases(MOMENTS.map(models)).join(", ")
     });
-    Conclusion::new(answer, sentence, flips)
+    Words::new(sentence, flips.join("; "))
 }

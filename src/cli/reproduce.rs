@@ -4,6 +4,7 @@ use super::run::{Job, SuiteFlags};
 use super::{Shared, UsageError, usage};
 use crate::experiment::embedded;
 use crate::experiment::parse::Loaded;
+use crate::runs::context::More;
 use anyhow::bail;
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -54,6 +55,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: Vec::new(),
         corpus: args.corpus,
         expected: None,
+        more: More::new(),
         flags: args.suite,
     }
     .run(shared)
@@ -108,6 +110,7 @@ fn published(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: Vec::new(),
         corpus: args.corpus.or(Some(PUBLISHED_CORPUS.into())),
         expected: Some(expected),
+        more: More::new(),
         flags: args.suite,
     }
     .run(shared)

@@ -13,6 +13,7 @@ use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
 use crate::report::{published, sheet::Sheet, verdicts};
 use crate::results::output::Skipped;
+use crate::runs::context::More;
 use crate::runs::progress::span;
 use crate::runs::texts::Texts;
 use anyhow::{Context, ensure};
@@ -82,6 +83,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         sets: args.set,
         corpus: args.corpus,
         expected: None,
+        more: More::new(),
         flags: args.suite,
     }
     .run(shared)
@@ -95,6 +97,7 @@ pub(super) struct Job {
     pub sets: Vec<String>,
     pub corpus: Option<String>,
     pub expected: Option<Expected>,
+    pub more: More,
     pub flags: SuiteFlags,
 }
 
@@ -127,6 +130,7 @@ impl Job {
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
             out: self.flags.out.clone().unwrap_or(default_out.into()),
+            more: self.more.clone(),
             keep_weights: self.flags.keep_weights,
             command: command(),
             quiet: shared.quiet,

@@ -105,6 +105,13 @@ pub struct Args {
     /// Stop once validation accuracy exceeds this
     #[arg(long, value_name = "X")]
     stop_when_accuracy: Option<f64>,
+    /// Stop once the last third of the steps has not brought the validation loss below this share of the
+    /// lowest before, such as 0.98
+    #[arg(long, value_name = "SHARE")]
+    plateau: Option<f64>,
+    /// Steps before which no plateau stops [default: 0]
+    #[arg(long, value_name = "N")]
+    least_steps: Option<usize>,
     /// Steps between checkpoints [default: 500]
     #[arg(long, value_name = "N")]
     checkpoint_every: Option<usize>,
@@ -192,6 +199,8 @@ impl Args {
         }
         put(&mut t.validate_every, &self.validate_every);
         t.stop_when_accuracy = self.stop_when_accuracy.or(t.stop_when_accuracy);
+        t.plateau = self.plateau.or(t.plateau);
+        t.least_steps = self.least_steps.unwrap_or(t.least_steps);
         t.checkpoint_every = self.checkpoint_every.or(t.checkpoint_every);
         // A file's or checkpoint's seed, and a file's threads, hold where the flags are not given.
         if self.config.is_none() && opened.is_none() || shared.seed.is_some() {

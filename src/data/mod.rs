@@ -3,6 +3,7 @@
 use crate::models::{Content, Input, Output, Sequence, Shape, available_bytes};
 use serde::{Deserialize, Serialize};
 
+mod bigram;
 pub mod corpus;
 mod error;
 pub mod ngram;
@@ -246,6 +247,10 @@ pub trait Source: Send {
 
     /// What a trivial predictor reaches on the scored positions.
     fn floor(&self) -> Floor;
+
+    /// What the best answer from part of the information reaches, no less than the floor: from what
+    /// occurs in a sequence but not where, or from the last token of a text alone.
+    fn known(&self) -> Floor;
 }
 
 /// Position in the stream of training batches: the random generator's seed and word position.

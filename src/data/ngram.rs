@@ -7,10 +7,12 @@ use super::{Batch, Split};
 use rayon::prelude::*;
 
 /// What counting reaches on a text, in bits per character; the yardsticks of a language model.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Baselines {
     /// Token frequencies.
     pub unigram_bits_per_character: f64,
+    /// n-grams of whatever length predicts best that have counted exactly the tokens `seen`.
+    pub seen: Counting,
     /// n-grams that store at most as many counts as the models have parameters.
     pub same_size: Counting,
     /// n-grams of whatever length predicts best, however many counts that takes.
@@ -18,10 +20,12 @@ pub struct Baselines {
 }
 
 /// A Kneser-Ney model and what it reaches.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Counting {
     /// Bits per character on the test windows.
     pub bits_per_character: f64,
+    /// The same over each block of them, as for models.
+    pub by_block: Vec<f64>,
     /// Length of its longest n-grams, chosen on the validation split.
     pub order: usize,
     /// Counts it stores, one for each different n-gram of each length.
@@ -34,43 +38,87 @@ const ORDERS: std::ops::RangeInclusive<usize> = 2..=8;
 /// Tokens of the validation split that choose the order.
 const CHOOSING_TOKENS: usize = 100_000;
 
-/// Counts the training split, chooses orders on the validation split, and judges on `test`: the same
-/// windows a model is judged on, and like the model it looks back no further than the start of the
-/// window. `parameters` is the size of the models it is compared with.
-pub fn baselines(text: &Text, parameters: usize, test: &[Batch]) -> Baselines {
+/// Counts the training split, and apart from it the tokens `seen`, chooses orders on the validation split,
+/// and judges on `test`: the same windows a model is judged on, and like the model it looks back no further
+/// than the start of the window. `parameters` is the size of the models it is compared with; `blocks` says
+/// how many blocks the windows are parted into.
+pub fn baselines(
+    text: &Text,
+    parameters: usize,
+    seen: &[u32],
+    test: &[Batch],
+    blocks: usize,
+) -> Baselines {
     let train = text.tokens(Split::Train);
     let vocab = text.tokenizer().vocab();
-    let model = KneserNey::train(train, vocab, *ORDERS.end());
-    let validation = text.tokens(Split::Validation);
-    let validation = &validation[..validation.len().min(CHOOSING_TOKENS)];
-    let tried: Vec<(usize, f64)> = ORDERS
-        .filter(|&order| order <= model.longest())
-        .map(|order| (order, model.bits(order, validation)))
-        .collect();
-
-    let tokens: usize = test.iter().map(|batch| batch.positions()).sum();
-    let characters = tokens as f64 * text.characters_per_token(Split::Test);
-    let best = |allowed: &dyn Fn(usize) -> bool| {
-        let orders = tried.iter().filter(|(order, _)| allowed(*order));
-        let order = orders
-            .min_by(|a, b| a.1.total_cmp(&b.1))
-            .map_or(1, |(order, _)| *order);
-        let bits: f64 = test.iter().map(|b| model.bits_of_windows(order, b)).sum();
-        Counting {
-            bits_per_character: bits / characters,
-            order,
-            counts: model.counts(order),
-        }
-    };
+    let per_token = text.characters_per_token(Split::Test);
+    let all = Judged::new(text, train, test, blocks);
+    let tokens: usize = test.iter().map(Batch::positions).sum();
     let unigram = Unigram::of(train, vocab);
     let unigram_bits: f64 = test
         .iter()
         .map(|batch| unigram.bits(batch.targets.tokens()))
         .sum();
     Baselines {
-        unigram_bits_per_character: unigram_bits / characters,
-        same_size: best(&|order| model.counts(order) <= parameters),
-        unlimited: best(&|_| true),
+        unigram_bits_per_character: unigram_bits / (tokens as f64 * per_token),
+        seen: Judged::new(text, seen, test, blocks).best(&|_| true),
+        same_size: all.best(&|counts| counts <= parameters),
+        unlimited: all.best(&|_| true),
+    }
+}
+
+/// A Kneser-Ney model with what decides its order and what judges it.
+struct Judged<'a> {
+    model: KneserNey,
+    /// Orders with their bits on the validation split.
+    tried: Vec<(usize, f64)>,
+    test: &'a [Batch],
+    blocks: usize,
+    characters_per_token: f64,
+}
+
+impl<'a> Judged<'a> {
+    fn new(text: &Text, counted: &[u32], test: &'a [Batch], blocks: usize) -> Self {
+        let model = KneserNey::train(counted, text.tokenizer().vocab(), *ORDERS.end());
+        let validation = text.tokens(Split::Validation);
+        let validation = &validation[..validation.len().min(CHOOSING_TOKENS)];
+        let orders = ORDERS.filter(|&order| order <= model.longest());
+        let tried = orders.map(|order| (order, model.bits(order, validation)));
+        Self {
+            tried: tried.collect(),
+            model,
+            test,
+            blocks: blocks.min(test.len()),
+            characters_per_token: text.characters_per_token(Split::Test),
+        }
+    }
+
+    /// The best order among those whose number of counts is allowed.
+    fn best(&self, allowed: &dyn Fn(usize) -> bool) -> Counting {
+        let counts = |order: usize| self.model.counts(order);
+        let orders = self
+            .tried
+            .iter()
+            .filter(|(order, _)| allowed(counts(*order)));
+        let order = orders
+            .min_by(|a, b| a.1.total_cmp(&b.1))
+            .map_or(1, |(order, _)| *order);
+        let mut sums = vec![(0.0, 0.0); self.blocks];
+        for (i, batch) in self.test.iter().enumerate() {
+            let block = &mut sums[i * self.blocks / self.test.len()];
+            block.0 += self.model.bits_of_windows(order, batch);
+            block.1 += batch.positions() as f64 * self.characters_per_token;
+        }
+        let (bits, characters) = sums.iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+        Counting {
+            bits_per_character: bits / characters,
+            by_block: sums
+                .iter()
+                .map(|(bits, characters)| bits / characters)
+                .collect(),
+            order,
+            counts: counts(order),
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! Text as training data: split, tokenised, drawn in random windows and evaluated in a row.
 
+use super::bigram::Bigram;
 use super::corpus;
 use super::tokenizer::{Tokenizer, TokenizerChoice, bpe};
 use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, seeds};
 use crate::files::sha256;
 use crate::models::Shape;
 use rand_chacha::ChaCha8Rng;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A tokenised corpus, split by characters into the first 90 % to train, the next 5 % to validate
 /// and the last 5 % to test, so that the split is the same for every tokenizer. Costs some seconds
@@ -19,6 +20,8 @@ pub struct Text {
     characters: [usize; 3],
     /// SHA-256 of the text, hex.
     sha256: String,
+    /// Nats a token of the validation split by the last token alone, once asked for.
+    bigram: OnceLock<f64>,
 }
 
 impl Text {
@@ -53,6 +56,7 @@ impl Text {
             tokens: [tokens.clone(), tokens.clone(), tokens],
             characters: [text.chars().count(); 3],
             sha256: sha256(&text),
+            bigram: OnceLock::new(),
             tokenizer,
         })
     }
@@ -66,6 +70,7 @@ impl Text {
             tokens: [encode(parts[0])?, encode(parts[1])?, encode(parts[2])?],
             characters: parts.map(|part| part.chars().count()),
             sha256: sha256(text),
+            bigram: OnceLock::new(),
             tokenizer,
         })
     }
@@ -247,6 +252,18 @@ impl Source for TextSource {
         Floor {
             accuracy: hits as f64 / test.len() as f64,
             loss: unigram.bits(test) * std::f64::consts::LN_2 / test.len() as f64,
+        }
+    }
+
+    /// From the last token alone, judged on the validation split.
+    fn known(&self) -> Floor {
+        let nats = || {
+            let bigram = Bigram::of(self.text.tokens(Split::Train), self.spec().vocab);
+            bigram.nats(self.text.tokens(Split::Validation))
+        };
+        Floor {
+            loss: *self.text.bigram.get_or_init(nats),
+            ..self.floor()
         }
     }
 }

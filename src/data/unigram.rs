@@ -30,6 +30,11 @@ impl Unigram {
             .unwrap_or(0) as u32
     }
 
+    /// Probability of a token.
+    pub fn probability(&self, token: u32) -> f64 {
+        self.probabilities[token as usize]
+    }
+
     /// Total bits of the tokens, −Σ log₂ p.
     pub fn bits(&self, tokens: &[u32]) -> f64 {
         tokens

@@ -6,7 +6,9 @@ mod settings;
 pub use plot::{MarkSpec, PlotKind, PlotSpec, Scale};
 pub use settings::{All, Settings, Sweep, Threads};
 
+use crate::claims::Fixed;
 use crate::models::ModelOptions;
+use crate::stats::Looks;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -37,6 +39,9 @@ pub struct Experiment {
     /// The learning-rate search before the runs that count; without it `settings.learning_rate`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tune: Option<Tune>,
+    /// Learning rates where there is no search: the first entry that fits a run is its rate.
+    #[serde(default, rename = "rate", skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateFor>,
     /// What `smoke`, `quick` and `full` (or further profiles) change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profile: BTreeMap<String, Patch>,
@@ -46,6 +51,24 @@ pub struct Experiment {
     /// What a reader should know to understand the plots.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+}
+
+/// A learning rate, and which runs have it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RateFor {
+    /// The model.
+    pub model: String,
+    /// The peak rate.
+    pub rate: f64,
+    /// The task, where several are swept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The width of the reference model, where several are swept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub width: Option<usize>,
+    /// Options of the model, where it is listed with several.
+    #[serde(flatten)]
+    pub options: ModelOptions,
 }
 
 /// A page of the report in plain words.
@@ -98,7 +121,8 @@ pub struct Patch {
     pub tune: Option<Tune>,
 }
 
-/// The same search for every model: each rate on the same short budget, judged on validation.
+/// The same search for every model, task and width: each rate on the same short budget, judged on
+/// validation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tune {
@@ -111,4 +135,40 @@ pub struct Tune {
     pub extend: Option<usize>,
     /// What differs from the runs that count: steps, seeds, the sweep point to search at.
     pub settings: Settings,
+}
+
+impl Experiment {
+    /// After how many observations its claim is looked at.
+    pub fn looks(&self) -> Vec<usize> {
+        let s = &self.settings;
+        let taken = match self.kind {
+            Kind::Train => s.seeds,
+            Kind::Throughput => s.repeats,
+        };
+        s.looks.clone().unwrap_or(taken.into_iter().collect())
+    }
+
+    /// What it fixes of its claim.
+    pub fn fixed(&self) -> Fixed {
+        Fixed {
+            claim: self.claim.clone(),
+            margin: self.margin,
+            looks: Looks::new(&self.looks()),
+        }
+    }
+
+    /// The rate of a run of this model at these settings, where a table says it.
+    pub fn rate_for(&self, series: &Series, at: &Settings) -> Option<f64> {
+        let fits = |rate: &&RateFor| {
+            let of = |name: &str| series.options.get(name);
+            rate.model == series.model
+                && rate
+                    .options
+                    .iter()
+                    .all(|(name, value)| of(name) == Some(value))
+                && (rate.task.is_none() || rate.task == at.task)
+                && (rate.width.is_none() || rate.width == at.width)
+        };
+        self.rates.iter().find(fits).map(|rate| rate.rate)
+    }
 }

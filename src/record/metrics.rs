@@ -38,7 +38,8 @@ const fn timing(name: &'static str, unit: &'static str, meaning: &'static str) -
 impl Metric {
     /// Whether it can have this value: any finite number, or, if it is a share, one from 0 to 1.
     pub fn admits(&self, value: f64) -> bool {
-        let share = self.name.ends_with("accuracy") || self.name == "solved";
+        let share = self.name.ends_with("accuracy")
+            || ["solved", "learnt", "edge", "reached"].contains(&self.name);
         value.is_finite() && (!share || (0.0..=1.0).contains(&value))
     }
 
@@ -60,6 +61,61 @@ pub const METRICS: &[Metric] = &[
         "1/s",
         "tokens of one step divided by its time",
     ),
+    fact(
+        "learnt",
+        "1",
+        "1 if the last validation lies most of the way from known_accuracy to 1, or on text below what \
+         the last character alone gives; else 0",
+    ),
+    fact(
+        "edge",
+        "1",
+        "1 if the learning rate that a search chose is the smallest or largest it tried, else 0",
+    ),
+    fact(
+        "steps_done",
+        "1",
+        "training steps; the column ending says why they ended",
+    ),
+    fact(
+        "reached",
+        "1",
+        "1 if validation accuracy reached what ends a training, else 0",
+    ),
+    fact(
+        "steps_to_learn",
+        "1",
+        "training steps until validation accuracy reached what ends a training; empty if it did not",
+    ),
+    fact(
+        "known_accuracy",
+        "1",
+        "accuracy of the best answer from part of the information, such as which values occur but not \
+         whose they are",
+    ),
+    fact(
+        "test_bits_by_block",
+        "bit",
+        "bits per character over the block of test windows in the column block",
+    ),
+    fact(
+        "test_bits_truncated_by_block",
+        "bit",
+        "test_bits_truncated over the block of test windows in the column block",
+    )
+    .along("tokens of context kept"),
+    fact(
+        "test_bits_shuffled_by_block",
+        "bit",
+        "test_bits_shuffled over the block of test windows in the column block",
+    )
+    .along("tokens of context left in order"),
+    fact(
+        "test_bits_by_length_and_block",
+        "bit",
+        "test_bits_by_length over the block of test windows in the column block",
+    )
+    .along("tokens in the window"),
     fact(
         "flops_per_step",
         "1",

@@ -102,6 +102,10 @@ columns! {
     seed: Option<u64>,
     /// Repeat of a timing, from 0: of what is timed by launches, the launch.
     repeat: Option<usize>,
+    /// Block of test windows of a text, from 0.
+    block: Option<usize>,
+    /// Why a training ended: `solved`, `plateau` or `cap`.
+    ending: String,
     /// What was measured: a name documented in `record::metrics`.
     metric: String,
     /// Abscissa within the run where the metric is a curve: training step, token position,

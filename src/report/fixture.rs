@@ -101,14 +101,11 @@ pub fn write(dir: &Path) {
     write_json(dir, output::MANIFEST, &manifest());
     write_records(dir, &fixture.records);
     let experiments = experiments();
-    let margins: Vec<_> = experiments
-        .iter()
-        .map(|e| (e.claim.as_str(), e.margin))
-        .collect();
+    let fixed: Vec<_> = experiments.iter().map(Experiment::fixed).collect();
     write_json(
         dir,
         output::VERDICTS,
-        &claims::judge_all(&fixture.records, &margins, 0.05),
+        &claims::judge_all(&fixture.records, &fixed, 0.05),
     );
     for (run, status) in &fixture.runs {
         let place = dir.join(output::RUNS).join(run);
@@ -150,6 +147,7 @@ pub fn manifest() -> Manifest {
         }),
         experiments: experiments(),
         plan: Default::default(),
+        looks: Default::default(),
         skipped: Vec::new(),
         started: "2026-01-02T03:04:05Z".into(),
         wall_seconds: 812.0,

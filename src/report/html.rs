@@ -12,7 +12,7 @@ use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
 use crate::record::metrics;
 use askama::Template;
-use sentences::{method, more, notes, rerun, run_summary, subtitle};
+use sentences::{method, notes, rerun, run_summary, subtitle};
 
 /// The whole page.
 #[derive(Template)]
@@ -141,7 +141,6 @@ fn section<'a>(
         (false, true) => (published::answer(&mine), sentence),
         (false, false) => (published::answer(&mine), published::summary(&mine)),
     };
-    let (lead, rest) = verdicts::lead(&sentence);
     let plots = figures.iter().map(|figure| {
         let svg = |width, class| match figure.shows_something() {
             true => draw(figure, width).inline_svg(class),
@@ -166,10 +165,10 @@ fn section<'a>(
             &experiment.id
         },
         answer,
-        lead: lead.into(),
-        rest: rest.into(),
+        lead: sentence,
+        rest: String::new(),
         flips: verdict.and_then(|v| v.flips.as_deref()),
-        more: verdict.and_then(|v| more(v, claim)),
+        more: verdict.and_then(|v| v.open.clone()),
         plots: plots.collect::<anyhow::Result<_>>()?,
         explanation: explanation.map(|e| explained(e, verdict)),
         evidence: match judged {
@@ -198,7 +197,10 @@ mod tests {
             answer: Answer::Supported,
             sentence: String::new(),
             flips: None,
-            more_seeds: None,
+            open: None,
+            scope: String::new(),
+            survives: true,
+            cells: Vec::new(),
             evidence: vec![Evidence {
                 label: "elman: decay".into(),
                 effect: Interval {
@@ -210,8 +212,11 @@ mod tests {
                 },
                 unit: String::new(),
                 margin: 0.0,
+                opposite: 0.0,
                 answer: Answer::Supported,
                 deciding: true,
+                void: String::new(),
+                looks: 1,
             }],
         };
         let explanation = Explanation {

@@ -181,6 +181,7 @@ mod tests {
                 seed: 7,
                 threads: 2,
                 texts: &Texts::new("no text"),
+                more: &Default::default(),
             };
             let all = expand(&loaded.resolve("smoke", &[]).unwrap(), &context).unwrap();
             let run = all

@@ -1,23 +1,28 @@
 //! Verdicts in words: a table of them in every format, or one on a line.
 
 use super::sheet::{Format, Frame, Sheet};
-use crate::claims::{Answer, Verdict};
+use crate::claims::{self, Answer, Verdict};
 
-/// ANSI codes of the answers: green, red, yellow, grey.
-const COLORS: [(&str, &str); 4] = [
+/// ANSI codes of the answers: green, red, blue, yellow, grey.
+const COLORS: [(&str, &str); 5] = [
     ("supported", "32"),
-    ("refuted", "31"),
+    ("reversed", "31"),
+    ("no difference", "34"),
     ("conditional", "33"),
-    ("inconclusive", "90"),
+    ("undecided", "90"),
 ];
+
+/// A column of a table of verdicts.
+type Column = (&'static str, fn(&Verdict) -> String);
 
 /// The word for an answer.
 pub fn answer(answer: Answer) -> &'static str {
     match answer {
         Answer::Supported => "supported",
-        Answer::Refuted => "refuted",
+        Answer::Reversed => "reversed",
+        Answer::NoDifference => "no difference",
         Answer::Conditional => "conditional",
-        Answer::Inconclusive => "inconclusive",
+        Answer::Undecided => "undecided",
     }
 }
 
@@ -33,11 +38,33 @@ pub fn sheet(verdicts: &[Verdict], format: Format) -> Sheet<'static> {
                 ("answer", answer),
                 ("sentence", |v| v.sentence.clone()),
                 ("flips", |v| v.flips.clone().unwrap_or_default()),
-                ("more_seeds", |v| {
-                    v.more_seeds.map_or(String::new(), |n| n.to_string())
-                }),
+                ("open", |v| v.open.clone().unwrap_or_default()),
+                ("scope", |v| v.scope.clone()),
+                ("survives", |v| v.survives.to_string()),
             ],
         );
+    }
+    if format == Format::Markdown {
+        let says = |v: &Verdict| claims::find(&v.claim).map_or("", |c| c.claim).to_owned();
+        let columns: [Column; 5] = [
+            ("claim", claim),
+            ("it says", says),
+            ("answer", answer),
+            ("because", sentence),
+            ("scope", |v| v.scope.clone()),
+        ];
+        return Sheet {
+            frame: Some(Frame {
+                answer: 2,
+                colors: &COLORS,
+                least: Vec::new(),
+                width: 100,
+                narrowest: 60,
+                nothing: "no verdicts yet",
+                notes: String::new(),
+            }),
+            ..Sheet::of(verdicts, &columns)
+        };
     }
     let longest = verdicts.iter().map(|v| v.claim.len()).max().unwrap_or(0);
     Sheet {
@@ -57,22 +84,11 @@ pub fn sheet(verdicts: &[Verdict], format: Format) -> Sheet<'static> {
     }
 }
 
-/// Splits what a table has room for from the rest of a verdict: its first sentence, or its first two
-/// where the first only announces the second.
-pub fn lead(sentence: &str) -> (&str, &str) {
-    let ends = sentence.match_indices(". ").map(|(at, _)| at + 1);
-    let next = |at: usize| sentence[at..].trim_start().chars().next();
-    let mut ends = ends.filter(|at| next(*at).is_some_and(char::is_uppercase));
-    let end = ends.find(|at| *at >= 60).unwrap_or(sentence.len());
-    sentence.split_at(end)
-}
-
-/// What the table says: the lead and, of an open case, what would decide it.
+/// What the table says: the sentence and, of an open case, what would decide it.
 fn sentence(verdict: &Verdict) -> String {
-    let (lead, rest) = lead(&verdict.sentence);
-    match rest.rfind(" About ") {
-        Some(at) if verdict.more_seeds.is_some() => format!("{lead}{}", &rest[at..]),
-        _ => lead.to_string(),
+    match &verdict.open {
+        Some(open) => format!("{} Why: {open}.", verdict.sentence),
+        None => verdict.sentence.clone(),
     }
 }
 
@@ -109,7 +125,10 @@ mod tests {
             answer,
             sentence: sentence.into(),
             flips: None,
-            more_seeds: (answer == Answer::Inconclusive).then_some(4),
+            open: (answer == Answer::Undecided).then(|| "all planned looks are taken".into()),
+            scope: "5 seeds".into(),
+            survives: false,
+            cells: Vec::new(),
             evidence: Vec::new(),
         };
         vec![
@@ -120,9 +139,8 @@ mod tests {
             ),
             verdict(
                 "next-word",
-                Answer::Inconclusive,
-                "The gap of 0.02 bits is within its interval, \"so | far\". About 4 more seeds would \
-                 decide it.",
+                Answer::Undecided,
+                "The gap of 0.02 bits is within its interval, \"so | far\".",
             ),
         ]
     }
@@ -143,9 +161,9 @@ mod tests {
         │ speed-long ┆ conditional  ┆ At T = 512 the transformer trains 1.9  │
         │            ┆              ┆ times as fast as the LSTM, at T = 4096 │
         │            ┆              ┆ half as fast.                          │
-        │ next-word  ┆ inconclusive ┆ The gap of 0.02 bits is within its     │
-        │            ┆              ┆ interval, "so | far". About 4 more     │
-        │            ┆              ┆ seeds would decide it.                 │
+        │ next-word  ┆ undecided    ┆ The gap of 0.02 bits is within its     │
+        │            ┆              ┆ interval, "so | far". Why: all planned │
+        │            ┆              ┆ looks are taken.                       │
         └────────────┴──────────────┴────────────────────────────────────────┘
         "#);
         assert!(text.lines().all(|line| line.chars().count() <= 70));
@@ -176,46 +194,40 @@ mod tests {
     }
 
     #[test]
-    fn the_lead_is_the_first_sentence_that_says_something() {
-        let text = "It depends on T. Up to T = 0.5 k the transformer is 1.9 times as fast as the LSTM. More follows.";
-        let (head, rest) = lead(text);
-        assert!(head.ends_with("as the LSTM."), "{head}");
-        assert_eq!(rest, " More follows.");
-        assert_eq!(lead("Not judged yet."), ("Not judged yet.", ""));
-    }
-
-    #[test]
     fn csv_reads_back_and_markdown_keeps_its_columns() {
         let csv = verdict_csv(&verdicts());
         let mut reader = csv::Reader::from_reader(csv.as_bytes());
         let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
         assert_eq!(
             &rows[1][2],
-            "The gap of 0.02 bits is within its interval, \"so | far\". About 4 more seeds would decide it."
+            "The gap of 0.02 bits is within its interval, \"so | far\"."
         );
-        assert_eq!(&rows[1][4], "4");
+        assert_eq!(&rows[1][4], "all planned looks are taken");
         let markdown = verdict_markdown(&verdicts());
-        assert!(markdown.contains("| next-word | **inconclusive** | The gap"));
+        assert!(markdown.contains("probability. | **undecided** | The gap"));
         assert!(markdown.contains("so \\| far"));
     }
 
     #[test]
     fn csv_and_markdown_are_written_to_the_byte() {
         insta::assert_snapshot!(verdict_csv(&verdicts()), @r#"
-        claim,answer,sentence,flips,more_seeds
-        speed-long,conditional,"At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",,
-        next-word,inconclusive,"The gap of 0.02 bits is within its interval, ""so | far"". About 4 more seeds would decide it.",,4
+        claim,answer,sentence,flips,open,scope,survives
+        speed-long,conditional,"At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",,,5 seeds,false
+        next-word,undecided,"The gap of 0.02 bits is within its interval, ""so | far"".",,all planned looks are taken,5 seeds,false
         "#);
         insta::assert_snapshot!(verdict_markdown(&verdicts()), @r#"
-        | claim | answer | because |
-        | --- | --- | --- |
-        | speed-long | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. |
-        | next-word | **inconclusive** | The gap of 0.02 bits is within its interval, "so \| far". About 4 more seeds would decide it. |
+        | claim | it says | answer | because | scope |
+        | --- | --- | --- | --- | --- |
+        | speed-long | Recurrent models are slow on long sequences because they take one token at a time. | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. | 5 seeds |
+        | next-word | A language model gives likely words high probability. | **undecided** | The gap of 0.02 bits is within its interval, "so \| far". Why: all planned looks are taken. | 5 seeds |
         "#);
-        assert_eq!(verdict_csv(&[]), "claim,answer,sentence,flips,more_seeds\n");
+        assert_eq!(
+            verdict_csv(&[]),
+            "claim,answer,sentence,flips,open,scope,survives\n"
+        );
         assert_eq!(
             verdict_markdown(&[]),
-            "| claim | answer | because |\n| --- | --- | --- |\n"
+            "| claim | it says | answer | because | scope |\n| --- | --- | --- | --- | --- |\n"
         );
         let look = Look {
             width: None,

@@ -66,6 +66,9 @@ pub struct Manifest {
     pub experiments: Vec<Experiment>,
     /// The runs of each experiment, by its id.
     pub plan: BTreeMap<String, Planned>,
+    /// Looks taken after the first, by experiment: the cells that each added to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub looks: BTreeMap<String, Vec<Vec<String>>>,
     /// Experiments that could not run.
     pub skipped: Vec<Skipped>,
     /// When the suite was first started, UTC, RFC 3339.

@@ -1,6 +1,6 @@
 //! What counting alone predicts on the text the models are tested on.
 
-use super::context::{Context, ExpandError, named, text_data};
+use super::context::{Context, ExpandError, batch, named, text_data};
 use super::session::{Failure, Session};
 use super::texts::TextData;
 use super::work::{Kind, Run, Work};
@@ -8,7 +8,8 @@ use crate::data::text::TextSource;
 use crate::data::{Source, Split, ngram};
 use crate::experiment::check::TEXT;
 use crate::experiment::schema::Experiment;
-use crate::record::Record;
+use crate::record::{Record, metrics};
+use crate::train::BLOCKS;
 use serde::Serialize;
 
 /// What counting alone predicts, on the text the models are tested on.
@@ -18,6 +19,12 @@ pub struct Baselines {
     pub test_sequences: usize,
     /// Parameters of the models: what an n-gram of their size may store.
     pub parameters: usize,
+    /// Steps of their training, and sequences in each: the n-gram that judges counts the same tokens.
+    pub steps: usize,
+    /// Sequences in a batch.
+    pub batch: usize,
+    /// Seed of the training whose tokens are counted.
+    pub seed: u64,
     /// The text.
     pub text: TextData,
 }
@@ -37,6 +44,9 @@ pub(super) fn run(
     };
     let test_sequences = s.test_sequences.unwrap_or(256);
     let work = Baselines {
+        steps: s.steps.unwrap_or(0),
+        batch: batch(s, text.seq_len)?,
+        seed: context.seed,
         text,
         test_sequences,
         parameters,
@@ -58,11 +68,17 @@ impl Kind for Baselines {
     fn carry_out(&self, run: &Run, session: &mut Session) -> Result<Vec<Record>, Failure> {
         let text = session.texts.open(&self.text)?;
         let source = TextSource::new(text.clone(), self.text.seq_len, 0)?;
-        let test = source.evaluation(Split::Test, self.test_sequences, 64);
-        let found = ngram::baselines(&text, self.parameters, &test);
+        let test = source.evaluation(Split::Test, self.test_sequences, self.batch);
+        let mut training = TextSource::new(text.clone(), self.text.seq_len, self.seed)?;
+        let mut seen = Vec::new();
+        for _ in 0..self.steps {
+            seen.extend_from_slice(training.next_batch(self.batch).tokens());
+        }
+        let found = ngram::baselines(&text, self.parameters, &seen, &test, BLOCKS);
         for (what, counting) in [
-            ("same size", found.same_size),
-            ("any size", found.unlimited),
+            ("any size on the tokens seen", &found.seen),
+            ("same size", &found.same_size),
+            ("any size", &found.unlimited),
         ] {
             session.log(&format!(
                 "Kneser-Ney of {what}: order {}, chosen on the validation split, {} counts",
@@ -74,13 +90,24 @@ impl Kind for Baselines {
             parameters,
             ..run.record("test_bits_per_character", None, Some(bits))
         };
-        let counting = |model: &str, found: ngram::Counting| {
-            row(model, Some(found.counts), found.bits_per_character)
-        };
-        Ok(vec![
-            row("unigram", None, found.unigram_bits_per_character),
-            counting("kneser-ney", found.same_size),
-            counting("kneser-ney-unlimited", found.unlimited),
-        ])
+        let mut rows = vec![row("unigram", None, found.unigram_bits_per_character)];
+        for (model, counting) in [
+            ("kneser-ney-seen", &found.seen),
+            ("kneser-ney", &found.same_size),
+            ("kneser-ney-unlimited", &found.unlimited),
+        ] {
+            let whole = row(model, Some(counting.counts), counting.bits_per_character);
+            let unit = metrics::find("test_bits_by_block").map_or("", |row| row.unit);
+            let of_block = |(block, bits): (usize, &f64)| Record {
+                metric: "test_bits_by_block".into(),
+                unit: unit.into(),
+                block: Some(block),
+                value: Some(*bits),
+                ..whole.clone()
+            };
+            rows.extend(counting.by_block.iter().enumerate().map(of_block));
+            rows.push(whole);
+        }
+        Ok(rows)
     }
 }

@@ -6,6 +6,7 @@ use crate::data::DataError;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Settings};
 use crate::record::Record;
+use std::collections::BTreeMap;
 
 /// Tuning runs draw their seeds this far from the runs that count.
 pub const TUNING_SEEDS: u64 = 1_000_000;
@@ -48,6 +49,23 @@ pub struct Context<'a> {
     pub threads: usize,
     /// Where text comes from.
     pub texts: &'a Texts,
+    /// The looks taken after the first, by experiment.
+    pub more: &'a More,
+}
+
+/// The looks taken after the first, by experiment: the cells that each adds to, names of runs without
+/// their seed or launch.
+pub type More = BTreeMap<String, Vec<Vec<String>>>;
+
+impl Context<'_> {
+    /// How many seeds or launches a cell has, where the first look takes `first`.
+    pub fn observations(&self, experiment: &Experiment, cell: &str, first: usize) -> usize {
+        let looks = experiment.looks();
+        let more = self.more.get(&experiment.id).into_iter().flatten();
+        let taken = more.zip(looks.iter().skip(1));
+        let here = taken.filter(|(cells, _)| cells.iter().any(|c| c == cell));
+        here.map(|(_, after)| *after).max().unwrap_or(first)
+    }
 }
 
 /// A record that says only which run it is of.

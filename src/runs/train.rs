@@ -13,7 +13,7 @@ use crate::models::{Model, ModelConfig, Output, parameter_count};
 use crate::record::Record;
 use crate::train::{CheckpointError, Outcome, Saving, Stop, TrainError, TrainSettings};
 use crate::{models, train};
-use records::{bits, gradients, longest, records};
+use records::{bits, by_block, gradients, longest, records};
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -35,6 +35,9 @@ pub struct Training {
     /// What of it stays in the run's directory when it has finished.
     #[serde(skip)]
     pub kept: Kept,
+    /// Whether the learning rate that a search chose is at an edge of those tried.
+    #[serde(skip)]
+    pub edge: Option<bool>,
     /// How what it takes from other runs was found, for its log.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -145,7 +148,20 @@ impl Kind for Training {
                 train::probe(model, &batches, &self.probe_context),
             )
         });
-        let mut rows = records(run, source.as_ref(), &outcome, &test, &probes);
+        let mut rows = records(
+            run,
+            source.as_ref(),
+            &outcome,
+            &test,
+            &probes,
+            self.train.plateau,
+        );
+        let context = self.data.seq_len();
+        let state = model.state_bytes(context) as f64;
+        rows.push(run.record("state_bytes", None, Some(state)));
+        if let Some(edge) = self.edge {
+            rows.push(run.record("edge", None, Some(f64::from(u8::from(edge)))));
+        }
         if let (Data::Text(text), Some(most)) = (&self.data, self.test_multiples.iter().max()) {
             let long = TextSource::new(session.texts.open(text)?, most * text.seq_len, 0)?;
             let windows = long.evaluation(Split::Test, sequences, (batch / most).max(1));
@@ -153,10 +169,14 @@ impl Kind for Training {
                 train::extend(model.as_ref(), &windows, text.seq_len, &self.test_multiples)
             });
             let characters = long.characters_per_token(Split::Test).unwrap_or(1.0);
-            rows.extend(lengths.into_iter().map(|(length, nats)| {
-                let value = nats.map(|nats| bits(nats, characters));
-                run.record("test_bits_by_length", Some(length as f64), value)
-            }));
+            for (length, tested) in lengths {
+                let x = Some(length as f64);
+                let mean = tested.as_ref().map(|tested| bits(tested.loss, characters));
+                rows.push(run.record("test_bits_by_length", x, mean));
+                let blocks = tested.iter().flat_map(|tested| &tested.by_block);
+                let metric = "test_bits_by_length_and_block";
+                rows.extend(by_block(run, metric, x, blocks, characters));
+            }
         }
         if let Some(sequences) = self.gradient_sequences {
             let batches = longest(

@@ -3,14 +3,14 @@
 //! percentile"), without which they cover too little below n = 50.
 //!
 //! Measured coverage of 95 % intervals is 93 to 97 % from n = 12 for means of symmetric values, from
-//! n = 15 for medians and interquartile means, and from n = 60 for means of strongly skewed values
+//! n = 15 for medians, and from n = 60 for means of strongly skewed values
 //! (log-normal, σ = ½): take the median of those.
 //!
 //! Fewer than [`LEAST`] values have too few resamples: three values have ten distinct ones. For
 //! those the interval is Student's t around the mean, widened to hold the estimate.
 
 use super::effect::{normal_cdf, normal_quantile, t_quantile};
-use super::quantile::{interquartile_mean_of_sorted, quantile_of_sorted};
+use super::quantile::quantile_of_sorted;
 use super::random::{RESAMPLING_SEED, SplitMix64};
 use super::{Effect, Interval, StatsError, check, mean};
 
@@ -24,8 +24,6 @@ pub enum Statistic {
     Mean,
     /// Median.
     Median,
-    /// Mean of the middle half.
-    InterquartileMean,
 }
 
 impl Statistic {
@@ -35,10 +33,7 @@ impl Statistic {
             return mean(sample);
         }
         sample.sort_unstable_by(f64::total_cmp);
-        match self {
-            Statistic::Median => quantile_of_sorted(sample, 0.5),
-            _ => interquartile_mean_of_sorted(sample),
-        }
+        quantile_of_sorted(sample, 0.5)
     }
 }
 
@@ -70,16 +65,6 @@ pub fn mean_interval(sample: &[f64], level: f64) -> Result<Interval, StatsError>
     interval(Statistic::Mean, sample, level, Resampling::default())
 }
 
-/// Interquartile mean with its interval, from at least two values.
-pub fn iqm_interval(sample: &[f64], level: f64) -> Result<Interval, StatsError> {
-    interval(
-        Statistic::InterquartileMean,
-        sample,
-        level,
-        Resampling::default(),
-    )
-}
-
 /// A statistic of one sample with its interval: Student's t below [`LEAST`] values, else bootstrap.
 pub fn interval(
     statistic: Statistic,
@@ -87,31 +72,13 @@ pub fn interval(
     level: f64,
     resampling: Resampling,
 ) -> Result<Interval, StatsError> {
-    stratified(statistic, &[sample], level, resampling)
-}
-
-/// The mean over strata of a statistic, each stratum resampled on its own and weighing the same:
-/// seeds within settings, as Agarwal et al. 2021 recommend for few seeds on several tasks.
-pub fn stratified(
-    statistic: Statistic,
-    strata: &[&[f64]],
-    level: f64,
-    resampling: Resampling,
-) -> Result<Interval, StatsError> {
-    let total: usize = strata.iter().map(|s| s.len()).sum();
-    for stratum in strata {
-        check(stratum, 2)?;
-    }
-    check(&vec![0.0; total], 2)?;
-    let evaluate = |strata: &mut [Vec<f64>]| {
-        let sum: f64 = strata.iter_mut().map(|s| statistic.of(s)).sum();
-        sum / strata.len() as f64
-    };
-    let owned: Vec<Vec<f64>> = strata.iter().map(|s| s.to_vec()).collect();
-    let small = || Ok(Effect::stratified_mean(strata)?.interval(level));
-    around(
-        statistic, &owned, total, &evaluate, small, level, resampling,
-    )
+    check(sample, 2)?;
+    let small = Effect::mean(sample)?;
+    let evaluate = |groups: &mut [Vec<f64>]| statistic.of(&mut groups[0]);
+    let groups = [sample.to_vec()];
+    Ok(around(
+        statistic, &groups, &evaluate, small, level, resampling,
+    ))
 }
 
 /// Difference a − b of a statistic between two independent samples.
@@ -124,7 +91,7 @@ pub fn difference(
 ) -> Result<Interval, StatsError> {
     check(a, 2)?;
     check(b, 2)?;
-    let small = Effect::difference(a, b, 0.0)?;
+    let small = Effect::difference(a, b)?;
     of_two(statistic, a, b, |a, b| a - b, small, level, resampling)
 }
 
@@ -158,25 +125,27 @@ fn of_two(
         combine(statistic.of(&mut a[0]), statistic.of(&mut b[0]))
     };
     let groups = [a.to_vec(), b.to_vec()];
-    let small = || Ok(small.interval(level));
-    let n = a.len().min(b.len());
-    around(statistic, &groups, n, &evaluate, small, level, resampling)
+    Ok(around(
+        statistic, &groups, &evaluate, small, level, resampling,
+    ))
 }
 
-/// What `evaluate` makes of the groups, with its interval: that of few values, `small`, where the
-/// `n` values that count are fewer than [`LEAST`], else from resamples of each group on its own.
+/// What `evaluate` makes of the groups, with its interval: that of few values, `small`, where a group
+/// has fewer than [`LEAST`], else from resamples of each group on its own. Where all values of each
+/// group are equal, as every resample then is, the interval has no width.
 fn around(
     statistic: Statistic,
     groups: &[Vec<f64>],
-    n: usize,
     evaluate: &dyn Fn(&mut [Vec<f64>]) -> f64,
-    small: impl FnOnce() -> Result<Interval, StatsError>,
+    small: Effect,
     level: f64,
     resampling: Resampling,
-) -> Result<Interval, StatsError> {
+) -> Interval {
     let estimate = evaluate(&mut groups.to_vec());
-    if n < LEAST {
-        return Ok(stretched(small()?, estimate));
+    let least = groups.iter().map(Vec::len).min().unwrap_or(0);
+    let equal = |group: &Vec<f64>| group.iter().all(|v| *v == group[0]);
+    if least < LEAST && !groups.iter().all(equal) {
+        return stretched(small.interval(level), estimate);
     }
     let mut random = SplitMix64::new(resampling.seed);
     let mut resample = groups.to_vec();
@@ -190,14 +159,13 @@ fn around(
         })
         .collect();
     replicates.sort_unstable_by(f64::total_cmp);
-    let least = groups.iter().map(Vec::len).min().unwrap_or(0);
     let total: usize = groups.iter().map(Vec::len).sum();
     let tail = expanded_tail(level, total, groups.len());
     let (low, high) = match statistic {
         Statistic::Median => (tail, 1.0 - tail),
         _ => bca_tails(groups, evaluate, estimate, &replicates, tail),
     };
-    Ok(bounds(&replicates, estimate, low, high, level, least))
+    bounds(&replicates, estimate, low, high, level, least)
 }
 
 /// The tail whose normal quantile is as far out as Student's t for `total` values in `groups`

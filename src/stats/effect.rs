@@ -1,74 +1,99 @@
-//! Effects: estimates from small samples that can give their interval at any level, so that a
-//! correction for several comparisons may choose the level afterwards.
+//! Effects: estimates from small samples that can give their interval at any level, so that the plan
+//! of looks and a correction for several parts may choose the level afterwards.
 //!
-//! Everything here is Student's t: on the values for differences, on their logarithms for ratios.
-//! With 2 to 9 seeds or repeats resampling does not work: three values give only combinations of
-//! those three, and the "95 %" interval covers the truth about three times in four.
+//! Student's t on the values for differences and on their logarithms for ratios; exact tests for what
+//! happens or does not. With 3 to 12 seeds resampling does not work: three values give only
+//! combinations of those three, and the "95 %" interval covers the truth about three times in four.
 //!
-//! Sources: Welch 1947 (unequal variances), Satterthwaite 1946 (degrees of freedom).
+//! Equal values are no evidence: an effect whose standard error is 0 has the whole range as its
+//! interval, at every level.
+//!
+//! Sources: Welch 1947 (unequal variances), Satterthwaite 1946 (degrees of freedom), Chan & Zhang 1999
+//! (exact interval of a difference of two rates), Clopper & Pearson 1934 (of one rate).
 
-use super::{Interval, StatsError, check, mean, standard_deviation};
+use super::{Interval, StatsError, check, mean, proportion, standard_deviation};
 use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
-/// An estimate, its standard error and its degrees of freedom.
+/// An estimate that can give its interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Effect {
-    /// Estimate on the working scale: the value itself, or its logarithm.
-    center: f64,
-    /// Standard error on the working scale.
-    error: f64,
-    /// Degrees of freedom of the t distribution.
-    freedom: f64,
-    /// Whether the working scale is logarithmic.
-    logarithmic: bool,
+    shape: Shape,
     /// Least and greatest value the quantity can have; intervals are cut there.
     range: (f64, f64),
     /// Observations of the smaller group.
     n: usize,
-    /// Whether it was counted and not sampled: the interval is `range`, whatever the level.
-    exact: bool,
 }
 
-/// Mean, squared standard error and degrees of freedom of one group.
-struct Group {
-    mean: f64,
+/// How an effect was estimated, which is also how the levels of its looks are calibrated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Statistic {
+    /// Counted without error.
+    Counted,
+    /// Student's t of one sample.
+    Mean,
+    /// Student's t of two samples.
+    Difference,
+    /// An exact test of what happens or does not.
+    Exact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Shape {
+    /// Counted: estimate, least and greatest value.
+    Counted(f64, f64, f64),
+    Student {
+        /// Estimate on the working scale: the value itself, or its logarithm.
+        center: f64,
+        /// Standard error on the working scale.
+        error: f64,
+        freedom: f64,
+        logarithmic: bool,
+        statistic: Statistic,
+    },
+    /// How many of how many, of one group and of the other.
+    Rates((usize, usize), (usize, usize)),
+    /// How many of how many.
+    Rate(usize, usize),
+}
+
+/// Mean, squared standard error and degrees of freedom of one source of spread.
+struct Spread {
     error2: f64,
     freedom: f64,
-    n: usize,
 }
 
-impl Group {
-    /// `resolution` is the least standard deviation assumed: that a few values agree to the last
-    /// digit does not prove that the next one will.
-    fn new(sample: &[f64], resolution: f64) -> Result<Self, StatsError> {
+impl Spread {
+    fn of(sample: &[f64]) -> Result<Self, StatsError> {
         check(sample, 2)?;
-        let n = sample.len();
-        let deviation = standard_deviation(sample).max(resolution);
+        let (n, deviation) = (sample.len() as f64, standard_deviation(sample));
         Ok(Self {
-            mean: mean(sample),
-            error2: deviation * deviation / n as f64,
-            freedom: (n - 1) as f64,
-            n,
+            error2: deviation * deviation / n,
+            freedom: n - 1.0,
         })
     }
 }
 
-/// Effect Σ wᵢ·meanᵢ of independent groups with Satterthwaite's degrees of freedom
-/// (Σ wᵢ²eᵢ²)² / Σ (wᵢ²eᵢ²)²/fᵢ.
-fn combine(groups: &[(f64, Group)]) -> Effect {
-    let center = groups.iter().map(|(w, g)| w * g.mean).sum();
-    let parts = || groups.iter().map(|(w, g)| (w * w * g.error2, g.freedom));
-    let error2: f64 = parts().map(|(e, _)| e).sum();
-    let spread: f64 = parts().map(|(e, f)| e * e / f).sum();
-    // All values equal: no spread to weigh by; the smallest group's freedom is the safe choice.
-    let least = parts().map(|(_, f)| f).fold(f64::INFINITY, f64::min);
+/// An effect with these independent sources of spread, with Satterthwaite's degrees of freedom
+/// (Σ eᵢ²)² / Σ eᵢ⁴/fᵢ.
+fn student(center: f64, parts: &[Spread], n: usize, statistic: Statistic) -> Effect {
+    let error2: f64 = parts.iter().map(|p| p.error2).sum();
+    let spread: f64 = parts.iter().map(|p| p.error2 * p.error2 / p.freedom).sum();
     let freedom = if spread > 0.0 {
         error2 * error2 / spread
     } else {
-        least
+        1.0
     };
-    let n = groups.iter().map(|(_, g)| g.n).min().unwrap_or(0);
-    Effect::sampled(center, error2.sqrt(), freedom, n)
+    Effect {
+        shape: Shape::Student {
+            center,
+            error: error2.sqrt(),
+            freedom,
+            logarithmic: false,
+            statistic,
+        },
+        range: (f64::MIN, f64::MAX),
+        n,
+    }
 }
 
 fn logarithms(sample: &[f64]) -> Result<Vec<f64>, StatsError> {
@@ -81,104 +106,99 @@ fn logarithms(sample: &[f64]) -> Result<Vec<f64>, StatsError> {
     Ok(sample.iter().map(|&v| libm::log(v)).collect())
 }
 
+/// a − b, pair by pair.
+fn differences(a: &[f64], b: &[f64]) -> Result<Vec<f64>, StatsError> {
+    if a.len() != b.len() {
+        return Err(StatsError::Unpaired {
+            left: a.len(),
+            right: b.len(),
+        });
+    }
+    Ok(a.iter().zip(b).map(|(a, b)| a - b).collect())
+}
+
+/// Means of the columns of a matrix given by rows.
+fn column_means(rows: &[Vec<f64>]) -> Vec<f64> {
+    let columns = rows.first().map_or(0, Vec::len);
+    let column = |i: usize| rows.iter().map(|row| row[i]).sum::<f64>() / rows.len() as f64;
+    (0..columns).map(column).collect()
+}
+
 impl Effect {
     /// A quantity that is counted and has no sampling error, with the least and the greatest value it
     /// has in the `n` places where it was counted.
     pub fn exact(estimate: f64, (low, high): (f64, f64), n: usize) -> Result<Self, StatsError> {
         check(&[estimate, low, high], 1)?;
         Ok(Self {
-            range: (low.min(estimate), high.max(estimate)),
-            exact: true,
-            ..Self::sampled(estimate, 0.0, 1.0, n)
-        })
-    }
-
-    /// An estimate with an error, of a quantity that may have any value.
-    fn sampled(center: f64, error: f64, freedom: f64, n: usize) -> Self {
-        Self {
-            center,
-            error,
-            freedom,
-            logarithmic: false,
+            shape: Shape::Counted(estimate, low.min(estimate), high.max(estimate)),
             range: (f64::MIN, f64::MAX),
             n,
-            exact: false,
-        }
-    }
-
-    /// A least-squares slope with its standard error, from `n` points.
-    pub(super) fn slope(center: f64, error: f64, n: usize) -> Self {
-        Self::sampled(center, error, (n - 2) as f64, n)
-    }
-
-    /// Whether it has no sampling error, so that there is nothing to test.
-    pub fn is_exact(&self) -> bool {
-        self.exact
+        })
     }
 
     /// Mean of one sample of at least two values.
     pub fn mean(sample: &[f64]) -> Result<Self, StatsError> {
-        Ok(combine(&[(1.0, Group::new(sample, 0.0)?)]))
+        let spread = Spread::of(sample)?;
+        Ok(student(
+            mean(sample),
+            &[spread],
+            sample.len(),
+            Statistic::Mean,
+        ))
     }
 
-    /// Mean of `a` − mean of `b`, independent groups (Welch). `resolution` is the least standard
-    /// deviation believed of a group, 0 for none.
-    pub fn difference(a: &[f64], b: &[f64], resolution: f64) -> Result<Self, StatsError> {
-        Self::stratified_difference(&[(a, b)], resolution)
+    /// Mean of `a` − mean of `b`, independent groups (Welch).
+    pub fn difference(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
+        let parts = [Spread::of(a)?, Spread::of(b)?];
+        let (center, n) = (mean(a) - mean(b), a.len().min(b.len()));
+        Ok(student(center, &parts, n, Statistic::Difference))
     }
 
-    /// Mean over strata of (mean of `a` − mean of `b`): every stratum counts the same, whatever
-    /// its number of observations, and spread between strata is no error.
-    pub fn stratified_difference(
-        strata: &[(&[f64], &[f64])],
-        resolution: f64,
-    ) -> Result<Self, StatsError> {
-        if strata.is_empty() {
-            return Err(StatsError::TooFew { have: 0, need: 2 });
+    /// Mean of `a` − mean of `b` where both were scored on the same blocks of data: a row a seed, a
+    /// column a block. Seeds and blocks are both drawn at random: the squared error is that of the
+    /// seeds' means and that of the blocks' differences, which counts what is left of both twice and
+    /// so errs on the wide side. A group of one row is a constant without seeds, such as an n-gram.
+    pub fn crossed(a: &[Vec<f64>], b: &[Vec<f64>]) -> Result<Self, StatsError> {
+        let (by_block_a, by_block_b) = (column_means(a), column_means(b));
+        let by_block = differences(&by_block_a, &by_block_b)?;
+        let mut parts = vec![Spread::of(&by_block)?];
+        let mut n = usize::MAX;
+        for rows in [a, b] {
+            if rows.len() == 1 {
+                continue;
+            }
+            let seeds: Vec<f64> = rows.iter().map(|row| mean(row)).collect();
+            parts.push(Spread::of(&seeds)?);
+            n = n.min(seeds.len());
         }
-        let weight = 1.0 / strata.len() as f64;
-        let mut groups = Vec::with_capacity(2 * strata.len());
-        for (a, b) in strata {
-            groups.push((weight, Group::new(a, resolution)?));
-            groups.push((-weight, Group::new(b, resolution)?));
-        }
-        Ok(combine(&groups))
+        let statistic = match parts.len() {
+            3 => Statistic::Difference,
+            _ => Statistic::Mean,
+        };
+        Ok(student(mean(&by_block), &parts, n, statistic))
     }
 
-    /// Mean over strata of their means, every stratum weighing the same.
-    pub fn stratified_mean(strata: &[&[f64]]) -> Result<Self, StatsError> {
-        let weight = 1.0 / strata.len() as f64;
-        let groups = strata.iter().map(|s| Ok((weight, Group::new(s, 0.0)?)));
-        let groups: Vec<_> = groups.collect::<Result<_, StatsError>>()?;
-        check(&vec![0.0; groups.len()], 1)?;
-        Ok(combine(&groups))
-    }
-
-    /// Mean of a − b over pairs: the same seed, or repeats taken in turn.
+    /// Mean of a − b over pairs: the same seed, or launches taken in turn.
     pub fn paired_difference(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
-        same_length(a, b)?;
-        Self::mean(&a.iter().zip(b).map(|(a, b)| a - b).collect::<Vec<_>>())
-    }
-
-    /// Constant − mean of the sample: against a baseline that has no spread of its own.
-    pub fn below_constant(constant: f64, sample: &[f64]) -> Result<Self, StatsError> {
-        check(&[constant], 1)?;
-        let below: Vec<f64> = sample.iter().map(|v| constant - v).collect();
-        Self::mean(&below)
+        Self::mean(&differences(a, b)?)
     }
 
     /// Geometric mean of a / b over pairs of positive values. On the logarithmic scale a skewed
     /// timing loses its tail, and what slows both of a pair cancels.
     pub fn paired_ratio(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
-        same_length(a, b)?;
         let (a, b) = (logarithms(a)?, logarithms(b)?);
         Ok(Self::paired_difference(&a, &b)?.exponentiated())
+    }
+
+    /// Geometric mean of values of which the logarithms are given.
+    pub fn mean_of_logarithms(sample: &[f64]) -> Result<Self, StatsError> {
+        Ok(Self::mean(sample)?.exponentiated())
     }
 
     /// Ratio of the geometric means of two independent groups of positive values.
     pub fn ratio(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
         let (a, b) = (logarithms(a)?, logarithms(b)?);
-        Ok(Self::difference(&a, &b, 0.0)?.exponentiated())
+        Ok(Self::difference(&a, &b)?.exponentiated())
     }
 
     /// (a / b) / (c / d), where a is paired with b and c with d, and the two pairs of samples are
@@ -187,20 +207,40 @@ impl Effect {
         (a, b): (&[f64], &[f64]),
         (c, d): (&[f64], &[f64]),
     ) -> Result<Self, StatsError> {
-        same_length(a, b)?;
-        same_length(c, d)?;
-        let log_ratio = |a: &[f64], b: &[f64]| -> Result<Vec<f64>, StatsError> {
-            Ok(logarithms(a)?
-                .iter()
-                .zip(logarithms(b)?)
-                .map(|(a, b)| a - b)
-                .collect())
-        };
-        Ok(Self::difference(&log_ratio(a, b)?, &log_ratio(c, d)?, 0.0)?.exponentiated())
+        let log_ratio = |a: &[f64], b: &[f64]| differences(&logarithms(a)?, &logarithms(b)?);
+        Ok(Self::difference(&log_ratio(a, b)?, &log_ratio(c, d)?)?.exponentiated())
+    }
+
+    /// Share of `a` that succeed less share of `b`: (successes, trials) each. Exact for any number of
+    /// trials.
+    pub fn rates(a: (usize, usize), b: (usize, usize)) -> Result<Self, StatsError> {
+        let n = a.1.min(b.1);
+        if n == 0 {
+            return Err(StatsError::TooFew { have: 0, need: 1 });
+        }
+        Ok(Self {
+            shape: Shape::Rates(a, b),
+            range: (-1.0, 1.0),
+            n,
+        })
+    }
+
+    /// Share that succeed. Exact.
+    pub fn rate(successes: usize, trials: usize) -> Result<Self, StatsError> {
+        if trials == 0 {
+            return Err(StatsError::TooFew { have: 0, need: 1 });
+        }
+        Ok(Self {
+            shape: Shape::Rate(successes, trials),
+            range: (0.0, 1.0),
+            n: trials,
+        })
     }
 
     fn exponentiated(mut self) -> Self {
-        self.logarithmic = true;
+        if let Shape::Student { logarithmic, .. } = &mut self.shape {
+            *logarithmic = true;
+        }
         self.range = (f64::MIN_POSITIVE, f64::MAX);
         self
     }
@@ -211,91 +251,60 @@ impl Effect {
         self
     }
 
+    /// How it was estimated.
+    pub fn statistic(&self) -> Statistic {
+        match self.shape {
+            Shape::Counted(..) => Statistic::Counted,
+            Shape::Student { statistic, .. } => statistic,
+            Shape::Rates(..) | Shape::Rate(..) => Statistic::Exact,
+        }
+    }
+
     /// The estimate with its interval at this level (0.95 for 95 %).
     pub fn interval(&self, level: f64) -> Interval {
-        let reach = t_quantile(1.0 - (1.0 - level) / 2.0, self.freedom) * self.error;
-        let clip = |value: f64| self.natural(value).clamp(self.range.0, self.range.1);
-        if self.exact {
-            return Interval {
-                low: self.range.0,
-                estimate: self.center,
-                high: self.range.1,
-                level,
-                n: self.n,
-            };
-        }
+        let (low, estimate, high) = match self.shape {
+            Shape::Counted(estimate, low, high) => (low, estimate, high),
+            Shape::Rate(k, n) => {
+                let (low, high) = proportion::exact(k, n, level);
+                (low, k as f64 / n as f64, high)
+            }
+            Shape::Rates(a, b) => {
+                let (low, high) = proportion::exact_difference(a, b, level);
+                (low, proportion::difference(a, b), high)
+            }
+            Shape::Student {
+                center,
+                error,
+                freedom,
+                logarithmic,
+                ..
+            } => {
+                let reach = match error > 0.0 {
+                    true => t_quantile(1.0 - (1.0 - level) / 2.0, freedom) * error,
+                    false => f64::INFINITY, // equal values: anything is possible
+                };
+                let natural = |value: f64| match logarithmic {
+                    true => libm::exp(value),
+                    false => value,
+                };
+                let [low, high] = [center - reach, center + reach].map(natural);
+                (low, natural(center), high)
+            }
+        };
+        let clip = |value: f64| value.clamp(self.range.0, self.range.1);
         Interval {
-            low: clip(self.center - reach),
-            estimate: clip(self.center),
-            high: clip(self.center + reach),
+            low: clip(low),
+            estimate: clip(estimate),
+            high: clip(high),
             level,
             n: self.n,
         }
-    }
-
-    /// Two-sided p-value of the hypothesis that the true effect is `value`; the interval of level
-    /// 1 − p ends there.
-    pub fn p_value(&self, value: f64) -> f64 {
-        (2.0 * self.p_greater(value).min(self.p_less(value))).min(1.0)
-    }
-
-    /// One-sided p-value against "the effect is at most `value`".
-    pub fn p_greater(&self, value: f64) -> f64 {
-        t_tail(
-            (self.center - self.working(value)) / self.error,
-            self.freedom,
-        )
-    }
-
-    /// One-sided p-value against "the effect is at least `value`".
-    pub fn p_less(&self, value: f64) -> f64 {
-        t_tail(
-            (self.working(value) - self.center) / self.error,
-            self.freedom,
-        )
-    }
-
-    /// Estimated distance from `value` on the working scale, in units of the standard error that
-    /// one observation a group would have; what [`super::power`] plans with.
-    pub fn standardized_gap(&self, value: f64) -> f64 {
-        (self.center - self.working(value)).abs() / (self.error * (self.n as f64).sqrt())
-    }
-
-    /// Degrees of freedom for each observation of the smaller group.
-    pub(crate) fn freedom_per_observation(&self) -> f64 {
-        self.freedom / (self.n as f64 - 1.0).max(1.0)
     }
 
     /// Observations of the smaller group.
     pub fn observations(&self) -> usize {
         self.n
     }
-
-    fn natural(&self, value: f64) -> f64 {
-        if self.logarithmic {
-            libm::exp(value)
-        } else {
-            value
-        }
-    }
-
-    fn working(&self, value: f64) -> f64 {
-        if self.logarithmic {
-            libm::log(value)
-        } else {
-            value
-        }
-    }
-}
-
-fn same_length(a: &[f64], b: &[f64]) -> Result<(), StatsError> {
-    if a.len() == b.len() {
-        return Ok(());
-    }
-    Err(StatsError::Unpaired {
-        left: a.len(),
-        right: b.len(),
-    })
 }
 
 /// Quantile of Student's t. Satterthwaite's freedom may be any positive number; beyond a million
@@ -308,14 +317,10 @@ pub fn t_quantile(probability: f64, freedom: f64) -> f64 {
     t.inverse_cdf(probability)
 }
 
-/// P(t > `value`); a standard error of zero gives an infinite value, or NaN where the gap is zero
-/// too, which is no evidence.
-fn t_tail(value: f64, freedom: f64) -> f64 {
-    if value.is_nan() {
-        return 1.0;
-    }
+/// Two-sided p-value of a t statistic.
+pub(super) fn t_two_sided(value: f64, freedom: f64) -> f64 {
     let t = StudentsT::new(0.0, 1.0, freedom.max(1.0)).expect("freedom is at least 1");
-    t.sf(value)
+    2.0 * t.sf(value.abs())
 }
 
 /// Quantile of the standard normal distribution.

@@ -5,32 +5,32 @@
 //!
 //! | sample | method | where |
 //! | --- | --- | --- |
-//! | mean of 2 … 9 values | Student's t | [`effect`] |
-//! | mean, interquartile mean of 10 or more | BCa bootstrap, expanded for small samples | [`bootstrap`] |
+//! | mean of 2 … 12 values | Student's t | [`effect`] |
+//! | mean of 10 or more | BCa bootstrap, expanded for small samples | [`bootstrap`] |
 //! | median of 10 or more | percentile bootstrap | [`bootstrap`] |
-//! | difference of two small groups of seeds | Welch's t, stratified where there are strata | [`effect`] |
+//! | difference of two small groups of seeds | Welch's t | [`effect`] |
+//! | the same, all scored on the same blocks of text | t with crossed seeds and blocks | [`effect`] |
 //! | ratio of timings taken in turn | t on the logarithms of the paired ratios | [`effect`] |
-//! | solved or not | Wilson | [`proportion`] |
-//! | several comparisons at once | Holm | [`holm`] |
+//! | happens or not, one group or two | exact tests | [`proportion`] |
+//! | a share shown beside | Wilson | [`proportion`] |
+//! | looked at several times | repeated intervals, levels by simulation | [`looks`] |
 
 use serde::{Deserialize, Serialize};
 
 pub mod bootstrap;
 pub mod effect;
-pub mod equivalence;
-pub mod holm;
-pub mod permutation;
-pub mod power;
+pub mod looks;
 pub mod proportion;
 pub mod quantile;
 pub mod random;
 pub mod slope;
 
-pub use bootstrap::{iqm_interval, mean_interval, median_interval};
-pub use effect::Effect;
+pub use bootstrap::{mean_interval, median_interval};
+pub use effect::{Effect, Statistic};
+pub use looks::{Looks, Position};
 pub use proportion::wilson;
-pub use quantile::{interquartile_mean, mean, median, quantile, standard_deviation};
-pub use slope::{line_slope, log_log_slope};
+pub use quantile::{mean, median, quantile, standard_deviation};
+pub use slope::{line_slope, local_slopes, log_log_slope};
 
 /// An estimate with its interval; no statistic here returns a point without one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

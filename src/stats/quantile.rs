@@ -40,30 +40,6 @@ pub fn median(sample: &[f64]) -> f64 {
     quantile(sample, 0.5)
 }
 
-/// Mean of the middle half (Agarwal et al. 2021): outer quarters are cut off, values that lie
-/// across a cut count by their fraction, so that it is exact for every n.
-pub fn interquartile_mean(sample: &[f64]) -> f64 {
-    let mut sorted = sample.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    interquartile_mean_of_sorted(&sorted)
-}
-
-/// [`interquartile_mean`] of a sample that is already sorted.
-pub fn interquartile_mean_of_sorted(sorted: &[f64]) -> f64 {
-    let n = sorted.len() as f64;
-    let (from, to) = (n / 4.0, 3.0 * n / 4.0);
-    let weighted: f64 = sorted
-        .iter()
-        .enumerate()
-        .map(|(i, v)| {
-            // Value i occupies the stretch i…i+1; its weight is the part inside from…to.
-            let weight = ((i + 1) as f64).min(to) - (i as f64).max(from);
-            v * weight.max(0.0)
-        })
-        .sum();
-    weighted / (to - from)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,18 +60,6 @@ mod tests {
         }
         assert_eq!(median(&[4.0, 1.0]), 2.5);
         assert!(median(&[]).is_nan());
-    }
-
-    #[test]
-    fn interquartile_mean_weighs_the_values_on_the_cut() {
-        assert_eq!(interquartile_mean(&[1.0, 2.0, 3.0, 400.0]), 2.5);
-        // n = 5: weights 0, .75, 1, .75, 0 of 2.5 (the worked example of the usual definition).
-        let expected = (0.75 * 2.0 + 3.0 + 0.75 * 5.0) / 2.5;
-        assert!((interquartile_mean(&[9.0, 1.0, 5.0, 2.0, 3.0]) - expected).abs() < 1e-12);
-        assert_eq!(interquartile_mean(&[6.0]), 6.0);
-        // n = 9, Wikipedia's example: (0.75·5 + 6 + 7 + 8 + 0.75·9)/4.5 … of 1 … 17 odd numbers is 9.
-        let odd: Vec<f64> = (0..9).map(|i| (2 * i + 1) as f64).collect();
-        assert!((interquartile_mean(&odd) - 9.0).abs() < 1e-12);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Loss and accuracy on held-out batches.
 
-use super::Evaluation;
+use super::{BLOCKS, Evaluation};
 use crate::data::{Batch, CLOSE};
 use crate::models::{Content, Model};
 use kernels::simd::{Level, level};
@@ -14,7 +14,9 @@ const ROWS: usize = 256;
 /// score, loss and accuracy are not a number.
 pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
     let mut total = Sums::default();
-    for batch in batches {
+    let blocks = BLOCKS.min(batches.len());
+    for (i, batch) in batches.iter().enumerate() {
+        total.block = i * blocks / batches.len();
         let said = values(&model.forward(&batch.input, Tape::Off)); // (B·T, V) or (B·T, 1)
         total.add(batch, &judge(&said, batch));
     }
@@ -68,11 +70,15 @@ struct Sums {
     sequences: usize,
     by_position: Vec<(f64, usize)>,
     by_distance: BTreeMap<u32, (usize, usize)>,
+    by_block: Vec<(f64, usize)>,
+    /// The block that is added to.
+    block: usize,
 }
 
 impl Sums {
     fn add(&mut self, batch: &Batch, judged: &[Option<(f64, bool)>]) {
         let t = batch.seq_len();
+        self.by_block.resize(self.block + 1, (0.0, 0));
         if self.by_position.len() < t {
             self.by_position.resize(t, (0.0, 0));
         }
@@ -86,8 +92,12 @@ impl Sums {
                 self.scored += 1;
                 self.correct += correct as usize;
                 wrong += !correct as usize;
-                let at = &mut self.by_position[position];
-                *at = (at.0 + loss, at.1 + 1);
+                for at in [
+                    &mut self.by_position[position],
+                    &mut self.by_block[self.block],
+                ] {
+                    *at = (at.0 + loss, at.1 + 1);
+                }
                 let at = self.by_distance.entry(distance).or_default();
                 *at = (at.0 + correct as usize, at.1 + 1);
             }
@@ -100,6 +110,7 @@ impl Sums {
         let scored = self.scored as f64;
         let positions = self.by_position.into_iter();
         let distances = self.by_distance.into_iter();
+        let blocks = self.by_block.into_iter();
         Evaluation {
             loss: self.loss / scored,
             accuracy: self.correct as f64 / scored,
@@ -111,6 +122,7 @@ impl Sums {
             by_distance: distances
                 .map(|(distance, (correct, n))| (distance, correct, n))
                 .collect(),
+            by_block: blocks.map(|(sum, n)| sum / n as f64).collect(),
         }
     }
 }

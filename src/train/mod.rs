@@ -18,7 +18,7 @@ pub use evaluate::evaluate;
 pub use fingerprint::{check_validation, same_data};
 pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
-pub use run::{METRICS, Saving, train};
+pub use run::{METRICS, Saving, is_flat, train};
 pub use schedule::learning_rate;
 pub use settings::{Budget, OptimizerKind, TrainSettings};
 pub use start::Start;
@@ -58,7 +58,13 @@ pub struct Evaluation {
     pub by_position: Vec<(f64, usize)>,
     /// For each distance that occurs, rising: distance, right answers, scored positions.
     pub by_distance: Vec<(u32, usize, usize)>,
+    /// Mean loss over each of at most [`BLOCKS`] blocks of neighbouring batches, in order.
+    pub by_block: Vec<f64>,
 }
+
+/// Blocks that the windows of a test are parted into: texts differ from place to place, and the spread
+/// over blocks says how much.
+pub const BLOCKS: usize = 16;
 
 /// Where training stands after a step.
 #[derive(Debug, Clone)]
@@ -112,6 +118,8 @@ pub enum Stop {
     Seconds,
     /// Validation accuracy passed `stop_when_accuracy`.
     Accurate,
+    /// Validation had stopped improving, as `plateau` says.
+    Plateau,
     /// The observer asked for it; the run can be resumed.
     Interrupted,
 }

@@ -3,7 +3,7 @@
 //! when they are shuffled. What cutting costs, the model knew from far; what shuffling costs, it
 //! knew from the order there.
 
-use super::evaluate;
+use super::{Evaluation, evaluate};
 use crate::data::{Batch, seeds};
 use crate::models::{Model, Shape};
 use rand_chacha::ChaCha8Rng;
@@ -12,14 +12,14 @@ use rand_chacha::ChaCha8Rng;
 const SHUFFLES: u64 = 3 << 62;
 
 /// Losses at one length of context.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Probed {
     /// Tokens k that stay as they are, the last read token included.
     pub context: usize,
-    /// Mean nats with the tokens before them cut off.
-    pub truncated: f64,
-    /// Mean nats with the tokens before them in random order.
-    pub shuffled: f64,
+    /// Nats with the tokens before them cut off.
+    pub truncated: Evaluation,
+    /// Nats with the tokens before them in random order.
+    pub shuffled: Evaluation,
 }
 
 /// Tests the prediction after the last token of every window at each context in `contexts` (each
@@ -38,7 +38,7 @@ pub fn probe(model: &dyn Model, windows: &[Batch], contexts: &[usize]) -> Vec<Pr
     };
     let loss = |change: &mut dyn FnMut(&Batch) -> Batch| {
         let changed: Vec<Batch> = windows.iter().map(change).collect();
-        evaluate(model, &changed).loss
+        evaluate(model, &changed)
     };
     let mut probed: Vec<Probed> = contexts
         .iter()
@@ -54,13 +54,13 @@ pub fn probe(model: &dyn Model, windows: &[Batch], contexts: &[usize]) -> Vec<Pr
     let whole = loss(&mut |window| truncated(window, seq_len));
     probed.push(Probed {
         context: seq_len,
-        truncated: whole,
+        truncated: whole.clone(),
         shuffled: whole,
     });
     probed
 }
 
-/// Mean nats of the last `scored` tokens of every window when it is cut to its last tokens: to so
+/// Nats of the last `scored` tokens of every window when it is cut to its last tokens: to so
 /// many times `scored` as each of `multiples` says. `None` where the model cannot read as many.
 ///
 /// The same targets at every length: what differs is the context before them, and how far beyond the
@@ -70,12 +70,12 @@ pub fn extend(
     windows: &[Batch],
     scored: usize,
     multiples: &[usize],
-) -> Vec<(usize, Option<f64>)> {
+) -> Vec<(usize, Option<Evaluation>)> {
     let loss = |length: usize| {
         let fits = model.config().longest().is_none_or(|most| length <= most);
         fits.then(|| {
             let cut: Vec<Batch> = windows.iter().map(|w| tail(w, length, scored)).collect();
-            evaluate(model, &cut).loss
+            evaluate(model, &cut)
         })
     };
     let lengths = multiples.iter().map(|multiple| multiple * scored);
@@ -226,11 +226,14 @@ mod tests {
         for short in &probed[..2] {
             let far = 12.0 - short.context as f64;
             let wrong = 0.75 * (1.0 - 1.0 / far) * f64::from(SURE);
-            assert!((short.truncated - 4f64.ln()).abs() < 1e-6, "{short:?}");
-            assert!((short.shuffled / wrong - 1.0).abs() < 0.1, "{short:?}");
+            assert!((short.truncated.loss - 4f64.ln()).abs() < 1e-6, "{short:?}");
+            assert!((short.shuffled.loss / wrong - 1.0).abs() < 0.1, "{short:?}");
         }
         for long in &probed[2..] {
-            assert!(long.truncated < 1e-6 && long.shuffled < 1e-6, "{long:?}");
+            assert!(
+                long.truncated.loss < 1e-6 && long.shuffled.loss < 1e-6,
+                "{long:?}"
+            );
         }
     }
 
@@ -240,15 +243,12 @@ mod tests {
         // both that are scored.
         let windows = windows(3);
         let lengths = extend(&Echo::new(3), &windows, 2, &[1, 2, 3, 6]);
-        let [
-            (2, Some(none)),
-            (4, Some(half)),
-            (6, Some(both)),
-            (12, Some(all)),
-        ] = lengths[..]
-        else {
-            panic!("{lengths:?}");
-        };
+        let at = |i: usize| lengths[i].1.as_ref().expect("it can be read").loss;
+        assert_eq!(
+            lengths.iter().map(|l| l.0).collect::<Vec<_>>(),
+            [2, 4, 6, 12]
+        );
+        let [none, half, both, all] = [0, 1, 2, 3].map(at);
         let guess = 4f64.ln();
         assert!((none - guess).abs() < 1e-6 && (half - guess / 2.0).abs() < 1e-6);
         assert!(both < 1e-6 && all < 1e-6);
@@ -257,7 +257,7 @@ mod tests {
         short.config.positions = Positions::Learned;
         short.config.seq_len = 4;
         let lengths = extend(&short, &windows, 2, &[2, 3]);
-        assert_eq!((lengths[0].1.is_some(), lengths[1].1), (true, None));
+        assert!(lengths[0].1.is_some() && lengths[1].1.is_none());
     }
 
     #[test]

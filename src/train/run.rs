@@ -237,6 +237,14 @@ impl<'a> Run<'a> {
         let enough = self.settings.stop_when_accuracy;
         if accuracy.zip(enough).is_some_and(|(a, enough)| a > enough) {
             position.finished = Some(Stop::Accurate);
+        } else if position.finished.is_none()
+            && position.step >= self.settings.least_steps
+            && self
+                .settings
+                .plateau
+                .is_some_and(|share| is_flat(&position.curve, share))
+        {
+            position.finished = Some(Stop::Plateau);
         }
         evaluation
     }
@@ -296,5 +304,44 @@ impl<'a> Run<'a> {
             stopped_because,
             curve: self.position.curve,
         }
+    }
+}
+
+/// Whether the lowest validation loss of the last third of the steps is at least `share` of the lowest
+/// before. Without a validation on both sides it is not known to be.
+pub fn is_flat(curve: &[Point], share: f64) -> bool {
+    let last = curve.last().map_or(0, |point| point.step);
+    let lowest = |late: bool| {
+        let side = curve
+            .iter()
+            .filter(|point| (3 * point.step > 2 * last) == late);
+        side.filter_map(|point| point.validation_loss)
+            .reduce(f64::min)
+    };
+    lowest(false)
+        .zip(lowest(true))
+        .is_some_and(|(before, after)| after >= share * before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn curve(losses: &[f64]) -> Vec<Point> {
+        let point = |(i, loss): (usize, &f64)| Point {
+            step: 10 * (i + 1),
+            validation_loss: Some(*loss),
+            ..Point::default()
+        };
+        losses.iter().enumerate().map(point).collect()
+    }
+
+    #[test]
+    fn a_curve_is_flat_when_its_last_third_brings_nothing() {
+        assert!(is_flat(&curve(&[2.0, 1.5, 1.0, 0.99, 1.0, 0.995]), 0.98));
+        assert!(!is_flat(&curve(&[2.0, 1.5, 1.0, 0.99, 0.95, 0.9]), 0.98));
+        // What was gained before the last third does not count.
+        assert!(is_flat(&curve(&[2.0, 0.5, 1.0, 1.0, 0.6, 0.6]), 0.98));
+        assert!(!is_flat(&curve(&[1.0]), 0.98) && !is_flat(&[], 0.98));
     }
 }

@@ -113,6 +113,14 @@ pub struct TrainSettings {
     /// Stop at the first validation whose accuracy exceeds this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop_when_accuracy: Option<f64>,
+    /// Stop once the lowest validation loss of the last third of the steps so far is not below this
+    /// share, less than 1, of the lowest before: learning has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plateau: Option<f64>,
+    /// Steps before which no plateau stops the training: some tasks are learnt suddenly, after a flat
+    /// stretch.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub least_steps: usize,
     /// Steps between checkpoints where a directory is given; never, if `None`, but at the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoint_every: Option<usize>,
@@ -138,6 +146,8 @@ impl Default for TrainSettings {
             validate_every: 100,
             validation_sequences: 256,
             stop_when_accuracy: None,
+            plateau: None,
+            least_steps: 0,
             checkpoint_every: Some(500),
             threads: 1,
         }
@@ -186,6 +196,9 @@ impl TrainSettings {
         let accuracy = self.stop_when_accuracy.unwrap_or(1.0);
         let message = format!("stop-when-accuracy = {accuracy}: give a number from 0 to 1");
         check(share(accuracy), &message)?;
+        let plateau = self.plateau.unwrap_or(0.5);
+        let message = format!("plateau = {plateau}: give a number above 0 and below 1");
+        check(plateau > 0.0 && plateau < 1.0, &message)?;
         let message = "budget is empty: give steps, tokens or seconds";
         let limited = steps.is_some() || tokens.is_some() || seconds.is_some();
         check(limited, message)?;

@@ -22,9 +22,8 @@ fn verdicts_follow_from_records(name: &str) {
     let directory = committed(name);
     let manifest = output::read_manifest(&directory).expect("a manifest");
     let records = output::read_results(&directory).expect("records");
-    let experiments = manifest.experiments.iter();
-    let margins: Vec<_> = experiments.map(|e| (e.claim.as_str(), e.margin)).collect();
-    let again = claims::judge_all(&records, &margins, ALPHA);
+    let fixed: Vec<_> = manifest.experiments.iter().map(|e| e.fixed()).collect();
+    let again = claims::judge_all(&records, &fixed, ALPHA);
     let stored = output::read_verdicts(&directory).expect("verdicts");
     for (again, stored) in again.iter().zip(&stored) {
         assert_eq!(again, stored, "{}", stored.claim);

@@ -11,7 +11,7 @@ use seqduel::data::DataSection;
 use seqduel::data::tasks::{TASKS, TaskSettings};
 use seqduel::experiment::parse::load;
 use seqduel::experiment::schema::{
-    Experiment, Explanation, MarkSpec, Patch, PlotSpec, Series, Settings, Sweep, Tune,
+    Experiment, Explanation, MarkSpec, Patch, PlotSpec, RateFor, Series, Settings, Sweep, Tune,
 };
 use seqduel::models::{MODELS, ModelOptions, OPTIONS, Value, Values};
 use seqduel::train::{Budget, TrainSettings};
@@ -83,6 +83,8 @@ fn config(r: &mut Rng) -> TrainConfig {
             validate_every: Draw::draw(r),
             validation_sequences: Draw::draw(r),
             stop_when_accuracy: Draw::draw(r),
+            plateau: Draw::draw(r),
+            least_steps: Draw::draw(r),
             // `train` always has one: left out of a file it is the default.
             checkpoint_every: Some(usize::draw(r)),
             threads: Draw::draw(r),
@@ -116,6 +118,7 @@ fn settings(r: &mut Rng) -> Settings {
     Settings {
         task: Draw::draw(r),
         seeds: Draw::draw(r),
+        looks: Draw::draw(r),
         equal: Draw::draw(r),
         reference: Draw::draw(r),
         width: Draw::draw(r),
@@ -145,6 +148,8 @@ fn settings(r: &mut Rng) -> Settings {
         gradient_sequences: Draw::draw(r),
         test_multiples: Draw::draw(r),
         stop_when_accuracy: Draw::draw(r),
+        plateau: Draw::draw(r),
+        least_steps: Draw::draw(r),
         checkpoint_every: Draw::draw(r),
         keep_weights: Draw::draw(r),
         tokenizer: Draw::draw(r),
@@ -224,6 +229,15 @@ fn experiment(r: &mut Rng) -> Experiment {
         settings: settings(r),
         sweep: sweep(r),
         tune: bool::draw(r).then(|| tune(r)),
+        rates: (0..usize::draw(r) % 3)
+            .map(|_| RateFor {
+                model: Draw::draw(r),
+                rate: Draw::draw(r),
+                task: Draw::draw(r),
+                width: Draw::draw(r),
+                options: options(r),
+            })
+            .collect(),
         profile: map(r, |r| Patch {
             settings: settings(r),
             sweep: sweep(r),

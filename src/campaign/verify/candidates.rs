@@ -141,6 +141,7 @@ fn plan(
         seed: manifest.seed,
         threads: manifest.threads,
         texts,
+        more: &manifest.looks,
     };
     if manifest.seed > i64::MAX as u64 {
         return Err(format!("no suite has the seed {}", manifest.seed));
@@ -222,6 +223,8 @@ fn again(
         // The rate that was chosen then, whatever would be chosen now.
         training.rate = Rate::Fixed;
         training.train.learning_rate = rate;
+        let edge = own.iter().find(|r| r.metric == "edge");
+        training.edge = edge.map(|r| r.value == Some(1.0));
     }
     // What it leaves besides its records.
     training.kept = Kept::Nothing;

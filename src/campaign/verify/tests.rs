@@ -30,6 +30,7 @@ fn candidates() -> Vec<Candidate> {
         seed: 0,
         threads: 1,
         texts: &texts,
+        more: &Default::default(),
     };
     let mut candidates = Vec::new();
     for loaded in embedded::all().unwrap() {

@@ -1,87 +1,65 @@
-//! The claim on how long a recurrent state retains a symbol.
+//! Whether retention ends before the cap.
 
-use super::judged;
-use crate::claims::Answer;
-use crate::record::Record;
+use super::*;
 
-/// Runs that answer right up to `kept(model, width, seed)` tokens and guess beyond.
-fn records(seeds: u64, kept: impl Fn(&str, usize, u64) -> f64) -> Vec<Record> {
+fn outcomes(seeds: u64, keeps: impl Fn(&str, u64) -> usize) -> Vec<Record> {
     let mut records = Vec::new();
-    for model in ["elman", "lstm", "gru", "transformer"] {
-        for width in [24, 48] {
-            for seed in 0..seeds {
-                for power in 0..=10 {
-                    let x = f64::from(1 << power);
-                    let right = x <= kept(model, width, seed);
-                    records.push(Record {
-                        run: format!("retention-{model}-{width}-{seed}"),
-                        experiment: "retention".to_owned(),
-                        model: model.to_owned(),
-                        width: Some(width),
-                        seed: Some(seed),
-                        metric: "test_accuracy_by_distance".to_owned(),
-                        x: Some(x),
-                        value: Some(if right { 0.97 } else { 0.125 }),
-                        ..Record::default()
-                    });
-                }
-            }
-        }
+    for model in ["elman", "lstm", "gru"] {
+        let cell = Cell {
+            experiment: "retention",
+            model,
+            gates: (model != "elman").then_some("default"),
+            task: "retention",
+            width: 24,
+            at: ("symbols", 8),
+            ..Cell::default()
+        };
+        let distances = [1, 16, 256, 2048];
+        records.extend(cell.curve(
+            "test_accuracy_by_distance",
+            seeds,
+            &distances,
+            1,
+            |seed, x, _| {
+                if x <= keeps(model, seed) { 0.99 } else { 0.2 }
+            },
+        ));
+        records.extend(cell.learnt(seeds as usize, true, "cap"));
     }
     records
 }
 
-#[test]
-fn ending_everywhere_is_supported_whatever_the_transformer_does() {
-    let kept = |model: &str, width: usize, seed: u64| match model {
-        "transformer" => 1024.0,
-        _ => (width * if seed.is_multiple_of(2) { 1 } else { 2 }) as f64,
-    };
-    let verdict = judged("retention", &records(5, kept), 1.0);
-    assert_eq!(verdict.answer, Answer::Supported);
-    let elman = &verdict.evidence[0];
-    // 16 of 1024 in three runs of five, 32 in two.
-    assert!((elman.effect.estimate - 5.6).abs() < 1e-9, "{elman:?}");
-    assert!(
-        verdict
-            .sentence
-            .contains("the Elman RNN 16 (width 24) and 32 (width 48)"),
-        "{}",
-        verdict.sentence
-    );
-    assert!(verdict.evidence.last().is_some_and(|e| !e.deciding));
+fn verdict(records: &[Record], looks: &[usize]) -> Verdict {
+    judged("retention", records, 0.5, looks)
 }
 
 #[test]
-fn never_ending_is_refuted_and_some_of_each_a_condition() {
-    let verdict = judged("retention", &records(5, |_, _, _| 1024.0), 1.0);
-    assert_eq!(verdict.answer, Answer::Refuted);
-    let some = |model: &str, width: usize, seed: u64| match (model, width) {
-        ("elman", _) => 8.0 * (1 + seed % 2) as f64,
-        ("lstm", 24) => 64.0 * (1 + seed % 2) as f64,
-        _ => 1024.0,
-    };
-    let verdict = judged("retention", &records(5, some), 1.0);
-    assert_eq!(verdict.answer, Answer::Conditional);
+fn what_reaches_the_cap_in_most_runs_has_not_ended() {
+    let v = verdict(
+        &outcomes(7, |model, _| if model == "elman" { 16 } else { 2048 }),
+        &[7],
+    );
+    assert_eq!(v.answer, Answer::Conditional, "{v:?}");
     assert_eq!(
-        verdict.flips.as_deref(),
-        Some(
-            "ends: the Elman RNN and the LSTM at width 24; does not: the LSTM at width 48 and the GRU"
-        )
+        v.sentence,
+        "Within 2048 tokens it depends: the Elman RNN forgets a symbol, the LSTM and the GRU does not."
+    );
+    assert_eq!(
+        verdict(&outcomes(7, |_, _| 256), &[7]).answer,
+        Answer::Supported
+    );
+    assert_eq!(
+        verdict(&outcomes(7, |_, _| 2048), &[7]).answer,
+        Answer::Reversed
     );
 }
 
 #[test]
-fn seeds_that_disagree_decide_nothing() {
-    let split = |_: &str, _: usize, seed: u64| if seed == 0 { 4.0 } else { 1024.0 };
-    let verdict = judged("retention", &records(3, split), 1.0);
-    assert_eq!(verdict.answer, Answer::Inconclusive);
-    assert!(verdict.more_seeds.is_some());
-}
-
-#[test]
-fn a_run_that_retains_nothing_counts_half_the_shortest_distance() {
-    let verdict = judged("retention", &records(3, |_, _, _| 0.0), 1.0);
-    assert_eq!(verdict.answer, Answer::Supported);
-    assert_eq!(verdict.evidence[0].effect.estimate, 11.0);
+fn five_equal_censored_values_are_too_few() {
+    assert_eq!(
+        verdict(&outcomes(5, |_, _| 2048), &[5]).answer,
+        Answer::Undecided
+    );
+    let mixed = outcomes(7, |_, seed| if seed < 3 { 256 } else { 2048 });
+    assert_eq!(verdict(&mixed, &[7]).answer, Answer::Undecided);
 }

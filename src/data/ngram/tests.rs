@@ -141,7 +141,8 @@ fn baselines_order_as_they_should() {
     let text = Arc::new(Text::encode("test", &text, Tokenizer::Byte).unwrap());
     let source = TextSource::new(text.clone(), 64, 0).unwrap();
     let test = source.evaluation(Split::Test, 20, 8);
-    let all = baselines(&text, 400, &test);
+    let seen = text.tokens(Split::Train);
+    let all = baselines(&text, 400, &seen[..4000], &test, 3);
     assert_eq!(all.unlimited.order, 3);
     assert!(
         all.unlimited.bits_per_character < 0.8 * all.unigram_bits_per_character,
@@ -150,8 +151,18 @@ fn baselines_order_as_they_should() {
     // 26 single letters and some 600 pairs do not fit 400 counts; with room for all it is the best.
     assert_eq!((all.same_size.order, all.same_size.counts), (1, 26));
     assert!(all.same_size.bits_per_character > all.unlimited.bits_per_character);
-    let roomy = baselines(&text, all.unlimited.counts, &test);
+    let roomy = baselines(&text, all.unlimited.counts, seen, &test, 3);
     assert_eq!(roomy.same_size, roomy.unlimited);
+    // The same tokens counted are the same model; fewer tokens know less.
+    let whole = baselines(&text, 400, seen, &test, 3);
+    assert_eq!(whole.seen, whole.unlimited);
+    assert!(all.seen.bits_per_character > all.unlimited.bits_per_character);
+    assert_eq!(all.seen.by_block.len(), 3);
+    let mean = all.seen.by_block.iter().sum::<f64>() / 3.0;
+    assert!(
+        (mean / all.seen.bits_per_character - 1.0).abs() < 0.05,
+        "{all:?}"
+    );
 }
 
 #[test]

@@ -57,6 +57,12 @@ pub trait Task: Send + Sync {
 
     /// What the best answer that ignores the input reaches on the scored positions.
     fn floor(&self) -> Floor;
+
+    /// What the best answer from part of the information reaches, of a part that a model may well learn
+    /// without learning the task: no less than the floor.
+    fn known(&self) -> Floor {
+        self.floor()
+    }
 }
 
 /// A task the command line and experiment files can name.
@@ -307,6 +313,10 @@ impl Source for TaskSource {
 
     fn floor(&self) -> Floor {
         self.task.floor()
+    }
+
+    fn known(&self) -> Floor {
+        self.task.known()
     }
 }
 

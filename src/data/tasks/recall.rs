@@ -127,8 +127,13 @@ impl Task for Recall {
         }
     }
 
-    /// Any value. Knowing which values the sequence holds but not whose they are gives 1/pairs.
+    /// Any value.
     fn floor(&self) -> Floor {
         Floor::guess(self.values)
+    }
+
+    /// One of the values that the sequence holds, without knowing whose they are.
+    fn known(&self) -> Floor {
+        Floor::guess(self.pairs)
     }
 }

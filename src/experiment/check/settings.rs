@@ -33,12 +33,22 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("most_work", s.most_work),
         ("decode_batch", s.decode_batch),
         ("gradient_sequences", s.gradient_sequences),
+        ("least_steps", s.least_steps),
     ];
     for (name, value) in all {
         size(&key(name), value.unwrap_or(1))?;
     }
     sizes(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
     sizes(&key("probe_context"), s.probe_context.as_deref(), false)?;
+    sizes(&key("looks"), s.looks.as_deref(), false)?;
+    let rising = s.looks.iter().flatten().is_sorted();
+    let looks = format!("{:?}", s.looks.as_deref().unwrap_or_default());
+    Fault::unless(
+        rising,
+        key("looks"),
+        looks,
+        "give rising numbers of seeds or launches",
+    )?;
     // Each is a run, and the seeds of the search begin at TUNING_SEEDS.
     let seeds = s.seeds.unwrap_or(1);
     let remedy = format!("give a number from 1 to {MOST_SEEDS}");
@@ -65,6 +75,7 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("beta2", s.beta2, 0.0, 0.999_999),
         ("clip", s.clip, 0.0, 1e6),
         ("stop_when_accuracy", s.stop_when_accuracy, 0.0, 1.0),
+        ("plateau", s.plateau, 1e-6, 1.0 - 1e-6),
         ("forget_bias", s.forget_bias, -100.0, 100.0),
         ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),
     ];
@@ -132,7 +143,8 @@ pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
     let Some(tune) = &experiment.tune else {
         let (key, why) = ("settings.learning_rate", "an experiment without [tune]");
         let rate = experiment.settings.learning_rate;
-        return rate.map(|_| ()).ok_or_else(|| Fault::missing(key, why));
+        let known = rate.is_some() || !experiment.rates.is_empty();
+        return known.then_some(()).ok_or_else(|| Fault::missing(key, why));
     };
     if let Some(rate) = experiment.settings.learning_rate {
         let remedy =

@@ -61,8 +61,11 @@ pub struct Settings {
     /// its own: `permutation:group=5`), or the mode of a throughput run (`train-step`, `forward`,
     /// `decode`).
     task: String,
-    /// Seeds of the runs that count.
+    /// Seeds of the runs that count [default: those of the first look].
     seeds: usize,
+    /// After how many seeds, or launches of timings, a comparison is looked at, rising; more than the
+    /// first are only taken by `reproduce --more` [default: once, after all].
+    looks: Vec<usize>,
     /// What is equal between the models besides parameters: `tokens`, `seconds`; `parameters` only;
     /// or `width` instead of them, where the size of the state is the question.
     equal: String,
@@ -124,6 +127,11 @@ pub struct Settings {
     test_multiples: Vec<usize>,
     /// Stop early when validation accuracy exceeds this several times in a row.
     stop_when_accuracy: f64,
+    /// Stop early when the last third of the steps has not brought the validation loss below this share
+    /// of the lowest before: learning has ended.
+    plateau: f64,
+    /// Steps before which no plateau stops.
+    least_steps: usize,
     /// Steps between checkpoints of a run; without it an interrupted run starts again.
     checkpoint_every: usize,
     /// Whether the trained weights of the runs that count stay in their directories, as checkpoints.

@@ -1,7 +1,6 @@
 //! The sentences of the page: the method, the run, and what is missing or failed.
 
 use crate::claims::published::CLAIM;
-use crate::claims::{Claim, Verdict};
 use crate::experiment::schema::{Experiment, Kind};
 use crate::measure::busy::Disturbance;
 use crate::record::Record;
@@ -9,13 +8,6 @@ use crate::report::axis::{exact, significant, thousands};
 use crate::report::source::Source;
 use crate::results::output::State;
 use std::collections::BTreeMap;
-
-pub(super) fn more(verdict: &Verdict, claim: Option<&Claim>) -> Option<String> {
-    let observations = claim.map_or("seeds or repeats", |c| c.observations);
-    verdict
-        .more_seeds
-        .map(|n| format!("About {n} more {observations} would decide it."))
-}
 
 /// How it was measured, in sentences.
 pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
@@ -45,7 +37,7 @@ pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
             sentences.push(format!(
                 "Every model was trained from {} seeds for {budget} with the same optimiser ({}, linear warm-up, then \
                  cosine), the same data pipeline and {}; training and test data come from disjoint seeds.",
-                settings.seeds.unwrap_or(1),
+                experiment.looks().first().copied().unwrap_or(1),
                 settings.optimizer.unwrap_or_default().name(),
                 match &experiment.tune {
                     Some(_) => "the same number of learning rates tried",

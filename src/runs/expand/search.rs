@@ -2,34 +2,42 @@
 
 use super::sized::Sized;
 use super::widths::WIDTH;
-use crate::experiment::schema::{Experiment, Settings, Tune};
+use crate::experiment::schema::{Experiment, Settings, Sweep, Tune};
 use crate::runs::context::{ExpandError, TUNING_SEEDS};
 use crate::runs::grow::Growing;
-use crate::runs::points::points;
+use crate::runs::points::{Point, points};
 use crate::runs::tune::{Outward, trial_id};
 use crate::runs::work::{Run, Training};
 
-/// Where the search takes place: the tuning settings over the experiment's; a swept factor they do
-/// not name has its first value; the budget is in steps.
-pub(super) fn tuning_point(experiment: &Experiment, over: &Settings) -> Settings {
-    let mut first = points(&experiment.settings, &experiment.sweep)
-        .swap_remove(0)
-        .settings;
-    first.seeds = None;
-    first.equal = first.equal.filter(|equal| equal == WIDTH);
-    first.overlay(over);
-    first
+/// Where searches take place: at every task and width that is swept, unless the tuning settings name
+/// one; these over the experiment's settings; another swept factor they do not name has its first value;
+/// the budget is in steps.
+pub(super) fn tuning_points(experiment: &Experiment, over: &Settings) -> Vec<Point> {
+    let sweep = &experiment.sweep;
+    let first = points(&experiment.settings, sweep).swap_remove(0).settings;
+    let own = Sweep {
+        task: sweep.task.clone().filter(|_| over.task.is_none()),
+        width: sweep.width.clone().filter(|_| over.width.is_none()),
+        ..Sweep::default()
+    };
+    let mut points = points(&first, &own);
+    for point in &mut points {
+        let settings = &mut point.settings;
+        settings.seeds = None;
+        settings.equal = settings.equal.take().filter(|equal| equal == WIDTH);
+        settings.overlay(over);
+    }
+    points
 }
 
-/// The search for the learning rate of a model of the list: every rate of the grid with every
+/// The search of that name for the learning rate of a model of the list: every rate of the grid with every
 /// seed, and how it goes on where it may extend.
 pub(super) fn search(
     sized: &Sized,
     series: usize,
-    label: &str,
+    id: String,
     tune: &Tune,
 ) -> Result<(Vec<Run>, Option<Growing>), ExpandError> {
-    let id = format!("{}-tune-{label}", sized.experiment.id);
     let first = sized.context.seed + TUNING_SEEDS;
     let seeds = sized.settings.seeds.unwrap_or(1);
     let mut trials = Vec::new();

@@ -131,6 +131,8 @@ impl<'a> Sized<'a> {
                 .validation_sequences
                 .unwrap_or(defaults.validation_sequences),
             stop_when_accuracy: s.stop_when_accuracy,
+            plateau: s.plateau,
+            least_steps: s.least_steps.unwrap_or(defaults.least_steps),
             checkpoint_every: s.checkpoint_every,
             threads: 1,
             ..defaults
@@ -149,6 +151,7 @@ impl<'a> Sized<'a> {
             trial: false,
             kept: Kept::Nothing,
             notes: Vec::new(),
+            edge: None,
         })
     }
 

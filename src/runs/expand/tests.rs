@@ -27,6 +27,7 @@ fn expansion(text: &str, sets: &[&str], corpus: &str) -> Result<Expansion, Expan
         seed: 7,
         threads: 2,
         texts: &Texts::new(corpus),
+        more: &Default::default(),
     };
     expand(&experiment, &context)
 }
@@ -223,6 +224,7 @@ fn every_built_in_experiment_expands_in_every_profile() {
                 seed: 0,
                 threads: 2,
                 texts: &texts,
+                more: &Default::default(),
             };
             let runs = expand(&experiment, &context).unwrap().runs;
             assert!(!runs.is_empty());
@@ -338,6 +340,7 @@ fn every_published_row_has_runs_in_each_of_its_profiles() {
                 seed: 0,
                 threads: 1,
                 texts: &texts,
+                more: &Default::default(),
             };
             let runs = expand(&experiment, &context).unwrap().runs;
             // Timings name their models and metrics in the records only.

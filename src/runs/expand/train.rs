@@ -1,10 +1,10 @@
 //! The runs of a training experiment, those of its searches and step times among them.
 
 use super::Expansion;
-use super::search::{search, tuning_point};
+use super::search::{search, tuning_points};
 use super::sized::Sized;
-use crate::experiment::check::TEXT;
-use crate::experiment::schema::{Experiment, Series};
+use crate::experiment::check::{Fault, TEXT};
+use crate::experiment::schema::{Experiment, Series, Settings};
 use crate::models::{OPTIONS, Value};
 use crate::runs::baselines;
 use crate::runs::context::{Context, ExpandError, require};
@@ -19,25 +19,34 @@ pub(super) fn expansion(
 ) -> Result<Expansion, ExpandError> {
     let (mut runs, mut growing) = (Vec::new(), Vec::new());
     let labels = series_labels(&experiment.models);
-    // Where the learning rate of each model comes from.
-    let mut rates = vec![Rate::Fixed; labels.len()];
+    // Where the learning rate of each model comes from, at each task and width that has a search.
+    let mut searched: Vec<(Settings, Vec<Rate>)> = Vec::new();
     if let Some(tune) = &experiment.tune {
-        let point = tuning_point(experiment, &tune.settings);
-        let sized = Sized::new(experiment, &point, context)?;
-        for (series, label) in labels.iter().enumerate() {
-            let (trials, search) = search(&sized, series, label, tune)?;
-            rates[series] = Rate::BestOf(match &search {
-                Some(search) => vec![search.id.clone()],
-                None => trials.iter().map(|run| run.id.clone()).collect(),
-            });
-            runs.extend(trials);
-            growing.extend(search);
+        for point in tuning_points(experiment, &tune.settings) {
+            let sized = Sized::new(experiment, &point.settings, context)?;
+            let mut rates = Vec::new();
+            for (series, label) in labels.iter().enumerate() {
+                let id = format!("{}-tune{}-{label}", experiment.id, point.label);
+                let (trials, search) = search(&sized, series, id, tune)?;
+                rates.push(Rate::BestOf(match &search {
+                    Some(search) => vec![search.id.clone()],
+                    None => trials.iter().map(|run| run.id.clone()).collect(),
+                }));
+                runs.extend(trials);
+                growing.extend(search);
+            }
+            searched.push((point.settings, rates));
         }
     }
     for point in points(&experiment.settings, &experiment.sweep) {
         let (settings, label) = (&point.settings, &point.label);
         let sized = Sized::new(experiment, settings, context)?;
-        let seeds = require(settings.seeds, "settings.seeds")? as u64;
+        let first_look = experiment.looks().first().copied();
+        let first = require(settings.seeds.or(first_look), "settings.seeds")?;
+        let here = |at: &&(Settings, Vec<Rate>)| {
+            at.0.task == settings.task && at.0.width == settings.width
+        };
+        let rates = searched.iter().find(here).or(searched.first());
         let mut step_time = None;
         if sized.seconds()?.is_some() {
             let run = sized.step_time(format!("{}{label}-step-time", experiment.id))?;
@@ -45,16 +54,24 @@ pub(super) fn expansion(
             runs.push(run);
         }
         for (series, name) in labels.iter().enumerate() {
+            let cell = format!("{}{label}-{name}", experiment.id);
+            let seeds = context.observations(experiment, &cell, first) as u64;
+            let rate = experiment.rate_for(&experiment.models[series], settings);
+            let rate = rate.or(settings.learning_rate);
+            if rates.is_none() && rate.is_none() {
+                let remedy = format!("no [[rate]] fits {cell}; add one, or a [tune]");
+                return Err(Fault::new("settings.learning_rate", "nothing", remedy).into());
+            }
             for seed in context.seed..context.seed + seeds {
-                let id = format!("{}{label}-{name}-seed{seed}", experiment.id);
+                let id = format!("{cell}-seed{seed}");
                 let training = Training {
-                    rate: rates[series].clone(),
+                    rate: rates.map_or(Rate::Fixed, |(_, rates)| rates[series].clone()),
                     step_time: step_time.clone(),
                     kept: match settings.keep_weights {
                         Some(true) => Kept::Weights,
                         _ => Kept::Nothing,
                     },
-                    ..sized.training(series, settings.learning_rate, seed)?
+                    ..sized.training(series, rate, seed)?
                 };
                 runs.push(sized.run(id, series, training)?);
             }

@@ -50,6 +50,7 @@ impl Training {
             let trials: Vec<Record> = trials.iter().flat_map(|trial| records(trial)).collect();
             let choice = tune::choose(&trials)?;
             self.train.learning_rate = choice.rate;
+            self.edge = Some(choice.edge.is_some());
             self.notes.push(choice.in_words());
         }
         if let Some(run) = &self.step_time {

@@ -5,7 +5,7 @@ use crate::measure::gradient_flow::{gradient_flow, state_jacobian};
 use crate::models::{Model, Output};
 use crate::record::Record;
 use crate::runs::work::Run;
-use crate::train::{Evaluation, Outcome, Point, Probed};
+use crate::train::{Evaluation, Outcome, Point, Probed, Stop, is_flat};
 
 /// A model has solved a task of tokens when its accuracy exceeds this.
 pub const SOLVED: f64 = 0.99;
@@ -48,6 +48,7 @@ pub(super) fn records(
     outcome: &Outcome,
     test: &Evaluation,
     probes: &[Probed],
+    plateau: Option<f64>,
 ) -> Vec<Record> {
     let mut rows = Rows {
         run,
@@ -63,14 +64,46 @@ pub(super) fn records(
         );
         for probed in probes {
             let x = Some(probed.context as f64);
-            let bits = |nats: f64| Some(bits(nats, characters));
-            rows.add("test_bits_truncated", x, bits(probed.truncated));
-            rows.add("test_bits_shuffled", x, bits(probed.shuffled));
+            for (metric, tested) in [
+                ("test_bits_truncated", &probed.truncated),
+                ("test_bits_shuffled", &probed.shuffled),
+            ] {
+                rows.add(metric, x, Some(bits(tested.loss, characters)));
+                let blocks = by_block(
+                    run,
+                    &format!("{metric}_by_block"),
+                    x,
+                    &tested.by_block,
+                    characters,
+                );
+                rows.rows.extend(blocks);
+            }
         }
     } else {
         rows.of_task(output, outcome, test);
     }
-    let floor = source.floor();
+    let (floor, known) = (source.floor(), source.known());
+    if known.accuracy > floor.accuracy && source.text().is_none() {
+        rows.add("known_accuracy", None, Some(known.accuracy));
+    }
+    let learnt = has_learnt(source, outcome);
+    rows.add("learnt", None, Some(f64::from(u8::from(learnt))));
+    let ending = ending(outcome, plateau);
+    let steps = outcome.steps as f64;
+    rows.add("steps_done", None, Some(steps));
+    if let Some(row) = rows.rows.last_mut() {
+        row.ending = ending.into();
+    }
+    rows.add(
+        "reached",
+        None,
+        Some(f64::from(u8::from(ending == "solved"))),
+    );
+    rows.add(
+        "steps_to_learn",
+        None,
+        (ending == "solved").then_some(steps),
+    );
     rows.add("floor_accuracy", None, Some(floor.accuracy));
     let loss = match output {
         Output::Tokens => "floor_loss",
@@ -85,6 +118,56 @@ pub(super) fn records(
 /// Nats a token as bits a character.
 pub(super) fn bits(nats: f64, characters_per_token: f64) -> f64 {
     nats / std::f64::consts::LN_2 / characters_per_token
+}
+
+/// A record for each block of test windows, of nats a token.
+pub(super) fn by_block<'a>(
+    run: &Run,
+    metric: &str,
+    x: Option<f64>,
+    nats: impl IntoIterator<Item = &'a f64>,
+    characters_per_token: f64,
+) -> Vec<Record> {
+    let row = |(block, nats): (usize, &f64)| Record {
+        block: Some(block),
+        ..run.record(metric, x, Some(bits(*nats, characters_per_token)))
+    };
+    nats.into_iter().enumerate().map(row).collect()
+}
+
+/// Of the way from what part of the information gives to a perfect answer, the share from which on a
+/// model has learnt its task.
+const LEARNT: f64 = 0.9;
+
+/// Whether the last validation shows that a model has learnt its task: most of the way from the best
+/// answer that part of the information allows to a perfect one; on text, fewer bits than the last
+/// character alone gives.
+fn has_learnt(source: &dyn Source, outcome: &Outcome) -> bool {
+    let known = source.known();
+    let Some(last) = outcome
+        .curve
+        .iter()
+        .rev()
+        .find(|p| p.validation_loss.is_some())
+    else {
+        return false;
+    };
+    let (loss, accuracy) = (last.validation_loss, last.validation_accuracy);
+    match (source.text().is_some(), source.spec().output) {
+        (true, _) => loss < Some(known.loss),
+        (_, Output::Tokens) => accuracy >= Some(known.accuracy + LEARNT * (1.0 - known.accuracy)),
+        (_, Output::Number) => loss <= Some((1.0 - LEARNT) * known.loss),
+    }
+}
+
+/// Why a training ended, in a word: `solved`, `plateau` (of its own, or where its budget ended) or `cap`.
+fn ending(outcome: &Outcome, plateau: Option<f64>) -> &'static str {
+    match outcome.stopped_because {
+        Stop::Accurate => "solved",
+        Stop::Plateau => "plateau",
+        _ if plateau.is_some_and(|share| is_flat(&outcome.curve, share)) => "plateau",
+        Stop::Steps | Stop::Seconds | Stop::Interrupted => "cap",
+    }
 }
 
 struct Rows<'a> {
@@ -105,6 +188,14 @@ impl Rows<'_> {
         self.add("test_accuracy", None, Some(test.accuracy));
         let value = Some(bits(test.loss, characters[1]));
         self.add("test_bits_per_character", None, value);
+        let blocks = by_block(
+            self.run,
+            "test_bits_by_block",
+            None,
+            &test.by_block,
+            characters[1],
+        );
+        self.rows.extend(blocks);
         for (position, &(loss, count)) in test.by_position.iter().enumerate() {
             if count > 0 {
                 let x = Some(position as f64 + 1.0);
