@@ -6,6 +6,9 @@ use crate::train::OptimizerKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Launches of each point of a throughput run, where none are given.
+pub const LAUNCHES: usize = 5;
+
 /// Declares a table of optional values that a later table of the same type overlays.
 macro_rules! overlay_table {
     ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {

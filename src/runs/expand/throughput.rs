@@ -3,7 +3,7 @@
 use super::widths::match_widths;
 use crate::data::Spec;
 use crate::experiment::check::Fault;
-use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Settings, Threads};
+use crate::experiment::schema::{Experiment, LAUNCHES, PlotKind, PlotSpec, Settings, Threads};
 use crate::measure::throughput::Mode;
 use crate::runs::context::{Context, ExpandError, batch, require};
 use crate::runs::points::{Point, points};
@@ -23,8 +23,7 @@ fn work(s: &Settings, batch: usize, seq_len: usize) -> Result<usize, Fault> {
     Ok(factors.into_iter().fold(1, usize::saturating_mul))
 }
 
-/// Launches of each point, repeats of a launch and seconds of a model in it, where none are given.
-const LAUNCHES: usize = 5;
+/// Repeats of a launch and seconds of a model in it, where none are given.
 const REPEATS: usize = 3;
 const SECONDS_PER_MODEL: f64 = 0.2;
 
@@ -102,7 +101,9 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
             return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
         }
-        for launch in 0..s.launches.unwrap_or(LAUNCHES) {
+        let first = s.looks.as_ref().and_then(|looks| looks.first().copied());
+        let first = s.launches.or(first).unwrap_or(LAUNCHES);
+        for launch in 0..context.observations(experiment, &id, first) {
             let work = Throughput {
                 launch,
                 operations: work.operations && launch == 0,
