@@ -129,7 +129,7 @@ impl<'a> Outcome<'a> {
 
 fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
     let fixed: Vec<_> = experiments.iter().map(Experiment::fixed).collect();
-    claims::judge_all(records, &fixed, 0.05)
+    claims::judge_all(records, &fixed, claims::ALPHA)
 }
 
 /// The table of published numbers, from what the directory holds.

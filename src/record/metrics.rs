@@ -191,6 +191,12 @@ pub const METRICS: &[Metric] = &[
     )
     .along("threads"),
     timing(
+        "speed_up_error",
+        "1",
+        "predicted_speed_up at that number of workers divided by measured_speed_up, less 1",
+    )
+    .along("threads"),
+    timing(
         "program_speed_up",
         "1",
         "speed-up predicted for this program on this machine, from a step recorded on one thread",
