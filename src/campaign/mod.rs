@@ -8,6 +8,7 @@ pub mod interrupt;
 #[cfg(test)]
 mod launches;
 pub mod listing;
+pub mod looks;
 mod manifest;
 mod order;
 mod outcome;

@@ -26,12 +26,14 @@ impl Part {
 }
 
 /// The parts of a plan, in order: rounds as evenly between the experiments as their estimated seconds
-/// allow, the first round first and the last one last.
+/// allow, the first round first and the last one last. With a limit that not all can meet, all rounds first,
+/// then the experiments from the shortest to the longest.
 pub(super) fn parts<'a>(suite: &Suite, runs: impl Iterator<Item = &'a Run>) -> Vec<Part> {
-    let (mut rounds, mut experiments) = (0, Vec::<(&str, f64)>::new());
+    let (mut rounds, mut timings, mut experiments) = (0, 0.0, Vec::<(&str, f64)>::new());
     for run in runs {
         if let Some(launch) = run.launch() {
             rounds = rounds.max(launch + 1);
+            timings += wall(suite, run);
             continue;
         }
         let seconds = wall(suite, run);
@@ -39,6 +41,15 @@ pub(super) fn parts<'a>(suite: &Suite, runs: impl Iterator<Item = &'a Run>) -> V
             Some((_, sum)) => *sum += seconds,
             None => experiments.push((&run.experiment, seconds)),
         }
+    }
+    let trained: f64 = experiments.iter().map(|(_, seconds)| seconds).sum();
+    if suite.within.is_some_and(|limit| timings + trained > limit) {
+        // Not all will be done: first what decides most claims in the time there is.
+        experiments.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let experiments = experiments
+            .into_iter()
+            .map(|(id, _)| Part::Experiment(id.to_owned()));
+        return (0..rounds).map(Part::Round).chain(experiments).collect();
     }
     let all: f64 = experiments.iter().map(|(_, seconds)| seconds).sum();
     let (mut parts, mut made, mut spent) = (Vec::new(), 0, 0.0);

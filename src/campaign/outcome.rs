@@ -80,9 +80,15 @@ impl<'a> Outcome<'a> {
 
     /// Judges what there is and writes verdicts and report; returns the verdicts, and the published
     /// numbers with ours.
-    pub(super) fn report(&mut self) -> Result<(Vec<Verdict>, Vec<Compared>)> {
+    /// Where the suite has stopped at its limit, what is undecided says so.
+    pub(super) fn report(&mut self, limited: bool) -> Result<(Vec<Verdict>, Vec<Compared>)> {
         let records = self.collect()?;
-        let verdicts = judge(&self.manifest.experiments, &records);
+        let mut verdicts = judge(&self.manifest.experiments, &records);
+        for open in verdicts.iter_mut().filter_map(|v| v.open.as_mut()) {
+            if limited {
+                *open = format!("stopped at the limit; {open}");
+            }
+        }
         self.directory.write_json(Path::new(VERDICTS), &verdicts)?;
         let mut published = Vec::new();
         if let Some(expected) = self.expected {
@@ -108,7 +114,7 @@ impl<'a> Outcome<'a> {
         let due = self.reported.is_none_or(|at| at.elapsed() >= REPORT_EVERY);
         // The first reports of a short suite would only cost time.
         let verdicts = match due && self.started.elapsed() >= REPORT_EVERY {
-            true => self.report()?.0,
+            true => self.report(false)?.0,
             false => {
                 let records = self.collect()?;
                 judge(&self.manifest.experiments, &records)
@@ -123,7 +129,7 @@ impl<'a> Outcome<'a> {
 
 fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
     let fixed: Vec<_> = experiments.iter().map(Experiment::fixed).collect();
-    claims::judge_all(records, &fixed, 0.05)
+    claims::judge_all(records, &fixed, claims::ALPHA)
 }
 
 /// The table of published numbers, from what the directory holds.

@@ -39,6 +39,8 @@ pub struct Suite {
     pub expected: Option<Expected>,
     /// Output directory.
     pub out: PathBuf,
+    /// Seconds after which no run begins that would not end by then, and the suite is judged as it is.
+    pub within: Option<f64>,
     /// The looks taken after the first, by experiment.
     pub more: More,
     /// Whether every training that counts keeps its weights.
@@ -72,6 +74,8 @@ pub struct Summary {
     pub failed: Vec<(String, String)>,
     /// Experiments that could not run.
     pub skipped: Vec<Skipped>,
+    /// Whether it ended at its limit, before all runs were done.
+    pub limited: bool,
     /// Whether the user stopped it.
     pub interrupted: bool,
 }

@@ -1,7 +1,7 @@
 //! Which runs can begin: those whose needs have ended, and what each takes from them.
 
 use super::order::Part;
-use super::plan::{Plan, Suite, wall};
+use super::plan::{Plan, Suite, wall, workers};
 use crate::files::sha256;
 use crate::record::Record;
 use crate::results::finished::Finished;
@@ -147,6 +147,20 @@ impl<'a> Queue<'a> {
             left.more_seconds += part.most as f64 * last.map_or(0.0, |entry| entry.cost);
         }
         left
+    }
+
+    /// Estimated seconds that the next run of a part takes; nothing if none can begin.
+    pub(super) fn next_takes(&self, part: &Part) -> f64 {
+        let ready = self
+            .entries
+            .iter()
+            .filter(|e| part.has(&e.run) && matches!(e.state, State::Ready(_)));
+        let alone = ready.clone().any(|e| e.run.alone());
+        let ready = ready.filter(|e| e.run.alone() == alone);
+        // What a run takes by itself, not its share of a machine that does several.
+        ready
+            .map(|e| e.cost * workers(self.suite, &e.run).0 as f64)
+            .fold(0.0, f64::max)
     }
 
     /// The next run of a part, if one can begin now: the longest, so that the last to end are

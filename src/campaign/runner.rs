@@ -16,6 +16,7 @@ use crate::runs::work::Kept;
 use crate::train::checkpoint;
 use anyhow::{Context as _, Result};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
         queue: Mutex::new(queue),
         changed: Condvar::new(),
         failed: Mutex::new(Vec::new()),
+        limited: AtomicBool::new(false),
+        started: Instant::now(),
     };
     let ended = crew.carry_out(&mut outcome);
     crew.progress.clear();
@@ -45,15 +48,17 @@ pub fn run(suite: &Suite, plan: Plan, texts: &Texts) -> Result<Summary> {
     failed.sort();
 
     let interrupted = interrupt::requested();
+    let limited = crew.limited.into_inner();
     let (verdicts, published) = match interrupted {
         true => outcome.collect().map(|_| Default::default())?,
-        false => outcome.report()?,
+        false => outcome.report(limited)?,
     };
     Ok(Summary {
         verdicts,
         published,
         failed,
         skipped: outcome.manifest().skipped.clone(),
+        limited,
         interrupted,
     })
 }
@@ -69,6 +74,9 @@ struct Crew<'a> {
     changed: Condvar,
     /// Failed runs and why.
     failed: Mutex<Vec<(String, String)>>,
+    /// Whether the limit has kept a run from beginning.
+    limited: AtomicBool,
+    started: Instant,
 }
 
 impl Crew<'_> {
@@ -104,10 +112,24 @@ impl Crew<'_> {
         Ok(())
     }
 
-    /// Carries out runs of the part until none is left.
+    /// Seconds since this invocation began.
+    fn elapsed(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    /// Carries out runs of the part until none is left, or none would end within the limit.
     fn work(&self, part: &Part) -> Result<()> {
         let mut queue = lock(&self.queue);
         while queue.is_open(Some(part)) && !interrupt::requested() {
+            if self
+                .suite
+                .within
+                .is_some_and(|limit| queue.next_takes(part) > limit - self.elapsed())
+            {
+                // What runs may end; nothing else begins.
+                self.limited.store(true, Ordering::Relaxed);
+                break;
+            }
             let Some(ready) = queue.next(part) else {
                 // Something runs: when it ends there is more to do, or nothing.
                 queue = self.changed.wait(queue).unwrap_or_else(|e| e.into_inner());

@@ -110,6 +110,7 @@ impl Fixture {
             corpus: "no text".into(),
             expected: None,
             out: dir.path().join("out"),
+            within: None,
             more: Default::default(),
             keep_weights: false,
             command: String::new(),
@@ -126,6 +127,13 @@ impl Fixture {
 
     pub fn run(&self, plan: Plan) -> Summary {
         let texts = Texts::new(&self.suite.corpus);
+        // A process that another test starts holds the lock of the run before until it executes.
+        let lock = self.suite.out.join(".lock");
+        while let Ok(lock) = std::fs::File::open(&lock)
+            && crate::files::lock(&lock).is_err()
+        {
+            std::thread::yield_now();
+        }
         runner::run(&self.suite, plan, &texts).expect("it runs")
     }
 

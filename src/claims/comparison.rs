@@ -4,6 +4,7 @@ use super::place::Place;
 use super::sample::Sample;
 use super::{Answer, Evidence, text};
 use crate::stats::{Effect, Looks, Position, StatsError};
+use std::collections::BTreeMap;
 
 /// Why a comparison has no effect, in words.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +79,8 @@ pub(super) struct Comparison {
     /// Why it cannot decide although it has a value: a side that has not learnt the easiest case, a
     /// learning rate at the edge of its search.
     pub void: Vec<String>,
+    /// The part of the claim that it belongs to together with others; none if it is one by itself.
+    pub family: Option<String>,
     /// Share of α that it may use: a half where the records chose between two tests.
     pub share: f64,
     /// The cells of the experiment it is made of: names of runs without their seed or launch.
@@ -105,6 +108,7 @@ impl Comparison {
             place,
             deciding: true,
             void: Vec::new(),
+            family: None,
             share: 1.0,
             cells: samples.iter().flat_map(|s| s.cells().cloned()).collect(),
             effects: effects.map_err(Into::into),
@@ -114,6 +118,14 @@ impl Comparison {
     /// The same, adding to the picture only unless `deciding`.
     pub fn deciding_if(self, deciding: bool) -> Self {
         Self { deciding, ..self }
+    }
+
+    /// The same, one part of the claim with all others of that family.
+    pub fn of_family(self, name: impl Into<String>) -> Self {
+        Self {
+            family: Some(name.into()),
+            ..self
+        }
     }
 
     /// The same, unable to decide if there are reasons.
@@ -188,35 +200,38 @@ impl Decided {
 
 /// Decides comparisons and concludes from those that count.
 ///
-/// *The same everywhere*: where all parts that count have the same answer, each at the full level, that
-/// is the answer. This is an intersection-union test, which needs no correction (Berger 1982).
-/// *Different in parts*: else the parts are read after Holm's step-down correction (Holm 1979) over
-/// all that count: the answer is conditional if two parts still have different answers, and undecided
-/// otherwise.
+/// *The same everywhere*: where all that count have the same answer, each at the full level, that is the
+/// answer. This is an intersection-union test, which needs no correction (Berger 1982).
+/// *Different in parts*: else the parts are read after Holm's step-down correction (Holm 1979) over the
+/// claim's parts: the answer is conditional if two parts still have different answers, and undecided
+/// otherwise. Comparisons of one family, such as those with every rival at one point, are one part: it has
+/// the answer that all of them have, again without correction among them.
 pub(super) fn settle(
     comparisons: &[Comparison],
     looks: &Looks,
     alpha: f64,
 ) -> (Vec<Decided>, Answer) {
-    let at = |alpha: f64| comparisons.iter().map(|c| c.decide(looks, alpha)).collect();
-    let mut decided: Vec<Decided> = at(alpha);
+    let decide = |c: &Comparison| c.decide(looks, alpha);
+    let mut decided: Vec<Decided> = comparisons.iter().map(decide).collect();
     let counting: Vec<usize> = (0..comparisons.len())
         .filter(|&i| comparisons[i].counts())
         .collect();
-    let answers = |decided: &[Decided]| -> Vec<Answer> {
-        counting.iter().map(|&i| decided[i].answer()).collect()
-    };
-    let all = answers(&decided);
-    match all.first() {
-        None => return (decided, Answer::Undecided),
-        Some(first) if all.iter().all(|answer| answer == first) => {
-            let answer = *first;
-            return (decided, answer);
-        }
-        Some(_) => {}
+    match common(&decided, &counting) {
+        _ if counting.is_empty() => return (decided, Answer::Undecided),
+        Answer::Undecided => {}
+        answer => return (decided, answer),
     }
-    holm(&mut decided, &counting, looks, alpha);
-    let mut known = answers(&decided);
+    let mut families: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for &i in &counting {
+        let c = &comparisons[i];
+        families
+            .entry(c.family.as_deref().unwrap_or(&c.label))
+            .or_default()
+            .push(i);
+    }
+    let families: Vec<Vec<usize>> = families.into_values().collect();
+    holm(&mut decided, &families, looks, alpha);
+    let mut known: Vec<Answer> = families.iter().map(|part| common(&decided, part)).collect();
     known.retain(|answer| *answer != Answer::Undecided);
     let differ = known.iter().any(|answer| *answer != known[0]);
     let answer = match differ {
@@ -226,16 +241,26 @@ pub(super) fn settle(
     (decided, answer)
 }
 
-/// Decides those that count at α over the number of those still open, again while that decides more.
-fn holm(decided: &mut [Decided], counting: &[usize], looks: &Looks, alpha: f64) {
-    let mut open = counting.to_vec();
+/// The answer that all of these have; undecided if they have none in common.
+fn common(decided: &[Decided], these: &[usize]) -> Answer {
+    let mut answers = these.iter().map(|&i| decided[i].answer());
+    let first = answers.next().unwrap_or(Answer::Undecided);
+    match answers.all(|answer| answer == first) {
+        true => first,
+        false => Answer::Undecided,
+    }
+}
+
+/// Decides the parts at α over the number of those still open, again while that decides more.
+fn holm(decided: &mut [Decided], parts: &[Vec<usize>], looks: &Looks, alpha: f64) {
+    let mut open: Vec<&Vec<usize>> = parts.iter().collect();
     while !open.is_empty() {
         let share = alpha / open.len() as f64;
-        for &i in &open {
+        for &i in open.iter().copied().flatten() {
             decided[i] = decided[i].comparison.decide(looks, share);
         }
         let before = open.len();
-        open.retain(|&i| decided[i].answer() == Answer::Undecided);
+        open.retain(|part| common(decided, part) == Answer::Undecided);
         if open.len() == before {
             break;
         }
@@ -250,7 +275,8 @@ mod tests {
         let sample = [-1.0, -0.5, 0.0, 0.5, 1.0].map(|v| center + spread * v);
         let effect = Effect::mean(&sample).map(|effect| vec![effect]);
         let (margins, place) = (Margins::difference(1.0), Place::default());
-        Comparison::new(String::new(), "bits", margins, "part", place, &[], effect)
+        let label = format!("{center} {spread}");
+        Comparison::new(label, "bits", margins, "part", place, &[], effect)
     }
 
     fn settled(centers: &[f64], spread: f64) -> (Vec<Answer>, Answer) {
@@ -281,6 +307,17 @@ mod tests {
         );
         assert_eq!(settled(&[3.0, -3.0], 0.1).1, Conditional);
         assert_eq!(settled(&[0.0, -3.0], 0.1).1, Conditional);
+        // Of one family only what all have is known.
+        let family = |center, name: &str| comparison(center, 0.1).of_family(name);
+        let all = [
+            family(3.0, "a"),
+            family(3.0, "a"),
+            family(0.0, "b"),
+            family(0.1, "b"),
+        ];
+        assert_eq!(settle(&all, &Looks::new(&[5]), 0.05).1, Conditional);
+        let mixed = [family(3.0, "a"), family(0.0, "a"), family(3.0, "b")];
+        assert_eq!(settle(&mixed, &Looks::new(&[5]), 0.05).1, Undecided);
         // One known part and one open make no answer.
         assert_eq!(
             settled(&[3.0, 1.0], 0.1),

@@ -87,6 +87,7 @@ fn compare(given: &Given) -> Vec<Comparison> {
                 &[&samples[0], &samples[1]],
                 effects,
             );
+            let comparison = comparison.of_family(attention.label());
             result.push(comparison.void_because(given.void(
                 [attention, rival],
                 everywhere,

@@ -95,6 +95,7 @@ fn compare(given: &Given) -> Vec<Comparison> {
                     effects,
                 );
                 let deciding = part == FAR && i >= short.len() / 2;
+                let comparison = comparison.of_family(rival.label());
                 result.push(comparison.deciding_if(deciding).void_because(void.clone()));
             }
         }

@@ -11,7 +11,7 @@
 //! * **Long** is the upper half of the sweep, the middle included, and decides.
 //! * **Where all runs of both learn**, the ratio of steps is compared, by t on the logarithms. **Where a
 //!   run does not learn by the end of its budget**, its steps are unknown, and what is compared is how
-//!   many runs learn, by an exact test. The records choose between the two tests, so that each has half
+//!   many runs learn, by an exact test of whether one side's do so more often. The records choose between the two tests, so that each has half
 //!   of α.
 //! * Beside it, not deciding: accuracy in the test once learning has ended.
 
@@ -45,8 +45,8 @@ const ACCURACY: &str = "test_accuracy";
 /// Parts of the comparisons.
 const LEARNING: &str = "learning";
 const HELD: &str = "held";
-/// The share of runs that more or fewer must learn where steps cannot be compared.
-const SHARE: f64 = 0.1;
+/// Accuracy by which the models must differ in what is shown beside.
+const HELD_MARGIN: f64 = 0.1;
 
 /// The comparisons of one claim.
 pub(super) fn compare(question: &Question, given: &Given) -> Vec<Comparison> {
@@ -107,7 +107,7 @@ pub(super) fn compare(question: &Question, given: &Given) -> Vec<Comparison> {
                         attention.label(),
                         rival.label()
                     );
-                    let margins = Margins::difference(SHARE);
+                    let margins = Margins::difference(HELD_MARGIN);
                     Comparison::new(
                         label,
                         "share of runs",
@@ -124,6 +124,7 @@ pub(super) fn compare(question: &Question, given: &Given) -> Vec<Comparison> {
                 share: 0.5,
                 ..learning
             };
+            let learning = learning.of_family(rival.label());
             result.push(learning.deciding_if(deciding).void_because(void.clone()));
             let [r, a] = &of(ACCURACY);
             let held = of_two(given.looks, (a, r), |a, r| {
@@ -134,7 +135,7 @@ pub(super) fn compare(question: &Question, given: &Given) -> Vec<Comparison> {
                 attention.label(),
                 rival.label()
             );
-            let margins = Margins::difference(SHARE);
+            let margins = Margins::difference(HELD_MARGIN);
             let held = Comparison::new(label, "accuracy", margins, HELD, place, &[r, a], held);
             result.push(held.deciding_if(false).void_because(void));
         }

@@ -17,6 +17,7 @@
 
 mod blocks;
 mod comparison;
+pub mod consistency;
 mod context_limit;
 mod decode_cost;
 mod distance_add;
@@ -51,6 +52,9 @@ use given::Given;
 use group::Group;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+
+/// The chance that the answer of a claim is wrong is at most this.
+pub const ALPHA: f64 = 0.05;
 
 /// What the measurements say of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,8 +2,7 @@
 //!
 //! **Compared:** the speed-up of training from one thread to all cores, transformer over each
 //! recurrent model, at every shape (T, B) measured: (aₙ/a₁)/(rₙ/r₁) = (aₙ/rₙ)/(a₁/r₁) with tokens
-//! per second a and r. The second form is what is computed, because aₙ and rₙ were timed in turn,
-//! as were a₁ and r₁, while the two thread counts may be minutes apart.
+//! per second a and r of one launch, in which all were timed in turn.
 //!
 //! **Why the ratio of speed-ups:** a model that is slow on one core and slow on all is not hard to
 //! parallelise. What counts is the share of the cores that it leaves idle, and the transformer's
@@ -13,9 +12,9 @@ use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
 use super::comparison::{Comparison, Margins, Missing};
 use super::given::Given;
 use super::group::Group;
-use super::place::{ATTENTION, Place, RECURRENT, TRAINING};
+use super::place::{ATTENTION, RECURRENT, TRAINING};
 use super::sample::{Sample, of_one};
-use super::select::{column, distinct};
+use super::select::{Point, distinct, points};
 use super::{Answer, Claim, Words, text};
 use crate::record::Record;
 use crate::stats::Effect;
@@ -54,14 +53,11 @@ fn threads(given: &Given) -> Option<(usize, usize)> {
 }
 
 fn compare(given: &Given) -> Vec<Comparison> {
-    let shapes = column(&given.records, "tokens_per_second", |r| {
-        is_training(r).then_some((r.seq_len?, r.batch?))
-    });
-    let comparison = |(t, b), model| {
-        let place = Place::of(model).task(TRAINING).seq_len(t).batch(b);
+    let points = points(&given.records, ATTENTION).into_iter();
+    let comparison = |point: &Point, model: &'static str| {
         let what = format!("speed-up of {ATTENTION} / speed-up of {model}");
-        let label = format!("{what}, T = {t}, B = {b}");
-        let gains = relative(given, &place);
+        let label = format!("{what}, {}", point.label());
+        let gains = relative(given, point, model);
         let effects = match threads(given) {
             None => Err(Missing::because("measured at one number of threads only")),
             Some(_) => of_one(given.looks, &gains, Effect::mean_of_logarithms),
@@ -71,27 +67,29 @@ fn compare(given: &Given) -> Vec<Comparison> {
             "×",
             Margins::ratio(given.margin),
             PART,
-            place,
+            point.place(model),
             &[&gains],
             effects,
         )
     };
-    let of_shape = |shape| RECURRENT.map(|model| comparison(shape, model));
-    shapes.into_iter().flat_map(of_shape).collect()
+    let of_point = |point: Point| RECURRENT.map(|model| comparison(&point, model));
+    points
+        .filter(|point| point.task() == TRAINING)
+        .flat_map(of_point)
+        .collect()
 }
 
 /// Logarithm of the transformer's speed-up over a recurrent model's, launch by launch.
-fn relative(given: &Given, place: &Place) -> Sample {
+fn relative(given: &Given, point: &Point, model: &str) -> Sample {
     let Some((few, many)) = threads(given) else {
         return Sample::default();
     };
     let speeds = |model: &str, threads: usize| {
-        let place = place.clone().model(model);
         given.sample("tokens_per_second", |r| {
-            place.has(r) && r.threads == Some(threads)
+            r.model == model && r.threads == Some(threads) && point.has(r)
         })
     };
-    let (a, r) = (ATTENTION, place.model.as_str());
+    let (a, r) = (ATTENTION, model);
     let four = [
         speeds(a, many),
         speeds(a, few),
@@ -125,7 +123,7 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
         Undecided => format!("{from} it is not decided whose training gains more."),
     };
     let shape = |d: &super::comparison::Decided| {
-        let (t, b) = (d.place().at(), d.place().batch.unwrap_or(0));
+        let (t, b) = (d.place().seq_len.unwrap_or(0), d.place().batch.unwrap_or(0));
         format!("T = {t}, B = {b}")
     };
     let words = [

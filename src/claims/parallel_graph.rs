@@ -10,13 +10,17 @@
 //! If the claim holds fully, each exceeds the margin, an exponent fixed before the run. Chains are
 //! counted and not sampled: there is no sampling error and nothing to test. The interval shown is
 //! the range of the exponent between neighbouring values of T or B, over all values of the other.
+//!
+//! Beside it, not deciding: what the clock says of the plotted prediction at the threads of this machine,
+//! measured speed-up over predicted, by launch.
 
 use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
 use super::comparison::{Comparison, Margins, Missing};
 use super::given::Given;
 use super::group::Group;
 use super::place::{ATTENTION, Place, RECURRENT};
-use super::select::{self, column, nothing, power};
+use super::sample::{Sample, of_one};
+use super::select::{self, column, nothing, points, power, usable};
 use super::{Answer, Claim, Words, text};
 use crate::record::Record;
 use crate::stats::{Effect, mean};
@@ -46,6 +50,9 @@ const SCANNED: &str = "mingru";
 const SPAN: &str = "span";
 const LENGTH: &str = "length";
 const BATCH: &str = "batch";
+const CHECK: &str = "check";
+/// A prediction this near is right.
+const CHECK_MARGIN: f64 = 1.25;
 
 /// Sequence length and batch.
 type Shape = (usize, usize);
@@ -111,7 +118,42 @@ fn compare(given: &Given) -> Vec<Comparison> {
         })
     };
     let models = RECURRENT.into_iter().chain([SCANNED]);
-    models.flat_map(of_model).collect()
+    models.flat_map(of_model).chain(checks(given)).collect()
+}
+
+/// The speed-up by the clock over the one that the graph predicts for as many workers: it lies below 1 as
+/// far as this program, or this machine, does not do what the graph allows.
+fn checks(given: &Given) -> Vec<Comparison> {
+    let records = &given.records;
+    let Some(threads) = column(records, "measured_speed_up", |r| r.threads).pop() else {
+        return Vec::new();
+    };
+    let mut result = Vec::new();
+    for point in points(records, ATTENTION) {
+        for model in RECURRENT.into_iter().chain([ATTENTION]) {
+            let here = |r: &Record| r.model == model && point.has(r);
+            let workers = Some(threads as f64);
+            let predicted = records
+                .iter()
+                .find(|r| r.metric == "predicted_speed_up" && r.x == workers && here(r));
+            let Some(predicted) = predicted.and_then(|r| usable(r)) else {
+                continue;
+            };
+            let measured = given.sample("measured_speed_up", |r| {
+                here(r) && r.threads == Some(threads)
+            });
+            let ratios = Sample::across(&[measured], |v| Some(libm::log(v[0] / predicted)));
+            let effects = of_one(given.looks, &ratios, Effect::mean_of_logarithms);
+            let label = format!(
+                "measured / predicted speed-up of {model} with {threads} threads, {}",
+                point.label()
+            );
+            let (margins, place) = (Margins::ratio(CHECK_MARGIN), point.place(model));
+            let check = Comparison::new(label, "×", margins, CHECK, place, &[&ratios], effects);
+            result.push(check.deciding_if(false));
+        }
+    }
+    result
 }
 
 /// The exponent of a quantity from the least to the greatest of the `swept` values (of `what`):

@@ -1,10 +1,13 @@
 //! `quadratic`: attention is quadratic in T.
 //!
 //! A step of a transformer costs a T + b T²: the exponent of its growth goes from 1 to 2 as sequences
-//! grow. **Compared,** of the transformer at its three longest T:
-//! 1. *time*, in training and in the forward pass: the exponent k in time ∝ Tᵏ, by least squares over
-//!    all repeats, against a margin between linear and quadratic;
+//! grow. **Compared,** of the transformer between its two longest T, the last octave:
+//! 1. *time*, in training and in the forward pass: the exponent k in time ∝ Tᵏ, one a launch, then
+//!    Student's t over launches, against a margin between linear and quadratic;
 //! 2. *memory* of a training step, counted: the same exponent of the most bytes requested at a time.
+//!
+//! Beside it, not deciding: the exponent between each length and the next, the LSTM's over the last of
+//! these, and the length from which a step of the transformer takes longer than the LSTM's.
 
 use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
 use super::comparison::{Comparison, Decided, Margins};
@@ -12,7 +15,9 @@ use super::given::Given;
 use super::group::Group;
 use super::place::{ATTENTION, FORWARD, Place, TRAINING};
 use super::sample::of_one;
-use super::select::{column, counted, growth, growth_of_counts, seconds};
+use super::select::{
+    column, counted, crossing, crossing_effect, growth, growth_of_counts, octaves, seconds,
+};
 use super::{Answer, Claim, Words};
 use crate::record::Record;
 use crate::stats::Effect;
@@ -39,58 +44,86 @@ pub(super) const CLAIM: Claim = Claim {
 
 const TIME: &str = "time";
 const MEMORY: &str = "memory";
+const CROSSING: &str = "crossing";
 const UNIT: &str = "power of T";
 /// A recurrent model beside it.
 const LINEAR: &str = "lstm";
-/// Lengths in each window.
-const WINDOW: usize = 3;
 
-/// The shortest and the longest few lengths.
-fn windows(records: &[&Record]) -> (Vec<usize>, Vec<usize>) {
-    let all = column(records, "step_seconds", |r| r.seq_len);
-    let count = WINDOW.min(all.len());
-    (all[..count].to_vec(), all[all.len() - count..].to_vec())
+fn lengths(records: &[&Record]) -> Vec<usize> {
+    column(records, "step_seconds", |r| r.seq_len)
 }
 
-fn span(lengths: &[usize]) -> String {
-    match lengths {
-        [first, .., last] => format!("T = {first} to {last}"),
-        _ => "too few lengths".to_owned(),
-    }
+/// `T = 4096 to 8192`.
+fn span([first, last]: [usize; 2]) -> String {
+    format!("T = {first} to {last}")
 }
 
 fn compare(given: &Given) -> Vec<Comparison> {
     let records = &given.records;
-    let (shortest, longest) = windows(records);
-    if longest.is_empty() {
+    let lengths = lengths(records);
+    let Some(last) = octaves(&lengths).last() else {
         return Vec::new();
-    }
+    };
     let margins = Margins::difference(given.margin);
     let mut result = Vec::new();
-    for (model, window, deciding) in [
-        (ATTENTION, &longest, true),
-        (ATTENTION, &shortest, false),
-        (LINEAR, &longest, false),
-    ] {
-        let label =
-            |part, place: &Place| format!("{part} of {model}, {}, {}", place.mode(), span(window));
-        for mode in [TRAINING, FORWARD] {
+    let modes = || {
+        let measured = |mode: &&str| {
+            let place = Place::of(ATTENTION).task(mode);
+            records.iter().any(|r| place.has(r))
+        };
+        [TRAINING, FORWARD].into_iter().filter(measured)
+    };
+    let times = |model: &str, octave: [usize; 2]| {
+        let of_mode = |mode| {
             let place = Place::of(model).task(mode);
-            if records.iter().any(|r| place.has(r)) {
-                let slopes = growth(window, |length| {
-                    seconds(records, &place.clone().seq_len(length))
-                });
-                let effects = of_one(given.looks, &slopes, Effect::mean);
-                let label = label(TIME, &place);
-                let time = Comparison::new(label, UNIT, margins, TIME, place, &[&slopes], effects);
-                result.push(time.deciding_if(deciding));
-            }
-        }
+            let slopes = growth(&octave, |length| {
+                seconds(records, &place.clone().seq_len(length))
+            });
+            let effects = of_one(given.looks, &slopes, Effect::mean);
+            let label = format!("{TIME} of {model}, {}, {}", place.mode(), span(octave));
+            let place = place.seq_len(octave[1]);
+            let time = Comparison::new(label, UNIT, margins, TIME, place, &[&slopes], effects);
+            time.deciding_if(model == ATTENTION && octave == last)
+        };
+        modes().map(of_mode).collect::<Vec<_>>()
+    };
+    let memory = |model: &str| {
         let place = Place::of(model).task(TRAINING);
         let at = |length| counted(records, "peak_bytes", &place.clone().seq_len(length));
-        let (label, effects) = (label(MEMORY, &place), growth_of_counts(window, at));
+        let (label, effects) = (
+            format!("{MEMORY} of {model}, {}, {}", place.mode(), span(last)),
+            growth_of_counts(&lengths, at),
+        );
+        let place = place.seq_len(last[1]);
         let memory = Comparison::new(label, UNIT, margins, MEMORY, place, &[], effects);
-        result.push(memory.deciding_if(deciding));
+        memory.deciding_if(model == ATTENTION)
+    };
+    result.extend(times(ATTENTION, last));
+    result.push(memory(ATTENTION));
+    for octave in octaves(&lengths).filter(|octave| *octave != last) {
+        result.extend(times(ATTENTION, octave));
+    }
+    result.extend(times(LINEAR, last));
+    result.push(memory(LINEAR));
+    for mode in modes() {
+        let time =
+            |model: &str, length| seconds(records, &Place::of(model).task(mode).seq_len(length));
+        let crossings = crossing(&lengths, |length| {
+            time(ATTENTION, length).with(&time(LINEAR, length), |a, r| a / r)
+        });
+        let effects = crossing_effect(given.looks, &lengths, &crossings);
+        let place = Place::of(LINEAR).task(mode).seq_len(last[1]);
+        let label = format!(
+            "T from which a step takes {ATTENTION} longer than {LINEAR}, {}",
+            place.mode()
+        );
+        let ends = Margins {
+            below: lengths[0] as f64,
+            above: last[1] as f64,
+        };
+        let (unit, samples) = ("tokens", [&crossings]);
+        let here = Comparison::new(label, unit, ends, CROSSING, place, &samples, effects);
+        result.push(here.deciding_if(false));
     }
     result
 }
@@ -106,23 +139,26 @@ fn what(d: &Decided) -> String {
 
 fn words(given: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
-    let long = span(&windows(&given.records).1);
+    let last = octaves(&lengths(&given.records)).last();
+    let long = last.map(span).unwrap_or_default();
     let parts = |answer| counting.with(answer).list(|d| what(d));
     let sentence = match answer {
         Supported => {
-            format!("At {long} the transformer's time and memory grow nearly with the square of T.")
+            format!(
+                "From {long} the transformer's time and memory grow nearly with the square of T."
+            )
         }
-        Reversed => format!("At {long} the transformer's time and memory fall with T."),
+        Reversed => format!("From {long} the transformer's time and memory fall with T."),
         NoDifference => format!(
-            "At {long} neither time nor memory of the transformer grows nearly with the square of T."
+            "From {long} neither time nor memory of the transformer grows nearly with the square of T."
         ),
         Conditional => format!(
-            "At {long} {} grow nearly with the square of T; {} does not.",
+            "From {long} {} grow nearly with the square of T; {} does not.",
             parts(Supported),
             parts(NoDifference)
         ),
         Undecided => format!(
-            "Whether the transformer grows nearly with the square of T at {long} is not decided."
+            "Whether the transformer grows nearly with the square of T from {long} is not decided."
         ),
     };
     let words = [

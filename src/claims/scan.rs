@@ -1,19 +1,23 @@
 //! `scan`: recurrence can be parallel after all.
 //!
-//! **Compared:** tokens per second of minGRU and minLSTM with the parallel scan over (1) the LSTM at
-//! equal parameters and (2) the same model with the sequential loop, at every sequence length T, in
-//! training and in the forward pass; repeats taken in turn are paired. Tokens per batch are the
-//! same at every T, so that B falls to 1 as T grows.
+//! Two questions, which have answers of their own. **Compared,** of minGRU and minLSTM with the parallel
+//! scan, in training and in the forward pass:
+//! 1. *span*, whether it can be parallel: how much less its longest chain of dependent operations grows
+//!    with T than the LSTM's, the difference of the exponents k in S ∝ Tᵏ over the last step of the
+//!    sweep. It is counted, and the same on every machine;
+//! 2. *clock*, whether it is faster here: tokens per second over the LSTM at equal parameters, and over
+//!    the same cell with the sequential loop, at every T; timings taken in turn are paired, launch by
+//!    launch. Tokens per batch are the same at every T, so that B falls to 1 as T grows.
 //!
 //! **Why both rivals:** a minimal cell may be faster than the LSTM only because it has no product
 //! with its state. Whether the scan itself is faster shows against the loop over the same cell.
 
-use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
-use super::comparison::{Comparison, Margins};
+use super::Answer::{NoDifference, Reversed, Supported, Undecided};
+use super::comparison::{Comparison, Decided, Margins};
 use super::given::Given;
 use super::group::Group;
 use super::place::{FORWARD, Place, TRAINING};
-use super::select::{lengths, paired_ratio, speeds};
+use super::select::{counted, growth_of_counts, lengths, paired_ratio, speeds};
 use super::{Answer, Claim, Words, text};
 
 /// The catalogue row.
@@ -43,6 +47,10 @@ const LSTM: &str = "lstm";
 /// The rivals, each a part of the rule; and the cells' loop against the LSTM.
 const RIVALS: [&str; 2] = ["the LSTM", "its own loop"];
 const ATTRIBUTION: &str = "attribution";
+const SPAN: &str = "span";
+/// The power of T by which the LSTM's chain must grow faster: halfway between a chain that does not grow
+/// and one that grows with T.
+const SPAN_MARGIN: f64 = 0.5;
 
 fn compare(given: &Given) -> Vec<Comparison> {
     let records = &given.records;
@@ -61,6 +69,27 @@ fn compare(given: &Given) -> Vec<Comparison> {
     };
     let mut result = Vec::new();
     for mode in [TRAINING, FORWARD] {
+        let all = lengths(records, mode);
+        if let [.., first, last] = all[..] {
+            for cell in CELLS {
+                let place = Place::of(cell).task(mode).scan("parallel").seq_len(last);
+                let chain = |place: Place| {
+                    move |length| counted(records, "span_flops", &place.clone().seq_len(length))
+                };
+                let (of_lstm, of_scan) = (chain(Place::of(LSTM).task(mode)), chain(place.clone()));
+                let effects =
+                    growth_of_counts(&all, |length| Some(of_lstm(length)? / of_scan(length)?));
+                let label = format!(
+                    "chain of {LSTM} / {cell} parallel, {}, T = {first} to {last}",
+                    place.mode()
+                );
+                let margins = Margins::difference(SPAN_MARGIN);
+                let (unit, none) = ("power of T", []);
+                result.push(Comparison::new(
+                    label, unit, margins, SPAN, place, &none, effects,
+                ));
+            }
+        }
         for at in lengths(records, mode) {
             let step = |model| Place::of(model).task(mode).seq_len(at);
             for cell in CELLS {
@@ -82,34 +111,50 @@ fn compare(given: &Given) -> Vec<Comparison> {
 
 fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
+    let one = |part: &str| {
+        let here = counting.part(part);
+        let first = here.iter().next().map(Decided::answer);
+        first.filter(|first| here.iter().all(|d| d.answer() == *first))
+    };
+    let chain = match one(SPAN) {
+        Some(Supported) => "The scan's chain hardly grows with T: recurrence can be parallel.",
+        Some(_) => "The scan's chain grows with T: recurrence cannot be parallel.",
+        None => "Whether the scan's chain grows with T is not decided.",
+    };
+    let clock = |rival: &str| match one(rival) {
+        Some(Supported) => "faster than",
+        Some(Reversed) => "slower than",
+        Some(NoDifference) => "as fast as",
+        _ if counting.part(rival).any(Supported) => "sometimes faster than",
+        _ if counting.part(rival).any(Reversed) => "sometimes slower than",
+        _ => "not shown faster than",
+    };
     let sentence = match answer {
-        Supported => {
-            "With the parallel scan minimal cells are faster than the LSTM and than their own loops."
-        }
-        Reversed => {
-            "With the parallel scan minimal cells are slower than the LSTM and than their own loops."
-        }
-        NoDifference => {
-            "With the parallel scan minimal cells are about as fast as the LSTM and their own loops."
-        }
-        Conditional => {
-            "Whether the parallel scan is faster depends on the rival, the length and the work."
-        }
-        Undecided => "Whether the parallel scan is faster is not decided.",
+        Undecided => "Whether the parallel scan is faster is not decided.".to_owned(),
+        _ => format!(
+            "{chain} Here it is {} the LSTM, {} its own loop.",
+            clock(RIVALS[0]),
+            clock(RIVALS[1])
+        ),
     };
     let words = [
-        (Supported, "faster: "),
-        (Reversed, "slower: "),
-        (NoDifference, "as fast: "),
+        (Supported, "ahead: "),
+        (Reversed, "behind: "),
+        (NoDifference, "no difference: "),
         (Undecided, "undecided: "),
     ];
     let flips = counting.by_answer(words, |these| {
-        let against = |rival: &'static str| {
-            let (here, whole) = (these.part(rival), counting.part(rival));
+        let against = |part: &'static str| {
+            let (here, whole) = (these.part(part), counting.part(part));
             let at = text::ranges(&distinct(here.sweep()), &distinct(whole.sweep()));
-            (format!("than {rival} at T = "), at)
+            (format!("than {part} at T = "), at)
         };
-        text::phrases(RIVALS.map(against)).join(", ")
+        let chain = these
+            .part(SPAN)
+            .list(|d| format!("{} ({})", d.model(), d.place().mode()));
+        let mut all = text::phrases([("in the chain of ", chain)]);
+        all.extend(text::phrases(RIVALS.map(against)));
+        all.join(", ")
     });
     Words::new(sentence, flips.join("; "))
 }

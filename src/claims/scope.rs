@@ -21,8 +21,9 @@ pub(super) fn of(given: &Given) -> String {
     let steps = steps.filter_map(|r| usable(r)).fold(0.0, f64::max);
     let observations = |r: &Record| r.seed.map(|seed| seed as usize);
     let seeds = distinct(records, observations).len();
-    let launches = distinct(records, |r| r.repeat).len();
+    let launches = distinct(records, |r| r.repeat.filter(|_| r.operation.is_none())).len();
     let parts = [
+        timed.then(|| "this class of machine".to_owned()),
         timed.then(|| range("threads", &|r| r.threads)).flatten(),
         range("width", &|r| r.width),
         range("T", &|r| r.seq_len),

@@ -1,8 +1,8 @@
 //! Picking values out of records.
 
 use super::comparison::Missing;
-use super::place::Place;
-use super::sample::{Sample, of_one};
+use super::place::{MODES, Place};
+use super::sample::{Sample, cell, of_one};
 use crate::record::Record;
 use crate::stats::{Effect, Looks, StatsError, log_log_slope};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,6 +17,68 @@ pub(super) fn speeds(records: &[&Record], place: &Place) -> Sample {
     let most = most_threads(records);
     let here = |r: &Record| place.has(r) && r.threads == most;
     Sample::of(records, "tokens_per_second", here)
+}
+
+/// A point of an experiment of timings, at which all models were timed in turn.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Point {
+    /// Kind of step: its rank among [`MODES`].
+    mode: usize,
+    /// Width of the reference model.
+    pub width: Option<usize>,
+    /// Tokens in a sequence T, or of context.
+    pub seq_len: usize,
+    /// Sequences in a batch B.
+    pub batch: usize,
+    /// Name of its runs, without the launch.
+    pub cell: String,
+}
+
+impl Point {
+    /// The task of its records.
+    pub fn task(&self) -> &'static str {
+        MODES[self.mode].0
+    }
+
+    /// `training, width 64, T = 128, B = 4`.
+    pub fn label(&self) -> String {
+        let width = self.width.map(|width| format!("width {width}, "));
+        let (mode, width) = (MODES[self.mode].1, width.unwrap_or_default());
+        format!("{mode}, {width}T = {}, B = {}", self.seq_len, self.batch)
+    }
+
+    /// Where a comparison with that model stands.
+    pub fn place(&self, model: &str) -> Place {
+        Place {
+            width: self.width,
+            ..Place::of(model)
+                .task(self.task())
+                .seq_len(self.seq_len)
+                .batch(self.batch)
+        }
+    }
+
+    /// Whether a record is of it.
+    pub fn has(&self, record: &Record) -> bool {
+        cell(&record.run) == self.cell
+    }
+}
+
+/// The points at which the reference model was timed, by kind of step, width, T and B.
+pub(super) fn points(records: &[&Record], reference: &str) -> Vec<Point> {
+    column(records, "tokens_per_second", |r| {
+        let mode = |(task, _): &(&str, &str)| r.task.as_deref() == Some(*task);
+        Some(Point {
+            mode: MODES
+                .iter()
+                .position(mode)
+                .filter(|_| r.model == reference)?,
+            width: r.width,
+            seq_len: r.seq_len?,
+            batch: r.batch?,
+            cell: cell(&r.run).to_owned(),
+        })
+    })
 }
 
 /// Seconds of a step at a place by launch.
@@ -125,14 +187,65 @@ pub(super) fn power(
     Some(libm::log(many / few) / libm::log(last as f64 / first as f64))
 }
 
-/// The same between the shortest and the longest length, as an effect.
+/// The same over the last step of the sweep, as an effect: what does not grow at first (a page that is
+/// not yet full, a constant) says nothing of how it goes on.
 pub(super) fn growth_of_counts(
     lengths: &[usize],
     count: impl Fn(usize) -> Option<f64>,
 ) -> Result<Vec<Effect>, Missing> {
-    let [first, .., last] = lengths[..] else {
-        return Err(nothing());
+    let [.., first, last] = lengths[..] else {
+        return Err(Missing::because("counted at one length only"));
     };
     let k = power((first, last), count).ok_or_else(nothing)?;
-    Ok(vec![Effect::exact(k, (k, k), lengths.len())?])
+    Ok(vec![Effect::exact(k, (k, k), 2)?])
+}
+
+/// Where a ratio that was measured at rising lengths becomes 1 and stays above, by launch: the length in
+/// between, along a straight line of logarithms. The ends of the sweep stand for what lies beyond them.
+pub(super) fn crossing(lengths: &[usize], ratio: impl Fn(usize) -> Sample) -> Sample {
+    let samples: Vec<Sample> = lengths.iter().map(|&length| ratio(length)).collect();
+    let x: Vec<f64> = lengths.iter().map(|&l| libm::log(l as f64)).collect();
+    Sample::across(&samples, |ratios| {
+        let y: Vec<f64> = ratios.iter().map(|r| libm::log(*r)).collect();
+        let Some(last_below) = y.iter().rposition(|y| *y < 0.0) else {
+            return x.first().copied();
+        };
+        if last_below + 1 == y.len() {
+            return x.last().copied();
+        }
+        let (x0, y0, x1, y1) = (
+            x[last_below],
+            y[last_below],
+            x[last_below + 1],
+            y[last_below + 1],
+        );
+        Some(x0 + (x1 - x0) * y0 / (y0 - y1))
+    })
+}
+
+/// [`crossing`] as an effect, in tokens.
+///
+/// Errors: where the ratio is on one side of 1 at every length of a launch, in words.
+pub(super) fn crossing_effect(
+    looks: &Looks,
+    lengths: &[usize],
+    crossings: &Sample,
+) -> Result<Vec<Effect>, Missing> {
+    let ends = [lengths.first(), lengths.last()].map(|l| libm::log(*l.unwrap_or(&1) as f64));
+    let values = crossings.values();
+    let at = |end: f64| values.iter().any(|x| *x == end);
+    match (values.is_empty(), at(ends[0]), at(ends[1])) {
+        (false, true, _) => Err(Missing::because(
+            "it costs more at every length, in some launches",
+        )),
+        (false, _, true) => Err(Missing::because(
+            "it costs less at the longest, in some launches",
+        )),
+        _ => of_one(looks, crossings, Effect::mean_of_logarithms),
+    }
+}
+
+/// Each length with the next one of the sweep.
+pub(super) fn octaves(lengths: &[usize]) -> impl Iterator<Item = [usize; 2]> {
+    lengths.windows(2).map(|pair| [pair[0], pair[1]])
 }

@@ -85,6 +85,8 @@ fn compare(given: &Given) -> Vec<Comparison> {
                 let comparison =
                     Comparison::new(label, "accuracy", margins, part, place, &[&c, &r], effects);
                 let void = given.void([claimant, rival], here, here);
+                let family = format!("{}, {task}", claimant.label());
+                let comparison = comparison.of_family(family);
                 result.push(comparison.deciding_if(part == TRACKS).void_because(void));
             }
         }

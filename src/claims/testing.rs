@@ -38,7 +38,7 @@ pub(super) fn timed_series(
                         let name = scan.map_or(model.to_owned(), |scan| format!("{model} {scan}"));
                         let value = speed(&name, task, length, workers) * drift;
                         let base = Record {
-                            run: format!("{experiment}-{task}-{length}-{workers}"),
+                            run: format!("{experiment}-{task}-{length}"),
                             experiment: experiment.to_owned(),
                             model: model.to_owned(),
                             options: [("scan", scan)].into(),

@@ -1,6 +1,7 @@
 //! `seqduel report`: rebuilds plots and page of an output directory.
 
 use super::{DryRun, Shared, output, usage};
+use crate::claims::{ALPHA, consistency::contradictions};
 use crate::report::{self, REPORT, source::Source, verdicts};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,6 +30,15 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             "wrote"
         };
         output::say(format!("{wrote} {}", page.display()));
+    }
+    let fixed: Vec<_> = source
+        .manifest
+        .experiments
+        .iter()
+        .map(|e| e.fixed())
+        .collect();
+    for contradiction in contradictions(&source.records, &fixed, ALPHA) {
+        output::say(format!("warning: {contradiction}"));
     }
     let verdicts = &source.verdicts;
     output::print_sheet(

@@ -1,9 +1,11 @@
 //! `seqduel reproduce`: the built-in experiments, their verdicts and the report.
 
 use super::run::{Job, SuiteFlags};
-use super::{Shared, UsageError, usage};
+use super::{Shared, UsageError, output, usage};
+use crate::campaign::looks;
 use crate::experiment::embedded;
 use crate::experiment::parse::Loaded;
+use crate::results::output::{read_manifest, read_verdicts};
 use crate::runs::context::More;
 use anyhow::bail;
 use std::collections::BTreeSet;
@@ -18,6 +20,9 @@ pub struct Args {
     /// Only these claims, separated by commas [default: all of `list claims`]
     #[arg(long, value_delimiter = ',', value_name = "ID,ID")]
     pub claims: Vec<String>,
+    /// In a finished directory: the next planned look of its undecided claims, and only that
+    #[arg(long, conflicts_with = "published")]
+    pub more: bool,
     /// Instead of the claims, numbers that others published, set beside ours (quick or full)
     #[arg(long, conflicts_with = "claims")]
     pub published: bool,
@@ -48,7 +53,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     let mut loaded = embedded::all().map_err(usage)?;
     keep("claim", &args.claims, &mut loaded, |l| &l.experiment.claim)?;
-    Job {
+    let mut job = Job {
         loaded,
         name: "claims".into(),
         profile: args.profile,
@@ -57,8 +62,23 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         expected: None,
         more: More::new(),
         flags: args.suite,
+    };
+    if args.more && !take_next_looks(&mut job)? {
+        output::say("no undecided claim there has a planned look left");
+        return Ok(ExitCode::SUCCESS);
     }
-    .run(shared)
+    job.run(shared)
+}
+
+/// Leaves of a job the experiments whose claim is undecided in its directory, with their next look;
+/// whether there are any.
+fn take_next_looks(job: &mut Job) -> anyhow::Result<bool> {
+    let out = job.out();
+    let (manifest, verdicts) = (read_manifest(&out)?, read_verdicts(&out)?);
+    let (more, added) = looks::next(&manifest, &verdicts);
+    job.loaded.retain(|l| added.contains(&l.experiment.id));
+    job.more = more;
+    Ok(!job.loaded.is_empty())
 }
 
 /// Keeps the things that are asked for by name, or all where none is; refuses an unknown name.

@@ -12,13 +12,14 @@ use crate::experiment::embedded;
 use crate::experiment::parse::{Loaded, load_file};
 use crate::files::ConfigError;
 use crate::report::{published, sheet::Sheet, verdicts};
-use crate::results::output::Skipped;
+use crate::results::output::{Skipped, read_manifest};
 use crate::runs::context::More;
 use crate::runs::progress::span;
 use crate::runs::texts::Texts;
 use anyhow::{Context, ensure};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 /// What to run.
 #[derive(Debug, clap::Args)]
@@ -50,6 +51,10 @@ pub struct SuiteFlags {
     pub jobs: Option<usize>,
     #[command(flatten)]
     pub dry: DryRun,
+    /// Begin no run that would not end within this time (90s, 20m, 1h 30m), then judge what there is; the
+    /// same command goes on
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub within: Option<Duration>,
     /// Keep the trained weights of every run, as runs/<run>/checkpoint.safetensors
     #[arg(long)]
     pub keep_weights: bool,
@@ -102,6 +107,12 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// Where the results go.
+    pub(super) fn out(&self) -> PathBuf {
+        let default = format!("results/{}-{}", self.name, self.profile);
+        self.flags.out.clone().unwrap_or(default.into())
+    }
+
     /// Resolves, plans, carries out and prints the verdicts.
     pub(super) fn run(self, shared: &Shared) -> anyhow::Result<ExitCode> {
         check_count("--jobs", self.flags.jobs.unwrap_or(1))?;
@@ -117,9 +128,12 @@ impl Job {
             .map_err(usage)?;
         let default_corpus = CORPORA.first().map_or("", |corpus| corpus.name);
         let threads = shared.thread_count();
-        let default_out = format!("results/{}-{}", self.name, self.profile);
         let program = std::env::current_exe()
             .context("cannot tell where this program is, which timings start again")?;
+        let out = self.out();
+        // A directory keeps the looks it has taken.
+        let mut more = read_manifest(&out).map_or(More::new(), |manifest| manifest.looks);
+        more.extend(self.more.clone());
         let suite = Suite {
             name: self.name.clone(),
             profile: self.profile.clone(),
@@ -129,8 +143,9 @@ impl Job {
             jobs: self.flags.jobs.unwrap_or(threads),
             corpus: self.corpus.clone().unwrap_or(default_corpus.into()),
             expected: self.expected.clone(),
-            out: self.flags.out.clone().unwrap_or(default_out.into()),
-            more: self.more.clone(),
+            out,
+            within: self.flags.within.map(|limit| limit.as_secs_f64()),
+            more,
             keep_weights: self.flags.keep_weights,
             command: command(),
             quiet: shared.quiet,
@@ -245,6 +260,11 @@ fn report(suite: &Suite, summary: &Summary, shared: &Shared) -> anyhow::Result<E
     match suite.expected {
         Some(_) => output::print_sheet(format, &published::sheet(published, format), published)?,
         None => output::print_sheet(format, &verdicts::sheet(verdicts, format), verdicts)?,
+    }
+    if summary.limited {
+        output::say(
+            "stopped at the limit: run the same command again, with or without --within, to go on",
+        );
     }
     for (run, reason) in &summary.failed {
         output::say(format!("failed: {run}: {reason}"));

@@ -4,7 +4,7 @@ mod plot;
 mod settings;
 
 pub use plot::{MarkSpec, PlotKind, PlotSpec, Scale};
-pub use settings::{All, Settings, Sweep, Threads};
+pub use settings::{All, LAUNCHES, Settings, Sweep, Threads};
 
 use crate::claims::Fixed;
 use crate::models::ModelOptions;
@@ -143,7 +143,7 @@ impl Experiment {
         let s = &self.settings;
         let taken = match self.kind {
             Kind::Train => s.seeds,
-            Kind::Throughput => s.repeats,
+            Kind::Throughput => Some(s.launches.unwrap_or(LAUNCHES)),
         };
         s.looks.clone().unwrap_or(taken.into_iter().collect())
     }

@@ -17,7 +17,7 @@ const SWITCHES: f64 = 50.0;
 /// waited for cores. A low share alone is no sign: threads also sleep for want of work.
 const SHARE: f64 = 0.8;
 /// In less time ticks are too coarse to tell.
-const SHORTEST: f64 = 0.3;
+const SHORTEST: f64 = 0.2;
 
 /// What disturbed a timing. Each is `None` where the system does not tell, or the time was too short.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]

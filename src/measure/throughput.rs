@@ -71,6 +71,8 @@ pub struct Repeats {
     pub operation_steps: usize,
     /// Likewise, steps of the workloads with one thread in which work and span are recorded.
     pub recorded_steps: usize,
+    /// Probes of the machine's peak at each number of threads, spread over the rounds; at least 2.
+    pub peak_probes: usize,
 }
 
 impl Default for Repeats {
@@ -81,6 +83,7 @@ impl Default for Repeats {
             seconds: 3.0,
             operation_steps: 0,
             recorded_steps: 0,
+            peak_probes: 5,
         }
     }
 }
@@ -135,9 +138,6 @@ pub struct Measurement {
     pub cpu: String,
 }
 
-/// Probes of the peak for each number of threads.
-const PEAK_PROBES: usize = 5;
-
 /// Prepares all workloads, warms them up and times them in turn. Progress (0…1) goes to `progress`.
 ///
 /// # Errors
@@ -154,7 +154,7 @@ pub fn interleaved(
         observed.push(observe_step(&mut prepared, before));
         timed.push(Timed::new(prepared));
     }
-    let mut peaks = Peaks::new(workloads);
+    let mut peaks = Peaks::new(workloads, repeats.peak_probes);
     let others = in_turn(&mut timed, repeats, &mut |done| {
         peaks.probe_until(done);
         progress(done);
@@ -293,24 +293,26 @@ fn observe_step(prepared: &mut Prepared, before: usize) -> Observed {
 struct Peaks {
     threads: Vec<usize>,
     probes: Vec<Vec<f64>>,
+    /// Probes but the last.
+    before_last: usize,
 }
 
 impl Peaks {
-    fn new(workloads: &[Workload]) -> Self {
+    fn new(workloads: &[Workload], probes: usize) -> Self {
         let mut threads: Vec<usize> = workloads.iter().map(|w| w.threads).collect();
         threads.sort_unstable();
         threads.dedup();
         Peaks {
             probes: vec![Vec::new(); threads.len()],
             threads,
+            before_last: probes.max(2) - 1,
         }
     }
 
     /// Spreads the probes but the last over the rounds: `done` (0…1) of the time is over.
     fn probe_until(&mut self, done: f64) {
-        let before_last = PEAK_PROBES - 1;
-        let probes = self.probes.first().map_or(before_last, Vec::len);
-        if probes < before_last && probes as f64 <= done * before_last as f64 {
+        let probes = self.probes.first().map_or(self.before_last, Vec::len);
+        if probes < self.before_last && probes as f64 <= done * self.before_last as f64 {
             self.probe();
         }
     }

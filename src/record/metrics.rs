@@ -94,6 +94,24 @@ pub const METRICS: &[Metric] = &[
          whose they are",
     ),
     fact(
+        "validation_bits_by_tokens",
+        "bit",
+        "validation_bits_per_character against what it took",
+    )
+    .along("tokens trained on"),
+    fact(
+        "validation_bits_by_flops",
+        "bit",
+        "validation_bits_per_character against what it took",
+    )
+    .along("floating-point operations of training"),
+    timing(
+        "validation_bits_by_seconds",
+        "bit",
+        "validation_bits_per_character against what it took",
+    )
+    .along("seconds of training, validation not counted"),
+    fact(
         "test_accuracy_by_state",
         "1",
         "test_accuracy against the size of the state",
@@ -170,6 +188,12 @@ pub const METRICS: &[Metric] = &[
         "measured_speed_up",
         "1",
         "time of one step on one thread divided by that on so many, timed in turn",
+    )
+    .along("threads"),
+    timing(
+        "speed_up_error",
+        "1",
+        "predicted_speed_up at that number of workers divided by measured_speed_up, less 1",
     )
     .along("threads"),
     timing(

@@ -1,6 +1,6 @@
 //! How long a run will take, roughly: for the dry run and for the time left.
 
-use super::throughput::{OPERATION_STEPS, Throughput};
+use super::throughput::{OPERATION_STEPS, PEAK_PROBES, Throughput};
 use super::work::Run;
 use super::work_span::RECORDED_STEPS;
 use crate::measure::roofline;
@@ -11,24 +11,29 @@ use std::sync::OnceLock;
 /// Share of a thread's measured multiply-add rate that training small models reaches; the display
 /// corrects itself by the runs already finished.
 const TRAINING_SHARE: f64 = 0.35;
-/// Shares of the multiply-add rate that steps reach: attention, recurrence with many sequences, and
-/// the number of sequences with which it reaches half of that; decoding.
-const ATTENTION_SHARE: f64 = 0.5;
-const RECURRENT_SHARE: f64 = 0.4;
-const HALF_BATCH: f64 = 1.0;
+/// Shares of the multiply-add rate that steps reach, as measured with AVX2: attention, recurrence with
+/// many sequences, and the sequences a thread with which it reaches half of that; decoding.
+const ATTENTION_SHARE: f64 = 0.65;
+const RECURRENT_SHARE: f64 = 0.8;
+const HALF_ROWS: f64 = 1.25;
 const DECODE_SHARE: f64 = 0.1;
-/// Seconds to build a model and its data; all probes of the peak at a number of threads; of copying;
-/// of what the prediction of speed-ups needs of a number of threads.
-const BUILD_SECONDS: f64 = 0.005;
-const PEAK_SECONDS: f64 = 0.45;
+/// Seconds to start a process; to build a model and its data; of a probe of the peak, of copying, and
+/// of what the prediction of speed-ups needs, at a number of threads.
+const LAUNCH_SECONDS: f64 = 0.02;
+const BUILD_SECONDS: f64 = 0.003;
+const PEAK_SECONDS: f64 = 0.06;
 const COPY_SECONDS: f64 = 0.2;
-const LIMITS_SECONDS: f64 = 0.3;
+const LIMITS_SECONDS: f64 = 0.8;
 /// Fixed cost of a run: building, tokenising, testing.
 const OVERHEAD_SECONDS: f64 = 0.2;
 
 /// Estimated seconds of a run on `threads` threads.
 pub fn seconds(run: &Run, threads: usize) -> f64 {
-    OVERHEAD_SECONDS + run.work.kind().seconds(threads)
+    let overhead = match run.launch() {
+        Some(_) => LAUNCH_SECONDS,
+        None => OVERHEAD_SECONDS,
+    };
+    overhead + run.work.kind().seconds(threads)
 }
 
 /// Estimated seconds of a launch: steps before the clock counts, rounds, and what only the first does.
@@ -38,19 +43,23 @@ pub(super) fn launch_seconds(work: &Throughput) -> f64 {
     for &threads in &work.threads {
         for model in &work.models {
             let step = step_seconds(work, model, threads);
-            before += BUILD_SECONDS + (3.0 + if first { 2.0 } else { 0.0 }) * step;
+            before += BUILD_SECONDS + (2.0 + if first { 2.0 } else { 0.0 }) * step;
             round += step.max(ROUND_SECONDS);
             if first && work.operations {
                 after += OPERATION_STEPS as f64 * step;
             }
             if first && work.work_span {
                 let alone = if threads == 1 { step } else { 0.0 };
-                after += RECORDED_STEPS as f64 * alone + LIMITS_SECONDS;
+                after += RECORDED_STEPS as f64 * alone;
             }
         }
         if first {
-            after += PEAK_SECONDS;
+            after += PEAK_PROBES as f64 * PEAK_SECONDS;
             after += if work.operations { COPY_SECONDS } else { 0.0 };
+            after += match work.work_span && threads > 1 {
+                true => LIMITS_SECONDS,
+                false => 0.0,
+            };
         }
     }
     let given = work.seconds_per_model * (work.models.len() * work.threads.len()) as f64;
@@ -81,16 +90,13 @@ fn step_seconds(work: &Throughput, model: &ModelConfig, threads: usize) -> f64 {
                 1.0
             };
             let flops = 2.0 * (parameters + scores) * batch * tokens;
+            // The rows of a recurrent step's product are a thread's sequences.
+            let rows = batch / threads as f64;
             let share = match attends {
                 true => ATTENTION_SHARE,
-                // The rows that share a read of the weights are the sequences.
-                false => RECURRENT_SHARE * batch / (batch + HALF_BATCH),
+                false => RECURRENT_SHARE * rows / (rows + HALF_ROWS),
             };
-            let workers = match attends {
-                true => threads as f64,
-                false => batch.min(threads as f64),
-            };
-            passes * flops / (share * rate * workers)
+            passes * flops / (share * rate * threads as f64)
         }
     }
 }

@@ -20,6 +20,8 @@ use serde::{Deserialize, Serialize};
 
 /// Steps in which operations are timed one by one: odd, for their median.
 pub(super) const OPERATION_STEPS: usize = 5;
+/// Probes of the machine's peak in the first launch: before its rounds and after.
+pub(super) const PEAK_PROBES: usize = 2;
 /// The column `equal` of all timings.
 const EQUAL: &str = "parameters";
 
@@ -140,6 +142,7 @@ impl Throughput {
                 true => work_span::RECORDED_STEPS,
                 false => 0,
             },
+            peak_probes: PEAK_PROBES,
         };
         let (mut records, mut lines) = (Vec::new(), Vec::new());
         let (mut seconds, mut disturbances) = (Vec::new(), Vec::new());

@@ -13,7 +13,7 @@ use crate::models::{Model, ModelConfig, Output, parameter_count};
 use crate::record::Record;
 use crate::train::{CheckpointError, Outcome, Saving, Stop, TrainError, TrainSettings};
 use crate::{models, train};
-use records::{bits, by_block, gradients, longest, records};
+use records::{bits, by_block, by_cost, flops_per_step, gradients, longest, records};
 use serde::Serialize;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
@@ -165,6 +165,15 @@ impl Kind for Training {
         }
         if let Some(edge) = self.edge {
             rows.push(run.record("edge", None, Some(f64::from(u8::from(edge)))));
+        }
+        if matches!(self.data, Data::Text(_)) {
+            let step = flops_per_step(model.as_ref(), source.as_ref(), self.train.batch);
+            rows.extend(by_cost(
+                run,
+                &outcome,
+                step,
+                source.characters_per_token(Split::Validation),
+            ));
         }
         if let (Data::Text(text), Some(most)) = (&self.data, self.test_multiples.iter().max()) {
             let long = TextSource::new(session.texts.open(text)?, most * text.seq_len, 0)?;

@@ -11,13 +11,14 @@ pub const RECORDED_STEPS: usize = 7;
 /// Most workers of a predicted schedule.
 const MOST_WORKERS: usize = 4096;
 /// Metrics that only runs with recorded steps have.
-pub const METRICS: [&str; 8] = [
+pub const METRICS: [&str; 9] = [
     "work_flops",
     "parallelism",
     "predicted_speed_up",
     "saturation_speed_up",
     "measured_speed_up",
     "program_speed_up",
+    "speed_up_error",
     "prediction_error",
     "step_span_seconds",
 ];
@@ -39,6 +40,10 @@ pub fn records(factors: &Run, measured: &[&Measurement]) -> Vec<Record> {
         if m.threads > alone.threads {
             let speed_up = recorded.speed_up_on(&limits);
             rows.push(of_threads.record("program_speed_up", threads, Some(speed_up)));
+            let timed = recorded.timed_graph();
+            let clock = gain(&alone.step_seconds, &m.step_seconds);
+            let error = timed.speed_up(m.threads as f64) / clock - 1.0;
+            rows.push(of_threads.record("speed_up_error", threads, Some(error)));
         }
     }
     rows
@@ -59,13 +64,18 @@ pub fn measured(timed: Vec<(&Run, &Vec<f64>)>, launch: usize) -> Vec<Record> {
         let Some((_, one)) = of_one.filter(|_| threads > Some(1)) else {
             continue;
         };
-        let ratios: Vec<f64> = one.iter().zip(*all).map(|(one, all)| one / all).collect();
         rows.push(Record {
             x: threads.map(|threads| threads as f64),
-            ..factors.repeated("measured_speed_up", launch, median(&ratios))
+            ..factors.repeated("measured_speed_up", launch, gain(one, all))
         });
     }
     rows
+}
+
+/// How much faster one is than the other: the median over repeats, equal ones taken in turn.
+fn gain(one: &[f64], all: &[f64]) -> f64 {
+    let ratios: Vec<f64> = one.iter().zip(all).map(|(one, all)| one / all).collect();
+    median(&ratios)
 }
 
 /// What the graph says, whatever the threads.

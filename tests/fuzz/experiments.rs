@@ -27,6 +27,7 @@ pub fn planned(experiment: Experiment, profile: &str, loaded: &Loaded, sets: &[S
         corpus: text().into(),
         expected: None,
         out: "/nonexistent/fuzz".into(),
+        within: None,
         more: Default::default(),
         keep_weights: false,
         command: String::new(),

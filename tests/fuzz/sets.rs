@@ -48,6 +48,7 @@ const KEYS: &[&str] = &[
     "settings.tokenizer",
     "settings.max_characters",
     "settings.threads",
+    "settings.most_work",
     "settings.launches",
     "settings.repeats",
     "settings.seconds_per_model",

@@ -2,7 +2,7 @@
 //! the code makes of the committed records.
 
 use crate::common::place;
-use seqduel::claims::{self, published};
+use seqduel::claims::{self, ALPHA, consistency, published};
 use seqduel::report::{self, PLOTS, REPORT};
 use seqduel::results::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
 use std::fs;
@@ -14,9 +14,6 @@ fn committed(name: &str) -> PathBuf {
         .join("results")
         .join(name)
 }
-
-/// The significance level of all verdicts.
-const ALPHA: f64 = 0.05;
 
 fn verdicts_follow_from_records(name: &str) {
     let directory = committed(name);
@@ -64,6 +61,20 @@ fn published_comparisons_follow_from_their_records() {
         assert_eq!(again, stored, "{}", stored.id);
     }
     assert_eq!(again.len(), stored.len());
+}
+
+/// What one experiment finds of two models, the records of another do not turn round.
+#[test]
+fn no_records_contradict_a_verdict() {
+    let results = fs::read_dir(committed("")).expect("there are results");
+    for directory in results.flatten().map(|entry| entry.path()) {
+        let manifest = output::read_manifest(&directory).expect("a manifest");
+        let records = output::read_results(&directory).expect("records");
+        let fixed: Vec<_> = manifest.experiments.iter().map(|e| e.fixed()).collect();
+        let found = consistency::contradictions(&records, &fixed, ALPHA);
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found, [""; 0], "{}", directory.display());
+    }
 }
 
 /// The lines of a page but for blank ones and those about `runs/`, which is not committed: the

@@ -155,6 +155,7 @@ fn settings(r: &mut Rng) -> Settings {
         tokenizer: Draw::draw(r),
         max_characters: Draw::draw(r),
         threads: Draw::draw(r),
+        most_work: Draw::draw(r),
         launches: Draw::draw(r),
         repeats: Draw::draw(r),
         seconds_per_model: Draw::draw(r),

@@ -1,8 +1,9 @@
 //! Every rule on synthetic records, for its answers and for what none may give an answer from.
 
-use super::testing::{Cell, around, timed};
+use super::testing::{Cell, around, timed, timed_series};
 use super::*;
 
+mod consistency;
 mod learning;
 mod recall;
 mod retention;
@@ -10,8 +11,6 @@ mod state;
 mod text;
 mod timing;
 mod vanishing;
-
-const ALPHA: f64 = 0.05;
 
 fn judged(id: &str, records: &[Record], margin: f64, looks: &[usize]) -> Verdict {
     let fixed = Fixed {

@@ -6,6 +6,9 @@ use crate::train::OptimizerKind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// Launches of each point of a throughput run, where none are given.
+pub const LAUNCHES: usize = 5;
+
 /// Declares a table of optional values that a later table of the same type overlays.
 macro_rules! overlay_table {
     ($(#[$doc:meta])* pub struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty,)* }) => {
@@ -142,6 +145,9 @@ pub struct Settings {
     max_characters: usize,
     /// Worker threads of throughput runs.
     threads: Threads,
+    /// A point of a throughput run with more work in a step than this is left out: B T D², for tokens in
+    /// a batch times the square of the reference model's width.
+    most_work: usize,
     /// Processes that time each point of a throughput run, one after the other with all else of the
     /// suite in between [default: 5].
     launches: usize,
@@ -149,7 +155,7 @@ pub struct Settings {
     repeats: usize,
     /// Seconds to spend on each model within a launch of a throughput run.
     seconds_per_model: f64,
-    /// Sequences generated side by side in `decode` runs.
+    /// Sequences generated side by side in `decode` runs [default: `batch`, or 1].
     decode_batch: usize,
 }
 }

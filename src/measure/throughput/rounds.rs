@@ -23,7 +23,10 @@ impl Timed {
     pub(super) fn new(mut prepared: Prepared) -> Self {
         // The threads that will be timed start with empty working memory: a first step fills it.
         prepared.step();
-        let step = prepared.step().min(prepared.step());
+        let mut step = prepared.step();
+        if step < ROUND_SECONDS {
+            step = step.min(prepared.step());
+        }
         Timed {
             prepared,
             steps_a_round: (ROUND_SECONDS / step.max(1e-9)).ceil().clamp(1.0, 10_000.0) as usize,

@@ -23,6 +23,7 @@ const FEW: Repeats = Repeats {
     seconds: 0.0,
     operation_steps: 0,
     recorded_steps: 0,
+    peak_probes: 2,
 };
 
 #[test]

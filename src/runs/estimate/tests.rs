@@ -6,7 +6,7 @@ use crate::runs::work::Work;
 
 /// Estimated seconds above the fixed cost.
 fn work(run: &Run, threads: usize) -> f64 {
-    seconds(run, threads) - OVERHEAD_SECONDS
+    run.work.kind().seconds(threads)
 }
 
 fn counts(run: &Run) -> bool {

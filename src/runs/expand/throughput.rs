@@ -3,7 +3,7 @@
 use super::widths::match_widths;
 use crate::data::Spec;
 use crate::experiment::check::Fault;
-use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Threads};
+use crate::experiment::schema::{Experiment, LAUNCHES, PlotKind, PlotSpec, Settings, Threads};
 use crate::measure::throughput::Mode;
 use crate::runs::context::{Context, ExpandError, batch, require};
 use crate::runs::points::{Point, points};
@@ -16,8 +16,14 @@ type OfALayer = fn(&Experiment, &Context, &Point, &[usize]) -> Result<Vec<Run>, 
 /// The modes that look at one layer, by name.
 const OF_A_LAYER: [(&str, OfALayer); 2] = [(layer::MODE, layer::runs), (decay::MODE, decay::runs)];
 
-/// Launches of each point, repeats of a launch and seconds of a model in it, where none are given.
-const LAUNCHES: usize = 5;
+/// What the time of a step is about proportional to: tokens in a batch times the square of the width.
+fn work(s: &Settings, batch: usize, seq_len: usize) -> Result<usize, Fault> {
+    let width = require(s.width, "settings.width")?;
+    let factors = [batch, seq_len, width, width];
+    Ok(factors.into_iter().fold(1, usize::saturating_mul))
+}
+
+/// Repeats of a launch and seconds of a model in it, where none are given.
 const REPEATS: usize = 3;
 const SECONDS_PER_MODEL: f64 = 0.2;
 
@@ -63,9 +69,12 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
         })?;
         let seq_len = require(s.seq_len, "settings.seq_len")?;
         let batch = match mode {
-            Mode::Decode => s.decode_batch.unwrap_or(1),
+            Mode::Decode => s.decode_batch.or(s.batch).unwrap_or(1),
             _ => batch(s, seq_len)?,
         };
+        if work(s, batch, seq_len)? > s.most_work.unwrap_or(usize::MAX) {
+            continue;
+        }
         let spec = Spec::tokens(require(s.vocab, "settings.vocab")?, seq_len);
         let models = match_widths(experiment, s, (&spec, batch))?;
         let id = format!("{}{}", experiment.id, point.label);
@@ -92,7 +101,9 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
             return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
         }
-        for launch in 0..s.launches.unwrap_or(LAUNCHES) {
+        let first = s.looks.as_ref().and_then(|looks| looks.first().copied());
+        let first = s.launches.or(first).unwrap_or(LAUNCHES);
+        for launch in 0..context.observations(experiment, &id, first) {
             let work = Throughput {
                 launch,
                 operations: work.operations && launch == 0,
@@ -103,6 +114,10 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             set_model(&mut record, &work.models[0]);
             runs.push(Run::new(record, Work::Throughput(work)));
         }
+    }
+    if let (true, Some(most)) = (runs.is_empty(), s.most_work) {
+        let remedy = "it leaves out every point; give more";
+        return Err(Fault::new("settings.most_work", most, remedy).into());
     }
     Ok(runs)
 }

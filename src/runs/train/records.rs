@@ -6,6 +6,7 @@ use crate::models::{Model, Output};
 use crate::record::Record;
 use crate::runs::work::Run;
 use crate::train::{Evaluation, Outcome, Point, Probed, Stop, is_flat};
+use kernels::Tape;
 
 /// A model has solved a task of tokens when its accuracy exceeds this.
 pub const SOLVED: f64 = 0.99;
@@ -133,6 +134,44 @@ pub(super) fn by_block<'a>(
         ..run.record(metric, x, Some(bits(*nats, characters_per_token)))
     };
     nats.into_iter().enumerate().map(row).collect()
+}
+
+/// Floating-point operations of a training step on so many sequences, counted by the operations of a
+/// forward pass; a step with its backward pass has three times as many.
+pub(super) fn flops_per_step(model: &dyn Model, source: &dyn Source, batch: usize) -> f64 {
+    let batches = source.evaluation(Split::Validation, batch, batch);
+    let forward = || {
+        batches
+            .first()
+            .map(|batch| model.forward(&batch.input, Tape::Off))
+    };
+    let (_, costs) = kernels::cost::counting(forward);
+    3.0 * costs.iter().map(|cost| cost.flops).sum::<f64>()
+}
+
+/// The validation curve of a text against what it cost: tokens, floating-point operations, seconds.
+pub(super) fn by_cost(
+    run: &Run,
+    outcome: &Outcome,
+    flops_per_step: f64,
+    characters_per_token: Option<f64>,
+) -> Vec<Record> {
+    let mut rows = Vec::new();
+    for point in &outcome.curve {
+        let value = point.validation_loss.zip(characters_per_token);
+        let value = value.map(|(nats, characters)| bits(nats, characters));
+        for (metric, x) in [
+            ("validation_bits_by_tokens", point.tokens as f64),
+            (
+                "validation_bits_by_flops",
+                flops_per_step * point.step as f64,
+            ),
+            ("validation_bits_by_seconds", point.seconds),
+        ] {
+            rows.push(run.record(metric, Some(x), value));
+        }
+    }
+    rows
 }
 
 /// Of the way from what part of the information gives to a perfect answer, the share from which on a
