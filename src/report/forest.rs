@@ -55,7 +55,8 @@ pub fn draw(verdicts: &[Verdict]) -> Option<Scene> {
         row(&mut canvas, verdict, &frame, i > 0);
     }
     canvas.y += 26.0;
-    let note = "Thin lines: intervals of the comparisons an answer rests on. Hollow: a side had not learnt.";
+    let note = "Thin lines: intervals of the comparisons an answer rests on. Hollow: cannot count, as a \
+                side had not learnt or its search ended at an edge.";
     canvas.paragraph(note, SMALL, Ink::Muted, false);
     Some(Scene {
         width: WIDTH,
@@ -204,10 +205,13 @@ fn row(canvas: &mut Canvas, verdict: &Verdict, frame: &Frame, parted: bool) {
         }
     }
     for (i, evidence) in comparisons.iter().enumerate() {
-        let at = (
-            x(place(evidence, evidence.effect.estimate)),
-            first + BAR * i as f64,
-        );
+        let estimate = place(evidence, evidence.effect.estimate);
+        // One that lies beyond the picture leaves room for the arrow.
+        let inwards = match estimate.abs() > FARTHEST {
+            true => (radius + 8.0).copysign(estimate),
+            false => 0.0,
+        };
+        let at = (x(estimate) - inwards, first + BAR * i as f64);
         let hollow = !evidence.void.is_empty();
         canvas.marker(at, &style(verdict.answer, hollow), radius, 1.0);
         canvas.hits.push(hit(verdict, evidence, at));
@@ -344,6 +348,14 @@ mod tests {
         };
         assert_eq!(arrows(1e9), arrows(4.0) + 1);
         assert_eq!(arrows(f64::INFINITY), arrows(4.0) + 1);
+        let beyond = |estimate: f64| {
+            let far = evidence("bits", 1.0, [2.0, estimate, 1e9]);
+            draw(&[verdict(vec![far])]).unwrap().hits[0].at.0
+        };
+        assert!(
+            beyond(1e3) < beyond(FARTHEST) - 10.0,
+            "no room for the arrow"
+        );
         assert!(draw(&[]).is_none());
     }
 
