@@ -1,4 +1,4 @@
-//! What becomes of the results while a suite runs and when it ends: `results.csv`, verdicts, report.
+//! What becomes of the results while a suite runs and when it ends: `results.csv.gz`, verdicts, report.
 
 use super::queue::Queue;
 use crate::claims::published::{self, Circumstances, Compared, Expected};
@@ -64,7 +64,7 @@ impl<'a> Outcome<'a> {
         }
     }
 
-    /// Writes `results.csv` and the time taken; returns the records.
+    /// Writes `results.csv.gz` and the time taken; returns the records.
     pub(super) fn collect(&mut self) -> Result<Vec<Record>> {
         let runs = |e: &Experiment| {
             let planned = self.manifest.plan.get(&e.id);

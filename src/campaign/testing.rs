@@ -171,7 +171,7 @@ impl Fixture {
         Finished::new(&self.suite.out).of(run)
     }
 
-    /// What `results.csv` holds but for timings.
+    /// What `results.csv.gz` holds but for timings.
     pub fn results(&self) -> Vec<Record> {
         let mut records = read_results(&self.suite.out).expect("there are results");
         records.retain(|r| !metrics::find(&r.metric).expect("a metric").timing);

@@ -1,5 +1,5 @@
 //! Runs trainings of a results directory again, and compares what they record bit for bit with what
-//! is recorded there. Only `suite.json` and `results.csv` are needed; nothing is written to the
+//! is recorded there. Only `suite.json` and `results.csv.gz` are needed; nothing is written to the
 //! directory.
 
 mod candidates;

@@ -1,8 +1,8 @@
 //! `seqduel compare`: two output directories side by side.
 
 use super::{Format, Shared, output, usage};
-use crate::report::axis::significant;
 use crate::report::compare::{Change, compare};
+use crate::report::number::significant;
 use crate::report::{source::Source, verdicts};
 use std::path::PathBuf;
 use std::process::ExitCode;

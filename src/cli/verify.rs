@@ -12,7 +12,7 @@ use std::process::ExitCode;
 /// bit for bit. Nothing is written there; `--seed` decides which runs are drawn.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Directory that `reproduce` or `run` wrote; suite.json and results.csv are enough
+    /// Directory that `reproduce` or `run` wrote; suite.json and results.csv.gz are enough
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// Runs to draw, spread over claims and models

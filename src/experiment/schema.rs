@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Experiment {
-    /// Name of the experiment, as on the command line and in `results.csv`.
+    /// Name of the experiment, as on the command line and in the results.
     pub id: String,
     /// Id of the claim in the catalogue that its records judge.
     pub claim: String,

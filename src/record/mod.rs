@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 /// Declares the columns that every record has, once: as fields, and by name.
 macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident: $type:ty,)*) => {
-        /// One measured value with all its factors; a row of `results.csv`. Missing is empty, never 0.
+        /// One measured value with all its factors; a row of `results.csv.gz`. Missing is empty, never 0.
         #[derive(Debug, Clone, PartialEq, Default)]
         pub struct Record {
             $($(#[$doc])* pub $name: $type,)*

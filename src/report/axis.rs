@@ -1,5 +1,6 @@
-//! Scales, their ticks, and how numbers are printed.
+//! Scales and their ticks.
 
+use super::number::{Unit, exact, short};
 use crate::experiment::schema::Scale;
 
 /// The ends of an axis lie within these.
@@ -50,6 +51,21 @@ impl Axis {
         };
         axis.ticks = axis.choose_ticks(at, most);
         axis
+    }
+
+    /// The same axis with its ticks written in a unit; on a logarithmic scale, bytes are marked at
+    /// powers of two.
+    pub fn measured_in(mut self, unit: Unit, at: &[f64], most: usize) -> Self {
+        let listed = !at.is_empty() && at.len() <= most;
+        if unit == Unit::Bytes && self.scale == Scale::Log10 && !listed {
+            let ticks = log2_ticks(self.low, self.high, most).into_iter();
+            self.ticks = ticks.map(|v| (v, String::new())).collect();
+        }
+        if unit != Unit::Plain {
+            let ticks = self.ticks.iter_mut();
+            ticks.for_each(|(value, label)| *label = unit.tick(*value));
+        }
+        self
     }
 
     /// Place of a value: 0 at the low end, 1 at the high end; values outside get places outside.
@@ -191,74 +207,6 @@ fn log10_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     decades.into_iter().step_by(step).collect()
 }
 
-/// A number in full: `4096`, `0.05`.
-pub fn exact(value: f64) -> String {
-    trim(format!("{value:.6}"))
-}
-
-/// A number as short as it should be at a tick: `0.05`, `200`, `20k`, `1.5M`.
-pub fn short(value: f64) -> String {
-    let size = value.abs();
-    for (unit, letter) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")] {
-        if size >= unit && (unit > 1e3 || size >= 1e4) {
-            return format!("{}{letter}", trim(format!("{:.3}", value / unit)));
-        }
-    }
-    if size > 0.0 && size < 1e-4 {
-        format!("{value:.0e}")
-    } else {
-        exact(value)
-    }
-}
-
-/// A number with three significant digits, for tables and sentences: `0.0123`, `1.23`, `12,300`.
-pub fn significant(value: f64) -> String {
-    if !value.is_finite() {
-        return match value.is_nan() {
-            true => "\u{2013}".into(),
-            false => value.to_string(),
-        };
-    }
-    let size = value.abs();
-    if size == 0.0 {
-        return "0".into();
-    }
-    if !(1e-5..1e15).contains(&size) {
-        return format!("{value:.2e}");
-    }
-    let digits = 2 - size.log10().floor() as i32;
-    if digits > 0 {
-        return format!("{value:.*}", digits as usize);
-    }
-    let unit = 10f64.powi(-digits);
-    thousands(((value / unit).round() * unit) as i64)
-}
-
-/// A whole number with commas between thousands.
-pub fn thousands(value: i64) -> String {
-    let digits = value.unsigned_abs().to_string();
-    let mut out = String::from(if value < 0 { "-" } else { "" });
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
-
-fn trim(number: String) -> String {
-    if !number.contains('.') {
-        return number;
-    }
-    let trimmed = number.trim_end_matches('0').trim_end_matches('.');
-    if trimmed == "-0" {
-        "0".into()
-    } else {
-        trimmed.into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,7 +243,25 @@ mod tests {
     #[test]
     fn decades_are_not_in_scientific_notation() {
         let axis = Axis::fit(Scale::Log10, [800.0, 2.0e6], None, &[], 5);
-        assert_eq!(labels(&axis), ["1000", "10k", "100k", "1M"]);
+        assert_eq!(labels(&axis), ["1000", "10 k", "100 k", "1 M"]);
+    }
+
+    #[test]
+    fn bytes_are_marked_at_powers_of_two_and_seconds_in_their_unit() {
+        let bytes = Axis::fit(Scale::Log10, [1000.0, 5e6], None, &[], 8);
+        let bytes = bytes.measured_in(Unit::Bytes, &[], 8);
+        assert_eq!(
+            labels(&bytes),
+            [
+                "1 KiB", "4 KiB", "16 KiB", "64 KiB", "256 KiB", "1 MiB", "4 MiB"
+            ]
+        );
+        let seconds = Axis::fit(Scale::Log10, [], Some([4e-4, 0.4]), &[], 7);
+        let seconds = seconds.measured_in(Unit::Seconds, &[], 7);
+        assert_eq!(
+            labels(&seconds),
+            ["1 ms", "3 ms", "10 ms", "30 ms", "100 ms", "300 ms"]
+        );
     }
 
     #[test]
@@ -305,19 +271,6 @@ mod tests {
                 let axis = Axis::fit(scale, values.clone(), None, &[], 5);
                 assert!(axis.position(1.0).is_finite(), "{scale:?} {values:?}");
             }
-        }
-    }
-
-    #[test]
-    fn three_significant_digits() {
-        for (value, text) in [
-            (0.012345, "0.0123"),
-            (1.2345, "1.23"),
-            (12345.0, "12,300"),
-            (-999_600.0, "-1,000,000"),
-            (0.0, "0"),
-        ] {
-            assert_eq!(significant(value), text);
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Draws bars: one per series, with interval, single values, floors and baselines.
 
-use super::axis::{Axis, significant};
+use super::axis::Axis;
 use super::canvas::{Canvas, Frame, LABEL, MARGIN, TICK};
 use super::figure::{Figure, Series};
 use super::font::{text_width, widest};
+use super::number::Unit;
 use super::palette::DOTTED;
 use super::shape::{Anchor, Ink, Point};
 use crate::experiment::schema::Scale;
@@ -17,7 +18,7 @@ const LINE: f64 = 18.0;
 pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
     let gutter = widest(figure.series().map(|s| &s.label), LABEL) + 12.0;
     let (left, width) = (MARGIN + gutter, canvas.width - 2.0 * MARGIN - gutter - 58.0);
-    let axis = axis(figure, width);
+    let (axis, unit) = (axis(figure, width), figure.y_unit().1);
     for panel in &figure.panels {
         if let Some(title) = &panel.title {
             canvas.y += 10.0;
@@ -37,7 +38,10 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
             canvas.line([(place, frame.top), (place, base)], Ink::Grid, 1.0);
             canvas.tick((place, base + 12.0), label, Anchor::Middle);
         }
-        for (row, floor) in panel.floors.iter().enumerate() {
+        // From the left down, so that no line runs through a name to the right of another line.
+        let mut floors: Vec<_> = panel.floors.iter().collect();
+        floors.sort_by(|a, b| a.points[0].1.total_cmp(&b.points[0].1));
+        for (row, floor) in floors.into_iter().enumerate() {
             let (place, base) = frame.at(axis.clamped(floor.points[0].1), 0.0);
             let level = canvas.y + LINE * row as f64 + 8.0;
             canvas.stroke(
@@ -52,6 +56,10 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
                 true => (place + 6.0, Anchor::Start),
                 false => (place - 6.0, Anchor::End),
             };
+            if anchor == Anchor::End {
+                let ground = rectangle(2.0 * place - end, at, level, 8.0);
+                canvas.area(ground, Ink::Surface, 0.9);
+            }
             canvas.tick((at, level), &floor.label, anchor);
         }
         for (row, series) in panel.series.iter().enumerate() {
@@ -59,11 +67,16 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
             canvas.label((left - 10.0, middle), &series.label, Anchor::End);
             // The single values of a share are all 0 or 1: they would show nothing.
             let single = figure.metric != "solved";
-            bar(canvas, series, single, &frame, &axis, middle);
+            bar(canvas, series, single, &frame, &axis, middle, unit);
+            if let Some(point) = series.points.first() {
+                let (place, _) = frame.at(axis.clamped(point.value), 0.0);
+                let (at, name) = ((place, middle), panel.name(&series.label));
+                canvas.hit(at, name, String::new(), point, unit);
+            }
         }
         canvas.y = frame.top + frame.height + 26.0;
     }
-    canvas.label_below(left + width / 2.0, &figure.y_label);
+    canvas.label_below(left + width / 2.0, figure.y_unit().0);
 }
 
 /// The axis that all bars share.
@@ -77,17 +90,24 @@ fn axis(figure: &Figure, width: f64) -> Axis {
     let zero = figure.y_scale == Scale::Linear && figure.y_range.is_none();
     let values = measured.chain(floors).chain(zero.then_some(0.0));
     let most = (width / 80.0) as usize;
-    Axis::fit(
-        figure.y_scale,
-        values,
-        figure.y_range,
+    let most = most.clamp(3, 8);
+    Axis::fit(figure.y_scale, values, figure.y_range, &[], most).measured_in(
+        figure.y_unit().1,
         &[],
-        most.clamp(3, 8),
+        most,
     )
 }
 
 /// One bar, with the single values behind it if they are to be shown.
-fn bar(canvas: &mut Canvas, series: &Series, single: bool, frame: &Frame, axis: &Axis, y: f64) {
+fn bar(
+    canvas: &mut Canvas,
+    series: &Series,
+    single: bool,
+    frame: &Frame,
+    axis: &Axis,
+    y: f64,
+    unit: Unit,
+) {
     let Some(point) = series.points.first() else {
         return;
     };
@@ -115,7 +135,7 @@ fn bar(canvas: &mut Canvas, series: &Series, single: bool, frame: &Frame, axis: 
         canvas.disc((x, y + 6.0), 2.0, Ink::Text, 0.45);
         end = end.max(x);
     }
-    let (left, text) = (end + 8.0, significant(point.value));
+    let (left, text) = (end + 8.0, unit.with_interval(point.value, None));
     let right = left + text_width(&text, TICK, false);
     canvas.area(rectangle(left - 2.0, right, y, 7.0), Ink::Surface, 0.9);
     canvas.text((left, y), &text, TICK, Ink::Text, Anchor::Start);

@@ -1,13 +1,16 @@
 //! What plots are drawn on: a canvas that grows downwards, and the frame of each panel in it.
 
 use super::axis::Axis;
+use super::figure::Estimate;
 use super::font::{text_width, wrap};
+use super::number::Unit;
+use super::scene::Hit;
 use super::shape::{Anchor, Ink, Label, Point, Shape};
 
 /// Width of a plot for slides, pages and screens, in CSS pixels.
 pub const WIDE: f64 = 960.0;
 /// Width of a plot for phones.
-pub const NARROW: f64 = 400.0;
+pub const NARROW: f64 = 360.0;
 
 pub(super) const MARGIN: f64 = 18.0;
 /// Font size of the names of series and axes.
@@ -55,6 +58,7 @@ impl Plane<'_> {
 /// The drawing as it grows downwards.
 pub(super) struct Canvas {
     pub(super) shapes: Vec<Shape>,
+    pub(super) hits: Vec<Hit>,
     pub(super) width: f64,
     pub(super) y: f64,
 }
@@ -116,6 +120,17 @@ impl Canvas {
         });
     }
 
+    /// A place that says the numbers of an estimate.
+    pub(super) fn hit(&mut self, at: Point, series: String, x: String, of: &Estimate, unit: Unit) {
+        self.hits.push(Hit {
+            at,
+            series,
+            x,
+            value: unit.with_interval(of.value, of.interval.as_ref()),
+            n: of.sample.len(),
+        });
+    }
+
     /// Lines of text across the page.
     pub(super) fn paragraph(&mut self, text: &str, size: f64, ink: Ink, bold: bool) {
         for text in wrap(text, size, bold, self.width - 2.0 * MARGIN) {
@@ -156,17 +171,21 @@ impl Canvas {
     pub(super) fn axes(&mut self, plane: &Plane) {
         let Plane { frame, x, y } = plane;
         let (right, base) = (frame.left + frame.width, frame.top + frame.height);
-        for (value, label) in &y.ticks {
-            let (left, level) = frame.at(0.0, y.position(*value));
+        let levels = || y.ticks.iter().map(|t| frame.at(0.0, y.position(t.0)));
+        let places = || x.ticks.iter().map(|t| frame.at(x.position(t.0), 0.0).0);
+        for (left, level) in levels() {
             self.line([(left, level), (right, level)], Ink::Grid, 1.0);
-            self.tick((left - 7.0, level), label, Anchor::End);
         }
         self.line([(frame.left, base), (right, base)], Ink::Muted, 1.0);
+        for place in places() {
+            self.line([(place, base), (place, base + 4.0)], Ink::Muted, 1.0);
+        }
+        for ((left, level), (_, label)) in levels().zip(&y.ticks) {
+            self.tick((left - 7.0, level), label, Anchor::End);
+        }
         // From the right, where the label matters most; labels that would overlap are left out.
         let mut free = f64::INFINITY;
-        for (value, label) in x.ticks.iter().rev() {
-            let (place, _) = frame.at(x.position(*value), 0.0);
-            self.line([(place, base), (place, base + 4.0)], Ink::Muted, 1.0);
+        for (place, (_, label)) in places().zip(&x.ticks).collect::<Vec<_>>().into_iter().rev() {
             let half = text_width(label, TICK, false) / 2.0;
             if place + half <= free {
                 self.tick((place, base + 14.0), label, Anchor::Middle);

@@ -13,6 +13,7 @@ pub use super::canvas::{NARROW, WIDE};
 pub fn draw(figure: &Figure, width: f64) -> Scene {
     let mut canvas = Canvas {
         shapes: Vec::new(),
+        hits: Vec::new(),
         width,
         y: MARGIN,
     };
@@ -31,5 +32,6 @@ pub fn draw(figure: &Figure, width: f64) -> Scene {
         height: canvas.y.ceil(),
         description: format!("{} {}", figure.title, figure.caption),
         shapes: canvas.shapes,
+        hits: canvas.hits,
     }
 }

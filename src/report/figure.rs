@@ -1,8 +1,12 @@
 //! What a plot shows, before any drawing: panels of series, floors and the machine's limits.
 
+use super::number::Unit;
 use super::palette::Style;
 use crate::experiment::schema::{PlotKind, Scale};
 use crate::stats::Interval;
+
+/// More estimates in a line than this are a cloud; neighbours are put together.
+pub const MOST_MARKED: usize = 40;
 
 /// What one plot shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +38,16 @@ pub struct Figure {
 }
 
 impl Figure {
+    /// Label of the x axis without its unit, which the numbers carry.
+    pub fn x_unit(&self) -> (&str, Unit) {
+        Unit::split(&self.x_label)
+    }
+
+    /// Label of the y axis without its unit, which the numbers carry.
+    pub fn y_unit(&self) -> (&str, Unit) {
+        Unit::split(&self.y_label)
+    }
+
     /// Whether there is anything to draw yet.
     pub fn shows_something(&self) -> bool {
         self.series().next().is_some()
@@ -63,6 +77,16 @@ pub struct Panel {
     pub roofs: Option<Roofs>,
 }
 
+impl Panel {
+    /// A label with the title of the panel.
+    pub fn name(&self, label: &str) -> String {
+        match &self.title {
+            Some(title) => format!("{label} ({title})"),
+            None => label.into(),
+        }
+    }
+}
+
 /// One model or variant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
@@ -72,6 +96,8 @@ pub struct Series {
     pub style: Style,
     /// Estimates in order of x.
     pub points: Vec<Estimate>,
+    /// Whether each estimate is of neighbouring x together, as there are too many to mark each.
+    pub binned: bool,
     /// Single runs of a curve.
     pub runs: Vec<Vec<(f64, f64)>>,
     /// Operations of a step, of a roofline plot.
@@ -81,6 +107,14 @@ pub struct Series {
 }
 
 impl Series {
+    /// Whether any of its marks can be drawn on an axis of this scale.
+    pub fn shows_something(&self, scale: Scale) -> bool {
+        let shown = |value: f64| value.is_finite() && (scale == Scale::Linear || value > 0.0);
+        let values = self.points.iter().chain(self.placed()).map(|p| p.value);
+        let marks = self.marks.iter().flatten().map(|m| m.1);
+        values.chain(marks).any(shown)
+    }
+
     /// The places of the operations in a roofline plot, as far as they have one.
     pub fn placed(&self) -> impl Iterator<Item = &Estimate> {
         self.operations.iter().filter_map(|o| o.place.as_ref())
@@ -98,6 +132,18 @@ pub struct Estimate {
     pub interval: Option<Interval>,
     /// The values behind it.
     pub sample: Vec<f64>,
+}
+
+impl Estimate {
+    /// A value that stands alone.
+    pub fn single(x: f64, value: f64) -> Self {
+        Estimate {
+            x,
+            value,
+            interval: None,
+            sample: Vec::new(),
+        }
+    }
 }
 
 /// A dotted line.

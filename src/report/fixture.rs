@@ -159,7 +159,11 @@ pub fn write_json(dir: &Path, file: &str, value: &impl serde::Serialize) {
     std::fs::write(dir.join(file), serde_json::to_string_pretty(value).unwrap()).unwrap();
 }
 
-/// Writes `results.csv`.
+/// Writes `results.csv.gz`.
 pub fn write_records(dir: &Path, records: &[Record]) {
-    std::fs::write(dir.join(output::RESULTS), output::csv_of(records).unwrap()).unwrap();
+    std::fs::write(
+        dir.join(output::RESULTS),
+        output::packed_csv_of(records).unwrap(),
+    )
+    .unwrap();
 }

@@ -1,17 +1,17 @@
 //! `report.html`: what the template is filled with.
 
+mod plot;
 mod sentences;
 
-use super::chart::{NARROW, WIDE, draw};
 use super::figure::Figure;
 use super::source::Source;
 use super::table::{Table, with_interval};
-use super::{inventory, published, tables, verdicts};
+use super::{forest, inventory, published, svg, tables, verdicts};
 use crate::claims::published::CLAIM;
 use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
-use crate::record::metrics;
 use askama::Template;
+use plot::Plot;
 use sentences::{method, notes, rerun, run_summary, subtitle};
 
 /// The whole page.
@@ -20,7 +20,7 @@ use sentences::{method, notes, rerun, run_summary, subtitle};
 struct Page<'a> {
     title: String,
     subtitle: String,
-    style: &'static str,
+    style: String,
     script: &'static str,
     notes: Vec<String>,
     command: &'a str,
@@ -28,6 +28,9 @@ struct Page<'a> {
     published_summary: String,
     /// Whether all experiments only reproduce published numbers.
     only_published: bool,
+    /// The picture of all claims, and what its points say; empty without verdicts.
+    forest: String,
+    forest_points: String,
     sections: Vec<Section<'a>>,
     machine: Table,
     run_summary: String,
@@ -43,12 +46,13 @@ struct Section<'a> {
     id: &'a str,
     answer: &'static str,
     lead: String,
-    rest: String,
+    scope: &'a str,
     flips: Option<&'a str>,
-    more: Option<String>,
+    open: Option<&'a str>,
     plots: Vec<Plot<'a>>,
     explanation: Option<Explanation>,
     evidence: Table,
+    learning: Table,
     method: Vec<String>,
     models: Table,
     throughput: Table,
@@ -58,19 +62,20 @@ struct Section<'a> {
 }
 
 impl Section<'_> {
+    /// The class of its answer in the page.
+    fn class(&self) -> String {
+        self.answer.replace(' ', "-")
+    }
+
+    /// The mark of its answer, as in the plot of all claims.
+    fn sign(&self) -> &'static str {
+        verdicts::sign(self.answer)
+    }
+
     /// The claim in a sentence.
     fn claimed(&self) -> &str {
         self.claim.map_or(&self.experiment.title, |c| c.claim)
     }
-}
-
-/// One plot: the same drawing for wide and narrow screens; empty without records.
-struct Plot<'a> {
-    figure: &'a Figure,
-    meaning: Option<&'static str>,
-    wide: String,
-    narrow: String,
-    numbers: Table,
 }
 
 /// Writes the page. `figures` holds the plots of each experiment of the manifest.
@@ -80,10 +85,17 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
     let sections = experiments
         .map(|(experiment, figures)| section(source, experiment, figures))
         .collect::<anyhow::Result<Vec<_>>>()?;
+    let forest = forest::draw(&source.verdicts);
     let page = Page {
+        forest: forest
+            .as_ref()
+            .map_or(String::new(), |scene| scene.inline_svg("forest")),
+        forest_points: forest.map_or(String::new(), |scene| {
+            plot::points("", "effect", &scene.hits)
+        }),
         title: format!("seqduel: {} ({})", manifest.suite, manifest.profile),
         subtitle: subtitle(source),
-        style: include_str!("../../templates/report.css"),
+        style: include_str!("../../templates/report.css").to_owned() + &svg::page_rules(),
         script: include_str!("../../templates/report.js"),
         notes: notes(source),
         command: &manifest.command,
@@ -141,19 +153,6 @@ fn section<'a>(
         (false, true) => (published::answer(&mine), sentence),
         (false, false) => (published::answer(&mine), published::summary(&mine)),
     };
-    let plots = figures.iter().map(|figure| {
-        let svg = |width, class| match figure.shows_something() {
-            true => draw(figure, width).inline_svg(class),
-            false => Ok(String::new()),
-        };
-        Ok(Plot {
-            figure,
-            meaning: metrics::find(&figure.metric).map(|m| m.meaning),
-            wide: svg(WIDE, "wide")?,
-            narrow: svg(NARROW, "narrow")?,
-            numbers: tables::numbers(figure),
-        })
-    });
     let explanation = experiment.explanation.as_ref();
     Ok(Section {
         experiment,
@@ -166,15 +165,16 @@ fn section<'a>(
         },
         answer,
         lead: sentence,
-        rest: String::new(),
+        scope: verdict.map_or("", |v| &v.scope),
         flips: verdict.and_then(|v| v.flips.as_deref()),
-        more: verdict.and_then(|v| v.open.clone()),
-        plots: plots.collect::<anyhow::Result<_>>()?,
+        open: verdict.and_then(|v| v.open.as_deref()),
+        plots: figures.iter().map(Plot::of).collect(),
         explanation: explanation.map(|e| explained(e, verdict)),
         evidence: match judged {
             true => tables::evidence(verdict),
             false => published::details(&mine),
         },
+        learning: tables::learning(source, experiment),
         method: method(source, experiment),
         models: tables::models(source, experiment),
         throughput: tables::throughput(source, experiment),

@@ -1,6 +1,6 @@
 //! Tables of the machine, the settings and the runs.
 
-use super::axis::{significant, thousands};
+use super::number::{significant, thousands};
 use super::palette;
 use super::source::Source;
 use super::table::{Cell, Table, number, text};
@@ -136,7 +136,6 @@ fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
         Cell {
             text: state.into(),
             class,
-            key: None,
         },
         run.status.as_ref().map_or(text(""), |s| number(s.seconds)),
         text(reason.unwrap_or_default()),

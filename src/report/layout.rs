@@ -28,7 +28,8 @@ pub(super) fn y_axis(figure: &Figure, height: f64) -> Axis {
         let bounds = intervals.flat_map(|i| [i.low, i.high]);
         values.extend(bounds.map(|v| v.clamp(least, most).max(floor)));
     }
-    Axis::fit(scale, values, figure.y_range, &[], (height / 40.0) as usize)
+    let most = (height / 40.0) as usize;
+    Axis::fit(scale, values, figure.y_range, &[], most).measured_in(figure.y_unit().1, &[], most)
 }
 
 /// The x axis of all panels.
@@ -42,13 +43,15 @@ pub(super) fn x_axis(figure: &Figure, width: f64) -> Axis {
     let (scale, most) = (figure.x_scale, ((width / 55.0) as usize).max(3));
     if figure.kind == PlotKind::Lines {
         values.dedup();
-        return Axis::fit(scale, values.clone(), None, &values, most);
+        let unit = figure.x_unit().1;
+        let axis = Axis::fit(scale, values.clone(), None, &values, most);
+        return axis.measured_in(unit, &values, most);
     }
     let ends = values.first().zip(values.last());
     let range = ends
         .filter(|(a, b)| a < b && scale == Scale::Linear)
         .map(|(a, b)| [if *a < 0.1 * b { 0.0 } else { *a }, *b]);
-    Axis::fit(scale, values, range, &[], most)
+    Axis::fit(scale, values, range, &[], most).measured_in(figure.x_unit().1, &[], most)
 }
 
 /// Moves places apart to at least `gap`, within bounds, keeping their order (top to bottom).

@@ -15,6 +15,8 @@ pub(super) const SAMPLE: f64 = 42.0;
 enum Sample {
     /// The line of a series.
     Line(Style),
+    /// The line of a series without markers.
+    Plain(Style),
     /// The dotted line of a floor or baseline.
     Floor,
     /// The single mark with this index.
@@ -35,7 +37,11 @@ pub(super) fn entries(figure: &Figure) -> Vec<Entry> {
     let series = figure.series().map(|series| {
         let end = series.points.iter().rev().find(|p| y.shows(p.value));
         let end = end.map_or(y.low(), |p| p.value);
-        (&series.label, Sample::Line(series.style), y.position(end))
+        let sample = match series.binned {
+            true => Sample::Plain(series.style),
+            false => Sample::Line(series.style),
+        };
+        (&series.label, sample, y.position(end))
     });
     let floors = figure.floors().map(|floor| {
         let end = floor.points.last().map_or(f64::NAN, |p| p.1);
@@ -86,6 +92,7 @@ fn draw(canvas: &mut Canvas, entry: &Entry, (left, y): Point) {
             canvas.stroke(line, style.ink(), 1.0, 2.4, style.dash);
             canvas.marker(middle, style, 4.5, 1.0);
         }
+        Sample::Plain(style) => canvas.stroke(line, style.ink(), 1.0, 2.4, style.dash),
         Sample::Floor => {
             ink = Ink::Muted;
             canvas.stroke(line, ink, 1.0, 1.6, DOTTED);

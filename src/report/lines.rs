@@ -2,7 +2,7 @@
 //! each series at its end.
 
 use super::canvas::{Canvas, Frame, LABEL, MARGIN, Plane, TICK};
-use super::figure::{Figure, Panel, Series};
+use super::figure::{Estimate, Figure, MOST_MARKED, Panel, Series};
 use super::font::widest;
 use super::layout::{x_axis, y_axis};
 use super::legend::{self, SAMPLE};
@@ -14,6 +14,8 @@ use crate::experiment::schema::PlotKind;
 const GAP: f64 = 26.0;
 /// Pixels between the markers of a curve.
 const MARKER_GAP: f64 = 90.0;
+/// Markers nearer than so many pixels hide what they mark.
+const TOUCHING: f64 = 11.0;
 
 /// Draws all panels.
 pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
@@ -39,15 +41,15 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
     let x = x_axis(figure, room - gutter);
     canvas.y += 8.0;
     let at = (MARGIN, canvas.y);
-    canvas.text(at, &figure.y_label, LABEL, Ink::Muted, Anchor::Start);
+    canvas.text(at, figure.y_unit().0, LABEL, Ink::Muted, Anchor::Start);
     canvas.y += 14.0;
     for row in figure.panels.chunks(columns) {
         let titled = row.iter().any(|panel| panel.title.is_some());
-        canvas.y += if titled { 20.0 } else { 2.0 };
+        canvas.y += if titled { 26.0 } else { 2.0 };
         for (column, panel) in row.iter().enumerate() {
             let left = MARGIN + gutter + column as f64 * (room + GAP);
             if let Some(title) = &panel.title {
-                canvas.label((left, canvas.y - 12.0), title, Anchor::Start);
+                canvas.label((left, canvas.y - 17.0), title, Anchor::Start);
             }
             let frame = Frame {
                 left,
@@ -59,13 +61,14 @@ pub(super) fn draw(canvas: &mut Canvas, figure: &Figure) {
             let plane = Plane { frame, x, y };
             canvas.axes(&plane);
             draw_panel(canvas, figure.kind, panel, &plane);
+            say_numbers(canvas, figure, panel, &plane);
             if direct {
                 legend::beside(canvas, &entries, &frame);
             }
         }
         canvas.y += height + 26.0;
     }
-    canvas.label_below(MARGIN + gutter + (all - gutter) / 2.0, &figure.x_label);
+    canvas.label_below(MARGIN + gutter + (all - gutter) / 2.0, figure.x_unit().0);
 }
 
 /// Draws floors, then intervals and single values, then the estimates on top.
@@ -130,6 +133,9 @@ fn intervals(canvas: &mut Canvas, series: &Series, plane: &Plane) {
         let lower = known.iter().rev().map(|ends| ends[0]);
         canvas.area(upper.chain(lower).collect::<Vec<_>>(), ink, 0.13);
     }
+    if series.binned {
+        return;
+    }
     for ends in known {
         canvas.stroke(ends, ink, 0.55, 1.2, &[]);
     }
@@ -144,18 +150,53 @@ fn estimates(canvas: &mut Canvas, kind: PlotKind, series: &Series, plane: &Plane
     let style = &series.style;
     let points = shown(series.points.iter().map(|p| (p.x, p.value)), plane);
     canvas.stroke(points.clone(), style.ink(), 1.0, 2.4, style.dash);
-    if kind == PlotKind::Lines {
-        for at in points {
-            canvas.marker(at, style, 4.5, 1.0);
-        }
-        return;
+    match kind {
+        _ if series.binned => {}
+        PlotKind::Lines if !crowded(&points) => canvas.markers(&points, style, 4.5, 1.0),
+        // A few markers tell lines apart without colour; the last one marks the end.
+        _ => canvas.markers(&sparse(points), style, 3.8, 1.0),
     }
-    // A few markers tell curves apart without colour; the last one marks the end.
+}
+
+/// Whether markers would lie on each other.
+fn crowded(places: &[Point]) -> bool {
+    let ends = places.first().zip(places.last());
+    ends.is_some_and(|(a, b)| (b.0 - a.0) < TOUCHING * (places.len() - 1) as f64)
+}
+
+/// Places at least [`MARKER_GAP`] apart, counted from the last.
+fn sparse(places: Vec<Point>) -> Vec<Point> {
     let mut free = f64::INFINITY;
-    for at in points.into_iter().rev() {
-        if at.0 <= free {
-            canvas.marker(at, style, 3.8, 1.0);
+    let far = |at: &Point| {
+        let is_far = at.0 <= free;
+        if is_far {
             free = at.0 - MARKER_GAP;
+        }
+        is_far
+    };
+    places.into_iter().rev().filter(far).collect()
+}
+
+/// What the estimates say when they are pointed at; of a long curve every so manieth, from its end.
+fn say_numbers(canvas: &mut Canvas, figure: &Figure, panel: &Panel, plane: &Plane) {
+    let (x_unit, unit) = (figure.x_unit().1, figure.y_unit().1);
+    let mut say = |series: &Series, label: &str, point: &Estimate| {
+        let x = match series.binned {
+            true => format!("about {}", x_unit.with_interval(point.x, None)),
+            false => x_unit.in_full(point.x),
+        };
+        let at = plane.place((point.x, point.value));
+        canvas.hit(at, panel.name(label), x, point, unit);
+    };
+    let shown = |point: &&Estimate| plane.y.shows(point.value);
+    for series in &panel.series {
+        let step = series.points.len().div_ceil(MOST_MARKED).max(1);
+        let points = series.points.iter().rev().step_by(step).filter(shown);
+        points.for_each(|point| say(series, &series.label, point));
+        for (marks, what) in series.marks.iter().zip(&figure.mark_labels) {
+            let label = format!("{}, {what}", series.label);
+            let marks = marks.iter().map(|(x, value)| Estimate::single(*x, *value));
+            marks.for_each(|point| say(series, &label, &point));
         }
     }
 }

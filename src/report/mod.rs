@@ -2,14 +2,15 @@
 //! never from a model.
 //!
 //! [`source`] reads the files, [`collect`] makes a [`figure`] of what each `[[plot]]` of an experiment
-//! shows, [`chart`] draws it on a [`canvas`] as a [`scene`], which is painted as SVG and PNG; [`html`]
-//! fills the page. [`sheet`] prints rows for the commands.
+//! shows, [`chart`] draws it on a [`canvas`] as a [`scene`], which [`svg`] writes and `bitmap` paints;
+//! [`html`] fills the page. [`sheet`] prints rows for the commands.
 
 // Where a point of a plot is drawn may differ by a digit from platform to platform.
 #![allow(clippy::disallowed_methods)]
 
 pub mod axis;
 mod bars;
+mod bitmap;
 pub mod canvas;
 pub mod chart;
 pub mod collect;
@@ -18,12 +19,14 @@ pub mod figure;
 #[cfg(test)]
 mod fixture;
 pub mod font;
+pub mod forest;
 pub mod html;
 pub mod inventory;
 mod layout;
 mod legend;
 mod lines;
 mod marks;
+pub mod number;
 pub mod palette;
 pub mod published;
 mod roofline;
@@ -31,6 +34,7 @@ pub mod scene;
 pub mod shape;
 pub mod sheet;
 pub mod source;
+pub mod svg;
 pub mod table;
 pub mod tables;
 #[cfg(test)]
@@ -42,11 +46,14 @@ use crate::files;
 use crate::results::output;
 use anyhow::Context;
 use figure::Figure;
+use scene::Scene;
 use source::Source;
 use std::path::{Path, PathBuf};
 
 /// Directory of the plots in an output directory.
 pub const PLOTS: &str = "plots";
+/// File name of the picture of all claims, without its end.
+pub const FOREST: &str = "forest";
 /// File name of the page.
 pub const REPORT: &str = "report.html";
 
@@ -58,7 +65,7 @@ pub const REPORT: &str = "report.html";
 pub fn build(dir: &Path) -> anyhow::Result<()> {
     let source = Source::open(dir)?;
     let figures = figures(&source, dir)?;
-    write_plots(dir, &figures)?;
+    write_plots(dir, &source, &figures)?;
     files::write(&dir.join(REPORT), html::page(&source, &figures)?.as_bytes())
 }
 
@@ -68,7 +75,7 @@ pub fn build(dir: &Path) -> anyhow::Result<()> {
 /// As [`build`].
 pub fn plots(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let source = Source::open(dir)?;
-    write_plots(dir, &figures(&source, dir)?)
+    write_plots(dir, &source, &figures(&source, dir)?)
 }
 
 /// Paths that [`plots`] would write.
@@ -77,9 +84,10 @@ pub fn plots(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 /// As [`build`], but nothing is written.
 pub fn planned(source: &Source, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let figures = figures(source, dir)?;
-    Ok(shown(&figures)
-        .flat_map(|figure| paths(dir, figure))
-        .collect())
+    let forest = (!source.verdicts.is_empty()).then_some(FOREST);
+    let files = shown(&figures).map(|figure| figure.file.as_str());
+    let files = forest.into_iter().chain(files);
+    Ok(files.flat_map(|file| paths(dir, file)).collect())
 }
 
 /// The figures of each experiment of the manifest, in its order.
@@ -103,24 +111,34 @@ fn shown(figures: &[Vec<Figure>]) -> impl Iterator<Item = &Figure> {
         .filter(|figure| figure.shows_something())
 }
 
-/// The SVG and the PNG of a figure.
-fn paths(dir: &Path, figure: &Figure) -> [PathBuf; 2] {
-    ["svg", "png"].map(|end| dir.join(PLOTS).join(format!("{}.{end}", figure.file)))
+/// The SVG and the PNG of a plot.
+fn paths(dir: &Path, file: &str) -> [PathBuf; 2] {
+    ["svg", "png"].map(|end| dir.join(PLOTS).join(format!("{file}.{end}")))
 }
 
-/// Writes every figure that shows something.
-fn write_plots(dir: &Path, figures: &[Vec<Figure>]) -> anyhow::Result<Vec<PathBuf>> {
+/// Writes the picture of all claims, and every figure that shows something.
+fn write_plots(
+    dir: &Path,
+    source: &Source,
+    figures: &[Vec<Figure>],
+) -> anyhow::Result<Vec<PathBuf>> {
     let folder = dir.join(PLOTS);
     std::fs::create_dir_all(&folder)
         .with_context(|| format!("cannot make the directory {}", folder.display()))?;
     files::sweep(&folder);
     let mut written = Vec::new();
-    for figure in shown(figures) {
-        let scene = chart::draw(figure, chart::WIDE);
-        let [svg, png] = paths(dir, figure);
-        files::write(&svg, scene.svg()?.as_bytes())?;
+    let mut write = |file: &str, scene: Scene| -> anyhow::Result<()> {
+        let [svg, png] = paths(dir, file);
+        files::write(&svg, scene.svg().as_bytes())?;
         files::write(&png, &scene.png()?)?;
         written.extend([svg, png]);
+        Ok(())
+    };
+    if let Some(scene) = forest::draw(&source.verdicts) {
+        write(FOREST, scene)?;
+    }
+    for figure in shown(figures) {
+        write(&figure.file, chart::draw(figure, chart::WIDE))?;
     }
     Ok(written)
 }

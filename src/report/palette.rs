@@ -103,7 +103,7 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         ("model", model) => Some(name(model).to_string()),
         ("clip", "0" | "0.0") => Some("not clipped".into()),
         ("clip", value) => Some(format!("clipped at {value}")),
-        ("task", value) => Some(value.to_string()),
+        ("task", value) => Some(value.replace([':', ','], ", ").replace('=', " ")),
         ("equal", value) => Some(format!("equal {value}")),
         ("threads", "1") => Some("1 thread".into()),
         ("threads" | "pairs" | "layers", value) => Some(format!("{value} {column}")),

@@ -1,7 +1,7 @@
 //! Published numbers beside ours: as commands print them, and for the page.
 
 use super::sheet::{Format, Frame, Sheet};
-use super::table::{Cell, Column, Table, text};
+use super::table::{Cell, Column, Table, numeric, text};
 use crate::claims::published::{Compared, Outcome};
 use crate::experiment::schema::Experiment;
 
@@ -129,11 +129,7 @@ pub fn details(rows: &[Compared]) -> Table {
 }
 
 fn ours(row: &Compared) -> Cell {
-    Cell {
-        class: "number",
-        key: row.ours.map(|ours| ours.to_string()),
-        ..text(row.ours_in_words())
-    }
+    numeric(row.ours_in_words())
 }
 
 /// `12 of 14 agree, 1 differs, 1 was not run.`

@@ -1,9 +1,10 @@
 //! Draws a roofline plot: roofs, marks under them, names where there is room.
 
-use super::axis::{Axis, significant};
+use super::axis::Axis;
 use super::canvas::{Canvas, Frame, LABEL, MARGIN, Plane, TICK};
 use super::figure::{Figure, NAMED, Panel, Roofs, Series};
 use super::font::{text_width, widest};
+use super::number::{Unit, significant};
 use super::shape::{Anchor, Ink, Point};
 use crate::experiment::schema::Scale;
 
@@ -125,9 +126,17 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, plane: &Plane) {
         }
     }
     for series in &panel.series {
-        for at in series.placed() {
-            let at = plane.place((at.x, at.value));
-            canvas.marker(at, &series.style, SMALL, 1.0);
+        let places = series.placed().map(|at| plane.place((at.x, at.value)));
+        canvas.markers(&places.collect::<Vec<_>>(), &series.style, SMALL, 1.0);
+    }
+    for series in &panel.series {
+        let steps = series.points.iter().map(|at| ("whole step", at));
+        let operations = series.operations.iter();
+        let operations = operations.filter_map(|o| Some((o.name.as_str(), o.place.as_ref()?)));
+        for (what, estimate) in steps.chain(operations) {
+            let at = plane.place((estimate.x, estimate.value));
+            let name = panel.name(&format!("{}, {what}", series.label));
+            canvas.hit(at, name, significant(estimate.x), estimate, Unit::Plain);
         }
     }
     if let Some(lines) = &roofs {

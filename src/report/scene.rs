@@ -1,10 +1,6 @@
-//! A drawing as a list of shapes, painted by plotters to SVG and PNG alike.
+//! A drawing as a list of shapes, which [`super::svg`] writes as text and [`super::bitmap`] paints.
 
-use super::font;
-use super::shape::{Anchor, Ink, Point, SERIES, Shape};
-use anyhow::Context;
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use super::shape::{Point, Shape};
 
 /// A drawing.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,215 +13,21 @@ pub struct Scene {
     pub description: String,
     /// Shapes, the first lowest.
     pub shapes: Vec<Shape>,
+    /// Places of the estimates, which say their numbers when pointed at.
+    pub hits: Vec<Hit>,
 }
 
-/// plotters takes whole numbers only: the scene is painted this much larger and scaled down again.
-const SCALE: f64 = 4.0;
-/// plotters divides font sizes by this before it writes them.
-const FONT_SCALE: f64 = 1.24;
-/// PNG pixels to a CSS pixel: sharp on dense screens and in print.
-const PNG_SCALE: usize = 2;
-const FAMILY: &str = "sans-serif";
-
-impl Scene {
-    /// The picture as an SVG file on white.
-    pub fn svg(&self) -> anyhow::Result<String> {
-        let body = self.svg_body(true)?;
-        Ok(format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" {}",
-            self.width, self.height, body
-        ))
-    }
-
-    /// The picture as an element of a page: transparent, with the page's colours.
-    pub fn inline_svg(&self, class: &str) -> anyhow::Result<String> {
-        let mut body = self.svg_body(false)?;
-        let roles = [Ink::Text, Ink::Muted, Ink::Grid, Ink::Surface];
-        let series = (0..SERIES.len()).map(Ink::Series);
-        for ink in roles.into_iter().chain(series) {
-            let (r, g, b) = ink.rgb();
-            let fixed = format!("\"#{r:02X}{g:02X}{b:02X}\"");
-            body = body.replace(&fixed, &format!("\"{}\"", ink.css()));
-        }
-        Ok(format!("<svg class=\"{class}\" {body}"))
-    }
-
-    /// The SVG from its view box on. The opening tag that plotters writes is replaced by one whose
-    /// view box undoes [`SCALE`], and which has a description for screen readers.
-    fn svg_body(&self, background: bool) -> anyhow::Result<String> {
-        let mut text = String::new();
-        let (w, h) = self.size();
-        let backend = SVGBackend::with_string(&mut text, (w, h));
-        paint(backend, background, self.shapes.iter())?;
-        let parts = text.split_once('>');
-        let (_, shapes) = parts.context("plotters wrote no svg element")?;
-        Ok(format!(
-            "viewBox=\"0 0 {w} {h}\" role=\"img\"><title>{}</title>{}",
-            escape(&self.description),
-            shapes.replace("\n</text>", "</text>")
-        ))
-    }
-
-    /// The picture as a PNG file on white, two pixels to a CSS pixel.
-    pub fn png(&self) -> anyhow::Result<Vec<u8>> {
-        let (w, h) = self.size();
-        let mut large = vec![255; w as usize * h as usize * 3];
-        let marks = self.shapes.iter().filter(|s| !matches!(s, Shape::Text(_)));
-        paint(BitMapBackend::with_buffer(&mut large, (w, h)), true, marks)?;
-        // plotters places letters in bitmaps without their side bearings, which leaves gaps in words.
-        let mut image = font::Image {
-            rgb: &mut large,
-            width: w as usize,
-        };
-        for shape in &self.shapes {
-            if let Shape::Text(label) = shape {
-                let at = (label.at.0 * SCALE, label.at.1 * SCALE);
-                let (size, rgb) = (label.size * SCALE, label.ink.rgb());
-                image.write(&label.text, at, size, rgb, label.anchor, label.bold);
-            }
-        }
-        let factor = SCALE as usize / PNG_SCALE;
-        let (small, (w, h)) = shrink(&large, (w as usize, h as usize), factor);
-        let mut file = Vec::new();
-        let mut encoder = png::Encoder::new(&mut file, w as u32, h as u32);
-        encoder.set_color(png::ColorType::Rgb);
-        encoder.set_depth(png::BitDepth::Eight);
-        encoder.write_header()?.write_image_data(&small)?;
-        Ok(file)
-    }
-
-    /// Size in painted pixels, a multiple of the shrinking factor.
-    fn size(&self) -> (u32, u32) {
-        let round = |v: f64| v.ceil() as u32 * SCALE as u32;
-        (round(self.width), round(self.height))
-    }
-}
-
-/// Paints shapes, on white if there is to be a background.
-fn paint<'a, DB: DrawingBackend>(
-    backend: DB,
-    background: bool,
-    shapes: impl Iterator<Item = &'a Shape>,
-) -> anyhow::Result<()>
-where
-    DB::ErrorType: 'static,
-{
-    let area = backend.into_drawing_area();
-    if background {
-        area.fill(&WHITE)?;
-    }
-    let color = |ink: &Ink, alpha: f64| {
-        let (r, g, b) = ink.rgb();
-        RGBColor(r, g, b).mix(alpha)
-    };
-    let place = |p: &Point| ((p.0 * SCALE).round() as i32, (p.1 * SCALE).round() as i32);
-    for shape in shapes {
-        match shape {
-            Shape::Path {
-                points,
-                ink,
-                alpha,
-                width,
-                dash,
-            } => {
-                let stroke = (width * SCALE).round().max(1.0) as u32;
-                let style = ShapeStyle::from(color(ink, *alpha)).stroke_width(stroke);
-                for piece in dashes(points, dash) {
-                    let corners: Vec<_> = piece.iter().map(place).collect();
-                    area.draw(&PathElement::new(corners, style))?;
-                }
-            }
-            Shape::Area { points, ink, alpha } => {
-                let corners: Vec<_> = points.iter().map(place).collect();
-                area.draw(&Polygon::new(corners, color(ink, *alpha)))?;
-            }
-            Shape::Text(label) => {
-                let weight = match label.bold {
-                    true => FontStyle::Bold,
-                    false => FontStyle::Normal,
-                };
-                let horizontal = match label.anchor {
-                    Anchor::Start => HPos::Left,
-                    Anchor::Middle => HPos::Center,
-                    Anchor::End => HPos::Right,
-                };
-                let (size, color) = (label.size * FONT_SCALE * SCALE, color(&label.ink, 1.0));
-                let style = TextStyle::from((FAMILY, size, weight).into_font())
-                    .color(&color)
-                    .pos(Pos::new(horizontal, VPos::Center));
-                area.draw(&Text::new(label.text.as_str(), place(&label.at), style))?;
-            }
-        }
-    }
-    area.present()?;
-    Ok(())
-}
-
-/// Cuts a polyline into its dashes; the pattern runs on around corners.
-fn dashes(points: &[Point], pattern: &[f64]) -> Vec<Vec<Point>> {
-    if pattern.is_empty() || points.len() < 2 {
-        return vec![points.to_vec()];
-    }
-    let (mut pieces, mut piece) = (Vec::new(), vec![points[0]]);
-    let (mut index, mut left) = (0, pattern[0]);
-    for pair in points.windows(2) {
-        let (dx, dy) = (pair[1].0 - pair[0].0, pair[1].1 - pair[0].1);
-        let length = dx.hypot(dy);
-        let mut done = 0.0;
-        while length - done > left {
-            done += left;
-            let along = |start: f64, run: f64| start + run * done / length;
-            let corner = (along(pair[0].0, dx), along(pair[0].1, dy));
-            if index % 2 == 0 {
-                piece.push(corner);
-                pieces.push(std::mem::take(&mut piece));
-            } else {
-                piece = vec![corner];
-            }
-            index = (index + 1) % pattern.len();
-            left = pattern[index];
-        }
-        left -= length - done;
-        if index % 2 == 0 {
-            piece.push(pair[1]);
-        }
-    }
-    if piece.len() > 1 {
-        pieces.push(piece);
-    }
-    pieces
-}
-
-/// Averages `factor` × `factor` pixels into one: smooth edges, which plotters does not draw.
-fn shrink(rgb: &[u8], (w, h): (usize, usize), factor: usize) -> (Vec<u8>, (usize, usize)) {
-    let (small_w, small_h) = (w / factor, h / factor);
-    let mut out = Vec::with_capacity(small_w * small_h * 3);
-    for y in 0..small_h {
-        for x in 0..small_w {
-            for channel in 0..3 {
-                let pixels = (0..factor * factor).map(|sub| {
-                    let (row, column) = (y * factor + sub / factor, x * factor + sub % factor);
-                    usize::from(rgb[(row * w + column) * 3 + channel])
-                });
-                out.push((pixels.sum::<usize>() / (factor * factor)) as u8);
-            }
-        }
-    }
-    (out, (small_w, small_h))
-}
-
-/// Escapes text for XML and HTML.
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '&' => out.push_str("&amp;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
+/// An estimate in the drawing.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    /// Where it is.
+    pub at: Point,
+    /// Its series, with the title of the panel.
+    pub series: String,
+    /// Its place on the x axis; empty for bars.
+    pub x: String,
+    /// Its value with the interval.
+    pub value: String,
+    /// The number of values behind it.
+    pub n: usize,
 }

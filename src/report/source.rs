@@ -5,8 +5,8 @@ use crate::claims::published::Compared;
 use crate::experiment::schema::Experiment;
 use crate::record::{ColumnValue, Record};
 use crate::results::output::{
-    Manifest, OutputError, RESULTS, RUNS, RunEntry, Skipped, VERDICTS, read_manifest,
-    read_published, read_results, read_runs, read_verdicts,
+    Manifest, OutputError, RESULTS, RunEntry, Skipped, VERDICTS, read_manifest, read_published,
+    read_results, read_runs, read_verdicts,
 };
 use anyhow::bail;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ pub struct Source {
     pub verdicts: Vec<Verdict>,
     /// Published numbers beside ours; empty where none were to be reproduced.
     pub published: Vec<Compared>,
-    /// Every run that was started.
+    /// Every run that was started; empty where `runs/` is not there.
     pub runs: Vec<RunEntry>,
     /// Files that are not there yet, in words for the reader.
     pub missing: Vec<String>,
@@ -35,7 +35,7 @@ impl Source {
     ///
     /// # Errors
     /// If there is no such directory, or a file in it is malformed. Files that come late in a run
-    /// (`results.csv`, `verdicts.json`) may be missing; `missing` then says so.
+    /// (`results.csv.gz`, `verdicts.json`) may be missing; `missing` then says so.
     pub fn open(dir: &Path) -> anyhow::Result<Self> {
         if !dir.is_dir() {
             bail!(
@@ -56,10 +56,8 @@ impl Source {
             or_missing(VERDICTS, "the suite has not ended, so no claim is judged");
             Vec::new()
         });
-        let runs = present(read_runs(dir))?.unwrap_or_else(|| {
-            or_missing(RUNS, "how each run ended is not known");
-            Vec::new()
-        });
+        // What is published of a directory need not have its runs: their records are in the results.
+        let runs = present(read_runs(dir))?.unwrap_or_default();
         let published = present(read_published(dir))?.unwrap_or_default();
         Ok(Self {
             published,
@@ -94,7 +92,7 @@ fn present<T>(read: Result<T, OutputError>) -> anyhow::Result<Option<T>> {
     }
 }
 
-/// A record by column names, as `results.csv` spells them; empty where there is no value.
+/// A record by column names, as `results.csv.gz` spells them; empty where there is no value.
 #[derive(Debug, Clone)]
 pub struct Row {
     fields: BTreeMap<&'static str, String>,

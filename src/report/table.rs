@@ -1,6 +1,6 @@
 //! A table of the page, and the cells it is made of.
 
-use super::axis::{exact, significant};
+use super::number::{exact, significant};
 use crate::stats::Interval;
 
 /// A table of the page.
@@ -34,10 +34,8 @@ impl Table {
 pub struct Cell {
     /// What is printed.
     pub text: String,
-    /// Its CSS class, or empty.
+    /// Its CSS class, or empty. A cell with one is sorted by its first number, others by their text.
     pub class: &'static str,
-    /// What it is sorted by, if not its text.
-    pub key: Option<String>,
 }
 
 /// A cell that is sorted by its text.
@@ -45,27 +43,25 @@ pub fn text(text: impl Into<String>) -> Cell {
     Cell {
         text: text.into(),
         class: "",
-        key: None,
     }
 }
 
-/// A number that is sorted by its value, however it is printed.
-pub fn numeric(text: String, value: f64) -> Cell {
+/// A text that is sorted by the number in it.
+pub fn numeric(text: String) -> Cell {
     Cell {
         text,
         class: "number",
-        key: Some(format!("{value}")),
     }
 }
 
 /// A number with three significant digits.
 pub fn number(value: f64) -> Cell {
-    numeric(significant(value), value)
+    numeric(significant(value))
 }
 
 /// A number in full.
 pub fn number_in_full(value: f64) -> Cell {
-    numeric(exact(value), value)
+    numeric(exact(value))
 }
 
 /// `1.23 [1.1, 1.4]`.
@@ -74,5 +70,5 @@ pub fn with_interval(value: f64, interval: Option<&Interval>) -> Cell {
     if let Some(i) = interval {
         text += &format!(" [{}, {}]", significant(i.low), significant(i.high));
     }
-    numeric(text, value)
+    numeric(text)
 }

@@ -28,6 +28,7 @@ fn scenes() -> Vec<(String, Scene)> {
     fixture::write(dir.path());
     let source = Source::open(dir.path()).unwrap();
     let figures = figures(&source, dir.path()).unwrap();
+    let forest = forest::draw(&source.verdicts).expect("claims are judged");
     let both = figures.iter().flatten().flat_map(|figure| {
         [chart::WIDE, chart::NARROW].map(|width| {
             (
@@ -36,7 +37,7 @@ fn scenes() -> Vec<(String, Scene)> {
             )
         })
     });
-    both.collect()
+    both.chain([(FOREST.into(), forest)]).collect()
 }
 
 /// Left, top, right, bottom of every text.
@@ -90,10 +91,18 @@ fn no_label_is_clipped_or_lies_on_another() {
 fn no_mark_leaves_the_picture() {
     for (name, scene) in scenes() {
         for shape in &scene.shapes {
-            let (Shape::Path { points, .. } | Shape::Area { points, .. }) = shape else {
-                continue;
+            let points = match shape {
+                Shape::Path { points, .. } | Shape::Area { points, .. } => points.clone(),
+                Shape::Disc {
+                    at: (x, y),
+                    radius: r,
+                    ..
+                } => {
+                    vec![(x - r, y - r), (x + r, y + r)]
+                }
+                Shape::Text(_) => continue,
             };
-            for p in points {
+            for p in &points {
                 let inside =
                     (0.0..=scene.width).contains(&p.0) && (0.0..=scene.height).contains(&p.1);
                 assert!(
@@ -104,6 +113,39 @@ fn no_mark_leaves_the_picture() {
             }
         }
     }
+}
+
+#[test]
+fn every_point_says_the_same_numbers_at_both_widths() {
+    let scenes = scenes();
+    for pair in scenes.chunks(2).filter(|pair| pair.len() == 2) {
+        let [(name, wide), (_, narrow)] = pair else {
+            unreachable!()
+        };
+        assert!(!wide.hits.is_empty(), "{name}");
+        let said = |scene: &Scene| -> Vec<_> {
+            let all = scene.hits.iter();
+            all.map(|h| (h.series.clone(), h.x.clone(), h.value.clone(), h.n))
+                .collect()
+        };
+        assert_eq!(said(wide), said(narrow), "{name}");
+    }
+    let (_, bars) = scenes
+        .iter()
+        .find(|(name, _)| name == "next-word 960")
+        .unwrap();
+    assert_eq!(bars.hits[0].series, "Elman RNN (equal tokens)");
+    assert!(bars.hits.iter().all(|hit| hit.x.is_empty() && hit.n == 3));
+    let (_, lines) = scenes
+        .iter()
+        .find(|(name, _)| name == "speed-long 960")
+        .unwrap();
+    assert!(
+        lines
+            .hits
+            .iter()
+            .any(|hit| hit.x == "512" && hit.value.contains(" ["))
+    );
 }
 
 #[test]
@@ -170,7 +212,7 @@ fn the_page_holds_every_verdict_and_loads_nothing() {
     assert_eq!(source.verdicts.len(), 5);
     for verdict in &source.verdicts {
         assert!(html.contains(&format!("id=\"{}\"", verdict.claim)));
-        let sentence = scene::escape(&verdict.sentence);
+        let sentence = svg::escape(&verdict.sentence);
         assert!(html.contains(&*sentence), "{sentence}");
         assert!(html.contains(&format!(
             "seqduel reproduce --profile quick --claims {} --seed 7",
@@ -257,7 +299,7 @@ fn rebuilding_gives_the_same_bytes() {
             .collect()
     };
     let first = files(dir.path());
-    assert_eq!(first.len(), 2 * 12 + 1);
+    assert_eq!(first.len(), 2 * (12 + 1) + 1);
     build(dir.path()).unwrap();
     assert!(files(dir.path()) == first, "a rebuild changed a file");
 }
@@ -270,7 +312,7 @@ fn a_directory_with_only_a_manifest_gives_a_page_that_says_so() {
     let html = read(&dir, REPORT);
     for text in [
         "This report is not complete",
-        "results.csv is missing",
+        "results.csv.gz is missing",
         "verdicts.json is missing",
         "pending",
         "nothing has been recorded for this plot",
@@ -342,10 +384,11 @@ fn errors_name_the_file_and_what_is_wrong() {
     assert!(message(dir.path()).contains(output::MANIFEST));
 
     fixture::write(dir.path());
-    let mut csv = read(&dir, output::RESULTS);
+    let file = dir.path().join(output::RESULTS);
+    let mut csv = String::from_utf8(output::read_csv(&file).unwrap()).unwrap();
     let line = csv.lines().count() + 1;
     csv += "a,b,c\n";
-    fs::write(dir.path().join(output::RESULTS), csv).unwrap();
+    fs::write(&file, csv).unwrap();
     let malformed = message(dir.path());
     assert!(
         malformed.contains("results.csv") && malformed.contains(&format!("line: {line}")),

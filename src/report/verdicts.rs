@@ -12,6 +12,14 @@ const COLORS: [(&str, &str); 5] = [
     ("undecided", "90"),
 ];
 
+/// Every answer, in the order of a legend.
+pub const ANSWERS: [Answer; 5] = [
+    Answer::Supported,
+    Answer::Reversed,
+    Answer::NoDifference,
+    Answer::Conditional,
+    Answer::Undecided,
+];
 /// A column of a table of verdicts.
 type Column = (&'static str, fn(&Verdict) -> String);
 
@@ -23,6 +31,17 @@ pub fn answer(answer: Answer) -> &'static str {
         Answer::NoDifference => "no difference",
         Answer::Conditional => "conditional",
         Answer::Undecided => "undecided",
+    }
+}
+
+/// The mark of an answer, so that it can be told without its colour.
+pub fn sign(answer: &str) -> &'static str {
+    match answer {
+        "supported" | "agrees" => "\u{25cf}",
+        "reversed" | "differs" => "\u{25bc}",
+        "no difference" => "\u{25a0}",
+        "conditional" => "\u{25c6}",
+        _ => "\u{271a}",
     }
 }
 

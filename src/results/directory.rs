@@ -86,13 +86,7 @@ impl Directory {
         std::fs::create_dir_all(&dir)
             .with_context(|| format!("cannot create {}", dir.display()))?;
         for stale in [STATUS, RECORDS] {
-            match std::fs::remove_file(dir.join(stale)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error)
-                        .with_context(|| format!("cannot replace {}", dir.join(stale).display()));
-                }
-                _ => {}
-            }
+            remove(&dir.join(stale))?;
         }
         write(&dir.join(CONFIG), config.as_bytes())
     }
@@ -128,7 +122,7 @@ impl Directory {
         self.write_json(&Path::new(RUNS).join(run).join(STATUS), status)
     }
 
-    /// Collects the finished runs, in this order, into `results.csv`, and returns them all.
+    /// Collects the finished runs, in this order, into `results.csv.gz`, and returns them all.
     pub fn collect<'a>(&self, runs: impl IntoIterator<Item = &'a str>) -> Result<Vec<Record>> {
         let mut all = Vec::new();
         for run in runs {
@@ -136,7 +130,9 @@ impl Directory {
                 all.extend(self.records(run)?);
             }
         }
-        write(&self.path().join(RESULTS), &csv_of(&all)?)?;
+        write(&self.path().join(RESULTS), &packed_csv_of(&all)?)?;
+        // What an earlier version wrote is out of date now.
+        remove(&self.path().join(PLAIN_RESULTS))?;
         Ok(all)
     }
 
@@ -164,6 +160,16 @@ impl Deref for Directory {
 
     fn deref(&self) -> &Finished {
         &self.finished
+    }
+}
+
+/// Removes a file, if it is there, before another takes its place.
+fn remove(path: &Path) -> Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("cannot replace {}", path.display()))
+        }
+        _ => Ok(()),
     }
 }
 

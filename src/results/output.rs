@@ -6,7 +6,7 @@
 //! runs/<id>/records.csv  its records
 //! runs/<id>/log.txt      what it did
 //! runs/<id>/status.json  Status, written last: without it the run is not finished
-//! results.csv            the records of all finished runs
+//! results.csv.gz         the records of all finished runs; results.csv in earlier versions
 //! verdicts.json          Vec<Verdict>
 //! published.json         Vec<Compared>, where published numbers were reproduced; also as .csv
 //! ```
@@ -15,14 +15,18 @@ use crate::claims::Verdict;
 use crate::claims::published::Compared;
 use crate::experiment::schema::Experiment;
 use crate::record::{Record, metrics};
+use flate2::{Compression, read::MultiGzDecoder, write::GzEncoder};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// Manifest of a suite.
 pub const MANIFEST: &str = "suite.json";
-/// All records of all finished runs.
-pub const RESULTS: &str = "results.csv";
+/// All records of all finished runs, as CSV packed with gzip, which pandas, DuckDB and R read as it is.
+pub const RESULTS: &str = "results.csv.gz";
+/// The same in directories of earlier versions.
+pub const PLAIN_RESULTS: &str = "results.csv";
 /// Verdicts computed from them.
 pub const VERDICTS: &str = "verdicts.json";
 /// Published numbers beside ours.
@@ -190,9 +194,13 @@ pub fn read_manifest(dir: &Path) -> Result<Manifest, OutputError> {
     read_json(&dir.join(MANIFEST))
 }
 
-/// Reads `results.csv`.
+/// Reads `results.csv.gz`, or `results.csv` where there is only that.
 pub fn read_results(dir: &Path) -> Result<Vec<Record>, OutputError> {
-    read_records(&dir.join(RESULTS))
+    let (packed, plain) = (dir.join(RESULTS), dir.join(PLAIN_RESULTS));
+    match plain.exists() && !packed.exists() {
+        true => read_records(&plain),
+        false => read_records(&packed),
+    }
 }
 
 /// Reads `verdicts.json`.
@@ -226,11 +234,32 @@ pub fn read_runs(dir: &Path) -> Result<Vec<RunEntry>, OutputError> {
     Ok(entries)
 }
 
+/// A file of a few megabytes may say that it unpacks to terabytes; results take a fraction of this.
+const MOST_UNPACKED: u64 = 1 << 29;
+
+/// Reads the text of a CSV, which may be packed.
+pub fn read_csv(path: &Path) -> Result<Vec<u8>, OutputError> {
+    let bytes = std::fs::read(path).map_err(OutputError::read(path))?;
+    let is_packed = bytes.starts_with(&[0x1f, 0x8b]);
+    if !is_packed {
+        return Ok(bytes);
+    }
+    let mut text = Vec::new();
+    let mut unpacked = MultiGzDecoder::new(bytes.as_slice()).take(MOST_UNPACKED + 1);
+    let length = unpacked.read_to_end(&mut text);
+    match length.map_err(|e| OutputError::malformed(path, e))? as u64 {
+        0..=MOST_UNPACKED => Ok(text),
+        _ => {
+            let reason = format!("it unpacks to more than {} MiB", MOST_UNPACKED >> 20);
+            Err(OutputError::malformed(path, reason))
+        }
+    }
+}
+
 /// Reads a CSV of records by its header, so that directories of earlier versions can be read: a
 /// column they do not have is empty.
 pub fn read_records(path: &Path) -> Result<Vec<Record>, OutputError> {
-    let bytes = std::fs::read(path).map_err(OutputError::read(path))?;
-    records_of(&bytes, path)
+    records_of(&read_csv(path)?, path)
 }
 
 /// The records in the bytes of a CSV; `path` says in errors where they are from.
@@ -273,6 +302,13 @@ pub fn csv_of(records: &[Record]) -> anyhow::Result<Vec<u8>> {
         writer.write_record(columns.iter().map(|column| record.get(column)))?;
     }
     Ok(writer.into_inner()?)
+}
+
+/// [`csv_of`] packed with gzip, whose header names neither file nor time: equal records are equal bytes.
+pub fn packed_csv_of(records: &[Record]) -> anyhow::Result<Vec<u8>> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::best());
+    writer.write_all(&csv_of(records)?)?;
+    Ok(writer.finish()?)
 }
 
 /// Reads a JSON file.

@@ -8,15 +8,16 @@ use crate::common::{path, text};
 use crate::program::{seqduel, words};
 use kernels::simd::{Level, available};
 use seqduel::record::metrics;
+use seqduel::results::output::{RESULTS, read_csv};
 use std::fmt::Write as _;
 use std::path::Path;
 
 const SUITE: [&str; 3] = ["tokens", "numbers", "text"];
 
-/// Run, metric, x and value of every record that is no timing, as written in results.csv.
+/// Run, metric, x and value of every record that is no timing, as written in results.csv.gz.
 fn bits(directory: &str) -> String {
-    let file = Path::new(directory).join("results.csv");
-    let mut reader = csv::Reader::from_path(file).expect("results.csv was just written");
+    let text = read_csv(&Path::new(directory).join(RESULTS)).expect("it was just written");
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     let header = reader.headers().expect("a header").clone();
     let columns = ["run", "metric", "x", "value"];
     let indices = columns.map(|name| header.iter().position(|h| h == name).expect("a column"));

@@ -9,6 +9,7 @@ use crate::common::{file, path, place, text};
 use crate::program::{ending_signals, interrupt, signal};
 use crate::program::{leftovers, seqduel, start, words};
 use seqduel::record::metrics;
+use seqduel::results::output::{RESULTS, read_csv};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Child;
@@ -104,9 +105,10 @@ fn line(out: &str) -> Vec<String> {
     ))
 }
 
-/// The rows of results.csv that do not depend on the clock: all columns, as written.
+/// The rows of results.csv.gz that do not depend on the clock: all columns, as written.
 fn rows(directory: &Path) -> Vec<Vec<String>> {
-    let mut reader = csv::Reader::from_path(directory.join("results.csv")).expect("there");
+    let text = read_csv(&directory.join(RESULTS)).expect("there");
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     let header = reader.headers().expect("a header").clone();
     let column = |name: &str| header.iter().position(|h| h == name).expect("a column");
     let (metric, equal) = (column("metric"), column("equal"));
@@ -213,7 +215,7 @@ fn killed_at_any_stage_it_ends_with_the_same_rows() {
             !f.contains("-tune-") && f.ends_with("status.json")
         }),
         ("counting", |f| f.contains("-baselines")),
-        ("collecting", |f| f.starts_with("results.csv")),
+        ("collecting", |f| f.starts_with(RESULTS)),
         ("judging", |f| f.starts_with("verdicts.json")),
         ("drawing", |f| f.starts_with("plots")),
     ];

@@ -4,6 +4,7 @@ use crate::common::{file, path, place, text};
 #[cfg(unix)]
 use crate::program::interrupt;
 use crate::program::{fails, in_json, json_of, refuses, seqduel, words};
+use seqduel::results::output::{PLAIN_RESULTS, RESULTS, read_csv};
 use std::fs;
 use std::path::Path;
 #[cfg(unix)]
@@ -56,11 +57,12 @@ fn changed(name: &str, metric: &str, change: impl Fn(&str) -> String) -> String 
     fs::create_dir_all(&to).expect("writable");
     let from = Path::new(results());
     fs::copy(from.join("suite.json"), to.join("suite.json")).expect("both are there");
-    let mut reader = csv::Reader::from_path(from.join("results.csv")).expect("it was made");
+    let text = read_csv(&from.join(RESULTS)).expect("it was made");
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     let header = reader.headers().expect("a header").clone();
     let place_of = |column: &str| header.iter().position(|h| h == column).expect("a column");
     let [run, of, value] = ["run", "metric", "value"].map(place_of);
-    let mut writer = csv::Writer::from_path(to.join("results.csv")).expect("writable");
+    let mut writer = csv::Writer::from_path(to.join(PLAIN_RESULTS)).expect("writable");
     writer.write_record(&header).expect("writable");
     let mut found = 0;
     for row in reader.records() {
@@ -199,7 +201,7 @@ fn what_cannot_be_verified_is_refused_with_the_reason() {
     refuses(&format!("verify {missing}"), 2, &[&missing, "reproduce"]);
 
     let torn = changed("torn", "test_loss", |value| value.into());
-    let file = Path::new(&torn).join("results.csv");
+    let file = Path::new(&torn).join(PLAIN_RESULTS);
     let whole = fs::read_to_string(&file).expect("there");
     fs::write(&file, &whole[..whole.len() - 30]).expect("writable");
     refuses(&format!("verify {torn}"), 2, &["results.csv", "torn"]);

@@ -10,6 +10,7 @@ use seqduel::report::axis::Axis;
 use seqduel::report::compare::compare;
 use seqduel::report::source::Source;
 use seqduel::report::{build, verdicts};
+use seqduel::results::output::{PLAIN_RESULTS, RESULTS, read_csv};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +47,8 @@ fn suites_of(directory: &Path) -> Vec<Suite> {
     if let Some(rows) = published.as_array_mut() {
         rows.truncate(3);
     }
-    let results = fs::read_to_string(directory.join("results.csv")).expect("committed");
+    let results = read_csv(&directory.join(RESULTS)).expect("committed");
+    let results = String::from_utf8(results).expect("text");
     let mut lines = results.lines();
     let header = lines.next().expect("a header");
     let mut records: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -77,7 +79,7 @@ fn suites_of(directory: &Path) -> Vec<Suite> {
     experiments.iter().map(one).collect()
 }
 
-/// Changes of the fields of results.csv: place, and what stands there then.
+/// Changes of the fields of results.csv.gz: place, and what stands there then.
 type Fields = Vec<(Index, Index, Index)>;
 
 const HOSTILE: &[&str] = &[
@@ -162,7 +164,7 @@ impl Suite {
         }
         let mut csv = lines.join("\n").into_bytes();
         bytes(&mut csv, damage.map_or(&[], |d| &d.bytes));
-        fs::write(directory.join("results.csv"), csv).expect("writable");
+        fs::write(directory.join(PLAIN_RESULTS), csv).expect("writable");
     }
 }
 

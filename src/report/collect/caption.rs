@@ -2,8 +2,8 @@
 
 use super::estimates::MOST_POINTS;
 use crate::experiment::schema::{Kind, PlotKind, PlotSpec};
-use crate::report::axis::{short, thousands};
 use crate::report::figure::{Estimate, NAMED, Panel, Series};
+use crate::report::number::{short, thousands};
 use crate::report::palette;
 use crate::report::source::Row;
 use std::collections::BTreeSet;
@@ -74,6 +74,11 @@ fn marks(spec: &PlotSpec, kind: Kind, panels: &[Panel]) -> String {
         (PlotKind::Curves, 1) => format!("One run a curve ({n} {})", unit.trim_end_matches('s')),
         (PlotKind::Curves, _) => format!("Bold: median of {n} {unit}; faint: single {unit}"),
         (_, 1) => "One value a point (n = 1), so no interval".to_string(),
+        _ if series().any(|s| s.binned) => {
+            format!(
+                "Mean over neighbouring positions and {n} {unit} with 95 % interval over {unit}"
+            )
+        }
         _ if spec.metric == "solved" => format!("Share of {n} {unit} with 95 % Wilson interval"),
         _ => format!("Median of {n} {unit} with 95 % interval; faint points: single {unit}"),
     }

@@ -2,8 +2,8 @@
 
 use super::estimates::medians_by_x;
 use crate::experiment::schema::{Experiment, PlotKind, PlotSpec};
-use crate::report::axis::exact;
 use crate::report::figure::Floor;
+use crate::report::number::exact;
 use crate::report::palette;
 use crate::report::source::{Row, Source};
 use crate::stats::median;

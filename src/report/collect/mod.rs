@@ -1,5 +1,6 @@
 //! Collects what a plot shows from its specification and the records.
 
+mod bins;
 mod caption;
 mod estimates;
 mod floors;
@@ -8,13 +9,15 @@ mod series;
 
 pub use estimates::{LEVEL, estimate};
 
+use super::FOREST;
 use super::figure::{Figure, Panel};
 use super::palette;
 use super::source::{Row, Source, compare_fields};
-use crate::experiment::schema::{Experiment, PlotKind, PlotSpec};
+use crate::experiment::schema::{Experiment, PlotKind, PlotSpec, Scale};
 use crate::record::Record;
 use crate::record::metrics::{METRICS, find};
 use anyhow::bail;
+use bins::Bins;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
@@ -41,6 +44,7 @@ pub fn collect(
         !baseline && row.matches(&spec.filter, false)
     });
     let longest = estimates::longest_run(&rows);
+    let bins = Bins::needed(spec, &rows);
     let marks = spec.marks.iter();
     let marked: Vec<Vec<Row>> = marks
         .map(|mark| source.measured(&experiment.id, &mark.metric).collect())
@@ -57,13 +61,15 @@ pub fn collect(
         let roofs = roofline::roofs(&rows).filter(|_| spec.kind == PlotKind::Roofline);
         Panel {
             title: (!facet.is_empty()).then(|| values().map(label).collect::<Vec<_>>().join(", ")),
-            series: series::series(spec, &rows, longest, &marked, &inside),
+            series: series::series(spec, &rows, longest, bins, &marked, &inside),
             floors: floors::floors(spec, experiment, source, &lenient),
             roofs,
         }
     };
     let facets = facet_values(&spec.facet, experiment, &rows);
-    let panels: Vec<Panel> = facets.into_iter().map(panel).collect();
+    let mut panels: Vec<Panel> = facets.into_iter().map(panel).collect();
+    // A panel without marks would be a hole among the others.
+    panels.retain(|panel| panel.series.iter().any(|s| s.shows_something(spec.y_scale)));
     let profile = &source.manifest.profile;
     Ok(Figure {
         file: spec.file.clone(),
@@ -73,7 +79,10 @@ pub fn collect(
         kind: spec.kind,
         x_label: spec.x_label.clone(),
         y_label: spec.y_label.clone(),
-        x_scale: spec.x_scale,
+        x_scale: match bins {
+            Some(_) => Scale::Log2,
+            None => spec.x_scale,
+        },
         y_scale: spec.y_scale,
         y_range: spec.y_range,
         mark_labels: spec.marks.iter().map(|m| m.label.clone()).collect(),
@@ -103,6 +112,9 @@ fn check(spec: &PlotSpec, experiment: &Experiment) -> anyhow::Result<()> {
         );
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if spec.file == FOREST {
+        bail!("{place}: the picture of all claims has the name `{FOREST}`; choose another `file`");
+    }
     if spec.file.is_empty() || !spec.file.chars().all(allowed) {
         bail!("{place}: `file` must be letters, digits, - and _ only");
     }

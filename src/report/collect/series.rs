@@ -1,5 +1,6 @@
 //! The series of a panel: one per model or variant, with its style, estimates and marks.
 
+use super::bins::Bins;
 use super::estimates::{estimates, medians, medians_by_x, runs};
 use super::roofline;
 use crate::experiment::schema::{PlotKind, PlotSpec};
@@ -15,6 +16,7 @@ pub(super) fn series(
     spec: &PlotSpec,
     rows: &[&Row],
     longest: usize,
+    bins: Option<Bins>,
     marked: &[Vec<Row>],
     inside: &dyn Fn(&Row) -> bool,
 ) -> Vec<Series> {
@@ -48,7 +50,10 @@ pub(super) fn series(
                 let runs = runs(&rows, longest);
                 (medians(&runs), runs, Vec::new())
             }
-            _ => (estimates(spec, &rows), Vec::new(), Vec::new()),
+            _ => match bins {
+                Some(bins) => (bins.estimates(spec, &rows), Vec::new(), Vec::new()),
+                None => (estimates(spec, &rows), Vec::new(), Vec::new()),
+            },
         };
         // Where the marks of one metric stand: the median at each x.
         let marks = |rows: &Vec<Row>| {
@@ -63,6 +68,7 @@ pub(super) fn series(
                 },
                 style: palette::style(model, variant(spec, &fields).unwrap_or(order)),
                 points,
+                binned: bins.is_some(),
                 runs,
                 operations,
                 marks: marked.iter().map(marks).collect(),

@@ -4,7 +4,7 @@ use crate::claims::published::CLAIM;
 use crate::experiment::schema::{Experiment, Kind};
 use crate::measure::busy::Disturbance;
 use crate::record::Record;
-use crate::report::axis::{exact, significant, thousands};
+use crate::report::number::{exact, significant, thousands};
 use crate::report::source::Source;
 use crate::results::output::State;
 use std::collections::BTreeMap;
@@ -181,6 +181,9 @@ fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 pub(super) fn run_summary(source: &Source) -> String {
+    if source.runs.is_empty() {
+        return "How each run ended stood in runs/, which is not in this directory.".into();
+    }
     format!(
         "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/.",
         count(source.runs.len(), "run", "runs"),

@@ -1,7 +1,7 @@
 //! The numbers behind a plot.
 
 use crate::experiment::schema::PlotKind;
-use crate::report::figure::{Estimate, Figure, Panel};
+use crate::report::figure::{Estimate, Figure};
 use crate::report::table::{Cell, Table, number, number_in_full, text, with_interval};
 
 /// The estimates a plot shows; of each curve only the last one.
@@ -21,9 +21,10 @@ pub fn numbers(figure: &Figure) -> Table {
             };
             for point in series.points.iter().skip(skip) {
                 rows.push(vec![
-                    name(panel, &series.label),
+                    text(panel.name(&series.label)),
                     match x.is_empty() {
                         true => text(""),
+                        false if series.binned => number(point.x),
                         false => number_in_full(point.x),
                     },
                     with_interval(point.value, point.interval.as_ref()),
@@ -37,7 +38,7 @@ pub fn numbers(figure: &Figure) -> Table {
                     1 => text("everywhere"),
                     _ => number_in_full(*at),
                 };
-                let name = name(panel, &floor.label);
+                let name = text(panel.name(&floor.label));
                 rows.push(vec![name, at, number(*level), text("")]);
             }
         }
@@ -46,14 +47,6 @@ pub fn numbers(figure: &Figure) -> Table {
         header: vec!["series", x, "value [95 % interval]", "n"],
         rows,
         sortable: true,
-    }
-}
-
-/// A label with the title of its panel.
-fn name(panel: &Panel, label: &str) -> Cell {
-    match &panel.title {
-        Some(title) => text(format!("{label} ({title})")),
-        None => text(label),
     }
 }
 
@@ -74,7 +67,7 @@ fn roofline(figure: &Figure) -> Table {
                 None => [blank(), blank(), blank()],
             };
             let [bytes, time, roof] = beside;
-            let name = name(panel, label);
+            let name = text(panel.name(label));
             rows.push(vec![name, text(what), x, speed, bytes, time, roof, n]);
         };
         for series in &panel.series {
@@ -104,7 +97,7 @@ fn roofline(figure: &Figure) -> Table {
                 ("copying in main memory", blank(), number(roofs.memory)),
                 ("copying in cache", blank(), number(roofs.cache)),
             ] {
-                let mut row = vec![name(panel, "roof"), text(what), blank(), compute, copy];
+                let mut row = vec![text(panel.name("roof")), text(what), blank(), compute, copy];
                 row.extend([blank(), blank(), blank()]);
                 rows.push(row);
             }

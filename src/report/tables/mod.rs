@@ -1,9 +1,11 @@
 //! The tables of the report.
 
 mod figures;
+mod learning;
 mod records;
 
 pub use figures::numbers;
+pub use learning::learning;
 pub use records::{models, throughput, tuning};
 
 use super::table::{Table, number_in_full, text, with_interval};
@@ -23,8 +25,13 @@ pub fn evidence(verdict: Option<&Verdict>) -> Table {
             ("margin", &|e| number_in_full(e.margin)),
             ("n", &|e| text(e.effect.n.to_string())),
             ("answer", &|e| text(verdicts::answer(e.answer))),
+            ("looks", &|e| text(e.looks.to_string())),
             ("", &|e| {
-                text(if e.deciding { "" } else { "beside the verdict" })
+                let beside = if e.deciding { "" } else { "beside the verdict" };
+                text(match e.void.as_str() {
+                    "" => beside.to_owned(),
+                    why => format!("cannot decide: {why}"),
+                })
             }),
         ],
     )

@@ -3,9 +3,9 @@
 use crate::experiment::schema::{Experiment, Kind};
 use crate::models::OptionRow;
 use crate::record::Record;
-use crate::report::axis::{exact, significant, thousands};
 use crate::report::collect::estimate;
 use crate::report::figure::Estimate;
+use crate::report::number::{exact, significant, thousands};
 use crate::report::palette;
 use crate::report::source::{Row, Source, compare_fields};
 use crate::report::table::{Cell, Table, number, numeric, text, with_interval};
@@ -14,20 +14,20 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Records with equal fields in the columns that group them.
-struct Group<'a> {
+pub(super) struct Group<'a> {
     /// The first record, by column.
     row: Row,
-    records: Vec<&'a Record>,
+    pub(super) records: Vec<&'a Record>,
 }
 
 impl Group<'_> {
     /// The field that all records share.
-    fn get(&self, column: &str) -> &str {
+    pub(super) fn get(&self, column: &str) -> &str {
         self.row.get(column)
     }
 
     /// The labels of fields that all records share.
-    fn label(&self, columns: &[&str]) -> String {
+    pub(super) fn label(&self, columns: &[&str]) -> String {
         let labels = columns
             .iter()
             .filter_map(|column| palette::factor_label(column, self.get(column)));
@@ -47,7 +47,7 @@ impl Group<'_> {
 
 /// The records of an experiment for which `counts` holds, grouped by the values of some columns and
 /// sorted by model, then by these columns.
-fn grouped<'a>(
+pub(super) fn grouped<'a>(
     source: &'a Source,
     experiment: &Experiment,
     counts: impl Fn(&Record) -> bool,
@@ -84,11 +84,7 @@ pub fn models(source: &Source, experiment: &Experiment) -> Table {
     };
     let parameters = |group: &Group| {
         let field = group.get("parameters");
-        Cell {
-            text: field.parse().map_or(field.into(), thousands),
-            class: "number",
-            key: Some(field.into()),
-        }
+        numeric(field.parse().map_or(field.into(), thousands))
     };
     Table::of(
         &grouped(source, experiment, counts, &columns),
@@ -120,8 +116,8 @@ pub fn throughput(source: &Source, experiment: &Experiment) -> Table {
         "scan",
     ];
     let speed = "tokens_per_second";
-    let percent = |e: Estimate| numeric(format!("{:.1} %", 100.0 * e.value), e.value);
-    let megabytes = |e: Estimate| numeric(format!("{} MB", significant(e.value / 1e6)), e.value);
+    let percent = |e: Estimate| numeric(format!("{:.1} %", 100.0 * e.value));
+    let megabytes = |e: Estimate| numeric(format!("{} MB", significant(e.value / 1e6)));
     Table::of(
         &grouped(source, experiment, |r| r.value.is_some(), &columns),
         &[
@@ -208,7 +204,6 @@ pub fn tuning(source: &Source, experiment: &Experiment) -> Table {
     let rate = |t: &Tried| Cell {
         text: exact(t.rate),
         class: t.class(),
-        key: Some(t.rate.to_string()),
     };
     let loss = |t: &Tried| Cell {
         class: t.class(),

@@ -111,6 +111,7 @@ fn figure() -> Figure {
             label: "LSTM".into(),
             style: palette::style("lstm", 0),
             points,
+            binned: false,
             runs: Vec::new(),
             marks: Vec::new(),
             operations,
@@ -144,11 +145,11 @@ fn roofs_meet_at_their_ridges_and_operations_are_named() {
         match shape {
             Shape::Path { points, width, .. } if *width == 1.8 => lines.push(points.clone()),
             Shape::Text(Label { text, .. }) => texts.push(text.as_str()),
-            Shape::Area {
-                points,
+            Shape::Disc {
+                at,
                 ink: Ink::Series(_),
                 ..
-            } => marks.push(points.clone()),
+            } => marks.push(*at),
             _ => {}
         }
     }
@@ -175,11 +176,7 @@ fn roofs_meet_at_their_ridges_and_operations_are_named() {
     assert_eq!(marks.len(), 4);
     assert!(!texts.contains(&"adamw"));
     // Twice the intensity and 2.5 times the speed of `norm` is the step: right of it and above.
-    let center = |m: &[(f64, f64)]| {
-        let sum = m.iter().fold((0.0, 0.0), |s, p| (s.0 + p.0, s.1 + p.1));
-        (sum.0 / m.len() as f64, sum.1 / m.len() as f64)
-    };
-    let (step, norm) = (center(&marks[1]), center(&marks[2]));
+    let (step, norm) = (marks[1], marks[2]);
     assert!(step.0 > norm.0 && step.1 < norm.1);
     let decade = (step.0 - norm.0) / 2f64.log10();
     assert!(((norm.1 - step.1) / 2.5f64.log10() / decade + slope(memory)).abs() < 1e-3);

@@ -1,6 +1,7 @@
 //! Locks, atomic writes, and which runs count as finished.
 
 use super::*;
+use flate2::{Compression, write::GzEncoder};
 
 const RUN: &str = "small-copy-gru-seed7";
 
@@ -87,7 +88,7 @@ fn results_stand_in_the_order_asked_for_under_their_header() {
     let dir = tempfile::tempdir().unwrap();
     let directory = Directory::open(dir.path()).unwrap();
     assert_eq!(directory.collect([]).unwrap(), []);
-    let empty = std::fs::read_to_string(dir.path().join(RESULTS)).unwrap();
+    let empty = String::from_utf8(read_csv(&dir.path().join(RESULTS)).unwrap()).unwrap();
     assert_eq!(empty.trim(), Record::columns().join(","));
 
     for run in ["a", "b", "c"] {
@@ -145,4 +146,54 @@ fn values_that_cannot_be_are_refused_where_they_stand() {
             }
         }
     }
+}
+
+#[test]
+fn results_are_packed_to_the_same_bytes_and_those_of_earlier_versions_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let directory = Directory::open(dir.path()).unwrap();
+    directory.start(RUN, "").unwrap();
+    directory.finish(RUN, "", &records(RUN), 0.1).unwrap();
+    let (packed, plain) = (dir.path().join(RESULTS), dir.path().join(PLAIN_RESULTS));
+    let collected = directory.collect([RUN]).unwrap();
+    let bytes = std::fs::read(&packed).unwrap();
+    // RFC 1952: magic, deflate, no flags (no name), no time.
+    assert_eq!(bytes[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    directory.collect([RUN]).unwrap();
+    assert_eq!(std::fs::read(&packed).unwrap(), bytes);
+
+    // An earlier version's file is read where there is only that, and goes when it is out of date.
+    std::fs::remove_file(&packed).unwrap();
+    std::fs::write(&plain, csv_of(&collected).unwrap()).unwrap();
+    assert_eq!(read_results(dir.path()).unwrap(), collected);
+    assert_eq!(directory.collect([]).unwrap(), []);
+    assert!(!plain.exists());
+    assert_eq!(read_results(dir.path()).unwrap(), []);
+}
+
+#[test]
+fn packed_results_that_are_cut_changed_or_endless_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(RESULTS);
+    let whole = packed_csv_of(&records(RUN)).unwrap();
+    let message = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        read_results(dir.path()).unwrap_err().to_string()
+    };
+    for length in [2, 11, whole.len() / 2, whole.len() - 1] {
+        let said = message(&whole[..length]);
+        assert!(
+            said.contains("results.csv.gz") && said.contains("delete it"),
+            "{said}"
+        );
+    }
+    let mut changed = whole.clone();
+    let middle = changed.len() - 6; // in the sum of what is packed
+    changed[middle] ^= 1;
+    message(&changed);
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+    let block = vec![b'a'; 1 << 20];
+    (0..513).for_each(|_| bomb.write_all(&block).unwrap());
+    let said = message(&bomb.finish().unwrap());
+    assert!(said.contains("unpacks to more than 512 MiB"), "{said}");
 }

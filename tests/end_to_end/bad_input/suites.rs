@@ -3,6 +3,7 @@
 use super::no_network;
 use crate::common::{file, path, place, text};
 use crate::program::{refuses, seqduel, words};
+use seqduel::results::output::read_results;
 use std::fs;
 
 #[test]
@@ -196,8 +197,8 @@ fn without_network_the_experiments_that_need_no_text_still_run() {
         assert!(error.contains(phrase), "`{phrase}` is missing in: {error}");
     }
     assert!(!error.contains("panicked"), "{error}");
-    let results = fs::read_to_string(place("offline").join("results.csv")).expect("written");
-    assert!(results.contains("distance-recall") && !results.contains("next-word"));
+    let results = read_results(&place("offline")).expect("written");
+    assert!(!results.is_empty() && results.iter().all(|r| r.experiment == "distance-recall"));
     assert!(place("offline").join("report.html").exists());
 
     // With a text, the same command would run what is left.

@@ -70,7 +70,7 @@ fn damaged_runs_are_made_again_and_the_others_kept() {
     fs::remove_file(writing.join("status.json")).expect("there");
     fs::write(writing.join("status.json.partial"), "{\"sta").expect("writable");
     fs::remove_dir_all(run("small-words-elman-seed0")).expect("there");
-    for name in ["results.csv", "verdicts.json", "report.html"] {
+    for name in ["results.csv.gz", "verdicts.json", "report.html"] {
         cut(&directory.join(name), |b| b.len() / 3);
     }
 
