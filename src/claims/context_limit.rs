@@ -26,7 +26,7 @@ use crate::stats::Effect;
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "context-limit",
-    claim: "Attention is limited by the context it was built for; recurrence is not.",
+    claim: "Attention is limited by the context it was trained on; recurrence is not.",
     metric: BITS,
     expected: "Conditional: a learned table has no further positions, sinusoidal and rotary ones \
                were never seen, ALiBi only lowers what is far; a recurrent state goes on.",
@@ -112,39 +112,39 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
         [short, .., long] => long / short.max(1),
         _ => 1,
     };
-    let schemes = |these: &Group| {
+    let at = format!("At {times} times the length trained on");
+    // A scheme stands in a list if it has the answer against every rival.
+    let schemes = |answer: Answer| {
         let mut names: Vec<String> = Vec::new();
-        for d in these.iter() {
-            let name = match d.place().positions.as_deref() {
-                Some("none") | None => "no".to_owned(),
-                Some("alibi") => "ALiBi".to_owned(),
-                Some(scheme) => scheme.to_owned(),
-            };
-            if !names.contains(&name) {
+        for d in counting.iter() {
+            let scheme = d.place().positions.as_deref();
+            let same = counting.filter(|other| other.place().positions.as_deref() == scheme);
+            let name = scheme_name(scheme).to_owned();
+            if same.iter().all(|d| d.answer() == answer) && !names.contains(&name) {
                 names.push(name);
             }
         }
         text::list(names)
     };
+    let (limited, level) = (schemes(Supported), schemes(NoDifference));
     let sentence = match answer {
         Supported => format!(
-            "At {times} times the length trained on, transformers lose bits that recurrent models do not lose."
+            "{at}, every transformer that can read it loses more bits than recurrent models do."
         ),
         Reversed => format!(
-            "At {times} times the length trained on, recurrent models lose bits that transformers do not lose."
+            "{at}, every transformer that can read it loses fewer bits than recurrent models do."
         ),
-        NoDifference => format!(
-            "At {times} times the length trained on, transformers lose no more bits than recurrent models."
-        ),
-        Conditional => {
-            let limited = text::or(schemes(&counting.with(Supported)), "none");
-            let level = text::or(schemes(&counting.with(NoDifference)), "none");
+        NoDifference => format!("{at}, transformers lose about as many bits as recurrent models."),
+        Conditional if !limited.is_empty() && !level.is_empty() => {
             format!(
-                "At {times} times the length trained on, attention with {limited} positions loses bits; with {level} it does not."
+                "{at}, attention with {limited} positions loses more bits than recurrence; with {level} it does not."
             )
         }
+        Conditional => format!(
+            "{at}, it depends on positions or rival whether attention loses more bits than recurrence."
+        ),
         Undecided => format!(
-            "Whether transformers lose more at {times} times the length trained on is not decided."
+            "Whether transformers lose more bits than recurrent models at {times} times the length trained on is not decided."
         ),
     };
     let words = [
@@ -153,6 +153,23 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
         (NoDifference, "not limited: "),
         (Undecided, "undecided: "),
     ];
-    let flips = counting.by_answer(words, schemes);
+    let flips = counting.by_answer(words, |these| {
+        these.list(|d| {
+            let scheme = scheme_name(d.place().positions.as_deref());
+            let rival = d.comparison.label.split(" − ").nth(1).unwrap_or_default();
+            format!(
+                "{scheme} against {}",
+                rival.split(',').next().unwrap_or_default()
+            )
+        })
+    });
     Words::new(sentence, flips.join("; "))
+}
+
+fn scheme_name(scheme: Option<&str>) -> &str {
+    match scheme {
+        Some("alibi") => "ALiBi",
+        Some("none") | None => "no",
+        Some(scheme) => scheme,
+    }
 }

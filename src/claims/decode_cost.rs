@@ -140,7 +140,7 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
     let sentence = match answer {
         Supported => format!(
-            "A token's time and state grow with the context for the transformer alone{}.",
+            "A token's time and state grow with the context for the transformer, relative to recurrent models{}.",
             from_where(&all.part(CROSSING))
         ),
         Reversed => {
@@ -150,7 +150,7 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
             "A token's time and state grow with the context no more for the transformer than for recurrent models.".into()
         }
         Conditional => {
-            "Whether a token costs the transformer more with its context depends on time or state, and the rival.".into()
+            "A token's time or state grows faster for the transformer in some comparisons, not in all.".into()
         }
         Undecided => {
             "Whether a token costs the transformer more the longer its context is not decided.".to_owned()

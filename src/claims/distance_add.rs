@@ -9,11 +9,10 @@ use super::learning::{self, Question};
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-add",
-    claim: "Attention learns to add two distant numbers sooner than recurrence does.",
+    claim: "Attention learns to add two distant numbers in fewer steps than recurrence does.",
     metric: "steps_to_learn",
-    expected: "Conditional or reversed: a GRU solves the adding problem at every length swept, in as \
-               few steps as attention or fewer; the LSTM needs more as they grow, and the Elman RNN \
-               does not learn the long ones.",
+    expected: "Conditional or reversed: a GRU learns every length swept in as few steps as attention. \
+               The LSTM needs more as lengths grow. The Elman RNN does not learn the long ones.",
     why: "One number has to be kept, not ten symbols: a gate that stays shut holds it over any \
           distance, and its gradient with it.",
     references: &[

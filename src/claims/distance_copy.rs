@@ -7,12 +7,13 @@ use super::learning::{self, Question};
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-copy",
-    claim: "Attention captures long-range dependencies better than recurrence: copying over a delay.",
+    claim: "Attention learns to copy over a delay in fewer steps than recurrence does.",
     metric: "steps_to_learn",
-    expected: "Supported: with relative positions attention copies at once, whatever the delay; \
-               recurrent models take ever more steps, and the Elman network none of them.",
+    expected: "Supported: with relative positions attention learns at once, whatever the delay; \
+               recurrent models take ever more steps, and the Elman RNN does not learn the long delays.",
     why: "Attention can look at where a symbol stood. A recurrent state must carry all symbols \
-          through every step of the delay, and the gradient that teaches it to must come back.",
+          through every step of the delay. The gradient that teaches this must come back through as \
+          many steps.",
     references: &[
         "Arjovsky, Shah & Bengio 2016, Unitary Evolution Recurrent Neural Networks",
         "Bai, Kolter & Koltun 2018, An Empirical Evaluation of Generic Convolutional and Recurrent Networks",

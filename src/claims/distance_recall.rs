@@ -26,12 +26,12 @@ use crate::stats::Effect;
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "distance-recall",
-    claim: "Attention recalls what a recurrent state cannot hold.",
+    claim: "Attention recalls more pairs than a recurrent state holds.",
     metric: "test_accuracy",
     expected: "Conditional: attention recalls nearly everything; a recurrent state holds more pairs \
                the wider it is, and a wide enough one as many as attention.",
-    why: "Attention keeps every pair in its cache and looks it up; a recurrent state has a fixed \
-          number of values to hold them all, and no way to compare keys but through it.",
+    why: "Attention keeps every pair in its cache and looks it up. A recurrent state has a fixed \
+          number of values for all, and compares keys only through them.",
     references: &[
         "Arora et al. 2023, Zoology: Measuring and Improving Recall in Efficient Language Models",
         "Arora et al. 2024, Simple Linear Attention Language Models Balance the Recall-Throughput Tradeoff",
@@ -110,9 +110,15 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
     let rivals = counting.list_models();
     let sentence = match answer {
-        Supported => format!("Attention recalls more pairs than {rivals} at every width."),
-        Reversed => format!("At every width attention recalls fewer pairs than {rivals}."),
-        NoDifference => format!("At every width {rivals} recall as many pairs as attention does."),
+        Supported => format!(
+                "Wherever both learnt the easiest case, attention recalls a larger share of pairs than {rivals}."
+            ),
+        Reversed => format!(
+                "Wherever both learnt the easiest case, attention recalls a smaller share of pairs than {rivals}."
+            ),
+        NoDifference => format!(
+            "Wherever both learnt the easiest case, attention recalls about as large a share of pairs as {rivals}."
+        ),
         Conditional => {
             "It depends on the state: wide recurrent states recall as many pairs as attention, narrow ones fewer.".to_owned()
         }
@@ -121,14 +127,14 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let sentence = match answer {
         // Only where that is what happened.
         Conditional if !wider_is_better(&counting) => {
-            "Whether a recurrent state recalls as many pairs as attention depends on the model and the number of pairs.".to_owned()
+            "Attention recalls more pairs in some comparisons of model, width and number of pairs, not in all.".to_owned()
         }
         _ => sentence,
     };
     let words = [
         (Supported, "attention is ahead of "),
-        (Reversed, "behind "),
-        (NoDifference, "level with "),
+        (Reversed, "attention is behind "),
+        (NoDifference, "attention is level with "),
         (Undecided, "undecided against "),
     ];
     let flips = counting.by_answer(words, |these| {
@@ -149,5 +155,6 @@ fn wider_is_better(all: &Group) -> bool {
     };
     let (behind, level) = (widths(Supported), widths(NoDifference));
     let most = behind.iter().max();
-    most.is_some() && !level.is_empty() && most < level.iter().min()
+    let reversed = all.any(Reversed);
+    !reversed && most.is_some() && !level.is_empty() && most < level.iter().min()
 }

@@ -29,8 +29,8 @@ pub(super) const CLAIM: Claim = Claim {
     metric: TRUNCATED,
     expected: "No difference or conditional at this size: small models draw little from beyond some \
                tens of characters.",
-    why: "A recurrent state forgets what many steps overwrote and knows far words only roughly; \
-          attention can look any of them up, if training has taught it what to look for.",
+    why: "A recurrent state forgets what many steps overwrote. Attention can look up any far word, if \
+          training has taught it what to look for.",
     references: &[
         "Khandelwal et al. 2018, Sharp Nearby, Fuzzy Far Away: How Neural Language Models Use Context",
         "Kaplan et al. 2020, Scaling Laws for Neural Language Models",
@@ -110,13 +110,13 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
         Supported => format!("Far context saves the transformer more bits than it saves {rivals}."),
         Reversed => format!("Far context saves {rivals} more bits than it saves the transformer."),
         NoDifference => format!("Far context saves the transformer about as many bits as it saves {rivals}."),
-        Conditional => "Whether far context saves the transformer more bits depends on the rival and the distance.".to_owned(),
-        Undecided => "Whether far context saves the transformer more bits than recurrent models is not decided.".to_owned(),
+        Conditional => "Far context saves the transformer more bits in some comparisons of rival and distance, not in all.".to_owned(),
+        Undecided => "Whether far context saves the transformer more bits than it saves recurrent models is not decided.".to_owned(),
     };
     let words = [
-        (Supported, "more than "),
-        (Reversed, "less than "),
-        (NoDifference, "as much as "),
+        (Supported, "it saves the transformer more than "),
+        (Reversed, "it saves the transformer less than "),
+        (NoDifference, "it saves the transformer as much as "),
         (Undecided, "undecided against "),
     ];
     let flips = counting.by_answer(words, |these| {

@@ -150,27 +150,32 @@ pub(super) fn words(question: &Question, answer: Answer, all: &Group) -> Words {
     let (what, long) = (question.what, question.long);
     let rivals = counting.list_models();
     let sentence = match answer {
-        Supported => format!("Over {long} {attention} learns {what} in fewer steps than {rivals}."),
-        Reversed => format!("Over {long} {rivals} learn {what} in fewer steps than {attention}."),
+        Supported => format!(
+            "Over {long} {attention} learns {what} in fewer steps, or in more runs, than {rivals}."
+        ),
+        Reversed => format!(
+            "Over {long} {attention} learns {what} in more steps, or in fewer runs, than {rivals}."
+        ),
         NoDifference => format!(
-            "Over {long} {attention} and {rivals} take about as many steps to learn {what}."
+            "Over {long} {attention} learns {what} in about as many steps, or runs, as {rivals}."
         ),
         Answer::Conditional => format!(
-            "Whether {attention} learns {what} in fewer steps over {long} depends on the rival and the distance."
+            "Over {long} {attention} learns {what} sooner than some recurrent models, not than all."
         ),
         Undecided => {
-            format!("Whether {attention} learns {what} in fewer steps over {long} is not decided.")
+            format!("Whether {attention} learns {what} sooner over {long} is not decided.")
         }
     };
     let words = [
         (Supported, "the transformer is ahead of "),
-        (Reversed, "behind "),
-        (NoDifference, "level with "),
+        (Reversed, "the transformer is behind "),
+        (NoDifference, "the transformer is level with "),
         (Undecided, "undecided against "),
     ];
     let flips = counting.by_answer(words, |these| {
         these.models(&counting, "", |here| {
-            format!("at {}", here.list(|d| d.place().at().to_string()))
+            let points = here.list(|d| d.place().at().to_string());
+            format!("at {}", question.point.replace("{}", &points))
         })
     });
     Words::new(sentence, flips.join("; "))

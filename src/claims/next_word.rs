@@ -24,7 +24,7 @@ use crate::record::Record;
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "next-word",
-    claim: "A language model gives likely words high probability.",
+    claim: "A language model predicts unseen text better than an n-gram that counted the same tokens.",
     metric: BITS,
     expected: "Conditional or reversed: on the few tokens that fit a short budget, counting is hard to \
                beat, and only the better models do.",
@@ -116,12 +116,12 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
     let with = |answer| counting.with(answer).list_models();
     let sentence = match answer {
-        Supported => "Every model predicts unseen text better than an n-gram that has counted the same tokens.".to_owned(),
-        Reversed => "An n-gram that has counted the same tokens predicts unseen text better than every model.".to_owned(),
-        NoDifference => "Every model predicts unseen text about as well as an n-gram that has counted the same tokens.".to_owned(),
+        Supported => "Every model of the largest size predicts unseen text better than an n-gram that counted the same tokens.".to_owned(),
+        Reversed => "An n-gram that counted the same tokens predicts unseen text better than every model of the largest size.".to_owned(),
+        NoDifference => "Every model of the largest size predicts unseen text about as well as an n-gram that counted the same tokens.".to_owned(),
         Conditional => match with(Supported) {
-            none if none.is_empty() => "No model beats an n-gram that has counted the same tokens.".to_owned(),
-            some => format!("On the same tokens {some} predicts unseen text better than an n-gram; not every model does."),
+            none if none.is_empty() => "No model is shown to beat an n-gram that counted the same tokens.".to_owned(),
+            some => format!("An n-gram that counted the same tokens is beaten by {some}, not by every model."),
         },
         Undecided => "Whether the models predict unseen text better than an n-gram on the same tokens is not decided.".to_owned(),
     };

@@ -22,7 +22,7 @@ use crate::stats::Effect;
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "parallel-clock",
-    claim: "Recurrent training is hard to parallelise.",
+    claim: "Recurrent training gains less from more threads than a transformer's.",
     metric: "tokens_per_second",
     expected: "Conditional: small recurrent steps scale worst; with a large batch the threads \
                share the sequences and recurrence scales as well.",
@@ -118,7 +118,7 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
             "{from} training gains about as much for recurrent models as for the transformer."
         ),
         Conditional => {
-            format!("{from} it depends on the model and the shape whose training gains more.")
+            format!("{from} whose training speeds up more depends on the rival or the shape.")
         }
         Undecided => format!("{from} it is not decided whose training gains more."),
     };

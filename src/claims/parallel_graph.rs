@@ -194,11 +194,12 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     };
     // The sentence of a conditional answer names what is so in every case known; else only the flips say.
     let is = |part, answer| counting.part(part).iter().all(|d| d.answer() == answer);
-    let known =
-        is(SPAN, Supported) && is(LENGTH, Supported) && !counting.part(BATCH).any(Supported);
+    let known = is(SPAN, Supported)
+        && is(LENGTH, Supported)
+        && (is(BATCH, NoDifference) || is(BATCH, Reversed));
     let sentence = match answer == Conditional && !known {
         true => {
-            "How hard recurrent training is to parallelise depends on the model and the direction."
+            "How hard recurrent training is to parallelise depends on the model, and on whether length or batch grows."
         }
         false => sentence,
     };

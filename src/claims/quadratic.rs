@@ -25,7 +25,7 @@ use crate::stats::Effect;
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "quadratic",
-    claim: "Attention is quadratic in the length of the sequence.",
+    claim: "Time and memory of attention grow with the square of the sequence's length.",
     metric: "step_seconds",
     expected: "Conditional: in time only where sequences are long, since the layers around \
                attention are linear and outweigh it before; in memory not at all, where the scores \
@@ -144,21 +144,19 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
     let parts = |answer| counting.with(answer).list(|d| what(d));
     let sentence = match answer {
         Supported => {
-            format!(
-                "From {long} the transformer's time and memory grow nearly with the square of T."
-            )
+            format!("From {long} the transformer's time and memory grow more like T² than like T.")
         }
         Reversed => format!("From {long} the transformer's time and memory fall with T."),
-        NoDifference => format!(
-            "From {long} neither time nor memory of the transformer grows nearly with the square of T."
-        ),
+        NoDifference => {
+            format!("From {long} the transformer's time and memory grow more like T than like T².")
+        }
         Conditional => format!(
-            "From {long} {} grow nearly with the square of T; {} does not.",
+            "Growth from {long} is more like T² than like T in {}, not in {}.",
             parts(Supported),
             parts(NoDifference)
         ),
         Undecided => format!(
-            "Whether the transformer grows nearly with the square of T from {long} is not decided."
+            "Whether the transformer's time and memory grow more like T² than like T from {long} is not decided."
         ),
     };
     let words = [

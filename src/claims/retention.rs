@@ -14,18 +14,17 @@ use super::group::Group;
 use super::place::{ALL_MODELS, Place, RECURRENT, Series};
 use super::sample::{Sample, of_one};
 use super::select::{abscissas, distinct};
-use super::{Answer, Claim, Words};
+use super::{Answer, Claim, Words, text};
 use crate::record::Record;
 use crate::stats::Effect;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "retention",
-    claim: "That a recurrent state reaches back without limit is theory: what it retains ends.",
+    claim: "A recurrent state reaches back without limit in theory only: in practice it forgets.",
     metric: "test_accuracy_by_distance",
     expected: "Conditional: the state has one size and each step writes over it, so an Elman \
-               network forgets soon; a gate can learn to hold one symbol far beyond the distances \
-               trained on.",
+               RNN forgets soon. A gate can hold one symbol far beyond the distances trained on.",
     why: "In theory the state may carry anything for ever. In practice every step multiplies what \
           it holds by a number that training brings near 1, and not to 1.",
     references: &[
@@ -111,17 +110,23 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
     let [forget, keep] = [Supported, Reversed].map(|answer| models(&counting.with(answer)));
     let sentence = match answer {
         Supported => format!(
-            "Every recurrent model that learnt to hold a symbol forgets it within {longest} tokens."
+            "Most runs of every recurrent model that learnt to hold a symbol forget it within {longest} tokens."
         ),
         Reversed => format!(
-            "Every recurrent model that learnt to hold a symbol still holds it after {longest} tokens."
+            "Most runs of every recurrent model that learnt to hold a symbol still hold it after {longest} tokens."
         ),
         Conditional => format!(
-            "Within {longest} tokens it depends: {forget} forgets a symbol, {keep} does not."
+            "Whether most runs forget a symbol within {longest} tokens depends on the model or its width."
         ),
         NoDifference | Undecided => format!(
             "Whether recurrent models forget a symbol within {longest} tokens is not decided."
         ),
     };
-    Words::new(sentence, format!("forgets: {forget}; does not: {keep}"))
+    let open = models(&counting.with(Undecided));
+    let flips = text::phrases([
+        ("forget: ", forget),
+        ("do not: ", keep),
+        ("undecided: ", open),
+    ]);
+    Words::new(sentence, flips.join("; "))
 }

@@ -9,7 +9,7 @@
 //! flip a sign, so that they are predicted to fail parity (Grazzi et al. 2025).
 
 use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
-use super::comparison::{Comparison, Margins};
+use super::comparison::{Comparison, Decided, Margins};
 use super::given::Given;
 use super::group::Group;
 use super::place::{ALL_MODELS, ATTENTION, Place, Series};
@@ -21,14 +21,14 @@ use crate::stats::Effect;
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
     id: "state-tracking",
-    claim: "Recurrence tracks a state over words longer than any it has seen, where attention cannot.",
+    claim: "On words longer than any trained on, recurrence tracks a state better than attention.",
     metric: "test_accuracy",
-    expected: "Conditional: recurrent models that learnt parity answer right at five times the length, \
-               transformers that learnt it guess there; GRU and LSTM lose cyclic counting with length \
-               too, and minimal cells do not learn parity.",
-    why: "A recurrent state is a finite automaton's, updated the same way at every step. A \
-          transformer of fixed depth has a fixed number of steps for a word of any length, and its \
-          positions end where training ended.",
+    expected: "Conditional: recurrent models that learnt parity hold it at five times the length; \
+               transformers guess there. GRU and LSTM lose cyclic counting with length. Minimal cells \
+               do not learn parity.",
+    why: "A recurrent model updates its state by the same rule at every step, as a finite automaton \
+          does. A transformer of fixed depth has a fixed number of steps for a word of any length, and \
+          its positions end where training ended.",
     references: &[
         "Deletang et al. 2023, Neural Networks and the Chomsky Hierarchy",
         "Hahn 2020, Theoretical Limitations of Self-Attention in Neural Sequence Models",
@@ -100,9 +100,14 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
         let mut names: Vec<String> = Vec::new();
         for d in these.iter() {
             let task = d.place().task.clone().unwrap_or_default();
-            let name = task.split(':').next().unwrap_or_default().to_owned();
-            if !names.contains(&name) {
-                names.push(name);
+            let name = match task.split(':').next().unwrap_or_default() {
+                "cyclic" => "cyclic counting",
+                "permutation" => "permutations",
+                "modular" => "modular arithmetic",
+                name => name,
+            };
+            if !names.contains(&name.to_owned()) {
+                names.push(name.to_owned());
             }
         }
         text::list(names)
@@ -110,24 +115,16 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let all_tasks = tasks(&counting);
     let sentence = match answer {
         Supported => format!(
-            "On {all_tasks} recurrent models that learnt short words answer longer ones better than transformers that did."
+            "On {all_tasks}, recurrent models that learnt short words answer long ones right more often than transformers that did."
         ),
         Reversed => format!(
-            "On {all_tasks} transformers that learnt short words answer longer ones better than recurrent models that did."
+            "On {all_tasks}, transformers that learnt short words answer long ones right more often than recurrent models that did."
         ),
         NoDifference => format!(
-            "On {all_tasks} recurrent models and transformers carry over to longer words equally well."
+            "On {all_tasks}, recurrent models and transformers that learnt short words answer long ones right about equally often."
         ),
         Conditional => {
-            let (ahead, whole) = (
-                counting.with(Supported),
-                counting.filter(|d| d.answer() != Supported),
-            );
-            format!(
-                "Recurrence carries over to longer words on {}, but not for every model on {}.",
-                tasks(&ahead),
-                tasks(&whole)
-            )
+            "Recurrent models lead on longer words in some comparisons with transformers, and not in others.".to_owned()
         }
         Undecided => {
             "Whether recurrence carries over to longer words better than attention is not decided."
@@ -140,9 +137,16 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
         (NoDifference, "level: "),
         (Undecided, "undecided: "),
     ];
+    let schemes = |these: &Group| {
+        let scheme = |d: &Decided| d.place().positions.clone().unwrap_or_default();
+        let mut names: Vec<String> = these.iter().map(scheme).collect();
+        names.sort();
+        names.dedup();
+        names.join("/")
+    };
     let flips = counting.by_answer(words, |these| {
         these.models(&counting, " on every task", |here| {
-            format!("on {}", tasks(here))
+            format!("on {} (positions {})", tasks(here), schemes(here))
         })
     });
     Words::new(sentence, flips.join("; "))

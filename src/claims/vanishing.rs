@@ -25,11 +25,11 @@ pub(super) const CLAIM: Claim = Claim {
     id: "vanishing",
     claim: "The gradients of recurrent models vanish with distance.",
     metric: "initial_state_gradient",
-    expected: "Conditional: the Elman network's gradient decays exponentially, gates slow the decay \
+    expected: "Conditional: the Elman RNN's gradient decays exponentially, gates slow the decay \
                and learn to stop it, and attention has a direct path.",
-    why: "The gradient of a loss by the state t steps before is a product of t Jacobians. Below a \
-          radius of 1 it falls exponentially; a gate that stays open multiplies by nearly 1, and \
-          attention reaches any position in one step.",
+    why: "The gradient with respect to a state t steps back is a product of t Jacobians. If they \
+          shrink what they multiply, it falls exponentially. A gate that stays open multiplies by \
+          nearly 1. Attention reaches any position in one step.",
     references: &[
         "Bengio, Simard & Frasconi 1994, Learning Long-Term Dependencies with Gradient Descent Is Difficult",
         "Pascanu, Mikolov & Bengio 2013, On the Difficulty of Training Recurrent Neural Networks",
@@ -99,20 +99,20 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let models = |answer, moment| counting.part(moment).with(answer).list(|d| d.model());
     let sentence = match answer {
         Supported => {
-            "Gradients of every recurrent model vanish with distance, untrained and trained."
+            "Gradients of every recurrent model tested vanish with distance, untrained and trained."
                 .to_owned()
         }
-        Reversed => "Gradients of every recurrent model grow with distance, untrained and trained."
+        Reversed => "Gradients of every recurrent model tested grow with distance, untrained and trained."
             .to_owned(),
         NoDifference => {
-            "Gradients of no recurrent model vanish with distance, untrained or trained.".to_owned()
+            "Gradients of recurrent models neither vanish nor grow with distance, untrained and trained.".to_owned()
         }
         Conditional => {
             let untrained = models(Supported, UNTRAINED);
             let trained = text::or(models(Supported, TRAINED), "none");
             let untrained = text::or(untrained, "none");
             format!(
-                "It depends on gates and training: untrained, gradients of {untrained} vanish; trained, of {trained}."
+                "It depends: gradients vanish untrained in {untrained}, trained in {trained}."
             )
         }
         Undecided => {

@@ -42,7 +42,7 @@ fn what_reaches_the_cap_in_most_runs_has_not_ended() {
     assert_eq!(v.answer, Answer::Conditional, "{v:?}");
     assert_eq!(
         v.sentence,
-        "Within 2048 tokens it depends: the Elman RNN forgets a symbol, the LSTM and the GRU does not."
+        "Whether most runs forget a symbol within 2048 tokens depends on the model or its width."
     );
     assert_eq!(
         verdict(&outcomes(7, |_, _| 256), &[7]).answer,

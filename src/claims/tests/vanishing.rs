@@ -55,6 +55,6 @@ fn rates_decide_by_model_and_moment() {
     assert_eq!(v.answer, Answer::Conditional);
     assert_eq!(
         v.sentence,
-        "It depends on gates and training: untrained, gradients of the Elman RNN, the LSTM and the GRU vanish; trained, of the Elman RNN."
+        "It depends: gradients vanish untrained in the Elman RNN, the LSTM and the GRU, trained in the Elman RNN."
     );
 }
