@@ -190,7 +190,7 @@ fn row(canvas: &mut Canvas, verdict: &Verdict, frame: &Frame, parted: bool) {
         Anchor::Start,
     );
     let comparisons = comparisons(verdict);
-    let radius = if comparisons.len() > 1 { 4.6 } else { 5.5 };
+    let radius: f64 = if comparisons.len() > 1 { 4.6 } else { 5.5 };
     let first = middle - BAR * (comparisons.len() as f64 - 1.0) / 2.0;
     let x = |place: f64| frame.at(position(place), 0.0).0;
     for (i, evidence) in comparisons.iter().enumerate() {
