@@ -44,7 +44,7 @@ const VARIANTS: [&[f64]; 5] = [
 ];
 
 /// Model or baseline, name in print, colour, marker.
-const MODELS: [(&str, &str, usize, Marker); 9] = [
+const MODELS: [(&str, &str, usize, Marker); 10] = [
     ("elman", "Elman RNN", 0, Marker::Square),
     ("lstm", "LSTM", 1, Marker::Circle),
     ("gru", "GRU", 2, Marker::Triangle),
@@ -52,6 +52,12 @@ const MODELS: [(&str, &str, usize, Marker); 9] = [
     ("mingru", "minGRU", 4, Marker::Down),
     ("minlstm", "minLSTM", 5, Marker::Plus),
     ("unigram", "unigram", 6, Marker::Circle),
+    (
+        "kneser-ney-seen",
+        "n-gram on the same tokens",
+        6,
+        Marker::Triangle,
+    ),
     ("kneser-ney", "n-gram of the same size", 6, Marker::Square),
     (
         "kneser-ney-unlimited",

@@ -94,10 +94,24 @@ pub(super) fn runs(rows: &[&Row], longest: usize) -> Vec<Vec<(f64, f64)>> {
     runs.into_values().map(thin).collect()
 }
 
-/// The median over runs at each x that at least half of them reach.
+/// The median over runs at each x that at least half of them reach. Where every run has its own x, as
+/// seconds are, the first points of all runs are taken together, the second points, and so on.
 pub(super) fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
-    let groups = by_x(runs.iter().flatten().copied()).into_iter();
+    let longest = runs.iter().map(Vec::len).max().unwrap_or(0);
+    let mut groups = by_x(runs.iter().flatten().copied());
+    if 2 * groups.len() > 3 * longest {
+        let nth = |i: usize| {
+            runs.iter()
+                .filter_map(move |run| run.get(i).copied())
+                .unzip()
+        };
+        let nths = (0..longest).map(nth);
+        groups = nths
+            .map(|(places, sample): (Vec<f64>, Vec<f64>)| (median(&places), sample))
+            .collect();
+    }
     groups
+        .into_iter()
         .filter(|(_, sample)| sample.len() * 2 >= runs.len())
         .map(|(x, sample)| Estimate {
             x,
@@ -106,4 +120,34 @@ pub(super) fn medians(runs: &[Vec<(f64, f64)>]) -> Vec<Estimate> {
             sample,
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn points(runs: &[Vec<(f64, f64)>]) -> Vec<(f64, f64, usize)> {
+        let all = medians(runs).into_iter();
+        all.map(|e| (e.x, e.value, e.sample.len())).collect()
+    }
+
+    #[test]
+    fn a_median_is_over_the_runs_that_reach_its_x() {
+        let run = |values: &[f64]| -> Vec<(f64, f64)> {
+            let steps = values.iter().enumerate();
+            steps.map(|(i, v)| (100.0 * i as f64, *v)).collect()
+        };
+        let runs = [run(&[3.0, 2.0, 1.0]), run(&[5.0, 4.0]), run(&[4.0, 6.0])];
+        assert_eq!(points(&runs), [(0.0, 4.0, 3), (100.0, 4.0, 3)]);
+    }
+
+    #[test]
+    fn runs_with_an_x_of_their_own_are_taken_point_by_point() {
+        let runs = [
+            vec![(1.0, 3.0), (2.0, 2.0)],
+            vec![(1.1, 5.0), (2.1, 1.0)],
+            vec![(1.3, 4.0), (2.6, 3.0)],
+        ];
+        assert_eq!(points(&runs), [(1.1, 4.0, 3), (2.1, 2.0, 3)]);
+    }
 }
