@@ -33,6 +33,7 @@ mod parallel_graph;
 mod place;
 pub mod published;
 mod quadratic;
+pub mod reference;
 mod retention;
 mod sample;
 mod scan;

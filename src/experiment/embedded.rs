@@ -2,10 +2,12 @@
 
 use super::parse::{Loaded, load};
 use crate::claims::published::{Expected, parse};
+use crate::claims::reference::Reference;
 use crate::files;
 use crate::files::ConfigError;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 /// Id and text of files in a folder of `experiments/`, named without `.toml`; an id is the name with a
 /// prefix.
@@ -67,6 +69,15 @@ pub const PUBLISHED: &[(&str, &str)] = embed!(
 pub fn expected() -> Result<Expected, ConfigError> {
     let text = include_str!("../../experiments/published/expected.toml");
     parse("experiments/published/expected.toml", text)
+}
+
+/// What the reference run answered; `tests/library/committed.rs` keeps it as `results/reference` says.
+pub fn reference() -> &'static [Reference] {
+    static REFERENCE: LazyLock<Vec<Reference>> = LazyLock::new(|| {
+        let text = include_str!("../../experiments/reference.json");
+        serde_json::from_str(text).expect("it is written by the program")
+    });
+    &REFERENCE
 }
 
 /// The parsed experiment of that id, if there is one.

@@ -12,7 +12,7 @@ use crate::claims::{self, Claim, Verdict};
 use crate::experiment::schema::{Experiment, Explanation};
 use askama::Template;
 use plot::Plot;
-use sentences::{method, notes, rerun, run_summary, subtitle};
+use sentences::{errors, method, notes, registered, rerun, run_summary, subtitle};
 
 /// The whole page.
 #[derive(Template)]
@@ -32,6 +32,10 @@ struct Page<'a> {
     forest: String,
     forest_points: String,
     sections: Vec<Section<'a>>,
+    /// How many false answers to expect, and which answers would survive a stricter reading.
+    errors: String,
+    /// Digest of what was fixed before the run.
+    registered: String,
     machine: Table,
     run_summary: String,
     runs: Table,
@@ -47,6 +51,8 @@ struct Section<'a> {
     answer: &'static str,
     lead: String,
     scope: &'a str,
+    /// Whether the reference run answers alike.
+    beside: Option<String>,
     flips: Option<&'a str>,
     open: Option<&'a str>,
     plots: Vec<Plot<'a>>,
@@ -103,6 +109,8 @@ pub fn page(source: &Source, figures: &[Vec<Figure>]) -> anyhow::Result<String> 
         published_summary: published::summary(&source.published),
         only_published: !sections.is_empty() && sections.iter().all(|section| !section.judged),
         sections,
+        errors: errors(source),
+        registered: registered(source),
         machine: inventory::machine(manifest),
         run_summary: run_summary(source),
         runs: inventory::runs(source),
@@ -166,6 +174,7 @@ fn section<'a>(
         answer,
         lead: sentence,
         scope: verdict.map_or("", |v| &v.scope),
+        beside: verdict.and_then(verdicts::beside),
         flips: verdict.and_then(|v| v.flips.as_deref()),
         open: verdict.and_then(|v| v.open.as_deref()),
         plots: figures.iter().map(Plot::of).collect(),

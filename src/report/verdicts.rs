@@ -2,6 +2,7 @@
 
 use super::sheet::{Format, Frame, Sheet};
 use crate::claims::{self, Answer, Verdict};
+use crate::experiment::embedded;
 
 /// ANSI codes of the answers: green, red, blue, yellow, grey.
 const COLORS: [(&str, &str); 5] = [
@@ -103,12 +104,24 @@ pub fn sheet(verdicts: &[Verdict], format: Format) -> Sheet<'static> {
     }
 }
 
-/// What the table says: the sentence and, of an open case, what would decide it.
+/// What the table says: the sentence, of an open case what would decide it, and whether the reference run
+/// answers alike.
 fn sentence(verdict: &Verdict) -> String {
-    match &verdict.open {
-        Some(open) => format!("{} Why: {open}.", verdict.sentence),
-        None => verdict.sentence.clone(),
+    let mut all = verdict.sentence.clone();
+    if let Some(open) = &verdict.open {
+        all += &format!(" Why: {open}.");
     }
+    if let Some(beside) = beside(verdict) {
+        all += &format!(" [{beside}]");
+    }
+    all
+}
+
+/// The verdict beside that of the reference run, if that judged the claim.
+pub fn beside(verdict: &Verdict) -> Option<String> {
+    let mut reference = embedded::reference().iter();
+    let mine = reference.find(|r| r.claim == verdict.claim)?;
+    Some(mine.beside(verdict, answer))
 }
 
 /// One verdict on one line, printed while other experiments still run.

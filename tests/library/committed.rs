@@ -2,7 +2,9 @@
 //! the code makes of the committed records.
 
 use crate::common::place;
+use seqduel::claims::reference::Reference;
 use seqduel::claims::{self, ALPHA, consistency, published};
+use seqduel::experiment::embedded;
 use seqduel::report::{self, PLOTS, REPORT};
 use seqduel::results::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
 use std::fs;
@@ -61,6 +63,24 @@ fn published_comparisons_follow_from_their_records() {
         assert_eq!(again, stored, "{}", stored.id);
     }
     assert_eq!(again.len(), stored.len());
+}
+
+/// The answers that the program carries are those of the committed reference. Where that is another run
+/// now, `SEQDUEL_REFERENCE=write` makes the file again.
+#[test]
+fn the_program_carries_the_answers_of_the_reference() {
+    let stored = output::read_verdicts(&committed("reference")).expect("verdicts");
+    let again: Vec<Reference> = stored.iter().map(Reference::of).collect();
+    if std::env::var_os("SEQDUEL_REFERENCE").is_some_and(|v| v == "write") {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/reference.json");
+        let lines = again
+            .iter()
+            .map(|r| serde_json::to_string(r).expect("plain data"));
+        let text = format!("[\n{}\n]\n", lines.collect::<Vec<_>>().join(",\n"));
+        fs::write(file, text).expect("writable");
+        return;
+    }
+    assert_eq!(embedded::reference(), again);
 }
 
 /// What one experiment finds of two models, the records of another do not turn round.

@@ -151,7 +151,7 @@ fn growth_of_time_is_quadratic_where_its_slope_is() {
     let v = verdict(2.0);
     assert_eq!(v.answer, Answer::Conditional, "{v:?}");
     assert!(
-        v.sentence.contains("training memory does not"),
+        v.sentence.contains("not in training memory"),
         "{}",
         v.sentence
     );

@@ -1,13 +1,45 @@
 //! The sentences of the page: the method, the run, and what is missing or failed.
 
 use crate::claims::published::CLAIM;
+use crate::claims::{ALPHA, Answer};
 use crate::experiment::schema::{Experiment, Kind};
+use crate::files;
 use crate::measure::busy::Disturbance;
 use crate::record::Record;
 use crate::report::number::{exact, significant, thousands};
 use crate::report::source::Source;
 use crate::results::output::State;
 use std::collections::BTreeMap;
+
+/// How many false answers to expect among the verdicts, and which would also be given after a correction
+/// over all claims.
+pub(super) fn errors(source: &Source) -> String {
+    let answered = source
+        .verdicts
+        .iter()
+        .filter(|v| v.answer != Answer::Undecided);
+    let expected = ALPHA * answered.clone().count() as f64;
+    let survive: Vec<&str> = answered
+        .filter(|v| v.survives)
+        .map(|v| v.claim.as_str())
+        .collect();
+    let survivors = match survive.is_empty() {
+        true => "None of the answers".to_owned(),
+        false => format!("The answers to {}", survive.join(", ")),
+    };
+    format!(
+        "At most {expected:.2} false answers are to be expected in all. {survivors} would be the same at \
+         a level corrected for the number of claims."
+    )
+}
+
+/// SHA-256 of what was fixed before the run: the program's version with its rules, the seed, and the
+/// experiments with their margins, looks, settings and rates.
+pub(super) fn registered(source: &Source) -> String {
+    let manifest = &source.manifest;
+    let fixed = (&manifest.version, manifest.seed, &manifest.experiments);
+    files::sha256(serde_json::to_string(&fixed).unwrap_or_default())
+}
 
 /// How it was measured, in sentences.
 pub(super) fn method(source: &Source, experiment: &Experiment) -> Vec<String> {
