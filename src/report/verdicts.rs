@@ -236,7 +236,7 @@ mod tests {
         );
         assert_eq!(&rows[1][4], "all planned looks are taken");
         let markdown = verdict_markdown(&verdicts());
-        assert!(markdown.contains("probability. | **undecided** | The gap"));
+        assert!(markdown.contains("same tokens. | **undecided** | The gap"));
         assert!(markdown.contains("so \\| far"));
     }
 
@@ -251,7 +251,7 @@ mod tests {
         | claim | it says | answer | because | scope |
         | --- | --- | --- | --- | --- |
         | speed-long | Recurrent models are slow on long sequences because they take one token at a time. | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. | 5 seeds |
-        | next-word | A language model gives likely words high probability. | **undecided** | The gap of 0.02 bits is within its interval, "so \| far". Why: all planned looks are taken. | 5 seeds |
+        | next-word | A language model predicts unseen text better than an n-gram that counted the same tokens. | **undecided** | The gap of 0.02 bits is within its interval, "so \| far". Why: all planned looks are taken. | 5 seeds |
         "#);
         assert_eq!(
             verdict_csv(&[]),
