@@ -233,7 +233,7 @@ pub(super) fn crossing_effect(
 ) -> Result<Vec<Effect>, Missing> {
     let ends = [lengths.first(), lengths.last()].map(|l| libm::log(*l.unwrap_or(&1) as f64));
     let values = crossings.values();
-    let at = |end: f64| values.iter().any(|x| *x == end);
+    let at = |end: f64| values.contains(&end);
     match (values.is_empty(), at(ends[0]), at(ends[1])) {
         (false, true, _) => Err(Missing::because(
             "it costs more at every length, in some launches",
