@@ -17,7 +17,7 @@ use super::group::Group;
 use super::place::{ATTENTION, MODELS, Place, RECURRENT};
 use super::sample::{Sample, of_one};
 use super::select::{
-    column, counted, crossing, crossing_effect, growth, growth_of_counts, octaves, seconds,
+    ALWAYS, column, counted, crossing, crossing_effect, growth, growth_of_counts, octaves, seconds,
 };
 use super::{Answer, Claim, Words};
 use crate::record::Record;
@@ -173,7 +173,11 @@ fn from_where(crossings: &Group) -> String {
     let at = |d: &Decided| d.evidence.as_ref().map(|e| e.effect.estimate);
     let all: Option<Vec<f64>> = crossings.iter().map(at).collect();
     let last = all.into_iter().flatten().reduce(f64::max);
+    let always = |d: &Decided| matches!(&d.comparison.effects, Err(why) if why.0 == ALWAYS);
     match last {
+        _ if !crossings.is_empty() && crossings.iter().all(always) => {
+            "; it costs more at every context measured".to_owned()
+        }
         Some(tokens) => format!("; from about {} tokens it costs more", two_digits(tokens)),
         None => String::new(),
     }

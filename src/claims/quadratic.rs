@@ -141,7 +141,7 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
     let last = octaves(&lengths(&given.records)).last();
     let long = last.map(span).unwrap_or_default();
-    let parts = |answer| counting.with(answer).list(|d| what(d));
+    let parts = |answer| counting.with(answer).list(what);
     let sentence = match answer {
         Supported => {
             format!("From {long} the transformer's time and memory grow more like T² than like T.")
@@ -165,6 +165,6 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
         (NoDifference, "not: "),
         (Undecided, "undecided: "),
     ];
-    let flips = counting.by_answer(words, |these| these.list(|d| what(d)));
+    let flips = counting.by_answer(words, |these| these.list(what));
     Words::new(sentence, flips.join("; "))
 }

@@ -130,7 +130,7 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
         _ => "not shown faster than",
     };
     let sentence = match answer {
-        Undecided => "Whether the parallel scan is faster is not decided.".to_owned(),
+        Undecided => format!("{chain} Whether it is faster here is not decided."),
         _ => format!(
             "{chain} Here it is {} the LSTM, {} its own loop.",
             clock(RIVALS[0]),

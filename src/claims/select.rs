@@ -225,7 +225,7 @@ pub(super) fn crossing(lengths: &[usize], ratio: impl Fn(usize) -> Sample) -> Sa
 
 /// [`crossing`] as an effect, in tokens.
 ///
-/// Errors: where the ratio is on one side of 1 at every length of a launch, in words.
+/// Errors: where it lies beyond the lengths measured in any launch, in words.
 pub(super) fn crossing_effect(
     looks: &Looks,
     lengths: &[usize],
@@ -233,17 +233,18 @@ pub(super) fn crossing_effect(
 ) -> Result<Vec<Effect>, Missing> {
     let ends = [lengths.first(), lengths.last()].map(|l| libm::log(*l.unwrap_or(&1) as f64));
     let values = crossings.values();
-    let at = |end: f64| values.iter().any(|x| *x == end);
-    match (values.is_empty(), at(ends[0]), at(ends[1])) {
-        (false, true, _) => Err(Missing::because(
-            "it costs more at every length, in some launches",
+    let at = |end: f64| values.iter().filter(|x| **x == end).count();
+    match (values.len(), at(ends[0]), at(ends[1])) {
+        (n, first, _) if n > 0 && first == n => Err(Missing::because(ALWAYS)),
+        (_, 0, 0) => of_one(looks, crossings, Effect::mean_of_logarithms),
+        _ => Err(Missing::because(
+            "in some launches it lies beyond the lengths measured",
         )),
-        (false, _, true) => Err(Missing::because(
-            "it costs less at the longest, in some launches",
-        )),
-        _ => of_one(looks, crossings, Effect::mean_of_logarithms),
     }
 }
+
+/// Why there is no crossing where the ratio is above 1 at every length of every launch.
+pub(super) const ALWAYS: &str = "it costs more at every length measured";
 
 /// Each length with the next one of the sweep.
 pub(super) fn octaves(lengths: &[usize]) -> impl Iterator<Item = [usize; 2]> {

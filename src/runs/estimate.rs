@@ -12,11 +12,15 @@ use std::sync::OnceLock;
 /// corrects itself by the runs already finished.
 const TRAINING_SHARE: f64 = 0.35;
 /// Shares of the multiply-add rate that steps reach, as measured with AVX2: attention, recurrence with
-/// many sequences, and the sequences a thread with which it reaches half of that; decoding.
+/// many sequences, and the sequences a thread with which it reaches half of that; decoding, on one thread;
+/// and reading the context before it.
 const ATTENTION_SHARE: f64 = 0.65;
 const RECURRENT_SHARE: f64 = 0.8;
 const HALF_ROWS: f64 = 1.25;
 const DECODE_SHARE: f64 = 0.1;
+const CONTEXT_SHARE: f64 = 0.3;
+/// Tokens that are decoded at once, from the same context.
+const DECODED: f64 = 17.0;
 /// Seconds to start a process; to build a model and its data; of a probe of the peak, of copying, and
 /// of what the prediction of speed-ups needs, at a number of threads.
 const LAUNCH_SECONDS: f64 = 0.02;
@@ -43,7 +47,8 @@ pub(super) fn launch_seconds(work: &Throughput) -> f64 {
     for &threads in &work.threads {
         for model in &work.models {
             let step = step_seconds(work, model, threads);
-            before += BUILD_SECONDS + (2.0 + if first { 2.0 } else { 0.0 }) * step;
+            before += BUILD_SECONDS + context_seconds(work, model);
+            before += (2.0 + if first { 2.0 } else { 0.0 }) * step;
             round += step.max(ROUND_SECONDS);
             if first && work.operations {
                 after += OPERATION_STEPS as f64 * step;
@@ -68,20 +73,15 @@ pub(super) fn launch_seconds(work: &Throughput) -> f64 {
     before + rounds + after
 }
 
-/// Estimated seconds of one step, its state copied if it decodes.
+/// Estimated seconds of one step; of decoding all that is done at once, which is many tokens.
 fn step_seconds(work: &Throughput, model: &ModelConfig, threads: usize) -> f64 {
     let (batch, tokens) = (work.batch as f64, work.seq_len as f64);
-    let parameters = parameter_count(model).unwrap_or(0) as f64;
-    let attends = model.model == "transformer";
-    let scores = match attends {
-        true => (model.layers * model.width) as f64 * tokens,
-        false => 0.0,
-    };
     let rate = roofline_rate();
     match work.mode {
         Mode::Decode => {
-            // Memory bounds it: weights, keys and values are read once.
-            (2.0 * parameters + 4.0 * batch * scores) / (DECODE_SHARE * rate)
+            // Weights, keys and values are read once a token, and the state is copied before.
+            let flops = DECODED * forward_flops(work, model) / tokens;
+            flops / (DECODE_SHARE * rate)
         }
         Mode::TrainStep | Mode::Forward => {
             let passes = if work.mode == Mode::TrainStep {
@@ -89,16 +89,38 @@ fn step_seconds(work: &Throughput, model: &ModelConfig, threads: usize) -> f64 {
             } else {
                 1.0
             };
-            let flops = 2.0 * (parameters + scores) * batch * tokens;
             // The rows of a recurrent step's product are a thread's sequences.
             let rows = batch / threads as f64;
-            let share = match attends {
+            let share = match attends(model) {
                 true => ATTENTION_SHARE,
                 false => RECURRENT_SHARE * rows / (rows + HALF_ROWS),
             };
-            passes * flops / (share * rate * threads as f64)
+            passes * forward_flops(work, model) / (share * rate * threads as f64)
         }
     }
+}
+
+/// Seconds until decoding has read its context.
+fn context_seconds(work: &Throughput, model: &ModelConfig) -> f64 {
+    match work.mode {
+        Mode::Decode => forward_flops(work, model) / (CONTEXT_SHARE * roofline_rate()),
+        Mode::TrainStep | Mode::Forward => 0.0,
+    }
+}
+
+/// Two operations a parameter and token, and attention's scores and weighted sums.
+fn forward_flops(work: &Throughput, model: &ModelConfig) -> f64 {
+    let (batch, tokens) = (work.batch as f64, work.seq_len as f64);
+    let parameters = parameter_count(model).unwrap_or(0) as f64;
+    let scores = match attends(model) {
+        true => (model.layers * model.width) as f64 * tokens,
+        false => 0.0,
+    };
+    2.0 * (parameters + scores) * batch * tokens
+}
+
+fn attends(model: &ModelConfig) -> bool {
+    model.model == "transformer"
 }
 
 /// This machine's own rate of multiply-adds on one thread, FLOP/s.

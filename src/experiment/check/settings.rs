@@ -41,13 +41,16 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
     sizes(&key("test_multiples"), s.test_multiples.as_deref(), false)?;
     sizes(&key("probe_context"), s.probe_context.as_deref(), false)?;
     sizes(&key("looks"), s.looks.as_deref(), false)?;
-    let rising = s.looks.iter().flatten().is_sorted();
-    let looks = format!("{:?}", s.looks.as_deref().unwrap_or_default());
+    let looks = s.looks.as_deref().unwrap_or_default();
+    let (what, most) = match kind {
+        Kind::Train => ("seeds", MOST_SEEDS),
+        Kind::Throughput => ("launches", MOST_LAUNCHES),
+    };
     Fault::unless(
-        rising,
+        looks.is_sorted() && looks.iter().all(|n| *n <= most),
         key("looks"),
-        looks,
-        "give rising numbers of seeds or launches",
+        format!("{looks:?}"),
+        format!("give rising numbers of {what}, at most {most}"),
     )?;
     // Each is a run, and the seeds of the search begin at TUNING_SEEDS.
     let seeds = s.seeds.unwrap_or(1);

@@ -7,6 +7,7 @@ pub use experiments::{COPY, SPEED};
 
 use super::*;
 use crate::claims::published;
+use crate::experiment::check::Fault;
 use crate::experiment::embedded;
 use crate::experiment::parse::load;
 use crate::models::{ModelConfig, Positions, Value, parameter_count};
@@ -181,6 +182,48 @@ fn timings_interleave_models_and_threads_in_one_run() {
     assert_eq!(batches.collect::<Vec<_>>(), [16, 1, 3, 3]);
     let twice = expanded(SPEED, &["settings.launches=2"], "no text").unwrap();
     assert_eq!(twice.len(), 2 * 4);
+
+    // The first look, and a second one of one point.
+    let loaded = load("x.toml", SPEED).unwrap();
+    let sets = ["settings.looks=[2, 4]".to_owned()];
+    let experiment = loaded.resolve("quick", &sets).unwrap();
+    let cells = vec!["s-decode-seq-len64".to_owned()];
+    let more = [("s".to_owned(), vec![cells])].into();
+    let context = Context {
+        profile: "quick",
+        seed: 7,
+        threads: 2,
+        texts: &Texts::new("no text"),
+        more: &more,
+    };
+    let runs = expand(&experiment, &context).unwrap().runs;
+    let of = |cell: &str| runs.iter().filter(|run| run.id.starts_with(cell)).count();
+    assert_eq!((of("s-decode-seq-len64-"), runs.len()), (4, 3 * 2 + 4));
+    assert!(
+        loaded
+            .resolve("quick", &["settings.looks=[5, 101]".into()])
+            .is_err()
+    );
+    let least = fault_of("settings.most_work=1");
+    assert_eq!(least.key, "settings.most_work");
+    // 1024 tokens at width 64, and 4096 in one sequence.
+    let few = expanded(SPEED, &["settings.most_work=4194304"], "no text").unwrap();
+    assert!(
+        few.iter()
+            .all(|run| !run.id.contains("train-step-seq-len4096"))
+    );
+    assert!(
+        few.iter()
+            .any(|run| run.id.contains("train-step-seq-len64"))
+    );
+}
+
+/// What is wrong with [`SPEED`] with a value replaced.
+fn fault_of(set: &str) -> Fault {
+    match expanded(SPEED, &[set], "no text") {
+        Err(ExpandError::Fault(fault)) => fault,
+        other => panic!("{set}: {other:?}"),
+    }
 }
 
 #[test]

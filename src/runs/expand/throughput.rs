@@ -101,8 +101,8 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             let remedy = "work and span are recorded on one thread; let sweep.threads hold 1 too";
             return Err(Fault::new("sweep.threads", format!("{threads:?}"), remedy).into());
         }
-        let first = s.looks.as_ref().and_then(|looks| looks.first().copied());
-        let first = s.launches.or(first).unwrap_or(LAUNCHES);
+        let first_look = experiment.looks().first().copied();
+        let first = s.launches.or(first_look).unwrap_or(LAUNCHES);
         for launch in 0..context.observations(experiment, &id, first) {
             let work = Throughput {
                 launch,
