@@ -281,9 +281,9 @@ fn a_built_in_experiment_killed_twice_ends_with_the_same_rows() {
     };
     finish(&line("smoke-whole"));
     let out = place("smoke-killed");
-    let tuned = |f: &str| f.contains("-tune-") && f.ends_with("status.json");
-    kill_at(&line("smoke-killed"), &out, tuned);
-    let trained = |f: &str| !f.contains("-tune-") && f.ends_with("status.json");
+    let begun = |f: &str| f.contains("-gru-") && f.ends_with("config.toml");
+    kill_at(&line("smoke-killed"), &out, begun);
+    let trained = |f: &str| f.ends_with("status.json");
     kill_at(&line("smoke-killed"), &out, trained);
     finish(&line("smoke-killed"));
     let expected = rows(&place("smoke-whole"));

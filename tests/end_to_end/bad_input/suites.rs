@@ -137,8 +137,8 @@ fn values_of_experiments_that_cannot_be_run_are_refused() {
             "tune.settings.steps=0",
             ["tune.settings.steps", "at least 1"],
         ),
-        ("tune.settings.seeds=0", ["tune.settings.seeds", "10000"]),
-        ("tune.settings.seeds=9999", ["tune.settings.seeds", "20000"]),
+        ("settings.plateau=1.5", ["settings.plateau", "1.5"]),
+        ("settings.looks=[5,3]", ["settings.looks", "rising"]),
         ("settings.steps=0", ["settings.steps", "at least 1"]),
         ("settings.task=coppy", ["coppy", "copy"]),
         ("sweep.parameters.delay=[0]", ["delay", "0"]),
@@ -147,6 +147,12 @@ fn values_of_experiments_that_cannot_be_run_are_refused() {
         ("tune.learning_rates=[-1]", ["tune.learning_rates[0]", "-1"]),
     ] {
         refuses(&format!("{run} --set {set}"), 2, &phrases);
+    }
+    // Of a profile that searches rates.
+    let searching = run.replace("--profile smoke", "--profile full");
+    for seeds in ["0", "9999"] {
+        let line = format!("{searching} --set tune.settings.seeds={seeds}");
+        refuses(&line, 2, &["tune.settings.seeds", "0000"]);
     }
     refuses(
         &format!("{run} --seed 18446744073709551615"),

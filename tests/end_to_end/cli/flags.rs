@@ -74,6 +74,8 @@ const ROWS: &[(&str, &str, Base, &str)] = &[
         Task("lstm"),
         "stop-when-accuracy = 0.75",
     ),
+    ("plateau", "0.98", Task("lstm"), "plateau = 0.98\n"),
+    ("least-steps", "7", Task("lstm"), "least-steps = 7\n"),
     (
         "checkpoint-every",
         "11",
