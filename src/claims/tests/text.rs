@@ -21,7 +21,6 @@ fn cell(experiment: &'static str, model: &'static str) -> Cell {
         width: 64,
         parameters: Some(50_000),
         at: ("length", 1),
-        ..Cell::default()
     }
 }
 
