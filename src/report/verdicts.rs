@@ -165,12 +165,12 @@ mod tests {
         };
         vec![
             verdict(
-                "speed-long",
+                "old-claims",
                 Answer::Conditional,
                 "At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",
             ),
             verdict(
-                "next-word",
+                "new-claims",
                 Answer::Undecided,
                 "The gap of 0.02 bits is within its interval, \"so | far\".",
             ),
@@ -190,10 +190,10 @@ mod tests {
         ┌────────────┬──────────────┬────────────────────────────────────────┐
         │ claim      ┆ answer       ┆ because                                │
         ╞════════════╪══════════════╪════════════════════════════════════════╡
-        │ speed-long ┆ conditional  ┆ At T = 512 the transformer trains 1.9  │
+        │ old-claims ┆ conditional  ┆ At T = 512 the transformer trains 1.9  │
         │            ┆              ┆ times as fast as the LSTM, at T = 4096 │
         │            ┆              ┆ half as fast.                          │
-        │ next-word  ┆ undecided    ┆ The gap of 0.02 bits is within its     │
+        │ new-claims ┆ undecided    ┆ The gap of 0.02 bits is within its     │
         │            ┆              ┆ interval, "so | far". Why: all planned │
         │            ┆              ┆ looks are taken.                       │
         └────────────┴──────────────┴────────────────────────────────────────┘
@@ -236,7 +236,7 @@ mod tests {
         );
         assert_eq!(&rows[1][4], "all planned looks are taken");
         let markdown = verdict_markdown(&verdicts());
-        assert!(markdown.contains("same tokens. | **undecided** | The gap"));
+        assert!(markdown.contains("| new-claims |  | **undecided** | The gap"));
         assert!(markdown.contains("so \\| far"));
     }
 
@@ -244,14 +244,14 @@ mod tests {
     fn csv_and_markdown_are_written_to_the_byte() {
         insta::assert_snapshot!(verdict_csv(&verdicts()), @r#"
         claim,answer,sentence,flips,open,scope,survives
-        speed-long,conditional,"At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",,,5 seeds,false
-        next-word,undecided,"The gap of 0.02 bits is within its interval, ""so | far"".",,all planned looks are taken,5 seeds,false
+        old-claims,conditional,"At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast.",,,5 seeds,false
+        new-claims,undecided,"The gap of 0.02 bits is within its interval, ""so | far"".",,all planned looks are taken,5 seeds,false
         "#);
         insta::assert_snapshot!(verdict_markdown(&verdicts()), @r#"
         | claim | it says | answer | because | scope |
         | --- | --- | --- | --- | --- |
-        | speed-long | Recurrent models are slow on long sequences because they take one token at a time. | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. | 5 seeds |
-        | next-word | A language model predicts unseen text better than an n-gram that counted the same tokens. | **undecided** | The gap of 0.02 bits is within its interval, "so \| far". Why: all planned looks are taken. | 5 seeds |
+        | old-claims |  | **conditional** | At T = 512 the transformer trains 1.9 times as fast as the LSTM, at T = 4096 half as fast. | 5 seeds |
+        | new-claims |  | **undecided** | The gap of 0.02 bits is within its interval, "so \| far". Why: all planned looks are taken. | 5 seeds |
         "#);
         assert_eq!(
             verdict_csv(&[]),

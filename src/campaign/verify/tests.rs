@@ -26,7 +26,7 @@ fn request() -> Request {
 fn candidates() -> Vec<Candidate> {
     let texts = Texts::new("no text");
     let context = Context {
-        profile: "quick",
+        profile: "full",
         seed: 0,
         threads: 1,
         texts: &texts,
@@ -34,7 +34,7 @@ fn candidates() -> Vec<Candidate> {
     };
     let mut candidates = Vec::new();
     for loaded in embedded::all().unwrap() {
-        let experiment = loaded.resolve("quick", &[]).unwrap();
+        let experiment = loaded.resolve("full", &[]).unwrap();
         let runs = expand(&experiment, &context).map_or(Vec::new(), |expansion| expansion.runs);
         let trained = runs
             .into_iter()
