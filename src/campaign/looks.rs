@@ -25,3 +25,63 @@ pub fn next(manifest: &Manifest, verdicts: &[Verdict]) -> (More, Vec<String>) {
     }
     (more, added)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::testing::{Fixture, SMALL};
+    use crate::results::output::{read_manifest, read_results, read_verdicts};
+    use std::collections::BTreeSet;
+
+    fn seeds(fixture: &Fixture, cell: &str) -> BTreeSet<u64> {
+        let records = read_results(&fixture.suite.out).expect("records");
+        let mine = records.iter().filter(|r| r.run.starts_with(cell));
+        mine.filter_map(|r| r.seed).collect()
+    }
+
+    #[test]
+    fn the_next_look_adds_to_open_cells_and_to_nothing_else() {
+        let sets = ["settings.looks=[2,3,5]"];
+        let text = SMALL.replace("seeds = 2\n", "");
+        let mut fixture = Fixture::new(&[&text], &sets);
+        let summary = fixture.run(fixture.plan());
+        assert!(summary.failed.is_empty() && !summary.limited);
+        assert_eq!(seeds(&fixture, "p-gru-seed"), [7, 8].into());
+        let manifest = read_manifest(&fixture.suite.out).expect("a manifest");
+        let mut verdicts = read_verdicts(&fixture.suite.out).expect("verdicts");
+        assert_eq!(verdicts.len(), 1);
+        // Open in one cell of the two.
+        verdicts[0].answer = Answer::Undecided;
+        verdicts[0].cells = vec!["p-gru".into()];
+        let (more, added) = next(&manifest, &verdicts);
+        assert_eq!(added, ["p"]);
+        fixture.suite.more = more;
+        fixture.run(fixture.plan());
+        assert_eq!(seeds(&fixture, "p-gru-seed"), [7, 8, 9].into());
+        assert_eq!(seeds(&fixture, "p-elman-seed"), [7, 8].into());
+        // A third look is the last; what is decided asks for none.
+        let manifest = read_manifest(&fixture.suite.out).expect("a manifest");
+        let (more, _) = next(&manifest, &verdicts);
+        assert_eq!(more["p"].len(), 2);
+        let mut taken = manifest.clone();
+        taken.looks = more;
+        assert_eq!(next(&taken, &verdicts).1, [""; 0]);
+        verdicts[0].answer = Answer::Supported;
+        assert_eq!(next(&manifest, &verdicts).1, [""; 0]);
+    }
+
+    #[test]
+    fn nothing_begins_that_would_not_end_within_the_limit() {
+        let mut fixture = Fixture::new(&[SMALL], &[]);
+        fixture.suite.within = Some(1e-6);
+        let summary = fixture.run(fixture.plan());
+        assert!(summary.limited && !summary.interrupted && summary.failed.is_empty());
+        let open = summary.verdicts[0].open.clone().expect("undecided");
+        assert!(open.starts_with("stopped at the limit; "), "{open}");
+        // Without it the same suite goes on to its end.
+        fixture.suite.within = None;
+        let summary = fixture.run(fixture.plan());
+        assert!(!summary.limited);
+        assert_eq!(seeds(&fixture, "p-gru-seed"), [7, 8].into());
+    }
+}

@@ -51,3 +51,21 @@ fn the_first_round_is_first_and_the_last_is_last_whatever_there_is() {
     assert_eq!(parts_of(&[&a, &once]), [first, experiment.clone()]);
     assert_eq!(parts_of(&[&a]), [experiment]);
 }
+
+#[test]
+fn with_a_limit_rounds_come_first_and_then_the_shortest() {
+    let long = trained("a").replace("steps = 12", "steps = 4000");
+    let mut fixture = Fixture::new(&[&long, TIMINGS, &trained("b")], &[]);
+    fixture.suite.within = Some(1e-3);
+    let plan = fixture.plan();
+    let found = parts(&fixture.suite, plan.runs.iter());
+    let of = |id: &str| Part::Experiment(id.into());
+    let expected = [
+        Part::Round(0),
+        Part::Round(1),
+        Part::Round(2),
+        of("b"),
+        of("a"),
+    ];
+    assert_eq!(found, expected);
+}
