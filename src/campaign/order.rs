@@ -51,11 +51,10 @@ pub(super) fn parts<'a>(suite: &Suite, runs: impl Iterator<Item = &'a Run>) -> V
             .map(|(id, _)| Part::Experiment(id.to_owned()));
         return (0..rounds).map(Part::Round).chain(experiments).collect();
     }
-    let all: f64 = experiments.iter().map(|(_, seconds)| seconds).sum();
     let (mut parts, mut made, mut spent) = (Vec::new(), 0, 0.0);
     for (id, seconds) in experiments {
         // Round k of n is due when k / (n - 1) of the time is over; the middle of an experiment counts.
-        let middle = (spent + seconds / 2.0) / all.max(f64::MIN_POSITIVE);
+        let middle = (spent + seconds / 2.0) / trained.max(f64::MIN_POSITIVE);
         while made < rounds && made as f64 <= middle * (rounds - 1) as f64 {
             parts.push(Part::Round(made));
             made += 1;

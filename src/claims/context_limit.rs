@@ -83,7 +83,10 @@ fn compare(given: &Given) -> Vec<Comparison> {
                 UNIT,
                 margins,
                 LIMIT,
-                place(attention),
+                Place {
+                    model: rival.label(),
+                    ..place(attention)
+                },
                 &[&samples[0], &samples[1]],
                 effects,
             );
@@ -156,11 +159,7 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
     let flips = counting.by_answer(words, |these| {
         these.list(|d| {
             let scheme = scheme_name(d.place().positions.as_deref());
-            let rival = d.comparison.label.split(" − ").nth(1).unwrap_or_default();
-            format!(
-                "{scheme} against {}",
-                rival.split(',').next().unwrap_or_default()
-            )
+            format!("{scheme} against {}", d.place().model)
         })
     });
     Words::new(sentence, flips.join("; "))

@@ -1,7 +1,7 @@
 //! Values of one cell of an experiment, by seed or launch, and the looks at them.
 
 use super::comparison::Missing;
-use super::select::usable;
+use super::select::{last_by, usable};
 use crate::record::Record;
 use crate::stats::{Effect, Looks, StatsError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,22 +22,12 @@ impl Sample {
 
     /// The final values of a metric among the records that pass: of a curve the last point.
     pub fn of(records: &[&Record], metric: &str, pass: impl Fn(&Record) -> bool) -> Self {
-        let mut last: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
-        let mut cells = BTreeSet::new();
-        for record in records.iter().filter(|r| r.metric == metric && pass(r)) {
-            let Some(value) = usable(record) else {
-                continue;
-            };
-            cells.insert(cell(&record.run).to_owned());
-            let x = record.x.unwrap_or(0.0);
-            let entry = last.entry(key(record)).or_insert((x, value));
-            if x >= entry.0 {
-                *entry = (x, value);
-            }
-        }
+        let these = records.iter().copied();
+        let these = these.filter(|r| r.metric == metric && usable(r).is_some() && pass(r));
+        let these: Vec<&Record> = these.collect();
         Self {
-            values: last.into_iter().map(|(key, (_, v))| (key, v)).collect(),
-            cells,
+            cells: these.iter().map(|r| cell(&r.run).to_owned()).collect(),
+            values: last_by(these.into_iter(), key),
         }
     }
 

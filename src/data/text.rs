@@ -20,8 +20,8 @@ pub struct Text {
     characters: [usize; 3],
     /// SHA-256 of the text, hex.
     sha256: String,
-    /// Nats a token of the validation split by the last token alone, once asked for.
-    bigram: OnceLock<f64>,
+    /// What the last token alone predicts, once asked for.
+    known: OnceLock<Floor>,
 }
 
 impl Text {
@@ -56,7 +56,7 @@ impl Text {
             tokens: [tokens.clone(), tokens.clone(), tokens],
             characters: [text.chars().count(); 3],
             sha256: sha256(&text),
-            bigram: OnceLock::new(),
+            known: OnceLock::new(),
             tokenizer,
         })
     }
@@ -70,7 +70,7 @@ impl Text {
             tokens: [encode(parts[0])?, encode(parts[1])?, encode(parts[2])?],
             characters: parts.map(|part| part.chars().count()),
             sha256: sha256(text),
-            bigram: OnceLock::new(),
+            known: OnceLock::new(),
             tokenizer,
         })
     }
@@ -257,14 +257,14 @@ impl Source for TextSource {
 
     /// From the last token alone, judged on the validation split.
     fn known(&self) -> Floor {
-        let nats = || {
+        let known = || {
             let bigram = Bigram::of(self.text.tokens(Split::Train), self.spec().vocab);
-            bigram.nats(self.text.tokens(Split::Validation))
+            Floor {
+                loss: bigram.nats(self.text.tokens(Split::Validation)),
+                ..self.floor()
+            }
         };
-        Floor {
-            loss: *self.text.bigram.get_or_init(nats),
-            ..self.floor()
-        }
+        *self.text.known.get_or_init(known)
     }
 }
 

@@ -105,7 +105,7 @@ pub fn write(dir: &Path) {
     write_json(
         dir,
         output::VERDICTS,
-        &claims::judge_all(&fixture.records, &fixed, 0.05),
+        &claims::judge_all(&fixture.records, &fixed, claims::ALPHA),
     );
     for (run, status) in &fixture.runs {
         let place = dir.join(output::RUNS).join(run);

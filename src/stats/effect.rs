@@ -178,19 +178,8 @@ impl Effect {
         Ok(student(mean(&by_block), &parts, n, statistic))
     }
 
-    /// Mean of a − b over pairs: the same seed, or launches taken in turn.
-    pub fn paired_difference(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
-        Self::mean(&differences(a, b)?)
-    }
-
-    /// Geometric mean of a / b over pairs of positive values. On the logarithmic scale a skewed
-    /// timing loses its tail, and what slows both of a pair cancels.
-    pub fn paired_ratio(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
-        let (a, b) = (logarithms(a)?, logarithms(b)?);
-        Ok(Self::paired_difference(&a, &b)?.exponentiated())
-    }
-
-    /// Geometric mean of values of which the logarithms are given.
+    /// Geometric mean of values of which the logarithms are given, such as ratios of timings taken in
+    /// turn: a skewed timing loses its tail there, and what slows both of a pair cancels.
     pub fn mean_of_logarithms(sample: &[f64]) -> Result<Self, StatsError> {
         Ok(Self::mean(sample)?.exponentiated())
     }
@@ -199,16 +188,6 @@ impl Effect {
     pub fn ratio(a: &[f64], b: &[f64]) -> Result<Self, StatsError> {
         let (a, b) = (logarithms(a)?, logarithms(b)?);
         Ok(Self::difference(&a, &b)?.exponentiated())
-    }
-
-    /// (a / b) / (c / d), where a is paired with b and c with d, and the two pairs of samples are
-    /// independent.
-    pub fn ratio_of_paired_ratios(
-        (a, b): (&[f64], &[f64]),
-        (c, d): (&[f64], &[f64]),
-    ) -> Result<Self, StatsError> {
-        let log_ratio = |a: &[f64], b: &[f64]| differences(&logarithms(a)?, &logarithms(b)?);
-        Ok(Self::difference(&log_ratio(a, b)?, &log_ratio(c, d)?)?.exponentiated())
     }
 
     /// Share of `a` that succeed less share of `b`: (successes, trials) each. Exact for any number of

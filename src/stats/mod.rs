@@ -30,7 +30,7 @@ pub use effect::{Effect, Statistic};
 pub use looks::{Looks, Position};
 pub use proportion::wilson;
 pub use quantile::{mean, median, quantile, standard_deviation};
-pub use slope::{line_slope, local_slopes, log_log_slope};
+pub use slope::{line_slope, log_log_slope};
 
 /// An estimate with its interval; no statistic here returns a point without one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
