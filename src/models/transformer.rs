@@ -7,7 +7,7 @@ mod decoder;
 use super::{Decoder, Initial, Input, Model, ModelConfig, ModelRow, Output, Positions, Sequence};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal};
 use decoder::{Norm, PackedBlock, Parts, TransformerDecoder};
-use kernels::{Activation, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape, decode};
+use kernels::{Activation, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -258,8 +258,7 @@ impl Model for Transformer {
     }
 
     fn state_bytes(&self, context: usize) -> usize {
-        let (heads, layers) = (self.config.heads, self.config.layers);
-        4 * layers * decode::cache_floats(heads, self.config.width / heads, context)
+        2 * size_of::<f32>() * self.config.layers * self.config.width * context
     }
 
     /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.

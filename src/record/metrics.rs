@@ -118,6 +118,25 @@ pub const METRICS: &[Metric] = &[
     )
     .along("bytes of state after a sequence of the training's length"),
     fact(
+        "test_calibration_error",
+        "1",
+        "mean distance of accuracy from confidence over ten bins of confidence, each weighed by its \
+         answers (expected calibration error)",
+    ),
+    fact(
+        "test_accuracy_by_confidence",
+        "1",
+        "share of right answers among those given with about this confidence, the probability of the \
+         likeliest token",
+    )
+    .along("middle of the bin of confidence"),
+    fact(
+        "test_confidence",
+        "1",
+        "mean confidence of the answers in the bin, which a calibrated model's accuracy equals",
+    )
+    .along("middle of the bin of confidence"),
+    fact(
         "test_bits_by_block",
         "bit",
         "bits per character over the block of test windows in the column block",

@@ -1,6 +1,6 @@
 //! Loss and accuracy on held-out batches.
 
-use super::{BLOCKS, Evaluation};
+use super::{BLOCKS, CONFIDENCES, Confident, Evaluation};
 use crate::data::{Batch, CLOSE};
 use crate::models::{Content, Model};
 use kernels::simd::{Level, level};
@@ -23,8 +23,18 @@ pub fn evaluate(model: &dyn Model, batches: &[Batch]) -> Evaluation {
     total.finish()
 }
 
-/// Loss and whether the answer is right, for each scored row.
-fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
+/// What is said of one scored row.
+#[derive(Clone, Copy)]
+struct Judgement {
+    /// Nats, or squared error.
+    loss: f64,
+    correct: bool,
+    /// Probability of the likeliest token; nothing of numbers.
+    confidence: Option<f64>,
+}
+
+/// A judgement of each scored row.
+fn judge(said: &[f32], batch: &Batch) -> Vec<Option<Judgement>> {
     let rows = batch.positions();
     let columns = said.len() / rows.max(1);
     let level = level(); // of this thread, for those that help
@@ -38,7 +48,11 @@ fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
             Content::Numbers(targets) => {
                 let error = said[0] - targets[row];
                 let wide = f64::from(error);
-                (wide * wide, error.abs() < CLOSE)
+                Judgement {
+                    loss: wide * wide,
+                    correct: error.abs() < CLOSE,
+                    confidence: None,
+                }
             }
         })
     };
@@ -49,16 +63,22 @@ fn judge(said: &[f32], batch: &Batch) -> Vec<Option<(f64, bool)>> {
     pieces.concat()
 }
 
-/// Nats, and whether the likeliest token (the first of equals) is the target.
-fn judge_token(level: Level, logits: &[f32], target: u32) -> (f64, bool) {
-    let mut best = 0;
+/// Whether the likeliest token (the first of equals) is the target, and with which probability.
+fn judge_token(level: Level, logits: &[f32], target: u32) -> Judgement {
+    let (mut best, target) = (0, target as usize);
     for (i, &logit) in logits.iter().enumerate() {
         if logit > logits[best] {
             best = i;
         }
     }
-    let loss = negative_log_likelihood(level, logits, target);
-    (loss, best == target as usize)
+    let loss = negative_log_likelihood(level, logits, target as u32);
+    // The loss is the logarithm of the sum less the target's logit.
+    let above = f64::from(logits[best]) - f64::from(logits[target]);
+    Judgement {
+        loss,
+        correct: best == target,
+        confidence: Some(libm::exp(above - loss)),
+    }
 }
 
 #[derive(Default)]
@@ -71,12 +91,14 @@ struct Sums {
     by_position: Vec<(f64, usize)>,
     by_distance: BTreeMap<u32, (usize, usize)>,
     by_block: Vec<(f64, usize)>,
+    /// Confidence, right answers and answers of each bin of confidence.
+    by_confidence: [(f64, usize, usize); CONFIDENCES],
     /// The block that is added to.
     block: usize,
 }
 
 impl Sums {
-    fn add(&mut self, batch: &Batch, judged: &[Option<(f64, bool)>]) {
+    fn add(&mut self, batch: &Batch, judged: &[Option<Judgement>]) {
         let t = batch.seq_len();
         self.by_block.resize(self.block + 1, (0.0, 0));
         if self.by_position.len() < t {
@@ -85,9 +107,19 @@ impl Sums {
         for (rows, distances) in judged.chunks(t).zip(batch.distance.chunks(t)) {
             let mut wrong = 0;
             for (position, (judgement, &distance)) in rows.iter().zip(distances).enumerate() {
-                let Some((loss, correct)) = *judgement else {
+                let Some(Judgement {
+                    loss,
+                    correct,
+                    confidence,
+                }) = *judgement
+                else {
                     continue;
                 };
+                if let Some(confidence) = confidence {
+                    let bin = (confidence * CONFIDENCES as f64) as usize;
+                    let at = &mut self.by_confidence[bin.min(CONFIDENCES - 1)];
+                    *at = (at.0 + confidence, at.1 + correct as usize, at.2 + 1);
+                }
                 self.loss += loss;
                 self.scored += 1;
                 self.correct += correct as usize;
@@ -123,6 +155,15 @@ impl Sums {
                 .map(|(distance, (correct, n))| (distance, correct, n))
                 .collect(),
             by_block: blocks.map(|(sum, n)| sum / n as f64).collect(),
+            by_confidence: (self.by_confidence.iter().enumerate())
+                .filter(|(_, bin)| bin.2 > 0)
+                .map(|(i, &(confidence, right, n))| Confident {
+                    middle: (i as f64 + 0.5) / CONFIDENCES as f64,
+                    confidence: confidence / n as f64,
+                    accuracy: right as f64 / n as f64,
+                    answers: n,
+                })
+                .collect(),
         }
     }
 }
@@ -156,6 +197,15 @@ mod tests {
         assert_eq!(e.by_distance, [(1, 2, 2), (7, 0, 1)]);
         assert_eq!((e.by_position[0].1, e.by_position[1].1), (2, 1));
         assert!((e.by_position[1].0 - 2f64.ln()).abs() < 1e-6);
+        let [equal, sure] = e.by_confidence[..] else {
+            panic!("{:?}", e.by_confidence);
+        };
+        assert_eq!((equal.middle, sure.middle), (0.55, 0.75));
+        assert_eq!((equal.answers, sure.answers), (1, 2));
+        assert!((equal.confidence - 0.5).abs() < 1e-6 && equal.accuracy == 1.0);
+        assert!((sure.confidence - 0.75).abs() < 1e-6 && sure.accuracy == 0.5);
+        // Half of the third of the answers, and a quarter of the two thirds.
+        assert!((e.calibration_error() - (0.5 + 2.0 * 0.25) / 3.0).abs() < 1e-6);
     }
 
     #[test]

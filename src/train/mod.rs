@@ -60,6 +60,36 @@ pub struct Evaluation {
     pub by_distance: Vec<(u32, usize, usize)>,
     /// Mean loss over each of at most [`BLOCKS`] blocks of neighbouring batches, in order.
     pub by_block: Vec<f64>,
+    /// Answers in tokens by their confidence, in [`CONFIDENCES`] bins of equal width from 0 to 1; bins
+    /// without any are left out.
+    pub by_confidence: Vec<Confident>,
+}
+
+/// Bins of confidence.
+pub const CONFIDENCES: usize = 10;
+
+/// The answers of one bin of confidence, the probability that a model gives its likeliest token.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Confident {
+    /// The middle of the bin.
+    pub middle: f64,
+    /// Their mean confidence.
+    pub confidence: f64,
+    /// The share of them that is right.
+    pub accuracy: f64,
+    /// How many they are.
+    pub answers: usize,
+}
+
+impl Evaluation {
+    /// Expected calibration error: the mean distance of accuracy from confidence over the bins, each
+    /// weighed by its answers (Guo et al. 2017). Not a number without any.
+    pub fn calibration_error(&self) -> f64 {
+        let away = |bin: &Confident| libm::fabs(bin.accuracy - bin.confidence);
+        let bins = self.by_confidence.iter();
+        let sum: f64 = bins.map(|bin| bin.answers as f64 * away(bin)).sum();
+        sum / self.scored as f64
+    }
 }
 
 /// Blocks that the windows of a test are parted into: texts differ from place to place, and the spread

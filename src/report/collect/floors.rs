@@ -29,7 +29,10 @@ pub(super) fn floors(
         };
         let rows = rows(metric);
         let mut points = medians_by_x(rows.iter().map(|row| (x(row), row.value)));
-        let mut label = "trivial floor".to_owned();
+        let mut label = match metric.as_str() {
+            "test_confidence" => "accuracy as high as confidence".to_owned(),
+            _ => "trivial floor".to_owned(),
+        };
         if let Some((_, level)) = points.first().copied()
             && points.iter().all(|p| p.1 == level)
         {

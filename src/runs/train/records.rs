@@ -227,6 +227,13 @@ impl Rows<'_> {
         self.add("test_accuracy", None, Some(test.accuracy));
         let value = Some(bits(test.loss, characters[1]));
         self.add("test_bits_per_character", None, value);
+        let error = Some(test.calibration_error());
+        self.add("test_calibration_error", None, error);
+        for bin in &test.by_confidence {
+            let x = Some(bin.middle);
+            self.add("test_accuracy_by_confidence", x, Some(bin.accuracy));
+            self.add("test_confidence", x, Some(bin.confidence));
+        }
         let blocks = by_block(
             self.run,
             "test_bits_by_block",
