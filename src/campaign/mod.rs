@@ -21,6 +21,8 @@ mod testing;
 mod tests;
 pub mod verify;
 
+pub use outcome::beside_published;
+
 /// The output directory holds results of other settings.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{0}")]

@@ -133,7 +133,11 @@ fn judge(experiments: &[Experiment], records: &[Record]) -> Vec<Verdict> {
 }
 
 /// The table of published numbers, from what the directory holds.
-fn beside_published(expected: &Expected, manifest: &Manifest, records: &[Record]) -> Vec<Compared> {
+pub fn beside_published(
+    expected: &Expected,
+    manifest: &Manifest,
+    records: &[Record],
+) -> Vec<Compared> {
     let skipped = manifest.skipped.iter();
     let now = Circumstances {
         profile: &manifest.profile,
@@ -146,6 +150,9 @@ fn beside_published(expected: &Expected, manifest: &Manifest, records: &[Record]
             })
             .collect(),
         corpus: manifest.corpus.as_ref().map(|c| c.sha256.as_str()),
+        tested: (manifest.experiments.iter())
+            .filter_map(|e| Some((e.id.as_str(), e.settings.test_sequences?)))
+            .collect(),
     };
     published::compare(expected, records, &now)
 }

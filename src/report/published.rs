@@ -13,7 +13,7 @@ const SETTINGS: Field = |r| r.settings.clone();
 const PUBLISHED: Field = |r| r.published.clone();
 const OURS: Field = Compared::ours_in_words;
 const TOLERANCE: Field = |r| r.tolerance.clone();
-const RESULT: Field = |r| r.outcome.name().to_owned();
+const RESULT: Field = Compared::result;
 
 /// Published numbers beside ours. Below the table for the terminal stands why a row did not run, or
 /// what explains its difference.
@@ -30,7 +30,8 @@ pub fn sheet(rows: &[Compared], format: Format) -> Sheet<'static> {
             ("high", |r| or_blank(r.interval.map(|i| i.high))),
             ("n", |r| r.n.to_string()),
             ("tolerance", TOLERANCE),
-            ("result", RESULT),
+            ("result", |r| r.outcome.name().to_owned()),
+            ("null", |r| r.null.to_string()),
             ("reason", |r| r.reason.clone()),
             ("experiment", |r| r.experiment.clone()),
         ],
@@ -98,16 +99,18 @@ pub fn table(rows: &[Compared]) -> Table {
             ("ours", &ours),
             ("tolerance", &|r| text(&r.tolerance)),
             ("n", &n),
-            ("", &|r| text(r.outcome.name())),
+            ("", &|r| text(r.result())),
         ],
     )
 }
 
 /// The rows of one experiment with the reasons behind them.
 pub fn details(rows: &[Compared]) -> Table {
-    let remarks = |r: &Compared| match r.outcome {
-        Outcome::NotRun => text(&r.reason),
-        _ => text(&r.finding),
+    let remarks = |r: &Compared| {
+        let said = [&r.reason, &r.finding]
+            .into_iter()
+            .filter(|s| !s.is_empty());
+        text(said.map(String::as_str).collect::<Vec<_>>().join("; "))
     };
     let columns: [Column<Compared>; 9] = [
         ("settings", &|r| text(&r.settings)),
@@ -119,7 +122,7 @@ pub fn details(rows: &[Compared]) -> Table {
             text(format!("{}: {}", r.tolerance, r.why))
         }),
         ("how ours differs from the original", &|r| text(&r.scaled)),
-        ("", &|r| text(r.outcome.name())),
+        ("", &|r| text(r.result())),
         ("remarks", &remarks),
     ];
     Table {
@@ -132,33 +135,49 @@ fn ours(row: &Compared) -> Cell {
     numeric(row.ours_in_words())
 }
 
-/// `12 of 14 agree, 1 differs, 1 was not run.`
+/// `12 of 14 agree by their intervals, 1 differs, 1 was not run; 3 null rows are not counted.`
 pub fn summary(rows: &[Compared]) -> String {
-    let count = |outcome| rows.iter().filter(|row| row.outcome == outcome).count();
-    let [agree, differ, not_run] = [Outcome::Agrees, Outcome::Differs, Outcome::NotRun].map(count);
+    let (null, counted): (Vec<_>, Vec<_>) = rows.iter().partition(|row| row.null);
+    let count = |outcome| counted.iter().filter(|row| row.outcome == outcome).count();
     let mut said = format!(
-        "{agree} of {} agree within a tolerance fixed beforehand",
-        rows.len()
+        "{} of {} agree by their intervals, within a tolerance fixed beforehand",
+        count(Outcome::Agrees),
+        counted.len()
     );
-    if differ > 0 {
-        let verb = if differ == 1 { "differs" } else { "differ" };
-        said += &format!(", {differ} {verb}");
+    for (outcome, one, several) in [
+        (Outcome::Differs, "differs", "differ"),
+        (Outcome::Undecided, "is undecided", "are undecided"),
+        (Outcome::NotRun, "was not run", "were not run"),
+    ] {
+        match count(outcome) {
+            0 => {}
+            1 => said += &format!(", 1 {one}"),
+            n => said += &format!(", {n} {several}"),
+        }
     }
-    if not_run > 0 {
-        let verb = if not_run == 1 { "was" } else { "were" };
-        said += &format!(", {not_run} {verb} not run");
+    match null.len() {
+        0 => {}
+        1 => {
+            said += "; a null row, which a constant or memoryless answer would pass, is not counted"
+        }
+        n => {
+            said += &format!(
+                "; {n} null rows, which a constant or memoryless answer would pass, are not counted"
+            );
+        }
     }
     said + "."
 }
 
-/// The badge of an experiment: `differs` if a row does, `agrees` if one does and none differs.
+/// The badge of an experiment: the first of `differs`, `undecided` and `agrees` that a row has.
 pub fn answer(rows: &[Compared]) -> &'static str {
-    let any = |outcome| rows.iter().any(|row| row.outcome == outcome);
-    match () {
-        () if any(Outcome::Differs) => Outcome::Differs.name(),
-        () if any(Outcome::Agrees) => Outcome::Agrees.name(),
-        () => Outcome::NotRun.name(),
-    }
+    let any = |outcome: &Outcome| rows.iter().any(|row| row.outcome == *outcome);
+    let first = [Outcome::Differs, Outcome::Undecided, Outcome::Agrees];
+    first
+        .into_iter()
+        .find(any)
+        .unwrap_or(Outcome::NotRun)
+        .name()
 }
 
 #[cfg(test)]
@@ -189,8 +208,10 @@ mod tests {
             statistic: Statistic::Mean,
             ours: (outcome != Outcome::NotRun).then_some(0.0201),
             interval: None,
+            mean: None,
             n: 1,
             outcome,
+            null: false,
             reason: match outcome {
                 Outcome::NotRun => "no text".into(),
                 _ => String::new(),

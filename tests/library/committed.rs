@@ -2,6 +2,7 @@
 //! the code makes of the committed records.
 
 use crate::common::place;
+use seqduel::campaign;
 use seqduel::claims::reference::Reference;
 use seqduel::claims::{self, ALPHA, consistency, published};
 use seqduel::experiment::embedded;
@@ -44,20 +45,7 @@ fn published_comparisons_follow_from_their_records() {
     let expected = include_str!("../../experiments/published/expected.toml");
     let expected =
         published::parse("expected.toml", expected).expect("the expected values are well formed");
-    let skipped = manifest.skipped.iter();
-    let now = published::Circumstances {
-        profile: &manifest.profile,
-        skipped: skipped
-            .map(|s| {
-                (
-                    s.experiment.as_str(),
-                    (s.reason.as_str(), s.remedy.as_str()),
-                )
-            })
-            .collect(),
-        corpus: manifest.corpus.as_ref().map(|c| c.sha256.as_str()),
-    };
-    let again = published::compare(&expected, &records, &now);
+    let again = campaign::beside_published(&expected, &manifest, &records);
     let stored = output::read_published(&directory).expect("comparisons");
     for (again, stored) in again.iter().zip(&stored) {
         assert_eq!(again, stored, "{}", stored.id);

@@ -36,6 +36,9 @@ pub struct ExpectedRow {
     pub tolerance: Tolerance,
     /// Why so near.
     pub why: String,
+    /// What a constant or memoryless answer gives, in the published unit: where the tolerance accepts it,
+    /// the row says nothing of a model and does not count.
+    pub trivial: Option<f64>,
     /// Id of the experiment in `experiments/published/`.
     pub experiment: String,
     /// Profiles it runs in.
@@ -80,13 +83,13 @@ pub enum Tolerance {
 }
 
 impl Tolerance {
-    /// Whether our value passes.
-    pub fn accepts(self, ours: f64, published: Option<f64>) -> bool {
+    /// The values that pass, from the least to the greatest.
+    pub fn accepted(self, published: Option<f64>) -> (f64, f64) {
         match (self, published) {
-            (Tolerance::Within(off), Some(value)) => (ours - value).abs() <= off,
-            (Tolerance::Within(_), None) => false,
-            (Tolerance::AtMost(bound), _) => ours <= bound,
-            (Tolerance::AtLeast(bound), _) => ours >= bound,
+            (Tolerance::Within(off), Some(value)) => (value - off, value + off),
+            (Tolerance::Within(_), None) => (f64::NAN, f64::NAN),
+            (Tolerance::AtMost(bound), _) => (f64::NEG_INFINITY, bound),
+            (Tolerance::AtLeast(bound), _) => (bound, f64::INFINITY),
         }
     }
 
@@ -114,11 +117,12 @@ pub enum Statistic {
     Mean,
     /// Their median, for timings.
     Median,
-    /// The lowest, where the source reports its best and lower is better.
-    Lowest,
-    /// The highest, where the source reports its best and higher is better.
+    /// The highest accuracy, where the source reports its best.
     Highest,
 }
+
+/// The metric whose values are shares of test sequences.
+pub(super) const ACCURACY: &str = "test_accuracy";
 
 /// Parses and checks an expected-values file; `file` names it in errors.
 ///
@@ -188,6 +192,7 @@ fn check(before: &[ExpectedRow], row: &ExpectedRow) -> Result<(), Fault> {
         ("tolerance", Some(tolerance)),
         ("value", row.value),
         ("scale", row.scale),
+        ("trivial", row.trivial),
     ] {
         if let Some(number) = number.filter(|n| !n.is_finite()) {
             return fault(key, format!("= {number}"), "give a finite number");
@@ -196,6 +201,10 @@ fn check(before: &[ExpectedRow], row: &ExpectedRow) -> Result<(), Fault> {
     if within && tolerance <= 0.0 {
         let problem = format!("= {tolerance}");
         return fault("tolerance.within", problem, "give a number above 0");
+    }
+    if row.statistic == Statistic::Highest && row.select.metric() != Some(ACCURACY) {
+        let remedy = format!("only {ACCURACY} has an interval of its best; take mean or median");
+        return fault("statistic", "= \"highest\"", remedy);
     }
     let selections = [
         ("average_with", &row.average_with),

@@ -20,14 +20,16 @@ use serde::{Deserialize, Serialize};
 /// catalogue rests on it.
 pub const CLAIM: &str = "published";
 
-/// How ours compares with the published number.
+/// How ours compares with the published number, by its interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// Ours lies within the tolerance.
+    /// All of the interval lies within the tolerance.
     Agrees,
-    /// It does not.
+    /// None of it does.
     Differs,
+    /// Some of it does, or one run has no interval.
+    Undecided,
     /// There is no value of ours; the reason says why and what to do.
     NotRun,
 }
@@ -38,6 +40,7 @@ impl Outcome {
         match self {
             Outcome::Agrees => "agrees",
             Outcome::Differs => "differs",
+            Outcome::Undecided => "undecided",
             Outcome::NotRun => "not run",
         }
     }
@@ -69,12 +72,16 @@ pub struct Compared {
     pub statistic: Statistic,
     /// Our value: the statistic over runs (seeds or repeats); none if not run.
     pub ours: Option<f64>,
-    /// Mean, or of timings median, over the runs, with its 95 % interval; none below two values.
+    /// Its 95 % interval, which decides; none of a single run.
     pub interval: Option<Interval>,
+    /// Their mean, where the best is compared.
+    pub mean: Option<f64>,
     /// Runs or repeats behind it.
     pub n: usize,
     /// Whether they agree.
     pub outcome: Outcome,
+    /// Whether a constant or memoryless answer would agree too: such a row does not count.
+    pub null: bool,
     /// Why it did not run and what to type; empty otherwise.
     pub reason: String,
     /// What experiments found about a difference; empty if there is none.
@@ -97,17 +104,23 @@ impl Compared {
                 _ => format!("{v:.4}"),
             }
         };
-        let is_best = matches!(self.statistic, Statistic::Lowest | Statistic::Highest);
-        let best = if is_best { "best " } else { "" };
-        let interval = self.interval.map(|i| {
-            let bounds = format!("[{}, {}]", digits(i.low), digits(i.high));
-            match is_best {
-                true => format!("(mean {} {bounds})", digits(i.estimate)),
-                false => bounds,
-            }
-        });
-        format!("{best}{} {}", digits(ours), interval.unwrap_or_default())
-            .trim_end()
-            .to_owned()
+        let best = match self.statistic {
+            Statistic::Highest => "best ",
+            Statistic::Mean | Statistic::Median => "",
+        };
+        let interval = self
+            .interval
+            .map(|i| format!(" [{}, {}]", digits(i.low), digits(i.high)));
+        let mean = self.mean.map(|mean| format!(", mean {}", digits(mean)));
+        let [interval, mean] = [interval, mean].map(Option::unwrap_or_default);
+        format!("{best}{}{interval}{mean}", digits(ours))
+    }
+
+    /// The outcome as tables print it: of a null row in brackets.
+    pub fn result(&self) -> String {
+        match (self.outcome, self.null) {
+            (Outcome::NotRun, _) | (_, false) => self.outcome.name().to_owned(),
+            (outcome, true) => format!("({}, null row)", outcome.name()),
+        }
     }
 }

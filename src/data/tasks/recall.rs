@@ -21,6 +21,8 @@ pub(super) const ROW: TaskRow = TaskRow {
         parameter("uniform", 0),
         // 1: fillers are random values; 0: fillers are blanks
         parameter("noise", 1),
+        // 1: only one pair is asked for, at the end (as in single-query recall)
+        parameter("single", 0),
     ],
     make: |values| Recall::new(values).map(|task| Box::new(task) as Box<dyn Task>),
 };
@@ -28,6 +30,8 @@ pub(super) const ROW: TaskRow = TaskRow {
 /// Exponent of the power law, as in Zoology: slot i is drawn in proportion to i^(a−1).
 const POWER: f64 = 0.01;
 const BLANK: u32 = 0;
+/// The slot of a pair that is not asked for.
+const NOWHERE: u32 = u32::MAX;
 
 /// The task at one size. Tokens: blank 0, keys 1…K, values K+1…K+M.
 ///
@@ -48,6 +52,7 @@ struct Recall {
     length: usize,
     uniform: bool,
     noise: bool,
+    single: bool,
 }
 
 impl Recall {
@@ -70,6 +75,7 @@ impl Recall {
             values: kinds("values")?,
             uniform: settings.flag("uniform", "give 0 or 1")?,
             noise: settings.flag("noise", "give 0 or 1")?,
+            single: settings.flag("single", "give 0 or 1")?,
         })
     }
 
@@ -105,7 +111,12 @@ impl Task for Recall {
         let first_value = 1 + self.keys as u32;
         let keys = seeds::choose(rng, self.keys, self.pairs);
         let values = seeds::choose(rng, self.values, self.pairs);
-        let slots = self.slots(rng);
+        let mut slots = self.slots(rng);
+        if self.single {
+            let asked = seeds::below(rng, self.pairs as u64) as usize;
+            slots.fill(NOWHERE);
+            slots[asked] = ((self.length - 2 * self.pairs) / 2 - 1) as u32;
+        }
 
         for (key, value) in keys.iter().zip(&values) {
             batch.read(1 + key);
