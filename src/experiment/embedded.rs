@@ -6,6 +6,7 @@ use crate::claims::reference::Reference;
 use crate::files;
 use crate::files::ConfigError;
 use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
@@ -82,6 +83,16 @@ pub fn reference() -> &'static [Reference] {
         serde_json::from_str(text).expect("it is written by the program")
     });
     &REFERENCE
+}
+
+/// Steps after which runs of this cell (a run's name without its seed) ended in the reference run, on
+/// average, where that is before their budget; for estimates only.
+pub fn steps_taken(cell: &str) -> Option<usize> {
+    static STEPS: LazyLock<BTreeMap<String, usize>> = LazyLock::new(|| {
+        let text = include_str!("../../experiments/steps.json");
+        serde_json::from_str(text).expect("it is written by the program")
+    });
+    STEPS.get(cell).copied()
 }
 
 /// The parsed experiment of that id, if there is one.

@@ -38,6 +38,9 @@ pub struct Training {
     /// Whether the learning rate that a search chose is at an edge of those tried.
     #[serde(skip)]
     pub edge: Option<bool>,
+    /// Steps after which it is expected to have learnt, where that is known; for estimates only.
+    #[serde(skip)]
+    pub expected_steps: Option<usize>,
     /// How what it takes from other runs was found, for its log.
     #[serde(skip)]
     pub notes: Vec<String>,
@@ -78,7 +81,7 @@ impl Kind for Training {
             return seconds;
         }
         let seq_len = self.data.seq_len();
-        let tokens = budget.steps.unwrap_or(0) * self.train.batch * seq_len;
+        let tokens = self.steps().unwrap_or(0) * self.train.batch * seq_len;
         let parameters = parameter_count(&self.model).unwrap_or(0);
         // Forward 2, backward 4 operations a parameter and token; attention's scores and weighted
         // sums besides.
@@ -215,6 +218,15 @@ impl Kind for Training {
 type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
 
 impl Training {
+    /// Steps it will take, as far as is known; nothing where its budget is none of steps.
+    fn steps(&self) -> Option<usize> {
+        let budget = self.train.budget.steps?;
+        Some(
+            self.expected_steps
+                .map_or(budget, |steps| steps.min(budget)),
+        )
+    }
+
     /// Trains a new model, or goes on from the checkpoint in the run's directory.
     fn trained(&self, session: &mut Session) -> Result<Trained, Failure> {
         let mut source = self.data.open(self.train.seed, session.texts)?;
@@ -239,7 +251,8 @@ impl Training {
             &start,
             saving.as_ref(),
             &mut |progress| {
-                session.advance(progress.fraction);
+                let of_expected = self.steps().map(|n| progress.step as f64 / n.max(1) as f64);
+                session.advance(of_expected.unwrap_or(progress.fraction).min(1.0));
                 if let Some(validation) = &progress.validation {
                     let line = format!(
                         "step {} train-loss {:.4} validation-loss {:.4} accuracy {:.4} ({:.1} s)",

@@ -8,6 +8,7 @@ use seqduel::claims::{self, ALPHA, consistency, published};
 use seqduel::experiment::embedded;
 use seqduel::report::{self, PLOTS, REPORT};
 use seqduel::results::output::{self, MANIFEST, PUBLISHED, PUBLISHED_CSV, RESULTS, VERDICTS};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -53,22 +54,62 @@ fn published_comparisons_follow_from_their_records() {
     assert_eq!(again.len(), stored.len());
 }
 
-/// The answers that the program carries are those of the committed reference. Where that is another run
-/// now, `SEQDUEL_REFERENCE=write` makes the file again.
+/// Whether the files that the program carries of the committed reference are to be made again, as they
+/// must be where that is another run now: `SEQDUEL_REFERENCE=write`, then build.
+fn writes_reference() -> bool {
+    std::env::var_os("SEQDUEL_REFERENCE").is_some_and(|v| v == "write")
+}
+
+fn experiments(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("experiments")
+        .join(file)
+}
+
 #[test]
 fn the_program_carries_the_answers_of_the_reference() {
     let stored = output::read_verdicts(&committed("reference")).expect("verdicts");
     let again: Vec<Reference> = stored.iter().map(Reference::of).collect();
-    if std::env::var_os("SEQDUEL_REFERENCE").is_some_and(|v| v == "write") {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("experiments/reference.json");
+    if writes_reference() {
         let lines = again
             .iter()
             .map(|r| serde_json::to_string(r).expect("plain data"));
         let text = format!("[\n{}\n]\n", lines.collect::<Vec<_>>().join(",\n"));
-        fs::write(file, text).expect("writable");
+        fs::write(experiments("reference.json"), text).expect("writable");
         return;
     }
     assert_eq!(embedded::reference(), again);
+}
+
+/// Mean steps by cell, of the cells whose runs do not all use up their budget.
+#[test]
+fn the_program_carries_the_steps_that_the_reference_took() {
+    let records = output::read_results(&committed("reference")).expect("records");
+    let mut cells: BTreeMap<&str, Vec<(f64, bool)>> = BTreeMap::new();
+    for record in records.iter().filter(|r| r.metric == "steps_done") {
+        let cell = record.run.rsplit_once("-seed").expect("a seed").0;
+        let early = record.ending != "cap";
+        let steps = record.value.expect("a number");
+        cells.entry(cell).or_default().push((steps, early));
+    }
+    cells.retain(|_, runs| runs.iter().any(|run| run.1));
+    let mean = |runs: Vec<(f64, bool)>| {
+        let sum: f64 = runs.iter().map(|run| run.0).sum();
+        (sum / runs.len() as f64).round() as usize
+    };
+    let again: BTreeMap<&str, usize> = cells
+        .into_iter()
+        .map(|(cell, runs)| (cell, mean(runs)))
+        .collect();
+    if writes_reference() {
+        let text = serde_json::to_string_pretty(&again).expect("plain data");
+        fs::write(experiments("steps.json"), text + "\n").expect("writable");
+        return;
+    }
+    for (cell, steps) in &again {
+        assert_eq!(embedded::steps_taken(cell), Some(*steps), "{cell}");
+    }
+    assert!(again.len() > 10, "{again:?}");
 }
 
 /// What one experiment finds of two models, the records of another do not turn round.

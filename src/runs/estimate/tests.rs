@@ -84,3 +84,17 @@ fn a_step_takes_as_long_as_its_work() {
     let longer = step(&["settings.width=256", "settings.tokens_per_batch=4096"]);
     assert!(longer > 3.0 * base, "{longer} {base}");
 }
+
+#[test]
+fn training_counts_the_steps_that_are_expected_of_it() {
+    let base = training(&["settings.steps=300"]);
+    let mut early = base.clone();
+    let expecting = |run: &mut Run, steps| {
+        run.training_mut().expect("a training").expected_steps = Some(steps);
+    };
+    expecting(&mut early, 75);
+    assert_ratio(work(&early, 1), work(&base, 1), 0.25);
+    // Its budget is the most.
+    expecting(&mut early, 1000);
+    assert_ratio(work(&early, 1), work(&base, 1), 1.0);
+}

@@ -152,6 +152,7 @@ impl<'a> Sized<'a> {
             kept: Kept::Nothing,
             notes: Vec::new(),
             edge: None,
+            expected_steps: None,
         })
     }
 

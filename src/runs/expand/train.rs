@@ -4,6 +4,7 @@ use super::Expansion;
 use super::search::{search, tuning_points};
 use super::sized::Sized;
 use crate::experiment::check::{Fault, TEXT};
+use crate::experiment::embedded::steps_taken;
 use crate::experiment::schema::{Experiment, Series, Settings};
 use crate::models::{OPTIONS, Value};
 use crate::runs::baselines;
@@ -71,6 +72,7 @@ pub(super) fn expansion(
                         Some(true) => Kept::Weights,
                         _ => Kept::Nothing,
                     },
+                    expected_steps: steps_taken(&cell),
                     ..sized.training(series, rate, seed)?
                 };
                 runs.push(sized.run(id, series, training)?);
