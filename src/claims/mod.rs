@@ -19,6 +19,7 @@ mod blocks;
 mod comparison;
 pub mod consistency;
 mod context_limit;
+mod curves;
 mod decode_cost;
 mod distance_add;
 mod distance_copy;

@@ -8,12 +8,14 @@
 //!
 //! **The anchor:** who needs more bits than the last character alone would, has not learnt the text.
 //!
-//! Beside it, not deciding: the smaller sizes, the n-gram of all text, and recurrent models against the
-//! transformer and each other on the same tokens.
+//! Beside it, not deciding: the smaller sizes, the n-gram of all text, recurrent models against the
+//! transformer and each other on the same tokens, and from how many tokens, floating-point operations
+//! and seconds of training on the transformer of the largest size needs fewer bits.
 
 use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
 use super::blocks::{Blocks, crossed};
 use super::comparison::{Comparison, Margins};
+use super::curves::lies_below;
 use super::given::Given;
 use super::group::Group;
 use super::place::{ATTENTION, MODELS, Place, Series};
@@ -47,6 +49,13 @@ const UNIT: &str = "bits per character";
 /// Parts of the comparisons.
 const COUNTING: &str = "counting";
 const DUEL: &str = "duel";
+const CROSSING: &str = "crossing";
+/// What training costs, and its unit.
+const COSTS: [(&str, &str); 3] = [
+    ("validation_bits_by_tokens", "tokens"),
+    ("validation_bits_by_flops", "floating-point operations"),
+    ("validation_bits_by_seconds", "seconds"),
+];
 
 fn compare(given: &Given) -> Vec<Comparison> {
     // The parameters of the transformer name a size; the other models have nearly as many.
@@ -107,6 +116,14 @@ fn compare(given: &Given) -> Vec<Comparison> {
                     false,
                 );
             }
+        }
+    }
+    if let Some(attention) = models.iter().find(|s| s.model == ATTENTION) {
+        for rival in models.iter().filter(|s| s.is_recurrent()) {
+            result.extend(COSTS.map(|cost| {
+                let here = |r: &Record| is_of_size(r, largest);
+                lies_below(given, cost, CROSSING, [attention, rival], here, largest)
+            }));
         }
     }
     result

@@ -3,7 +3,7 @@
 mod plot;
 mod settings;
 
-pub use plot::{MarkSpec, PlotKind, PlotSpec, Scale};
+pub use plot::{MarkSpec, PlotKind, PlotSpec, PublishedSpec, Scale};
 pub use settings::{All, LAUNCHES, Settings, Sweep, Threads};
 
 use crate::claims::Fixed;

@@ -96,6 +96,9 @@ columns! {
     learning_rate: Option<f64>,
     /// What was equal between the models: `parameters`, `tokens`, `seconds`.
     equal: Option<String>,
+    /// Width that the sweep asks for. Models of equal parameters have it in common, and a width of their
+    /// own.
+    size: Option<usize>,
     /// Worker threads.
     threads: Option<usize>,
     /// Seed of initialisation and data.

@@ -102,6 +102,22 @@ pub fn style(model: &str, variant: usize) -> Style {
     }
 }
 
+/// Style of the `i`-th of what others published: the grey of baselines, told apart by marks and dashes.
+pub fn of_others(i: usize) -> Style {
+    let marks = [
+        Marker::Circle,
+        Marker::Square,
+        Marker::Triangle,
+        Marker::Diamond,
+    ];
+    Style {
+        color: 6,
+        marker: marks[i % marks.len()],
+        dash: VARIANTS[i % VARIANTS.len()],
+        hollow: true,
+    }
+}
+
 /// A factor's value as a legend prints it; `None` if it need not be named (such as `default` gates).
 pub fn factor_label(column: &str, value: &str) -> Option<String> {
     match (column, value) {
@@ -113,6 +129,7 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         ("equal", value) => Some(format!("equal {value}")),
         ("threads", "1") => Some("1 thread".into()),
         ("threads" | "pairs" | "layers", value) => Some(format!("{value} {column}")),
+        ("size", value) => Some(format!("width about {value}")),
         ("seq_len", value) => Some(format!("T = {value}")),
         ("batch", value) => Some(format!("B = {value}")),
         (column, value) => match OptionRow::find(column) {

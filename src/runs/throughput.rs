@@ -51,6 +51,9 @@ pub struct Throughput {
     /// program's speed grows with threads.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub work_span: bool,
+    /// Width that the sweep asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<usize>,
     /// The models.
     pub models: Vec<ModelConfig>,
 }
@@ -99,6 +102,7 @@ impl Throughput {
             seq_len: Some(self.seq_len),
             batch: Some(self.batch),
             equal: Some(EQUAL.into()),
+            size: self.size,
             ..Record::default()
         }
     }

@@ -11,7 +11,8 @@ use seqduel::data::DataSection;
 use seqduel::data::tasks::{TASKS, TaskSettings};
 use seqduel::experiment::parse::load;
 use seqduel::experiment::schema::{
-    Experiment, Explanation, MarkSpec, Patch, PlotSpec, RateFor, Series, Settings, Sweep, Tune,
+    Experiment, Explanation, MarkSpec, Patch, PlotSpec, PublishedSpec, RateFor, Series, Settings,
+    Sweep, Tune,
 };
 use seqduel::models::{MODELS, ModelOptions, OPTIONS, Value, Values};
 use seqduel::train::{Budget, TrainSettings};
@@ -207,6 +208,11 @@ fn plot(r: &mut Rng) -> PlotSpec {
                 label: Draw::draw(r),
             })
             .collect(),
+        published: bool::draw(r).then(|| PublishedSpec {
+            title: Draw::draw(r),
+            source: Draw::draw(r),
+            points: map(r, |r| vec![[f64::draw(r), f64::draw(r)]]),
+        }),
     }
 }
 

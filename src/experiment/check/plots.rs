@@ -43,6 +43,12 @@ pub(super) fn check_plots(experiment: &Experiment) -> Result<(), Fault> {
         for name in plot.floor.iter() {
             metric(key("floor"), name)?;
         }
+        for (name, points) in plot.published.iter().flat_map(|p| &p.points) {
+            let right = points.iter().flatten().all(|value| value.is_finite());
+            let remedy = "give finite numbers, each point as [abscissa, value]";
+            let key = key(&format!("published.points.{name}"));
+            Fault::unless(right, key, format!("{points:?}"), remedy)?;
+        }
         for mark in &plot.marks {
             metric(key("marks"), &mark.metric)?;
         }

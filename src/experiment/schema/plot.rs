@@ -48,6 +48,21 @@ pub struct PlotSpec {
     /// Further metrics of the same series, drawn as single marks on the same axes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<MarkSpec>,
+    /// What others published, drawn in a panel of its own on the same axes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<PublishedSpec>,
+}
+
+/// Published points beside ours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PublishedSpec {
+    /// Title of the panel.
+    pub title: String,
+    /// Whose they are, and under which settings, for the caption.
+    pub source: String,
+    /// By name, the points: abscissa and value.
+    pub points: BTreeMap<String, Vec<[f64; 2]>>,
 }
 
 /// A metric drawn as single marks, at the records' own abscissa `x`.

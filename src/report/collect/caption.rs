@@ -17,7 +17,12 @@ pub(super) fn caption(
     profile: &str,
     longest: usize,
 ) -> String {
-    let mut parts = vec![marks(spec, kind, panels)];
+    let unit = match kind {
+        Kind::Train => "seeds",
+        Kind::Throughput if rows.iter().any(|row| !row.get("operation").is_empty()) => "repeats",
+        Kind::Throughput => "launches",
+    };
+    let mut parts = vec![marks(spec, unit, panels)];
     let together = longest.div_ceil(MOST_POINTS);
     if spec.kind == PlotKind::Curves && together > 1 {
         parts.push(format!("each point averages {together} neighbours"));
@@ -51,11 +56,7 @@ pub(super) fn caption(
 }
 
 /// What the marks are and how many measurements are behind each.
-fn marks(spec: &PlotSpec, kind: Kind, panels: &[Panel]) -> String {
-    let unit = match kind {
-        Kind::Throughput => "repeats",
-        Kind::Train => "seeds",
-    };
+fn marks(spec: &PlotSpec, unit: &str, panels: &[Panel]) -> String {
     let series = || panels.iter().flat_map(|panel| &panel.series);
     let size = |estimate: &Estimate| estimate.sample.len();
     let samples: Vec<usize> = series().flat_map(|s| s.points.iter().map(size)).collect();
@@ -87,7 +88,7 @@ fn marks(spec: &PlotSpec, kind: Kind, panels: &[Panel]) -> String {
 /// What the marks of a roofline plot are and how often they were measured.
 fn roofline(n: &str, operations: &str) -> String {
     format!(
-        "Large marks: whole training steps, median of {n} repeats with 95 % interval; small \
+        "Large marks: whole training steps, median of {n} launches with 95 % interval; small \
          marks: their operations, all calls of one together, n = {operations}, named from {:.0} % of \
          the operations\u{2019} time. Bytes count once a call, as if no data stayed in cache, so an \
          operation on cached data may lie above the memory roof; operations without counted FLOPs \

@@ -71,10 +71,15 @@ pub fn collect(
     // A panel without marks would be a hole among the others.
     panels.retain(|panel| panel.series.iter().any(|s| s.shows_something(spec.y_scale)));
     let profile = &source.manifest.profile;
+    let mut caption = caption::caption(spec, experiment.kind, &rows, &panels, profile, longest);
+    if let Some(published) = spec.published.as_ref().filter(|_| !panels.is_empty()) {
+        caption += &format!(" {}: {}.", published.title, published.source);
+        panels.push(series::published(published));
+    }
     Ok(Figure {
         file: spec.file.clone(),
         title: spec.title.clone(),
-        caption: caption::caption(spec, experiment.kind, &rows, &panels, profile, longest),
+        caption,
         metric: spec.metric.clone(),
         kind: spec.kind,
         x_label: spec.x_label.clone(),

@@ -3,9 +3,9 @@
 use super::bins::Bins;
 use super::estimates::{estimates, medians, medians_by_x, runs};
 use super::roofline;
-use crate::experiment::schema::{PlotKind, PlotSpec};
+use crate::experiment::schema::{PlotKind, PlotSpec, PublishedSpec};
 use crate::models::{OptionRow, Values};
-use crate::report::figure::Series;
+use crate::report::figure::{Estimate, Panel, Series};
 use crate::report::palette;
 use crate::report::source::Row;
 use std::collections::BTreeMap;
@@ -76,6 +76,28 @@ pub(super) fn series(
         }
     }
     all
+}
+
+/// The panel of what others published: grey lines through hollow marks.
+pub(super) fn published(spec: &PublishedSpec) -> Panel {
+    let series = |(i, (name, points)): (usize, (&String, &Vec<[f64; 2]>))| Series {
+        label: name.clone(),
+        style: palette::of_others(i),
+        points: points
+            .iter()
+            .map(|p| Estimate::single(p[0], p[1]))
+            .collect(),
+        binned: false,
+        runs: Vec::new(),
+        operations: Vec::new(),
+        marks: Vec::new(),
+    };
+    Panel {
+        title: Some(spec.title.clone()),
+        series: spec.points.iter().enumerate().map(series).collect(),
+        floors: Vec::new(),
+        roofs: None,
+    }
 }
 
 /// The number of a variant, so that it has the same dash in every plot; `None` if the series differ

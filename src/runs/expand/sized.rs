@@ -191,6 +191,7 @@ impl<'a> Sized<'a> {
             batch: Some(batch(self.settings, self.seq_len)?),
             task_parameters,
             equal: Some(equal.into()),
+            size: self.settings.width,
             ..named(self.experiment, self.context, id)
         })
     }

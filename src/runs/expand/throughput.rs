@@ -88,6 +88,7 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             seconds_per_model: s.seconds_per_model.unwrap_or(SECONDS_PER_MODEL),
             operations: false,
             work_span: false,
+            size: s.width,
             models,
         };
         let shared = work.record("", "", "");
