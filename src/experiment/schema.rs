@@ -66,6 +66,9 @@ pub struct RateFor {
     /// The width of the reference model, where several are swept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
+    /// Parameters of the task, where several values are swept.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, usize>,
     /// Options of the model, where it is listed with several.
     #[serde(flatten)]
     pub options: ModelOptions,
@@ -121,7 +124,7 @@ pub struct Patch {
     pub tune: Option<Tune>,
 }
 
-/// The same search for every model, task and width: each rate on the same short budget, judged on
+/// The same search for every model, task, parameter of it and width: each rate on the same short budget, judged on
 /// validation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -161,6 +164,7 @@ impl Experiment {
     pub fn rate_for(&self, series: &Series, at: &Settings) -> Option<f64> {
         let fits = |rate: &&RateFor| {
             let of = |name: &str| series.options.get(name);
+            let parameter = |name: &str| at.parameters.as_ref()?.get(name);
             rate.model == series.model
                 && rate
                     .options
@@ -168,6 +172,10 @@ impl Experiment {
                     .all(|(name, value)| of(name) == Some(value))
                 && (rate.task.is_none() || rate.task == at.task)
                 && (rate.width.is_none() || rate.width == at.width)
+                && rate
+                    .parameters
+                    .iter()
+                    .all(|(name, value)| parameter(name) == Some(value))
         };
         self.rates.iter().find(fits).map(|rate| rate.rate)
     }

@@ -241,6 +241,7 @@ fn experiment(r: &mut Rng) -> Experiment {
                 rate: Draw::draw(r),
                 task: Draw::draw(r),
                 width: Draw::draw(r),
+                parameters: map(r, Draw::draw),
                 options: options(r),
             })
             .collect(),

@@ -80,12 +80,51 @@ fn tuning_runs_come_first_then_every_point_model_and_seed() {
 }
 
 #[test]
+fn a_parameter_that_the_search_does_not_name_has_a_search_at_each_value() {
+    let text = COPY.replace(", parameters = { delay = 20 }", "");
+    assert_ne!(text, COPY);
+    let all = runs(&text, &[]);
+    let (tune, train) = all.split_at(2 * 4 * 2 * 3);
+    assert!(tune.iter().all(|run| training(run).trial));
+    assert_eq!(
+        tune[0].id,
+        "x-tune-delay20-gru-layers1-rate0.001-seed1000007"
+    );
+    for run in train {
+        let delay = run.record.parameter("delay");
+        for need in run.needs() {
+            let trial = tune.iter().find(|trial| trial.id == need);
+            assert_eq!(trial.expect("a trial").record.parameter("delay"), delay);
+        }
+        assert_eq!(run.needs().len(), 6);
+    }
+}
+
+#[test]
+fn a_rate_may_be_of_one_value_of_a_parameter() {
+    let rates = "[[rate]]\nmodel = \"gru\"\nrate = 0.5\nparameters = { delay = 50 }\n\
+                 [[rate]]\nmodel = \"gru\"\nrate = 0.25\n";
+    let (before, after) = COPY.split_once("[tune]").unwrap();
+    let after = after.split_once("[profile.quick]").unwrap().1;
+    let text = format!("{before}{rates}[profile.quick]{after}");
+    let all = runs(&text, &["settings.learning_rate=0.1"]);
+    assert!(all.iter().any(|run| run.record.model == "gru"));
+    for run in all.iter().filter(|run| run.record.model == "gru") {
+        let expected = match run.record.parameter("delay") {
+            Some(50) => 0.5,
+            _ => 0.25,
+        };
+        assert_eq!(training(run).train.learning_rate, expected, "{}", run.id);
+    }
+}
+
+#[test]
 fn runs_carry_the_values_of_their_point() {
     let runs = runs(COPY, &[]);
     let (tune, train) = runs.split_at(24);
     for run in tune {
         let work = training(run);
-        // The first value of a swept factor that the search does not name.
+        // What the search names, and the first value of a swept factor that it does not.
         assert_eq!(
             (run.record.parameter("delay"), run.record.batch),
             (Some(20), Some(4)),

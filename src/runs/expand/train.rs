@@ -1,7 +1,7 @@
 //! The runs of a training experiment, those of its searches and step times among them.
 
 use super::Expansion;
-use super::search::{search, tuning_points};
+use super::search::{is_for, search, tuning_points};
 use super::sized::Sized;
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::embedded::steps_taken;
@@ -44,9 +44,7 @@ pub(super) fn expansion(
         let sized = Sized::new(experiment, settings, context)?;
         let first_look = experiment.looks().first().copied();
         let first = require(settings.seeds.or(first_look), "settings.seeds")?;
-        let here = |at: &&(Settings, Vec<Rate>)| {
-            at.0.task == settings.task && at.0.width == settings.width
-        };
+        let here = |at: &&(Settings, Vec<Rate>)| is_for(&at.0, settings, experiment);
         let rates = searched.iter().find(here).or(searched.first());
         let mut step_time = None;
         if sized.seconds()?.is_some() {

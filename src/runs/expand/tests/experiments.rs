@@ -27,7 +27,7 @@ parameters.delay = [20, 50]
 batch = [4, 8]
 [tune]
 learning_rates = [1e-3, 1e-2]
-settings = { steps = 30, seeds = 3 }
+settings = { steps = 30, seeds = 3, parameters = { delay = 20 } }
 [profile.quick]
 "#;
 
