@@ -7,7 +7,7 @@ use crate::record::Record;
 /// A learning rate chosen among those tried.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Choice {
-    /// The rate with the lowest mean validation loss.
+    /// The middle one of those that solve the task, else the one with the lowest mean validation loss.
     pub rate: f64,
     /// Whether no rate beyond it was tried on one side: a better one may lie there.
     pub edge: Option<Edge>,
@@ -24,8 +24,13 @@ pub enum Edge {
     Largest,
 }
 
-/// The rate with the lowest mean validation loss over its seeds, the smaller of two equal ones. A
-/// rate that diverged for a seed is out.
+/// A mean validation loss below which a rate has solved the task, nats or squared error: which of two such
+/// losses is lower is chance, and would lead the search to ever larger rates.
+const SOLVED: f64 = 0.01;
+
+/// Of the rates whose mean validation loss over the seeds says that they solve the task, the middle one;
+/// where none does, the one with the lowest loss. Of two, the smaller. A rate that diverged for a seed is
+/// out.
 ///
 /// Errors: why there is none.
 pub fn choose(trials: &[Record]) -> Result<Choice, String> {
@@ -35,9 +40,13 @@ pub fn choose(trials: &[Record]) -> Result<Choice, String> {
         let losses: Option<Vec<f64>> = of_rate.map(|trial| trial.value).collect();
         losses.map(|all| (all.iter().sum::<f64>() / all.len() as f64, rate))
     };
-    let means = tried.iter().filter_map(mean_loss);
-    let best = means.min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
-    let (_, rate) = best.ok_or(
+    let means: Vec<(f64, f64)> = tried.iter().filter_map(mean_loss).collect();
+    let solving: Vec<f64> = means.iter().filter(|m| m.0 < SOLVED).map(|m| m.1).collect();
+    let best = means
+        .iter()
+        .min_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    let middle = solving.get(solving.len().saturating_sub(1) / 2);
+    let rate = *middle.or(best.map(|(_, rate)| rate)).ok_or(
         "every learning rate of its search diverged; add smaller ones to tune.learning_rates",
     )?;
     let edge = match () {

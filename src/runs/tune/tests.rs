@@ -38,6 +38,29 @@ fn lowest_mean_loss_wins_and_divergence_is_out() {
 }
 
 #[test]
+fn of_rates_that_solve_the_task_the_middle_one_is_taken() {
+    let trials = |losses: &[f64]| -> Vec<Record> {
+        let rates = [1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2];
+        let losses = losses.iter().map(|loss| Some(*loss));
+        rates
+            .into_iter()
+            .zip(losses)
+            .map(|(r, l)| trial(r, l))
+            .collect()
+    };
+    assert_eq!(chosen(&trials(&[0.5, 3e-3, 1e-3, 1e-4, 0.2])), Ok(4e-3));
+    assert_eq!(
+        chosen(&trials(&[0.5, 0.3, 1e-3, 1e-4, 0.2])),
+        Ok(4e-3),
+        "the smaller of two"
+    );
+    assert_eq!(chosen(&trials(&[0.5, 0.3, 0.2, 0.0101, 0.2])), Ok(8e-3));
+    // All of them: the middle is no edge, and the search ends.
+    let all = choose(&trials(&[1e-3, 1e-4, 1e-5, 1e-6, 1e-7])).unwrap();
+    assert_eq!((all.rate, all.edge), (4e-3, None));
+}
+
+#[test]
 fn a_choice_says_whether_it_is_at_an_edge() {
     let at = |losses: [f64; 3]| {
         let rates = [4e-3, 1e-3, 2e-3];
@@ -129,10 +152,10 @@ fn a_search_follows_divergence_to_smaller_rates_and_stays_within_bounds() {
     assert_eq!(tried(&search(&[5e-3, 1e-2], 9), cliff), [5e-3, 1e-2, 2e-2]);
     // No rate above 10 or below 1e-9, and ratios near 1 still move on.
     assert_eq!(
-        tried(&search(&[1.0, 3.0], 9), |rate| Some(-rate)),
+        tried(&search(&[1.0, 3.0], 9), |rate| Some(100.0 - rate)),
         [1.0, 3.0, 9.0]
     );
-    let near = tried(&search(&[1.0, 1.001], 2), |rate| Some(-rate));
+    let near = tried(&search(&[1.0, 1.001], 2), |rate| Some(100.0 - rate));
     assert_eq!(near, [1.0, 1.001, 1.002, 1.003]);
 }
 
