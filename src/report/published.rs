@@ -233,7 +233,21 @@ mod tests {
         ];
         assert_eq!(
             summary(&rows),
-            "2 of 4 agree within a tolerance fixed beforehand, 1 differs, 1 was not run."
+            "2 of 4 agree by their intervals, within a tolerance fixed beforehand, 1 differs, \
+             1 was not run."
+        );
+        let null = Compared {
+            null: true,
+            ..row("e", Outcome::Agrees)
+        };
+        assert_eq!(
+            summary(&[
+                row("a", Outcome::Agrees),
+                row("b", Outcome::Undecided),
+                null
+            ]),
+            "1 of 2 agree by their intervals, within a tolerance fixed beforehand, 1 is undecided; \
+             a null row, which a constant or memoryless answer would pass, is not counted."
         );
         assert_eq!(answer(&rows), "differs");
         assert_eq!(answer(&rows[..2]), "agrees");

@@ -166,7 +166,7 @@ fn plots_carry_floor_n_and_every_series() {
         "multiply-adds 160 GFLOP/s",
         "main memory 21.0 GB/s",
         "cache 91.0 GB/s",
-        "n = 12 repeats",
+        "n = 12 launches",
         "2 threads",
         "core.backward",
     ] {
@@ -183,7 +183,7 @@ fn plots_carry_floor_n_and_every_series() {
     ] {
         assert!(bars.contains(text), "{text}");
     }
-    assert!(read(&dir, "plots/speed-long.svg").contains("n = 12 repeats"));
+    assert!(read(&dir, "plots/speed-long.svg").contains("n = 12 launches"));
     let png = fs::read(dir.path().join("plots/distance-copy.png")).unwrap();
     let decoder = png::Decoder::new(png.as_slice()).read_info().unwrap();
     assert_eq!(decoder.info().width, 2 * chart::WIDE as u32);

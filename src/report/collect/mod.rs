@@ -73,7 +73,7 @@ pub fn collect(
     let profile = &source.manifest.profile;
     let mut caption = caption::caption(spec, experiment.kind, &rows, &panels, profile, longest);
     if let Some(published) = spec.published.as_ref().filter(|_| !panels.is_empty()) {
-        caption += &format!(" {}: {}.", published.title, published.source);
+        caption += &format!(" Published: {}.", published.source);
         panels.push(series::published(published));
     }
     Ok(Figure {
