@@ -57,7 +57,7 @@ fn damaged_runs_are_made_again_and_the_others_kept() {
     );
     // A trial of a learning rate: which rate is chosen depends on it.
     cut(
-        &run("small-copy-tune-gru-rate0.01-seed1000000").join("records.csv"),
+        &run("small-copy-tune-delay3-gru-rate0.01-seed1000000").join("records.csv"),
         without_last_row,
     );
     fs::remove_file(run("small-words-lstm-seed0").join("records.csv")).expect("there");
