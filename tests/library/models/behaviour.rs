@@ -30,11 +30,12 @@ fn steps_give_the_logits_of_the_whole_sequence() {
                 }
             }
         }
+        // What is needed, in pages of 64 tokens that may not be full; a recurrent state has none.
         let floats: usize = state.buffers.iter().map(Vec::len).sum();
-        assert_eq!(
-            4 * floats,
-            batch * model.state_bytes(seq_len),
-            "{}",
+        let [needed, paged] = [seq_len, seq_len.next_multiple_of(64)].map(|t| model.state_bytes(t));
+        assert!(
+            (batch * needed..=batch * paged).contains(&(4 * floats)),
+            "{}: {needed} {floats} {paged}",
             label(&config)
         );
     }
