@@ -19,7 +19,9 @@ pub(super) fn of(given: &Given) -> String {
     let timed = records.iter().any(|r| r.repeat.is_some());
     let steps = records.iter().filter(|r| r.metric == "steps_done");
     let steps = steps.filter_map(|r| usable(r)).fold(0.0, f64::max);
-    let observations = |r: &Record| r.seed.map(|seed| seed as usize);
+    // Seeds of the search for a rate are none that the answer rests on.
+    let counts = |r: &Record| r.metric == "steps_done" || r.metric.starts_with("test_");
+    let observations = |r: &Record| r.seed.filter(|_| counts(r)).map(|seed| seed as usize);
     let seeds = distinct(records, observations).len();
     let launches = distinct(records, |r| r.repeat.filter(|_| r.operation.is_none())).len();
     let parts = [

@@ -84,7 +84,8 @@ fn plain_number(value: f64) -> String {
 /// What the records of a run tell about it: models, seeds, experiment.
 type Known<'a> = (BTreeSet<&'a str>, BTreeSet<u64>, &'a str);
 
-/// Every run with how it ended.
+/// Every run with how it ended, but for the trials of searches that ended well: they are many, and the
+/// tables of rates have them.
 pub fn runs(source: &Source) -> Table {
     let mut known: BTreeMap<&str, Known> = BTreeMap::new();
     for record in &source.records {
@@ -94,7 +95,14 @@ pub fn runs(source: &Source) -> Table {
         entry.0.insert(&record.model);
         entry.1.extend(record.seed);
     }
-    let rows = source.runs.iter();
+    let tried = source.records.iter();
+    let tried = tried.filter(|record| record.metric.starts_with("tuning_"));
+    let tried: BTreeSet<&str> = tried.map(|record| record.run.as_str()).collect();
+    let shown = |run: &&RunEntry| {
+        let well = run.status.as_ref().is_some_and(|s| s.state == State::Done);
+        !well || !tried.contains(run.id.as_str())
+    };
+    let rows = source.runs.iter().filter(shown);
     let rows = rows.map(|run| row(run, known.remove(run.id.as_str()).unwrap_or_default()));
     let rows = rows.collect();
     Table {

@@ -217,7 +217,8 @@ pub(super) fn run_summary(source: &Source) -> String {
         return "How each run ended stood in runs/, which is not in this directory.".into();
     }
     format!(
-        "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/.",
+        "{}: {} done, {} failed, {} not finished. Each has its configuration, records and log in runs/. Trials of \
+         learning rates that ended well are not listed.",
         count(source.runs.len(), "run", "runs"),
         runs_in(source, Some(State::Done)),
         runs_in(source, Some(State::Failed)),
