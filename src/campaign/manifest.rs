@@ -73,6 +73,12 @@ pub(super) fn manifest(
         (None, now) => manifest.corpus = now,
         _ => {}
     }
+    let is_in_suite = |before: &Experiment| suite.experiments.iter().any(|e| e.id == before.id);
+    let before = &manifest.experiments;
+    if before.len() < suite.experiments.len() && before.iter().all(is_in_suite) {
+        // What began as a part of it is made again by the command of the larger suite.
+        manifest.command.clone_from(&suite.command);
+    }
     for experiment in &suite.experiments {
         let settings = of_runs(experiment)?;
         let mut experiments = manifest.experiments.iter_mut();

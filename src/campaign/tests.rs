@@ -248,3 +248,19 @@ fn equal_step_times_give_equal_bits_also_after_an_interruption() {
     interrupted.run(interrupted.plan());
     assert_eq!(interrupted.results(), results);
 }
+
+#[test]
+fn a_directory_that_grows_to_a_larger_suite_is_made_again_by_its_command() {
+    let other = SMALL.replacen("id = \"p\"", "id = \"q\"", 1);
+    let both = Fixture::new(&[SMALL, &other], &[]).suite.experiments;
+    let mut it = Fixture::new(&[SMALL], &[]);
+    let mut command_after = |command: &str, experiments: &[_]| {
+        it.suite.command = command.into();
+        it.suite.experiments = experiments.to_vec();
+        it.run(it.plan());
+        read_manifest(&it.suite.out).expect("there is one").command
+    };
+    assert_eq!(command_after("one", &both[..1]), "one");
+    assert_eq!(command_after("both", &both), "both");
+    assert_eq!(command_after("a part again", &both[1..]), "both");
+}

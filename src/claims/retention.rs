@@ -110,10 +110,12 @@ fn words(given: &Given, answer: Answer, all: &Group) -> Words {
     let [forget, keep] = [Supported, Reversed].map(|answer| models(&counting.with(answer)));
     let sentence = match answer {
         Supported => format!(
-            "Most runs of every recurrent model that learnt to hold a symbol forget it within {longest} tokens."
+            "Most runs of {} that learnt to hold a symbol forget it within {longest} tokens.",
+            counting.list_models()
         ),
         Reversed => format!(
-            "Most runs of every recurrent model that learnt to hold a symbol still hold it after {longest} tokens."
+            "Most runs of {} that learnt to hold a symbol still hold it after {longest} tokens.",
+            counting.list_models()
         ),
         Conditional => format!(
             "Whether most runs forget a symbol within {longest} tokens depends on the model or its width."
