@@ -4,7 +4,7 @@ use super::comparison::{Comparison, Margins, Missing};
 use super::given::Given;
 use super::place::{Place, Series};
 use super::sample::{Sample, cell, key, of_one};
-use super::select::usable;
+use super::select::{usable, zero_between};
 use crate::record::Record;
 use crate::stats::Effect;
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,8 +59,7 @@ fn crossing(a: &Curve, b: &Curve) -> Option<f64> {
     let Some(last) = above.iter().rposition(|(_, by)| *by >= 0.0) else {
         return Some(f64::NEG_INFINITY);
     };
-    let ((x0, y0), (x1, y1)) = (above[last], above[last + 1]);
-    Some(x0 + (x1 - x0) * y0 / (y0 - y1))
+    Some(zero_between(above[last], above[last + 1]))
 }
 
 /// From where on the curves of one series lie below those of another, a pair of runs a seed, in units of

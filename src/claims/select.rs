@@ -213,14 +213,14 @@ pub(super) fn crossing(lengths: &[usize], ratio: impl Fn(usize) -> Sample) -> Sa
         if last_below + 1 == y.len() {
             return x.last().copied();
         }
-        let (x0, y0, x1, y1) = (
-            x[last_below],
-            y[last_below],
-            x[last_below + 1],
-            y[last_below + 1],
-        );
-        Some(x0 + (x1 - x0) * y0 / (y0 - y1))
+        let [from, to] = [last_below, last_below + 1].map(|i| (x[i], y[i]));
+        Some(zero_between(from, to))
     })
+}
+
+/// Where a straight line between two points on either side of zero meets it.
+pub(super) fn zero_between((x0, y0): (f64, f64), (x1, y1): (f64, f64)) -> f64 {
+    x0 + (x1 - x0) * y0 / (y0 - y1)
 }
 
 /// [`crossing`] as an effect, in tokens.

@@ -124,8 +124,8 @@ pub struct Patch {
     pub tune: Option<Tune>,
 }
 
-/// The same search for every model, task, parameter of it and width: each rate on the same short budget, judged on
-/// validation.
+/// The same search for every model, task, parameter of it and width: each rate on the same short
+/// budget, judged on validation.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tune {
