@@ -1,7 +1,9 @@
-//! Softmax cross-entropy: loss = −(1/N) Σ_{i: mask_i ≠ 0} log softmax(z_i)[target_i] over N rows.
+//! Softmax cross-entropy: loss = −(1/N) Σ_{i: mask_i ≠ 0} Σ_j q_ij log softmax(z_i)[j] over N rows, q_i
+//! the one-hot target, or with label smoothing ε (Szegedy et al. 2016) (1 − ε) of it and ε / V of every
+//! token.
 //!
-//! dz_i = (softmax(z_i) − onehot(target_i)) / N on those rows, 0 on the others; computed with the
-//! loss, in the memory of the logits' copy.
+//! dz_i = (softmax(z_i) − q_i) / N on those rows, 0 on the others; computed with the loss, in the memory
+//! of the logits' copy.
 //! Cost, for n rows of V: about 5·n·V FLOPs forward, 2·n·V backward; span 2·⌈log₂ V⌉ and a few
 //! operations to the gradient, ⌈log₂ n⌉ more to the loss.
 
@@ -19,6 +21,16 @@ const PIECE: usize = 1 << 13;
 /// are none. logits (n, V), targets and mask n each. Panics if lengths differ or a scored target
 /// is not below V.
 pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scalar {
+    smoothed_cross_entropy(logits, targets, mask, 0.0)
+}
+
+/// The same with label smoothing `smoothing` (0…1), as PyTorch's `CrossEntropyLoss` has it.
+pub fn smoothed_cross_entropy(
+    logits: Activation,
+    targets: &[u32],
+    mask: &[f32],
+    smoothing: f32,
+) -> Scalar {
     let (logits, mut tape) = logits.split_tape();
     let (n, vocab) = *logits.shape();
     assert!(
@@ -54,6 +66,7 @@ pub fn cross_entropy(logits: Activation, targets: &[u32], mask: &[f32]) -> Scala
                     mask,
                     vocab,
                     scale: scale as f32,
+                    smoothing,
                     gradient,
                 },
             )
@@ -103,6 +116,7 @@ pub fn negative_log_likelihood(level: Level, logits: &[f32], target: u32) -> f64
             mask: &[1.0],
             vocab: logits.len(),
             scale: 0.0,
+            smoothing: 0.0,
             gradient: false,
         },
     )
@@ -114,6 +128,7 @@ struct Rows<'a> {
     mask: &'a [f32],
     vocab: usize,
     scale: f32,
+    smoothing: f32,
     gradient: bool,
 }
 
@@ -144,6 +159,14 @@ impl Kernel for Rows<'_> {
                 .iter()
                 .fold(s.largest(largest), |m, &x| if x > m { x } else { m });
             let (at_target, t) = (z[target], s.splat(top));
+            // Σ_j (z_j − top), where smoothing needs it.
+            let below = match self.smoothing > 0.0 {
+                true => z
+                    .iter()
+                    .map(|&z| f64::from(z) - f64::from(top))
+                    .sum::<f64>(),
+                false => 0.0,
+            };
             let mut sums = s.zero();
             for j in (0..vocab).step_by(LANES) {
                 // Past the end e^−∞ adds 0.
@@ -159,12 +182,23 @@ impl Kernel for Rows<'_> {
             }
             let sum = s.sum(sums);
             total += libm::log(sum as f64) + (top as f64 - at_target as f64);
+            // Of every token the target takes a share ε / V away.
+            let share = self.smoothing / vocab as f32;
+            if self.smoothing > 0.0 {
+                let mean = below / vocab as f64 + f64::from(top);
+                total += f64::from(self.smoothing) * (f64::from(at_target) - mean);
+            }
             if self.gradient {
                 let factor = s.splat(self.scale / sum);
+                let less = s.splat(self.scale * share);
                 for j in (0..vocab).step_by(LANES) {
-                    s.write_at(z, j, s.mul(s.read_at(z, j), factor));
+                    let mut d = s.mul(s.read_at(z, j), factor);
+                    if self.smoothing > 0.0 {
+                        d = s.sub(d, less);
+                    }
+                    s.write_at(z, j, d);
                 }
-                z[target] -= self.scale;
+                z[target] -= self.scale * (1.0 - self.smoothing);
             }
         }
         total
@@ -232,6 +266,40 @@ mod tests {
                     "{name}"
                 );
             }
+        }
+    }
+
+    #[test]
+    fn smoothing_is_the_formula_in_f64_and_its_differences() {
+        let (n, vocab, smoothing) = (5, 19, 0.1);
+        let z = noise(n * vocab, 1);
+        let targets: Vec<u32> = (0..n).map(|i| (i * 7 % vocab) as u32).collect();
+        let mask = [1.0, 1.0, 0.0, 1.0, 1.0];
+        let exact = |z: &[f64]| -> f64 {
+            let rows = z.chunks(vocab).zip(&targets).zip(mask);
+            let loss = rows.map(|((z, &t), m)| {
+                let log_sum = z.iter().map(|z| z.exp()).sum::<f64>().ln();
+                let of_all: f64 = z.iter().map(|z| log_sum - z).sum();
+                let e = f64::from(smoothing);
+                f64::from(m) * ((1.0 - e) * (log_sum - z[t as usize]) + e / vocab as f64 * of_all)
+            });
+            loss.sum::<f64>() / 4.0
+        };
+        let want = finite_differences(&z, exact);
+        let wide: Vec<f64> = z.iter().map(|&z| f64::from(z)).collect();
+        let z = matrix(z, n, vocab);
+        for (level, got) in at_every_level(|| {
+            let on_tape = z.clone().put_tape(Tape::on());
+            let loss = smoothed_cross_entropy(on_tape, &targets, &mask, smoothing);
+            let (value, mut g) = gradients(loss, &[&z]);
+            g.push(vec![value]);
+            g
+        }) {
+            assert_close(&format!("{level:?}"), &got[0], &want, 2e-6);
+            assert!(
+                (f64::from(got[1][0]) - exact(&wide)).abs() < 1e-6,
+                "{level:?}"
+            );
         }
     }
 

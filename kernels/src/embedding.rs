@@ -1,8 +1,8 @@
-//! Rows of a table, one per token: y_i = E[token_i], or E[token_i] + P[i mod T]. A row of numbers
-//! x_i instead of a token weighs all rows of the table: y_i = x_i E (+ P[i mod T]), of which a token
+//! Rows of a table, one per token: y_i = E[token_i], or c E[token_i] + P[i mod T]. A row of numbers
+//! x_i instead of a token weighs all rows of the table: y_i = c x_i E (+ P[i mod T]), of which a token
 //! is the one-hot case.
 //!
-//! Backward: dE[v] = Σ_{i: token_i = v} dy_i, or dE = xᵀ dy; dP[t] = Σ_b dy_{b·T + t}.
+//! Backward: dE[v] = c Σ_{i: token_i = v} dy_i, or dE = c xᵀ dy; dP[t] = Σ_b dy_{b·T + t}.
 //! Cost, for tokens: no FLOPs forward but the addition of positions, backward one addition an
 //! element; for numbers 2·n·V·D each way. Span: a product's, and one addition; backward ⌈log₂ n⌉.
 
@@ -11,7 +11,7 @@ mod tests;
 
 use super::cost::{self, Cost, Id, Phase};
 use super::gemm::{View, gemm};
-use super::math::Add;
+use super::math::{Add, AddScaled};
 use super::parallel::{self, Shared, filled};
 use super::simd::{dispatch_at, level};
 use super::watch::{self, Watchable};
@@ -51,7 +51,7 @@ impl<'a> From<&'a Vec<u32>> for Input<'a> {
 /// table\[tokens\], or values · table: table (V, D) → (n, D). Panics if a token is not below V, or
 /// if the values are no rows of V.
 pub fn embedding<'a>(input: impl Into<Input<'a>>, table: &Matrix, tape: Tape) -> Activation {
-    embed(input.into(), table, None, tape)
+    embed(input.into(), table, 1.0, None, tape)
 }
 
 /// The same, + positions\[t\] for position t of each sequence of `seq_len`: table (V, D),
@@ -63,12 +63,27 @@ pub fn embedding_at_positions<'a>(
     seq_len: usize,
     tape: Tape,
 ) -> Activation {
-    embed(input.into(), table, Some((positions, seq_len)), tape)
+    scaled_embedding_at_positions(input, table, 1.0, positions, seq_len, tape)
+}
+
+/// The same of `scale` times the table: a table that is the weight of the head too has smaller values
+/// than an embedding (Vaswani et al. 2017, section 3.4: √D).
+pub fn scaled_embedding_at_positions<'a>(
+    input: impl Into<Input<'a>>,
+    table: &Matrix,
+    scale: f32,
+    positions: &Matrix,
+    seq_len: usize,
+    tape: Tape,
+) -> Activation {
+    let positions = Some((positions, seq_len));
+    embed(input.into(), table, scale, positions, tape)
 }
 
 fn embed(
     input: Input,
     table: &Matrix,
+    scale: f32,
     positions: Option<(&Matrix, usize)>,
     mut tape: Tape,
 ) -> Activation {
@@ -108,6 +123,9 @@ fn embed(
                     } else {
                         out.copy_from_slice(&product[i * d..][..d]);
                     }
+                    if scale != 1.0 {
+                        out.iter_mut().for_each(|x| *x *= scale);
+                    }
                     if let Some((p, seq_len)) = &p {
                         dispatch_at(level, Add(out, &p[i % seq_len * d..][..d]));
                     }
@@ -144,7 +162,7 @@ fn embed(
     if tape.is_on() {
         let (dy, de) = (Output::of(&y), Slot::of(table));
         let dp = positions.map(|(p, seq_len)| (Slot::of(p), seq_len));
-        let kept = Kept::of(input);
+        let kept = Kept::of(input, scale);
         tape.record(move |g| {
             let (dy_id, dy) = (dy.id(), dy.take(g));
             watch::report(Watchable::Input, d, || dy.clone());
@@ -167,7 +185,7 @@ fn embed(
                             // SAFETY: each token has its own row of the table.
                             let sum = unsafe { shared.slice(token * d..(token + 1) * d) };
                             for &i in &places[starts[token]..starts[token + 1]] {
-                                dispatch_at(level, Add(sum, row(i)));
+                                dispatch_at(level, AddScaled(sum, row(i), scale));
                             }
                         }
                     });
@@ -210,14 +228,15 @@ fn embed(
 /// The input as the backward pass keeps it.
 enum Kept {
     Tokens(Vec<u32>),
+    /// Times the scale.
     Values(Vec<f32>),
 }
 
 impl Kept {
-    fn of(input: Input) -> Self {
+    fn of(input: Input, scale: f32) -> Self {
         match input {
             Input::Tokens(tokens) => Kept::Tokens(tokens.to_vec()),
-            Input::Values(values) => Kept::Values(values.to_vec()),
+            Input::Values(values) => Kept::Values(values.iter().map(|x| scale * x).collect()),
         }
     }
 }

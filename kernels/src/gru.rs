@@ -10,7 +10,7 @@
 
 use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper};
 use super::simd::Simd;
-use super::{Activation, math};
+use super::{Activation, Matrix, math};
 
 /// The cell.
 pub struct Gru;
@@ -74,6 +74,19 @@ impl Cell for Gru {
 /// Panics if shapes disagree.
 pub fn gru(x: Activation, weights: RecurrentWeights, batch: usize, seq_len: usize) -> Activation {
     recurrent::layer::<Gru>(x, weights, batch, seq_len)
+}
+
+/// The same from the states h (B, H), whose tape x carries; gradients flow to them.
+///
+/// Panics if shapes disagree.
+pub fn gru_from(
+    x: Activation,
+    h: &Matrix,
+    weights: RecurrentWeights,
+    batch: usize,
+    seq_len: usize,
+) -> Activation {
+    recurrent::layer_from::<Gru>(x, [Some(h), None], weights, batch, seq_len)
 }
 
 /// One step at a time, for decoding.

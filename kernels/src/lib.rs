@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // what tests expect may be a digit off
 
 mod adamw;
+mod additive_attention;
 mod attention;
 pub mod cost;
 mod cross_entropy;
@@ -27,6 +28,7 @@ pub mod parallel;
 pub mod probe;
 mod recurrent;
 mod rmsprop;
+mod rows;
 mod scan;
 pub mod simd;
 mod squared_error;
@@ -37,22 +39,24 @@ mod testing;
 mod watch;
 
 pub use adamw::{AdamwStep, adamw_update, squared_norm};
+pub use additive_attention::{AdditiveShape, additive_attention, attend_additively};
 pub use attention::{
     AttentionMask, AttentionPositions, AttentionShape, attention, cross_attention,
 };
-pub use cross_entropy::{cross_entropy, negative_log_likelihood};
+pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_entropy};
 pub use elman::{ElmanCell, elman};
-pub use embedding::{Input, embedding, embedding_at_positions};
+pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding_at_positions};
 use gradient::Output;
 pub use gradient::Slot;
-pub use gru::{GruCell, gru};
+pub use gru::{GruCell, gru, gru_from};
 pub use gru_stepwise::StepwiseGru;
 pub use linear::{Nonlinearity, linear};
-pub use lstm::{LstmCell, lstm};
+pub use lstm::{LstmCell, lstm, lstm_from};
 pub use norm::{add_layer_norm, layer_norm};
 pub use parallel::{threads, with_new_threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use rmsprop::{RmspropStep, rmsprop_update};
+pub use rows::{pick_rows, side_by_side};
 pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
 pub use squared_error::squared_error;
 pub use tape::{Activation, Scalar, Tape, backward, backward_from, on_tape};

@@ -1,4 +1,4 @@
-//! y = f(x Wᵀ + b), f the identity or GELU.
+//! y = f(x Wᵀ + b), f the identity, GELU, ReLU or tanh.
 //!
 //! With z = x Wᵀ + b and dz = dy ⊙ f′(z): dx = dz W, dW = dzᵀ x, db = Σ_rows dz.
 //! Cost, for n rows: 2·n·in·out FLOPs forward, twice that backward; span 1 + ⌈log₂ in⌉ forward;
@@ -23,6 +23,39 @@ pub enum Nonlinearity {
     Identity,
     /// GELU, tanh form.
     Gelu,
+    /// max(x, 0) (Nair & Hinton 2010); its derivative at 0 is 0.
+    Relu,
+    /// tanh.
+    Tanh,
+}
+
+impl Nonlinearity {
+    /// f(z) of a vector.
+    #[inline(always)]
+    pub(crate) fn of<S: Simd>(self, s: S, z: S::F32) -> S::F32 {
+        match self {
+            Nonlinearity::Identity => z,
+            Nonlinearity::Gelu => math::gelu(s, z),
+            // The order of the operands lets NaN through.
+            Nonlinearity::Relu => s.max(s.zero(), z),
+            Nonlinearity::Tanh => math::tanh(s, z),
+        }
+    }
+
+    /// f(z) and f′(z) of a vector.
+    #[inline(always)]
+    fn with_slope<S: Simd>(self, s: S, z: S::F32) -> (S::F32, S::F32) {
+        let one = s.splat(1.0);
+        match self {
+            Nonlinearity::Identity => (z, one),
+            Nonlinearity::Gelu => math::gelu_and_derivative(s, z),
+            Nonlinearity::Relu => (self.of(s, z), s.select(s.lt(s.zero(), z), one, s.zero())),
+            Nonlinearity::Tanh => {
+                let y = math::tanh(s, z);
+                (y, s.fnma(y, y, one))
+            }
+        }
+    }
 }
 
 /// f(x Wᵀ + b): x (n, in), weight (out, in), bias (1, out) → (n, out). Panics if shapes disagree.
@@ -57,7 +90,7 @@ pub fn linear(
                 f,
                 outputs,
             };
-            if f == Nonlinearity::Gelu && tape.is_on() {
+            if f != Nonlinearity::Identity && tape.is_on() {
                 slope = Some(filled(n * outputs, |slope| {
                     epilogue.slope = Some(slope);
                     multiply_parallel(View::new(&xs, inputs), &packed, n, &epilogue);
@@ -73,7 +106,7 @@ pub fn linear(
         n * inputs + inputs * outputs + n * outputs,
     );
     let y = matrix(y, n, outputs);
-    let pointwise = f64::from(u8::from(bias.is_some()) + u8::from(f == Nonlinearity::Gelu));
+    let pointwise = f64::from(u8::from(bias.is_some()) + u8::from(f != Nonlinearity::Identity));
     let mut reads = vec![Id::value(&x), Id::value(weight)];
     reads.extend(bias.map(Id::value));
     let y_id = Id::value(&y);
@@ -180,11 +213,10 @@ impl Store for Epilogue<'_> {
         // SAFETY: the elements are this call's own by contract.
         unsafe {
             let to = |p: Shared<f32>| p.pointer().add(at);
-            let y = match (self.f, self.slope) {
-                (Nonlinearity::Identity, _) => z,
-                (Nonlinearity::Gelu, None) => math::gelu(s, z),
-                (Nonlinearity::Gelu, Some(kept)) => {
-                    let (y, slope) = math::gelu_and_derivative(s, z);
+            let y = match self.slope {
+                None => self.f.of(s, z),
+                Some(kept) => {
+                    let (y, slope) = self.f.with_slope(s, z);
                     s.put(to(kept), n, slope);
                     y
                 }

@@ -9,7 +9,7 @@
 
 use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper};
 use super::simd::Simd;
-use super::{Activation, math};
+use super::{Activation, Matrix, math};
 
 /// The cell.
 pub struct Lstm;
@@ -76,6 +76,19 @@ impl Cell for Lstm {
 /// Panics if shapes disagree.
 pub fn lstm(x: Activation, weights: RecurrentWeights, batch: usize, seq_len: usize) -> Activation {
     recurrent::layer::<Lstm>(x, weights, batch, seq_len)
+}
+
+/// The same from the states h and c, each (B, H), whose tape x carries; gradients flow to them.
+///
+/// Panics if shapes disagree.
+pub fn lstm_from(
+    x: Activation,
+    [h, c]: [&Matrix; 2],
+    weights: RecurrentWeights,
+    batch: usize,
+    seq_len: usize,
+) -> Activation {
+    recurrent::layer_from::<Lstm>(x, [Some(h), Some(c)], weights, batch, seq_len)
 }
 
 /// One step at a time, for decoding.

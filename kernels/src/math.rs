@@ -126,6 +126,21 @@ impl Kernel for Add<'_> {
     }
 }
 
+/// The first += the third · the second, of equal lengths.
+pub struct AddScaled<'a>(pub &'a mut [f32], pub &'a [f32], pub f32);
+
+impl Kernel for AddScaled<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let factor = s.splat(self.2);
+        for j in (0..self.0.len()).step_by(LANES) {
+            let sum = s.fma(factor, s.read_at(self.1, j), s.read_at(self.0, j));
+            s.write_at(self.0, j, sum);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::simd::{Kernel, LANES, Simd, available, dispatch_at};

@@ -152,6 +152,18 @@ pub fn layer<C: Cell>(
     batch: usize,
     seq_len: usize,
 ) -> Activation {
+    layer_from::<C>(x, [None, None], weights, batch, seq_len)
+}
+
+/// The same from the states h and, of cells that have one, c, each (B, H), zero where there is none; x
+/// carries the tape of both, and gradients flow to them.
+pub fn layer_from<C: Cell>(
+    x: Activation,
+    initial: [Option<&Matrix>; 2],
+    weights: RecurrentWeights,
+    batch: usize,
+    seq_len: usize,
+) -> Activation {
     let (x, mut tape) = x.split_tape();
     let (rows, input) = *x.shape();
     let hidden = weights.check::<C>(input);
@@ -161,6 +173,11 @@ pub fn layer<C: Cell>(
         "{}: {batch}·{seq_len} tokens need as many rows",
         C::NAME
     );
+    for state in initial.into_iter().flatten() {
+        let wanted = (batch, hidden);
+        assert_eq!(*state.shape(), wanted, "{}: a state is (B, H)", C::NAME);
+    }
+    assert!(C::HAS_C || initial[1].is_none(), "{}: has no c", C::NAME);
     let layout = Layout::new(input, hidden);
     let plan = Plan::new(batch, seq_len);
     let training = tape.is_on();
@@ -168,6 +185,7 @@ pub fn layer<C: Cell>(
     let is_shared = plan.pieces() > 1;
     let packed = pack::ForwardWeights::new::<C>(&layout, weights, is_shared);
     let xs = read(&x);
+    let states = initial.map(|state| state.map(read));
     let mut traces = Vec::new();
     let run = |shared: parallel::Shared<f32>| {
         traces = parallel::map(plan.pieces(), |i| {
@@ -176,17 +194,22 @@ pub fn layer<C: Cell>(
             let x = &xs[tokens.start * input..tokens.end * input];
             // SAFETY: a piece's sequences are its own.
             let y = unsafe { shared.slice(tokens.start * hidden..tokens.end * hidden) };
-            forward::piece::<C>(&layout, &packed, piece, seq_len, x, y, training)
+            let own = piece.first * hidden..(piece.first + piece.rows) * hidden;
+            let states = states
+                .each_ref()
+                .map(|s| s.as_ref().map(|s| &s[own.clone()]));
+            forward::piece::<C>(&layout, &packed, piece, seq_len, (x, states), y, training)
         })
     };
     // SAFETY: every sequence belongs to a piece, which writes all its tokens.
     let y = unsafe { parallel::filled(rows * hidden, run) };
-    drop((packed, xs));
+    drop((packed, xs, states));
     let y = matrix(y, rows, hidden);
     let ids = weights.ids();
     let (x_id, y_id) = (Id::value(&x), Id::value(&y));
+    let from: Vec<Id> = initial.into_iter().flatten().map(Id::value).collect();
     cost::report(|| Cost {
-        reads: ids.into_iter().chain([x_id]).collect(),
+        reads: ids.into_iter().chain([x_id]).chain(from).collect(),
         writes: vec![y_id],
         ..forward_cost::<C>(&plan, &layout)
     });
@@ -194,6 +217,7 @@ pub fn layer<C: Cell>(
     if training {
         let packed = pack::BackwardWeights::new::<C>(&layout, weights, is_shared);
         let (dx, dy) = (Slot::of(&x), Output::of(&y));
+        let to_states = initial.map(|state| state.map(Slot::of));
         let slots = [
             Slot::of(weights.weight_ih),
             Slot::of(weights.weight_hh),
@@ -206,6 +230,12 @@ pub fn layer<C: Cell>(
             let mut sum = dx.open(gradients);
             let (shared, is_first) = (sum.shared(), sum.is_first);
             let state = hidden * (1 + usize::from(C::HAS_C));
+            let mut of_states = to_states
+                .each_ref()
+                .map(|s| s.as_ref().map(|s| s.take(gradients)));
+            let before = of_states
+                .each_mut()
+                .map(|s| s.as_mut().map(|s| parallel::Shared::new(s)));
             let mut states = watch::is_on().then(|| vec![0.0; rows * state]);
             let watched = states.as_mut().map(|s| parallel::Shared::new(s));
             let partials = parallel::map(plan.pieces(), |i| {
@@ -214,7 +244,9 @@ pub fn layer<C: Cell>(
                 let dy = &dy[tokens.start * hidden..tokens.end * hidden];
                 // SAFETY: a piece's sequences are its own.
                 let dx = unsafe { shared.slice(tokens.start * input..tokens.end * input) };
-                let dx = (dx, is_first);
+                let own = piece.first * hidden..(piece.first + piece.rows) * hidden;
+                // SAFETY: as above.
+                let before = before.map(|s| s.map(|s| unsafe { s.slice(own.clone()) }));
                 backward::piece::<C>(
                     &layout,
                     &packed,
@@ -222,18 +254,27 @@ pub fn layer<C: Cell>(
                     seq_len,
                     &traces[i],
                     (dy, watched),
-                    dx,
+                    (dx, is_first, before),
                 )
             });
+            for (slot, sum) in to_states.iter().zip(of_states) {
+                if let (Some(slot), Some(sum)) = (slot, sum) {
+                    slot.put(gradients, sum);
+                }
+            }
             watch::report(Watchable::State, state, || states.unwrap_or_default());
             // SAFETY: every sequence belongs to a piece, which writes all its tokens.
             unsafe { dx.close(gradients, sum) };
             partial::add_partials::<C>(&layout, &partials, &slots, gradients);
             let [chain, input, weights] = backward_costs::<C>(&plan, &layout);
-            // The gradients of the gates are named as that of y is, from which they are made.
+            // The gradients of the gates are named as that of y is, from which they are made, and so
+            // is the product more that the states before the first step take.
             cost::report(|| Cost {
                 reads: vec![dy_id, y_id, ids[1]],
-                writes: vec![dy_id],
+                writes: [dy_id]
+                    .into_iter()
+                    .chain(to_states.iter().flatten().map(Slot::id))
+                    .collect(),
                 ..chain
             });
             cost::report(|| Cost {

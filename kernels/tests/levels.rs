@@ -4,12 +4,13 @@
 use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
-    Activation, AdamwStep, AttentionMask, AttentionPositions, AttentionShape, ElmanCell, GruCell,
-    LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan, ScanShape, Slot, Tape,
-    adamw_update, add_layer_norm, attention, backward, backward_from, cross_attention,
-    cross_entropy, decode, elman, embedding, embedding_at_positions, gru, layer_norm, linear,
-    linear_scan, lstm, matrix, min_gru, min_lstm, on_tape, rmsprop_update, squared_error,
-    squared_norm, values, with_threads,
+    Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
+    ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan,
+    ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention, backward,
+    backward_from, cross_attention, cross_entropy, decode, elman, embedding,
+    embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm, lstm_from,
+    matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
+    smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
 };
 
 /// Reproducible values between −1 and 1 of many magnitudes.
@@ -75,7 +76,12 @@ fn products_and_embeddings() {
         (1100, 65, 96),
         (40, 700, 33),
     ] {
-        for f in [Nonlinearity::Identity, Nonlinearity::Gelu] {
+        for f in [
+            Nonlinearity::Identity,
+            Nonlinearity::Gelu,
+            Nonlinearity::Relu,
+            Nonlinearity::Tanh,
+        ] {
             let x = noise_matrix(n, inputs, 1);
             let (w, b) = (
                 noise_matrix(outputs, inputs, 2),
@@ -104,6 +110,80 @@ fn products_and_embeddings() {
         let x = embedding_at_positions(&read, &table, &positions, 11, Tape::on());
         both_ways(x, &[&table, &positions])
     });
+}
+
+#[test]
+fn what_reads_a_source() {
+    for (batch, queries, keys, depth, width) in
+        [(1, 1, 1, 1, 1), (3, 7, 5, 12, 19), (5, 13, 37, 33, 48)]
+    {
+        let q = noise_matrix(batch * queries, depth, 1);
+        let (k, h) = (
+            noise_matrix(batch * keys, depth, 2),
+            noise_matrix(batch * keys, width, 3),
+        );
+        let v = noise_matrix(1, depth, 4);
+        let lengths: Vec<usize> = (0..batch).map(|b| keys - b % keys).collect();
+        let shape = AdditiveShape {
+            batch,
+            queries,
+            keys,
+        };
+        same_bits(
+            &format!("additive attention {shape:?} {depth} {width}"),
+            || {
+                let (k, h) = (k.clone(), h.clone());
+                let y = additive_attention(
+                    on_tape(&q),
+                    k.clone(),
+                    h.clone(),
+                    &v,
+                    Some(&lengths),
+                    shape,
+                );
+                both_ways(y, &[&q, &k, &h, &v])
+            },
+        );
+        same_bits("rows", || {
+            let picked = (0..batch)
+                .map(|b| Some(b * keys + lengths[b] - 1))
+                .collect();
+            let mut all = both_ways(pick_rows(on_tape(&h), picked), &[&h]);
+            let (h, k) = (h.clone(), k.clone());
+            all.extend(both_ways(side_by_side(h.clone(), on_tape(&k)), &[&h, &k]));
+            all
+        });
+        for gates in [3, 4] {
+            let w: Vec<_> = [
+                (gates * width, depth),
+                (gates * width, width),
+                (1, gates * width),
+                (1, gates * width),
+            ]
+            .into_iter()
+            .zip(5..)
+            .map(|((rows, columns), seed)| noise_matrix(rows, columns, seed))
+            .collect();
+            let weights = RecurrentWeights {
+                weight_ih: &w[0],
+                weight_hh: &w[1],
+                bias_ih: &w[2],
+                bias_hh: &w[3],
+            };
+            let (h0, c0) = (
+                noise_matrix(batch, width, 9),
+                noise_matrix(batch, width, 10),
+            );
+            same_bits(&format!("from a state {gates} {shape:?}"), || {
+                let x = on_tape(&q);
+                let y = match gates {
+                    3 => gru_from(x, &h0, weights, batch, queries),
+                    _ => lstm_from(x, [&h0, &c0], weights, batch, queries),
+                };
+                both_ways(y, &[&q, &w[0], &w[1], &h0])
+            });
+        }
+    }
 }
 
 #[test]
@@ -314,6 +394,12 @@ fn norms_and_losses() {
             vec![value, Slot::of(x).take(&mut backward(loss))]
         };
         same_bits(&format!("cross-entropy {n} {d}"), || {
+            of_loss(
+                smoothed_cross_entropy(on_tape(&x), &targets, &mask, 0.1),
+                &x,
+            )
+        });
+        same_bits("cross-entropy", || {
             of_loss(cross_entropy(on_tape(&x), &targets, &mask), &x)
         });
         let (y, answers) = (noise_matrix(n, 1, 5), noise(n, 6));

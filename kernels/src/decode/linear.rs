@@ -5,12 +5,12 @@
 //! is one chain of multiply-adds a k-block, blocks added in order, as in every blocked product
 //! ([`gemm`](super::super::gemm)): the number of rows, and the kernel that takes them, change no bit.
 
+use super::super::Nonlinearity;
 use super::super::cost::{self, Cost, Phase};
 use super::super::gemm::{Packed, View, multiply_parallel, tile_shape};
 use super::super::linear::{Epilogue, padded};
 use super::super::parallel::{self, Shared};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
-use super::super::{Nonlinearity, math};
 use super::PARALLEL_FROM;
 
 /// From so many rows on, they take the blocked product.
@@ -169,10 +169,7 @@ impl Rows<'_> {
     #[inline(always)]
     fn finish<S: Simd>(&self, s: S, row: usize, panel: usize, v: usize, sum: S::F32) {
         let column = (panel * S::TILE_VECTORS + v) * LANES;
-        let y = match self.f {
-            Nonlinearity::Identity => sum,
-            Nonlinearity::Gelu => math::gelu(s, sum),
-        };
+        let y = self.f.of(s, sum);
         let outputs = self.map.outputs;
         let end = (column + LANES).min(outputs);
         // SAFETY: these outputs of this row belong to this panel alone.

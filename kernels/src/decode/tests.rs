@@ -20,7 +20,12 @@ fn linear_is_the_operation_to_the_bit() {
         (12, 300, 96),
         (70, 257, 33),
     ] {
-        for f in [Nonlinearity::Identity, Nonlinearity::Gelu] {
+        for f in [
+            Nonlinearity::Identity,
+            Nonlinearity::Gelu,
+            Nonlinearity::Relu,
+            Nonlinearity::Tanh,
+        ] {
             let (x, w, b) = (
                 noise(batch * inputs, 1),
                 noise(outputs * inputs, 2),

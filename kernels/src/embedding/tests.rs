@@ -39,6 +39,34 @@ fn equals_a_product_with_one_hot_rows() {
 }
 
 #[test]
+fn a_scale_multiplies_the_table_and_not_the_positions() {
+    let (batch, seq_len, vocab, d) = (3, 9, 7, 19);
+    let tokens: Vec<u32> = (0..batch * seq_len)
+        .map(|i| (i * i % vocab) as u32)
+        .collect();
+    let numbers = noise(batch * seq_len * vocab, 3);
+    let (e, p) = (noise_matrix(vocab, d, 1), noise_matrix(seq_len, d, 2));
+    let scaled = matrix(values(&e).iter().map(|x| 2.5 * x).collect(), vocab, d);
+    for input in [Input::Tokens(&tokens), Input::Values(&numbers)] {
+        let y = embedding_at_positions(input, &scaled, &p, seq_len, Tape::on());
+        let want = values(&y);
+        let (_, gradient) = gradients(weighed(y, 4), &[&scaled, &p]);
+        for (level, got) in at_every_level(|| {
+            let y = scaled_embedding_at_positions(input, &e, 2.5, &p, seq_len, Tape::on());
+            let mut out = vec![values(&y)];
+            out.extend(gradients(weighed(y, 4), &[&e, &p]).1);
+            out
+        }) {
+            let name = format!("{level:?}");
+            assert_close(&name, &got[0], &want, 1e-6);
+            let de: Vec<f32> = gradient[0].iter().map(|x| 2.5 * x).collect();
+            assert_close(&name, &got[1], &de, 1e-6);
+            assert_close(&name, &got[2], &gradient[1], 1e-6);
+        }
+    }
+}
+
+#[test]
 fn numbers_are_projected_as_by_dfdx_and_a_token_is_one_of_them() {
     for (batch, seq_len, features, d) in [(1, 1, 1, 1), (3, 1, 2, 5), (1, 9, 3, 7), (5, 67, 3, 17)]
     {

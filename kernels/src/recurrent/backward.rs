@@ -10,8 +10,9 @@ use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
 
 /// Runs a piece backward: writes dx (R·T, D), or adds to it if that is not the first gradient to
-/// come there, given dy (R·T, H), both sequence-major. Where somebody watches, the gradients of the
-/// piece's states go to their place in `watched`, (B·T, H) or (B·T, 2H).
+/// come there, given dy (R·T, H), both sequence-major, and the gradients of the states before the first
+/// step, (R, H) each, where they are wanted. Where somebody watches, the gradients of the piece's states
+/// go to their place in `watched`, (B·T, H) or (B·T, 2H).
 pub fn piece<C: Cell>(
     layout: &Layout,
     weights: &BackwardWeights,
@@ -19,7 +20,7 @@ pub fn piece<C: Cell>(
     seq_len: usize,
     trace: &Trace,
     (dy, watched): (&[f32], Option<Shared<f32>>),
-    (dx, is_first): (&mut [f32], bool),
+    (dx, is_first, initial): (&mut [f32], bool, [Option<&mut [f32]>; 2]),
 ) -> Partial {
     let Layout {
         input_blocks,
@@ -70,7 +71,79 @@ pub fn piece<C: Cell>(
         };
         simd::dispatch_at(layout.level, run);
     }
+    let [dh, dc] = initial;
+    if let Some(to) = dh {
+        let last = Initial::<C> {
+            layout,
+            weights,
+            rows: piece.rows,
+            stride,
+            work: &work,
+            to,
+            cell: PhantomData,
+        };
+        simd::dispatch_at(layout.level, last);
+    }
+    if let Some(to) = dc {
+        for (i, to) in to.iter_mut().enumerate() {
+            let (r, unit) = (i / layout.hidden, i % layout.hidden);
+            let at = (unit / LANES * piece.rows + r) * LANES + unit % LANES;
+            // SAFETY: within (hidden blocks, R, LANES).
+            *to += unsafe { *work.dc.at(at) };
+        }
+    }
     partial
+}
+
+/// What is left after the first step: dh before it = da(0) W_hh + the direct part, added to `to` (R, H).
+struct Initial<'a, C> {
+    layout: &'a Layout,
+    weights: &'a BackwardWeights,
+    rows: usize,
+    /// Floats between blocks of the gates' gradients.
+    stride: usize,
+    work: &'a Work,
+    to: &'a mut [f32],
+    cell: PhantomData<C>,
+}
+
+impl<C: Cell> Kernel for Initial<'_, C> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (hidden, blocks) = (self.layout.hidden, self.layout.hidden_blocks);
+        let mut tile = Tile::new();
+        for (first, wide) in panels(blocks, S::TILE_VECTORS) {
+            for (r0, rows) in tiles(self.rows, S::TILE_ROWS) {
+                let sums = tile.sums(rows, wide);
+                // SAFETY: the buffers are as their types say; tiles cover rows and blocks that exist.
+                unsafe {
+                    let zeros = Sums::equal_rows(ZEROS.0.as_ptr(), sums);
+                    let gate = (C::GRADIENTS - C::GATES) * blocks * self.stride;
+                    let da = Rows {
+                        start: self.work.dgates.at(gate + r0 * LANES),
+                        block_stride: self.stride,
+                        blocks: C::GATES * blocks,
+                    };
+                    let depth = C::GATES * blocks * LANES;
+                    let panel = self.weights.hidden.at(first * LANES * depth);
+                    product(s, zeros, None, sums, da, panel);
+                    for (r, v) in (0..rows).flat_map(|r| (0..wide).map(move |v| (r, v))) {
+                        let mut dh = s.load(sums.at::<S>(r, v));
+                        if C::DIRECT {
+                            let carried = ((first + v) * self.rows + r0 + r) * LANES;
+                            dh = s.add(dh, s.load(self.work.dh.at(carried)));
+                        }
+                        let at = (r0 + r) * hidden + (first + v) * LANES;
+                        let valid = (hidden - (first + v) * LANES).min(LANES);
+                        let to = self.to.as_mut_ptr().add(at);
+                        s.put(to, valid, s.add(s.get(to, valid), dh));
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// What passes from step to step, and from chunk to chunk.

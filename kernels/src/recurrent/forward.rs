@@ -9,14 +9,15 @@ use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
 use std::ops::Range;
 
-/// Runs all chunks of a piece; x is (R·T, D), y (R·T, H), sequence-major. With `training` the
-/// trace holds every chunk, else only room for one.
+/// Runs all chunks of a piece; x is (R·T, D), y (R·T, H), sequence-major, and `initial` the states
+/// before the first step, (R, H) each, where they are not zero. With `training` the trace holds every
+/// chunk, else only room for one.
 pub fn piece<C: Cell>(
     layout: &Layout,
     weights: &ForwardWeights,
     piece: Piece,
     seq_len: usize,
-    x: &[f32],
+    (x, initial): (&[f32], [Option<&[f32]>; 2]),
     y: &mut [f32],
     training: bool,
 ) -> Trace {
@@ -89,6 +90,23 @@ pub fn piece<C: Cell>(
                         at.add(to).copy_from(state.at(from), n);
                     }
                 }
+            }
+            for (given, to) in initial
+                .into_iter()
+                .zip([chunk.h, chunk.c])
+                .filter(|_| i == 0)
+            {
+                let Some(from) = given else { continue };
+                let states = Gather {
+                    from,
+                    row: layout.hidden,
+                    width: layout.hidden,
+                    rows: piece.rows,
+                    steps: 1,
+                    to,
+                    block_stride: state_stride,
+                };
+                states.run_at(layout.level);
             }
             run::<C>(layout, weights, chunk);
         }

@@ -1,6 +1,7 @@
 //! What the tests of the layers share. A layer is held to its pure step twice: once in plain f64,
 //! whose central differences give gradients, and once composed of dfdx primitives.
 
+mod initial;
 mod steps;
 
 use super::{Cell, RecurrentWeights, Stepper, layer};
@@ -168,8 +169,19 @@ impl Case {
         self.with_gradients(y, &m)
     }
 
-    /// The loss in f64, every number in turn plain.
+    /// The loss in f64, every number in turn plain, from a zero state.
     fn loss<C: Cell>(&self, reference: &Reference<C>, tensors: &[Vec<f64>; 5]) -> f64 {
+        let zeros = vec![0.0; self.batch * self.hidden];
+        self.loss_from(reference, tensors, [&zeros, &zeros])
+    }
+
+    /// The same from states h and c, (B, H) each.
+    fn loss_from<C: Cell>(
+        &self,
+        reference: &Reference<C>,
+        tensors: &[Vec<f64>; 5],
+        initial: [&[f64]; 2],
+    ) -> f64 {
         let Case {
             batch,
             seq_len,
@@ -181,7 +193,7 @@ impl Case {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let mut loss = 0.0;
         for b in 0..batch {
-            let (mut h, mut c) = (vec![0.0; hidden], vec![0.0; hidden]);
+            let [mut h, mut c] = initial.map(|s| s[b * hidden..(b + 1) * hidden].to_vec());
             for t in 0..seq_len {
                 let row = b * seq_len + t;
                 let x = &x[row * input..(row + 1) * input];
@@ -339,6 +351,10 @@ macro_rules! layer_tests {
         #[test]
         fn many_steps_at_once_have_the_bits_of_single_ones() {
             $reference.check_extend();
+        }
+        #[test]
+        fn a_state_to_begin_with_counts_and_gets_its_gradient() {
+            $reference.check_initial();
         }
         #[test]
         fn one_tensor_may_be_both_biases() {
