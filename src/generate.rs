@@ -3,6 +3,9 @@
 //! Where learned positions end, the oldest half of the context is dropped and the rest read again,
 //! so that generation goes on for any number of tokens.
 
+pub mod beam;
+pub mod translate;
+
 use crate::models::{Decoder, ModelError, State};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;

@@ -5,6 +5,7 @@
 //! | folder | what lives there |
 //! | --- | --- |
 //! | [`stats`] | pure statistics |
+//! | [`scores`] | BLEU, chrF, exact matches |
 //! | [`files`] | writing files whole, fingerprints, places in them |
 //! | [`nn`] | parameters and layers |
 //! | [`models`] | one file an architecture |
@@ -39,5 +40,6 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod runs;
+pub mod scores;
 pub mod stats;
 pub mod train;

@@ -16,7 +16,7 @@ mod linear;
 mod tests;
 
 pub use attention::{attention, cache_source, cross_attention};
-pub use cache::{cache_floats, truncate};
+pub use cache::{cache_floats, select, truncate};
 pub use linear::PackedLinear;
 
 use super::norm::Forward;

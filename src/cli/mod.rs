@@ -30,6 +30,7 @@ mod reproduce;
 mod run;
 pub mod setup;
 mod train;
+mod translate;
 mod verify;
 mod work_span;
 
@@ -124,6 +125,8 @@ pub enum Command {
     Generate(generate::Args),
     /// Show the likeliest next tokens after a prompt
     Predict(predict::Args),
+    /// Translate phrases
+    Translate(translate::Args),
     /// List models, tasks, experiments, claims or corpora
     List(list::Args),
     /// Rebuild the report of a results directory
@@ -227,6 +230,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(args, shared),
         Command::Generate(args) => generate::run(args, shared),
         Command::Predict(args) => predict::run(args, shared),
+        Command::Translate(args) => translate::run(args, shared),
         Command::List(args) => list::run(args, shared),
         Command::Report(args) => report::run(args, shared),
         Command::Plot(args) => plot::run(args, shared),

@@ -2,8 +2,8 @@
 
 use super::setup::{CONFIG, TOKENIZER, TrainConfig, data_error};
 use super::{UsageError, usage};
-use crate::data::DataSection;
 use crate::data::tokenizer::Tokenizer;
+use crate::data::{DataSection, Words};
 use crate::models::{Model, Output};
 use crate::train::Embedded;
 use crate::train::checkpoint::{self, Metadata};
@@ -61,7 +61,7 @@ impl Opened {
         ensure!(self.model.config().output == Output::Tokens, numbers);
         let source = UsageError(
             "this checkpoint's model reads a source beside the sequence it continues, so a prompt \
-             alone means nothing to it; use `seqduel eval` to see how good it is"
+             alone means nothing to it; use `seqduel translate`, or `seqduel eval` to see how good it is"
                 .into(),
         );
         ensure!(self.model.config().source.is_none(), source);
@@ -83,6 +83,23 @@ impl Opened {
             );
         }
         Ok(tokens)
+    }
+
+    /// How tokens are words, of a checkpoint that was trained on phrases and their translations.
+    pub fn words(&self) -> anyhow::Result<Words> {
+        let task = self.data.as_ref().and_then(|data| data.task.as_ref());
+        let words = match task {
+            Some(task) => task.make().map_err(data_error)?.words(),
+            None => None,
+        };
+        let other = || {
+            UsageError(
+                "this checkpoint's model was not trained on phrases and their translations; train one \
+                 with `seqduel train --model gru-encoder-decoder --task phrases --out DIR`"
+                    .into(),
+            )
+        };
+        Ok(words.ok_or_else(other)?)
     }
 
     /// A token as text.

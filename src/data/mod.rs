@@ -7,17 +7,20 @@ mod bigram;
 pub mod corpus;
 mod error;
 pub mod ngram;
+pub mod phrases;
 mod section;
 pub mod seeds;
 mod spec;
 pub mod tasks;
 pub mod text;
 pub mod tokenizer;
+mod translation;
 mod unigram;
 
 pub use error::DataError;
 pub use section::DataSection;
 pub use spec::{Misfit, Spec};
+pub use translation::Words;
 
 /// Which part of the data: disjoint text ranges, or disjoint seed ranges of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +174,37 @@ impl Batch {
         *self.distance.last_mut().expect("asked after reading") = distance as u32;
     }
 
+    /// Leaves out the positions after the last that is scored in any sequence, and those of the source
+    /// that are padding in all: no model's answer depends on them.
+    pub fn trim(&mut self) {
+        let (batch, seq_len) = (self.sequences(), self.seq_len());
+        let last = |b: usize| {
+            let row = &self.mask[b * seq_len..(b + 1) * seq_len];
+            row.iter().rposition(|&m| m != 0.0).map_or(0, |t| t + 1)
+        };
+        let longest = (0..batch).map(last).max().unwrap_or(0).max(1);
+        let own = &mut self.input.own;
+        for content in [&mut own.values, &mut self.targets] {
+            match content {
+                Content::Tokens(all) => shorten(all, seq_len, longest),
+                Content::Numbers(all) => {
+                    let each = all.len() / (batch * seq_len).max(1);
+                    shorten(all, each * seq_len, each * longest);
+                }
+            }
+        }
+        shorten(&mut self.mask, seq_len, longest);
+        shorten(&mut self.distance, seq_len, longest);
+        own.seq_len = longest;
+        if let Some(source) = &mut self.input.source
+            && let (Content::Tokens(tokens), Some(lengths)) = (&mut source.values, &source.lengths)
+        {
+            let longest = lengths.iter().copied().max().unwrap_or(0).max(1);
+            shorten(tokens, source.seq_len, longest);
+            source.seq_len = longest;
+        }
+    }
+
     /// A sequence of T positions is complete; its source is padded with token 0.
     ///
     /// Panics if it is longer or shorter, or its source longer than the spec says.
@@ -193,6 +227,15 @@ impl Batch {
             tokens.resize(source.batch * source.seq_len, 0);
         }
     }
+}
+
+/// Keeps the first `kept` of every `of` values.
+fn shorten<T: Copy>(values: &mut Vec<T>, of: usize, kept: usize) {
+    let mut i = 0;
+    values.retain(|_| {
+        i += 1;
+        (i - 1) % of.max(1) < kept
+    });
 }
 
 /// Refuses so many sequences of T tokens as would fill the memory: tokens, targets, masks and
@@ -242,6 +285,11 @@ pub trait Source: Send {
     /// SHA-256 of the text that the sequences are of, hex; `None` for tasks, which settings describe
     /// whole.
     fn text(&self) -> Option<&str> {
+        None
+    }
+
+    /// How tokens are words, of data that are phrases beside their translations; `None` for others.
+    fn words(&self) -> Option<Words> {
         None
     }
 

@@ -32,6 +32,39 @@ pub enum Initial {
     Gpt2,
 }
 
+/// Where a block of an encoder-decoder normalises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NormPlace {
+    /// After adding the branch to the stream (Vaswani et al. 2017).
+    #[default]
+    Post,
+    /// What the branch reads, and the last stream (Xiong et al. 2020).
+    Pre,
+}
+
+/// How the decoder of a recurrent encoder-decoder looks at the source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SourceAttention {
+    /// Additive attention over all positions (Bahdanau et al. 2015).
+    #[default]
+    Additive,
+    /// Not at all: the encoder's last state is all that it gets (Sutskever et al. 2014).
+    None,
+}
+
+/// Which way a recurrent encoder reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// From the first token to the last.
+    #[default]
+    Forward,
+    /// Both ways, half of the width each (Schuster & Paliwal 1997).
+    Both,
+}
+
 /// Everything a model's size and initial values depend on, with the seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -67,6 +100,15 @@ pub struct ModelConfig {
     /// Initial weights of a transformer; recurrent models ignore it.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub initial: Initial,
+    /// Where the blocks of an encoder-decoder normalise; the others ignore it.
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
+    pub norm: NormPlace,
+    /// How a recurrent decoder looks at a source; the others ignore it.
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
+    pub source_attention: SourceAttention,
+    /// Which way a recurrent encoder reads; the others ignore it.
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
+    pub encoder: Reading,
     /// What it says at each position.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub output: Output,
@@ -92,6 +134,9 @@ impl ModelConfig {
             radius: None,
             scan: Scan::default(),
             initial: Initial::default(),
+            norm: NormPlace::default(),
+            source_attention: SourceAttention::default(),
+            encoder: Reading::default(),
             output: Output::Tokens,
             source: None,
         }

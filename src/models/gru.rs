@@ -2,14 +2,16 @@
 //! bias inside the reset product; h' = (1 - z)∘n + z∘h.
 
 use super::recurrent::{Cell, Layer, Recurrent};
+use super::recurrent_encoder_decoder::FromState;
 use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use kernels::{Activation, GruCell};
+use kernels::{Activation, GruCell, Matrix};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<Gru>::row("gru", "gated recurrent unit (Cho et al. 2014)");
 
-struct Gru;
+/// The cell.
+pub struct Gru;
 
 impl Cell for Gru {
     const GATES: usize = 3;
@@ -47,5 +49,14 @@ impl Cell for Gru {
             bias_ih[h..2 * h].copy_from_slice(&init.chrono(h, longest));
             bias_hh[h..2 * h].fill(0.0);
         }
+    }
+}
+
+impl FromState for Gru {
+    const OPTIONS_WITH_SOURCE: &'static [&'static str] =
+        &["gates", "chrono", "source_attention", "encoder"];
+
+    fn sequence_from(x: Activation, states: &[Matrix], layer: &Layer, shape: Shape) -> Activation {
+        kernels::gru_from(x, &states[0], layer.weights(), shape.batch, shape.seq_len)
     }
 }

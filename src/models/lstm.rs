@@ -2,9 +2,10 @@
 //! PyTorch's `nn.LSTM`: gates i, f, g, o; c' = f∘c + i∘g, h' = o∘tanh(c').
 
 use super::recurrent::{Cell, Layer, Recurrent};
+use super::recurrent_encoder_decoder::FromState;
 use super::{ModelConfig, ModelRow, Shape};
 use crate::nn::Initializer;
-use kernels::{Activation, LstmCell};
+use kernels::{Activation, LstmCell, Matrix};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = Recurrent::<Lstm>::row(
@@ -12,7 +13,8 @@ pub const ROW: ModelRow = Recurrent::<Lstm>::row(
     "long short-term memory with forget gate (Gers et al. 2000)",
 );
 
-struct Lstm;
+/// The cell.
+pub struct Lstm;
 
 impl Cell for Lstm {
     const GATES: usize = 4;
@@ -61,5 +63,20 @@ impl Cell for Lstm {
                 .iter_mut()
                 .for_each(|b| *b += config.forget_bias);
         }
+    }
+}
+
+impl FromState for Lstm {
+    const OPTIONS_WITH_SOURCE: &'static [&'static str] = &[
+        "gates",
+        "chrono",
+        "forget_bias",
+        "source_attention",
+        "encoder",
+    ];
+
+    fn sequence_from(x: Activation, states: &[Matrix], layer: &Layer, shape: Shape) -> Activation {
+        let states = [&states[0], &states[1]];
+        kernels::lstm_from(x, states, layer.weights(), shape.batch, shape.seq_len)
     }
 }

@@ -6,6 +6,7 @@ use kernels::{Activation, Tape};
 
 mod config;
 mod elman;
+mod encoder_decoder;
 mod gru;
 mod input;
 mod lstm;
@@ -14,10 +15,12 @@ mod mingru;
 mod minlstm;
 mod options;
 pub mod recurrent;
+mod recurrent_encoder_decoder;
+mod residual;
 mod size;
 mod transformer;
 
-pub use config::{Initial, ModelConfig, Positions};
+pub use config::{Initial, ModelConfig, NormPlace, Positions, Reading, SourceAttention};
 pub use input::{Content, Input, Sequence};
 pub use kernels::Scan;
 pub use memory::available_bytes;
@@ -53,12 +56,26 @@ pub trait Model: Send + Sync {
     /// Copies and packs the weights for generating token by token.
     fn decoder(&self) -> Box<dyn Decoder>;
 
+    /// Of one sequence, how much each of its positions looks at each position of the source that counts:
+    /// (T, Ts), rows that add up to 1. `None` of a model that does not look at a source.
+    ///
+    /// Panics if there is no source, or if there is more than one sequence.
+    fn alignment(&self, _input: &Input) -> Option<Vec<f32>> {
+        None
+    }
+
     /// Bytes that generating the next token of one sequence needs of the `context` tokens before it. A
     /// decoder may keep them in pages that are not yet full.
     fn state_bytes(&self, context: usize) -> usize;
 
     /// Multiply-adds counted as two, for one token of a forward pass with `context` tokens before it.
     fn flops_per_token(&self, context: usize) -> f64;
+
+    /// The same for reading a source of so many tokens, all of it, before the first token; 0 of a model
+    /// that reads none.
+    fn flops_of_source(&self, _tokens: usize) -> f64 {
+        0.0
+    }
 }
 
 /// Recurrent state or key/value cache of a batch of sequences being generated. A clone of it goes on
@@ -71,11 +88,38 @@ pub struct State {
     pub position: usize,
     /// One or more buffers a layer; what they hold is the decoder's business.
     pub buffers: Vec<Vec<f32>>,
-    /// Of a model that reads a source: how many of its positions count, of each sequence; `None`: all.
+    /// Of a model that reads a source: its positions, padding included.
+    pub source_len: usize,
+    /// How many of them count, of each sequence; `None`: all.
     pub source_lengths: Option<Vec<usize>>,
 }
 
 impl State {
+    /// The state of these sequences, in this order, where every buffer is an equal part a sequence.
+    fn select(&self, sequences: &[usize]) -> State {
+        let pick = |buffer: &Vec<f32>| {
+            let part = buffer.len() / self.batch.max(1);
+            let parts = sequences.iter().map(|&b| &buffer[b * part..][..part]);
+            parts.flatten().copied().collect()
+        };
+        State {
+            buffers: self.buffers.iter().map(pick).collect(),
+            ..self.select_source(sequences)
+        }
+    }
+
+    /// The same without buffers.
+    fn select_source(&self, sequences: &[usize]) -> State {
+        let lengths = self.source_lengths.as_ref();
+        State {
+            batch: sequences.len(),
+            position: self.position,
+            buffers: Vec::new(),
+            source_len: self.source_len,
+            source_lengths: lengths.map(|all| sequences.iter().map(|&b| all[b]).collect()),
+        }
+    }
+
     /// How many tokens of each sequence these are. Panics unless all have as many.
     pub(crate) fn tokens_each(&self, tokens: &[u32]) -> usize {
         let n = tokens.len() / self.batch.max(1);
@@ -122,12 +166,31 @@ pub trait Decoder: Send {
         logits: &mut Vec<f32>,
     ) -> Result<(), ModelError>;
 
+    /// The state of these sequences of `state`, in this order: one may be left out, or taken twice, as
+    /// beam search does. Panics if one is not below its batch.
+    fn select(&self, state: &State, sequences: &[usize]) -> State {
+        state.select(sequences)
+    }
+
     /// Takes back all but the first `tokens` tokens that were consumed.
     ///
     /// Fails where that is impossible, and leaves the state as it was: for more tokens than were
     /// consumed; for fewer, if the model is recurrent, which keeps no earlier state. There one clones
     /// the [`State`] before going on, and returns to the clone.
     fn truncate(&self, state: &mut State, tokens: usize) -> Result<(), ModelError>;
+}
+
+/// What cutting a recurrent state comes to: only to the tokens it has.
+fn no_way_back(state: &State, tokens: usize) -> Result<(), ModelError> {
+    match tokens == state.position {
+        true => Ok(()),
+        false => Err(ModelError::CannotTruncate {
+            consumed: state.position,
+            tokens,
+            remedy: "a recurrent state cannot go back: clone the state where it may have to, and \
+                     go on from the clone",
+        }),
+    }
 }
 
 /// Why a model cannot be built or cannot go on.
@@ -208,6 +271,15 @@ impl ModelError {
         }
     }
 
+    /// A state of `consumed` tokens cannot be cut to more of them.
+    fn beyond(consumed: usize, tokens: usize) -> Self {
+        ModelError::CannotTruncate {
+            consumed,
+            tokens,
+            remedy: "only tokens that were consumed can be taken back",
+        }
+    }
+
     /// Needs so many bytes, more than there are; `keys` are to be lowered.
     pub fn too_large(needed: u128, keys: &'static str) -> Self {
         let gib = |bytes: f64| bytes / (1u64 << 30) as f64;
@@ -255,6 +327,9 @@ pub const MODELS: &[ModelRow] = &[
     mingru::ROW,
     minlstm::ROW,
     transformer::ROW,
+    encoder_decoder::ROW,
+    recurrent_encoder_decoder::GRU,
+    recurrent_encoder_decoder::LSTM,
 ];
 
 /// The models that read one sequence and no source beside it: any of them can predict the next token of

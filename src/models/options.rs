@@ -4,7 +4,9 @@
 //! Add an option: its field in [`ModelConfig`], its row here, and its name in the row of each model
 //! that takes it.
 
-use super::{Initial, MODELS, ModelConfig, ModelError, Positions, Scan};
+use super::{
+    Initial, MODELS, ModelConfig, ModelError, NormPlace, Positions, Reading, Scan, SourceAttention,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -207,6 +209,38 @@ pub const OPTIONS: &[OptionRow] = &[
         label: |value| (value == "gpt2").then(|| "GPT-2's initial weights".into()),
         get: |config| Some(Value::of(config.initial)),
         set: |config, value| config.initial = choice::<Initial>(value),
+    },
+    OptionRow {
+        name: "norm",
+        describes: "where the blocks of an encoder-decoder normalise",
+        values: Values::Names(&["post", "pre"]),
+        changes_parameters: true,
+        label: |value| (value == "pre").then(|| "norm first".into()),
+        get: |config| Some(Value::of(config.norm)),
+        set: |config, value| config.norm = choice::<NormPlace>(value),
+    },
+    OptionRow {
+        name: "source_attention",
+        describes: "how a recurrent decoder looks at the source",
+        values: Values::Names(&["additive", "none"]),
+        changes_parameters: true,
+        label: |value| {
+            Some(match value {
+                "additive" => "with attention".into(),
+                _ => "without attention".into(),
+            })
+        },
+        get: |config| Some(Value::of(config.source_attention)),
+        set: |config, value| config.source_attention = choice::<SourceAttention>(value),
+    },
+    OptionRow {
+        name: "encoder",
+        describes: "which way a recurrent encoder reads",
+        values: Values::Names(&["forward", "both"]),
+        changes_parameters: true,
+        label: |value| (value == "both").then(|| "reading both ways".into()),
+        get: |config| Some(Value::of(config.encoder)),
+        set: |config, value| config.encoder = choice::<Reading>(value),
     },
 ];
 

@@ -4,9 +4,11 @@
 
 mod decoder;
 
+use super::residual::Residual;
 use super::{Decoder, Initial, Input, Model, ModelConfig, ModelRow, Output, Positions, Sequence};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal};
-use decoder::{Norm, PackedBlock, Parts, TransformerDecoder};
+pub(super) use decoder::Norm;
+use decoder::{PackedBlock, Parts, TransformerDecoder};
 use kernels::{Activation, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape};
 
 /// The [`super::MODELS`] row.
@@ -226,18 +228,14 @@ impl Model for Transformer {
         // A block is
         //     x = x + attention(norm1(x))
         //     x = x + mlp(norm2(x))
-        // Here every sum is computed together with the norm that reads it, the next block's or the
-        // last: `stream` is the sum, `x` its norm.
-        let (mut stream, mut x) = self.blocks[0].norm1.beside(embedded);
-        for (k, block) in self.blocks.iter().enumerate() {
+        let norms = self.blocks.iter().flat_map(|b| [&b.norm1, &b.norm2]);
+        let (mut stream, mut x) = Residual::begin(embedded, norms, Some(&self.norm));
+        for block in &self.blocks {
             let qkv = block.qkv.forward(x, Nonlinearity::Identity); // (B·T, 3D)
             let attended = kernels::attention(qkv, None, attention_shape); // (B·T, D)
-            let branch = block.out.forward(attended, Nonlinearity::Identity);
-            (stream, x) = block.norm2.after_adding(stream, branch);
+            x = stream.add(block.out.forward(attended, Nonlinearity::Identity));
             let inner = block.fc1.forward(x, Nonlinearity::Gelu); // (B·T, 4D)
-            let branch = block.fc2.forward(inner, Nonlinearity::Identity); // (B·T, D)
-            let next = self.blocks.get(k + 1).map_or(&self.norm, |b| &b.norm1);
-            (stream, x) = next.after_adding(stream, branch);
+            x = stream.add(block.fc2.forward(inner, Nonlinearity::Identity)); // (B·T, D)
         }
         self.head.forward(x, Nonlinearity::Identity) // (B·T, V)
     }

@@ -43,6 +43,12 @@ impl Initializer {
         values
     }
 
+    /// A matrix (outputs, inputs) uniform in ±√(6 / (inputs + outputs)) (Glorot & Bengio 2010).
+    pub fn glorot(&mut self, outputs: usize, inputs: usize) -> Vec<f32> {
+        let bound = (6.0 / (inputs + outputs) as f32).sqrt();
+        self.uniform(inputs * outputs, bound)
+    }
+
     /// `n` forget biases ln(u), u uniform in [1, `longest` - 1]: memories of 1 to `longest` tokens
     /// (Tallec & Ollivier 2018, "Can recurrent neural networks warp time?", section 2).
     pub fn chrono(&mut self, n: usize, longest: usize) -> Vec<f32> {

@@ -18,6 +18,7 @@ pub enum Output {
 }
 
 /// y = f(x Wᵀ + b), W (out, in).
+#[derive(Clone)]
 pub struct Linear {
     /// (out, in).
     pub weight: Parameter,
@@ -76,6 +77,7 @@ impl Linear {
 }
 
 /// Layer normalisation's gain and bias.
+#[derive(Clone)]
 pub struct LayerNorm {
     /// (width), initially 1.
     pub weight: Parameter,

@@ -3,6 +3,7 @@
 use kernels::{Matrix, matrix, values};
 
 /// A trainable tensor with the name and shape PyTorch's `state_dict` gives it.
+#[derive(Clone)]
 pub struct Parameter {
     /// `rnn.weight_ih_l0`, `blocks.0.attention.qkv.weight`, …
     pub name: String,

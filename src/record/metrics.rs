@@ -118,6 +118,27 @@ pub const METRICS: &[Metric] = &[
     )
     .along("bytes of state after a sequence of the training's length"),
     fact(
+        "test_exact",
+        "1",
+        "share of test phrases whose greedy translation is the reference, word by word",
+    ),
+    fact(
+        "test_exact_by_length",
+        "1",
+        "test_exact of phrases of up to so many words, and more than at the point before",
+    )
+    .along("words in the source, at most"),
+    fact(
+        "test_chrf",
+        "1",
+        "chrF2 of the greedy translations of the test, 0 to 100, as sacreBLEU 2.6.0 computes it",
+    ),
+    fact(
+        "test_bleu",
+        "1",
+        "corpus BLEU (13a) of the greedy translations of the test, 0 to 100, as sacreBLEU 2.6.0 computes it",
+    ),
+    fact(
         "test_calibration_error",
         "1",
         "mean distance of accuracy from confidence over ten bins of confidence, each weighed by its \

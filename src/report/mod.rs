@@ -8,6 +8,7 @@
 // Where a point of a plot is drawn may differ by a digit from platform to platform.
 #![allow(clippy::disallowed_methods)]
 
+pub mod alignment;
 pub mod axis;
 mod bars;
 mod bitmap;

@@ -2,6 +2,7 @@
 
 mod parents;
 mod records;
+mod translations;
 
 use super::estimate::training_rate;
 use super::needs::{Kept, Rate, Start};
@@ -18,6 +19,7 @@ use serde::Serialize;
 use std::io::ErrorKind;
 use std::ops::ControlFlow;
 use std::path::Path;
+use translations::translations;
 
 /// One training run with its test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -165,6 +167,12 @@ impl Kind for Training {
         if matches!(self.data, Data::Task(_)) {
             let accuracy = Some(test.accuracy);
             rows.push(run.record("test_accuracy_by_state", Some(state), accuracy));
+        }
+        if let Some(words) = source.words() {
+            let found = kernels::with_threads(session.threads, || {
+                translations(run, model.as_ref(), &words, &batches)
+            });
+            rows.extend(found?);
         }
         if let Some(edge) = self.edge {
             rows.push(run.record("edge", None, Some(f64::from(u8::from(edge)))));

@@ -2,11 +2,23 @@
 //! documentation of `nn.RNN`, `nn.LSTM`, `nn.GRU` and `nn.LayerNorm`. Nothing here uses the
 //! program's operations; only the configuration and the parameters' names come from it.
 
-use seqduel::models::{Model, ModelConfig, Positions};
+mod with_source;
+
+use seqduel::models::{Input, Model, ModelConfig, Positions};
 use std::collections::BTreeMap;
 
 /// The models whose formulas are written down here.
-pub const WRITTEN: &[&str] = &["elman", "lstm", "gru", "mingru", "minlstm", "transformer"];
+pub const WRITTEN: &[&str] = &[
+    "elman",
+    "lstm",
+    "gru",
+    "mingru",
+    "minlstm",
+    "transformer",
+    "encoder-decoder",
+    "gru-encoder-decoder",
+    "lstm-encoder-decoder",
+];
 
 /// Models without formulas here, each with the reason: nothing independent confirms their values.
 pub const WITHOUT: &[(&str, &str)] = &[];
@@ -61,21 +73,33 @@ impl Formulas {
         affine(x, self.get(&format!("{name}.weight")), bias)
     }
 
-    /// Logits, one vector of V a position, of sequences of `seq_len` tokens each.
-    pub fn logits(&self, tokens: &[u32], seq_len: usize) -> Vec<Vec<f64>> {
-        let d = self.config.width;
-        let embedding = self.get("embedding.weight");
+    /// The embedding of each token.
+    fn embedded(&self, tokens: &[u32]) -> Vec<Vec<f64>> {
+        let (d, table) = (self.config.width, self.get("embedding.weight"));
+        let rows = tokens.iter();
+        rows.map(|&token| table[token as usize * d..][..d].to_vec())
+            .collect()
+    }
+
+    /// Logits, one vector of V a position.
+    pub fn logits(&self, input: &Input) -> Vec<Vec<f64>> {
+        let own = input.own.values.tokens();
         let mut all = Vec::new();
-        for sequence in tokens.chunks_exact(seq_len) {
-            let mut x: Vec<Vec<f64>> = sequence
-                .iter()
-                .map(|&token| embedding[token as usize * d..][..d].to_vec())
-                .collect();
+        for (b, sequence) in own.chunks_exact(input.own.seq_len).enumerate() {
+            if let Some(source) = &input.source {
+                let length = source.lengths.as_ref().map_or(source.seq_len, |l| l[b]);
+                let source = &source.values.tokens()[b * source.seq_len..][..length];
+                all.extend(self.with_source(source, sequence));
+                continue;
+            }
+            let mut x = self.embedded(sequence);
             if self.config.model == "transformer" {
                 x = self.transformer(x);
             } else {
                 for layer in 0..self.config.layers {
-                    x = self.recurrent(layer, &x);
+                    let zeros = vec![0.0; self.config.width];
+                    let names = ["rnn".into(), format!("_l{layer}")];
+                    x = self.recurrent(&self.config.model, names, &x, [zeros.clone(), zeros]);
                 }
             }
             all.extend(x.iter().map(|row| self.affine("head", row)));
@@ -84,9 +108,9 @@ impl Formulas {
     }
 
     /// Mean of −ln softmax(logits)\[target\] over the positions whose mask is not 0.
-    pub fn loss(&self, tokens: &[u32], targets: &[u32], mask: &[f32], seq_len: usize) -> f64 {
+    pub fn loss(&self, input: &Input, targets: &[u32], mask: &[f32]) -> f64 {
         let (mut sum, mut scored) = (0.0, 0.0);
-        let logits = self.logits(tokens, seq_len);
+        let logits = self.logits(input);
         for ((row, &target), &counts) in logits.iter().zip(targets).zip(mask) {
             if counts != 0.0 {
                 let total: f64 = row.iter().map(|z| z.exp()).sum();
@@ -97,21 +121,27 @@ impl Formulas {
         sum / scored
     }
 
-    /// One layer over one sequence, from the state of zeros.
-    fn recurrent(&self, layer: usize, x: &[Vec<f64>]) -> Vec<Vec<f64>> {
-        let d = self.config.width;
-        let get = |what: &str| self.get(&format!("rnn.{what}_l{layer}"));
-        let (mut h, mut c) = (vec![0.0; d], vec![0.0; d]);
+    /// One layer of `cell` over one sequence, from these h and c; its parameters are called
+    /// `PREFIX.weight_ihSUFFIX` and so on.
+    fn recurrent(
+        &self,
+        cell: &str,
+        [prefix, suffix]: [String; 2],
+        x: &[Vec<f64>],
+        [mut h, mut c]: [Vec<f64>; 2],
+    ) -> Vec<Vec<f64>> {
+        let d = h.len();
+        let get = |what: &str| self.get(&format!("{prefix}.{what}{suffix}"));
         let mut outputs = Vec::new();
         for row in x {
             let from_x = affine(row, get("weight_ih"), get("bias_ih"));
-            let from_h = match self.config.model.as_str() {
+            let from_h = match cell {
                 "mingru" | "minlstm" => vec![0.0; from_x.len()], // no gate looks at the state
                 _ => affine(&h, get("weight_hh"), get("bias_hh")),
             };
             let both = |gate: usize, j: usize| from_x[gate * d + j] + from_h[gate * d + j];
             for j in 0..d {
-                h[j] = match self.config.model.as_str() {
+                h[j] = match cell {
                     "elman" => both(0, j).tanh(),
                     "lstm" => {
                         let (i, f) = (sigmoid(both(0, j)), sigmoid(both(1, j)));

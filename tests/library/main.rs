@@ -13,3 +13,4 @@ mod layers;
 mod models;
 mod reference;
 mod round_trip;
+mod translation;

@@ -7,7 +7,8 @@ mod initial;
 mod sizes;
 
 use seqduel::models::{
-    self, Content, Input, MODELS, ModelConfig, ModelRow, Output, Positions, Scan, Sequence, Shape,
+    self, Content, Input, MODELS, ModelConfig, ModelOptions, ModelRow, OptionRow, Output,
+    Positions, Scan, Sequence, Shape, Value, Values,
 };
 use serde::de::DeserializeOwned;
 use std::ops::Range;
@@ -23,7 +24,7 @@ pub fn every<T: DeserializeOwned>() -> Vec<T> {
         .collect()
 }
 
-fn config(model: &str) -> ModelConfig {
+pub fn config(model: &str) -> ModelConfig {
     ModelConfig {
         heads: 3,
         forget_bias: 1.0,
@@ -33,14 +34,14 @@ fn config(model: &str) -> ModelConfig {
 }
 
 /// Tokens of the longest source.
-const SOURCE: usize = 5;
+pub const SOURCE: usize = 5;
 
 fn reads_source(model: &str) -> bool {
     models::row(model).is_ok_and(|row| row.reads_source)
 }
 
 /// These sequences of their own and, for a model that reads one, sources of several lengths.
-fn reading(config: &ModelConfig, own: &[u32], shape: Shape) -> Input {
+pub fn reading(config: &ModelConfig, own: &[u32], shape: Shape) -> Input {
     Input {
         source: sources(config, 0..shape.batch),
         ..Input::tokens(own, shape)
@@ -48,7 +49,7 @@ fn reading(config: &ModelConfig, own: &[u32], shape: Shape) -> Input {
 }
 
 /// The sources of these sequences, if the model reads any.
-fn sources(config: &ModelConfig, sequences: Range<usize>) -> Option<Sequence> {
+pub fn sources(config: &ModelConfig, sequences: Range<usize>) -> Option<Sequence> {
     let all = tokens(sequences.end * SOURCE, config.vocab as u32);
     let shape = Shape {
         batch: sequences.len(),
@@ -69,8 +70,12 @@ fn configs() -> Vec<ModelConfig> {
 fn configs_of(row: &ModelRow) -> Vec<ModelConfig> {
     // A model whose width has to suit its heads attends, and has a choice of positions.
     let attends = (row.width_step)(&config(row.name)) > 1;
+    let positions = match row.options.contains(&"positions") {
+        true => every::<Positions>(),
+        false => vec![Positions::Learned],
+    };
     let (sizes, positions): (&[(usize, usize)], _) = match attends {
-        true => (&[(24, 3), (18, 3), (10, 1)], every::<Positions>()),
+        true => (&[(24, 3), (18, 3), (10, 1)], positions),
         false => (&[(24, 3), (7, 3)], vec![Positions::Learned]),
     };
     let scans = match row.options.contains(&"scan") {
@@ -89,7 +94,34 @@ fn configs_of(row: &ModelRow) -> Vec<ModelConfig> {
             }));
         }
     }
+    for name in ["norm", "source_attention", "encoder"] {
+        if row.options.contains(&name) {
+            all = all
+                .iter()
+                .flat_map(|config| with_every_value(config, name))
+                .collect();
+        }
+    }
     all
+}
+
+/// The configuration with each value of an option that has names; odd widths where they are possible.
+fn with_every_value(config: &ModelConfig, name: &str) -> Vec<ModelConfig> {
+    let Some(Values::Names(names)) = OptionRow::find(name).map(|row| row.values) else {
+        panic!("{name} has names");
+    };
+    let each = names.iter().map(|value| {
+        let mut options = ModelOptions::default();
+        options.set(name, Value::Text(value.to_string()));
+        let mut config = config.clone();
+        options
+            .apply(&mut config)
+            .expect("the option has the value");
+        let step = (models::row(&config.model).expect("known").width_step)(&config);
+        config.width = config.width.next_multiple_of(step);
+        config
+    });
+    each.collect()
 }
 
 fn tokens(n: usize, vocab: u32) -> Vec<u32> {
@@ -100,8 +132,8 @@ fn tokens(n: usize, vocab: u32) -> Vec<u32> {
 
 fn label(c: &ModelConfig) -> String {
     format!(
-        "{} width {} {:?} {:?}",
-        c.model, c.width, c.positions, c.scan
+        "{} width {} {:?} {:?} {:?} {:?} {:?}",
+        c.model, c.width, c.positions, c.scan, c.norm, c.source_attention, c.encoder
     )
 }
 

@@ -2,9 +2,11 @@
 //! of every parameter against central differences of the formulas' loss.
 
 use crate::formulas::{Formulas, WITHOUT, WRITTEN};
-use crate::models::every;
+use crate::models::{SOURCE, every, reading};
 use kernels::{Activation, Slot, Tape};
-use seqduel::models::{self, Input, MODELS, Model, ModelConfig, Positions, Shape};
+use seqduel::models::{
+    self, Input, MODELS, Model, ModelConfig, NormPlace, Positions, Reading, Shape, SourceAttention,
+};
 
 const VOCAB: usize = 7;
 /// Largest difference of a logit, as a share of the largest logit: f32 keeps 6e-8 of each of the
@@ -65,26 +67,33 @@ fn built(config: &ModelConfig) -> Box<dyn Model> {
     model
 }
 
-fn forward(model: &dyn Model, tokens: &[u32], shape: Shape, tape: Tape) -> Activation {
-    model.forward(&Input::tokens(tokens, shape), tape)
+fn forward(model: &dyn Model, input: &Input, tape: Tape) -> Activation {
+    model.forward(input, tape)
 }
 
 fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
     let label = format!(
-        "{} {:?} width {} heads {} layers {} B {batch} T {seq_len}",
-        config.model, config.positions, config.width, config.heads, config.layers
+        "{} {:?} {:?} {:?} {:?} width {} heads {} layers {} B {batch} T {seq_len}",
+        config.model,
+        config.positions,
+        config.norm,
+        config.source_attention,
+        config.encoder,
+        config.width,
+        config.heads,
+        config.layers
     );
     let n = batch * seq_len;
     let token = |x: f64| ((x + 1.0) / 2.0 * VOCAB as f64) as u32 % VOCAB as u32;
     let tokens: Vec<u32> = noise(100).take(n).map(token).collect();
     let targets: Vec<u32> = noise(200).take(n).map(token).collect();
     let mask: Vec<f32> = (0..n).map(|i| (i % 3 != 1) as u8 as f32).collect();
-    let shape = Shape { batch, seq_len };
+    let input = reading(config, &tokens, Shape { batch, seq_len });
     let model = built(config);
     let mut formulas = Formulas::of(&*model);
 
-    let found = kernels::values(&forward(&*model, &tokens, shape, Tape::Off));
-    let expected = formulas.logits(&tokens, seq_len).concat();
+    let found = kernels::values(&forward(&*model, &input, Tape::Off));
+    let expected = formulas.logits(&input).concat();
     assert_eq!(found.len(), expected.len(), "{label}");
     let largest = expected.iter().fold(0.0f64, |m, z| m.max(z.abs()));
     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
@@ -95,13 +104,9 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
         );
     }
 
-    let loss = kernels::cross_entropy(
-        forward(&*model, &tokens, shape, Tape::on()),
-        &targets,
-        &mask,
-    );
+    let loss = kernels::cross_entropy(forward(&*model, &input, Tape::on()), &targets, &mask);
     let found = f64::from(kernels::values(&loss)[0]);
-    let expected = formulas.loss(&tokens, &targets, &mask, seq_len);
+    let expected = formulas.loss(&input, &targets, &mask);
     let close = (found - expected).abs() <= LOSS;
     assert!(close, "{label}: loss {found}, should be {expected}");
 
@@ -118,7 +123,7 @@ fn compare(config: &ModelConfig, batch: usize, seq_len: usize) {
         let mut at = |entry: usize, moved: f64| {
             let values = formulas.parameters.get_mut(&parameter.name);
             values.expect("of the same model")[entry] += moved;
-            let loss = formulas.loss(&tokens, &targets, &mask, seq_len);
+            let loss = formulas.loss(&input, &targets, &mask);
             let values = formulas.parameters.get_mut(&parameter.name);
             values.expect("of the same model")[entry] -= moved;
             loss
@@ -156,7 +161,8 @@ fn every_model_has_a_formula_or_a_reason_to_have_none() {
 
 #[test]
 fn recurrent_models_follow_their_formulas() {
-    for model in WRITTEN.iter().filter(|name| **name != "transformer") {
+    let of_one_sequence = |name: &&&str| **name != "transformer" && !name.contains("decoder");
+    for model in WRITTEN.iter().filter(of_one_sequence) {
         for (width, layers, batch, seq_len) in [
             (1, 1, 1, 1),
             (5, 2, 3, 7),
@@ -166,6 +172,39 @@ fn recurrent_models_follow_their_formulas() {
         ] {
             let config = config(model, width, layers, 1, Positions::None);
             compare(&config, batch, seq_len);
+        }
+    }
+}
+
+#[test]
+fn models_that_read_a_source_follow_their_formulas() {
+    let with_source = |config: ModelConfig| ModelConfig {
+        source: Some(SOURCE),
+        ..config
+    };
+    for norm in every::<NormPlace>() {
+        for (width, heads, layers, batch, seq_len) in
+            [(6, 1, 1, 1, 1), (18, 3, 2, 3, 7), (10, 5, 3, 4, 2)]
+        {
+            let config = config("encoder-decoder", width, layers, heads, Positions::None);
+            compare(&with_source(ModelConfig { norm, ..config }), batch, seq_len);
+        }
+    }
+    for model in ["gru-encoder-decoder", "lstm-encoder-decoder"] {
+        for source_attention in every::<SourceAttention>() {
+            for encoder in every::<Reading>() {
+                for (width, layers, batch, seq_len) in
+                    [(2, 1, 1, 1), (6, 2, 3, 7), (34, 1, 4, 3), (18, 3, 2, 2)]
+                {
+                    let config = config(model, width, layers, 1, Positions::None);
+                    let config = ModelConfig {
+                        source_attention,
+                        encoder,
+                        ..config
+                    };
+                    compare(&with_source(config), batch, seq_len);
+                }
+            }
         }
     }
 }

@@ -96,6 +96,29 @@ pub fn cache_floats(kv_heads: usize, dh: usize, tokens: usize) -> usize {
     Layout { heads, dh }.floats(tokens)
 }
 
+/// The cache of these sequences, in this order, of a cache of `batch`: a sequence may be left out, or
+/// taken twice. Panics if one is not below `batch`.
+pub fn select(
+    cache: &[f32],
+    (kv_heads, dh): (usize, usize),
+    batch: usize,
+    sequences: &[usize],
+) -> Vec<f32> {
+    let own = Layout {
+        heads: kv_heads,
+        dh,
+    }
+    .page();
+    assert!(
+        sequences.iter().all(|&b| b < batch) && cache.len().is_multiple_of(batch * own),
+        "decode::select: {sequences:?} of {batch} sequences, {} cached",
+        cache.len()
+    );
+    let pages = cache.chunks_exact((batch * own).max(1));
+    let parts = pages.flat_map(|page| sequences.iter().map(move |&b| &page[b * own..][..own]));
+    parts.flatten().copied().collect()
+}
+
 /// Cuts a cache of `consumed` tokens back to its first `tokens`. Panics if there are fewer.
 pub fn truncate(cache: &mut Vec<f32>, consumed: usize, tokens: usize) {
     assert!(

@@ -4,7 +4,7 @@
 //! [`TASKS`]. Its parameters are named in its row; `--task name:key=value,…` and experiment files
 //! then accept them, and anything else is refused.
 
-use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, seeds};
+use super::{Batch, Cursor, DataError, Floor, Source, Spec, Split, Words, seeds};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ mod lengths;
 mod modular;
 mod parity;
 mod permutation;
+mod phrases;
 mod recall;
 mod retention;
 mod reverse;
@@ -37,6 +38,7 @@ pub const TASKS: &[TaskRow] = &[
     permutation::ROW,
     reverse::ROW,
     retention::ROW,
+    phrases::ROW,
 ];
 
 /// A generator of sequences whose answers are known.
@@ -54,6 +56,23 @@ pub trait Task: Send + Sync {
     /// Appends one sequence of T positions to `batch`, position by position: `read`, and `ask` where
     /// the answer counts. T is one of [`Task::test_seq_lens`] if it is given, else that to train on.
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch);
+
+    /// The same of one split, where its sequences are of another kind than those of another: what a
+    /// task keeps for the test by itself, and not by its seed alone.
+    fn sample_of(
+        &self,
+        _split: Split,
+        seq_len: Option<usize>,
+        rng: &mut ChaCha8Rng,
+        batch: &mut Batch,
+    ) {
+        self.sample(seq_len, rng, batch);
+    }
+
+    /// How its tokens are words of a source and of its own sequence, if they are.
+    fn words(&self) -> Option<Words> {
+        None
+    }
 
     /// What the best answer that ignores the input reaches on the scored positions.
     fn floor(&self) -> Floor;
@@ -254,8 +273,11 @@ impl TaskSource {
         let mut out = Batch::empty(&spec);
         for number in numbers {
             let mut rng = seeds::generator(self.seed, seeds::stream(split, number));
-            self.task.sample(seq_len, &mut rng, &mut out);
+            self.task.sample_of(split, seq_len, &mut rng, &mut out);
             out.end_sequence(seq_len.unwrap_or(spec.seq_len));
+        }
+        if self.task.words().is_some() {
+            out.trim();
         }
         out
     }
@@ -309,6 +331,10 @@ impl Source for TaskSource {
 
     fn characters_per_token(&self, _split: Split) -> Option<f64> {
         None
+    }
+
+    fn words(&self) -> Option<Words> {
+        self.task.words()
     }
 
     fn floor(&self) -> Floor {

@@ -68,7 +68,7 @@ fn jacobian(
         batch: 2 * n,
         position: state.position,
         buffers: state.buffers.iter().map(|b| b.repeat(2 * n)).collect(),
-        source_lengths: None,
+        ..State::default()
     };
     for j in 0..n {
         let buffer = &mut moved.buffers[j / width];

@@ -183,7 +183,7 @@ fn above(model: &dyn Model, tokens: &[u32], step: f32, unit: usize) -> models::S
         batch: 1,
         position: before.position,
         buffers: before.buffers[parts..].to_vec(),
-        source_lengths: None,
+        ..models::State::default()
     };
     upper
         .decoder()

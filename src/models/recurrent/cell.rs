@@ -52,6 +52,7 @@ pub trait Cell: Send + Sync + 'static {
 }
 
 /// The parameters of one layer, named and shaped as PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU` do.
+#[derive(Clone)]
 pub struct Layer {
     /// In the order of a checkpoint: `weight_ih` (G·H, D), `weight_hh` (G·H, H) if there is a hidden
     /// product, `bias_ih` (G·H) and `bias_hh` (G·H) likewise, vectors (H).
@@ -61,11 +62,23 @@ pub struct Layer {
 }
 
 impl Layer {
-    /// PyTorch's initialisation: everything uniform in ±1/√H.
+    /// Layer `k` of a language model: as wide as its input.
     pub(super) fn new<C: Cell>(config: &ModelConfig, k: usize, init: &mut Initializer) -> Self {
+        Self::sized::<C>(config, k, ["rnn", ""], config.width, init)
+    }
+
+    /// One that reads `input` values and is as wide as the configuration says, its weights named
+    /// `PREFIX.weight_ih_l{k}SUFFIX` and so on. PyTorch's initialisation: everything uniform in ±1/√H.
+    pub(in crate::models) fn sized<C: Cell>(
+        config: &ModelConfig,
+        k: usize,
+        [prefix, suffix]: [&str; 2],
+        input: usize,
+        init: &mut Initializer,
+    ) -> Self {
         let (width, rows) = (config.width, C::GATES * config.width);
         let bound = 1.0 / (width as f32).sqrt();
-        let weight_ih = init.uniform(rows * width, bound);
+        let weight_ih = init.uniform(rows * input, bound);
         let hidden_rows = if C::HIDDEN_PRODUCT { rows } else { 0 };
         let mut weight_hh = init.uniform(hidden_rows * width, bound);
         let mut bias_ih = init.uniform(rows, bound);
@@ -73,10 +86,10 @@ impl Layer {
         C::adjust_biases(config, &mut bias_ih, &mut bias_hh, init);
         C::adjust_hidden(config, k, &mut weight_hh, init);
         let new = |what: &str, shape: &[usize], values| {
-            Parameter::new(format!("rnn.{what}_l{k}"), shape, values)
+            Parameter::new(format!("{prefix}.{what}_l{k}{suffix}"), shape, values)
         };
         let hidden = |parameter: Parameter| C::HIDDEN_PRODUCT.then_some(parameter);
-        let mut parameters = vec![new("weight_ih", &[rows, width], weight_ih)];
+        let mut parameters = vec![new("weight_ih", &[rows, input], weight_ih)];
         parameters.extend(hidden(new("weight_hh", &[hidden_rows, width], weight_hh)));
         parameters.push(new("bias_ih", &[rows], bias_ih));
         parameters.extend(hidden(new("bias_hh", &[hidden_rows], bias_hh)));
@@ -89,12 +102,12 @@ impl Layer {
     }
 
     /// In the order of a checkpoint.
-    pub(super) fn parameters(&self) -> &[Parameter] {
+    pub(in crate::models) fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
     /// The same, to be updated.
-    pub(super) fn parameters_mut(&mut self) -> &mut [Parameter] {
+    pub(in crate::models) fn parameters_mut(&mut self) -> &mut [Parameter] {
         &mut self.parameters
     }
 

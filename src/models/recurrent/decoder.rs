@@ -1,7 +1,7 @@
 //! Generating with a recurrent model: its weights copied and packed.
 
 use super::cell::Cell;
-use crate::models::{Decoder, ModelError, Sequence, State};
+use crate::models::{Decoder, ModelError, Sequence, State, no_way_back};
 use kernels::Nonlinearity;
 use kernels::decode::PackedLinear;
 
@@ -43,7 +43,7 @@ impl<C: Cell> Decoder for RecurrentDecoder<C> {
             batch,
             position: 0,
             buffers: vec![vec![0.0; batch * self.width]; self.layers.len() * C::STATES],
-            source_lengths: None,
+            ..State::default()
         }
     }
 
@@ -73,14 +73,6 @@ impl<C: Cell> Decoder for RecurrentDecoder<C> {
 
     /// The state before a token is gone once it has been consumed.
     fn truncate(&self, state: &mut State, tokens: usize) -> Result<(), ModelError> {
-        match tokens == state.position {
-            true => Ok(()),
-            false => Err(ModelError::CannotTruncate {
-                consumed: state.position,
-                tokens,
-                remedy: "a recurrent state cannot go back: clone the state where it may have to, \
-                         and go on from the clone",
-            }),
-        }
+        no_way_back(state, tokens)
     }
 }

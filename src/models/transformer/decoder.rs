@@ -16,7 +16,7 @@ impl Norm {
     }
 
     /// `out` = the norm of each row of x.
-    fn apply(&self, x: &[f32], out: &mut Vec<f32>) {
+    pub fn apply(&self, x: &[f32], out: &mut Vec<f32>) {
         decode::layer_norm(x, &self.0[0], &self.0[1], LayerNorm::EPS, out);
     }
 }
@@ -125,7 +125,7 @@ impl Decoder for TransformerDecoder {
             batch,
             position: 0,
             buffers: vec![Vec::new(); self.parts.blocks.len()],
-            source_lengths: None,
+            ..State::default()
         }
     }
 
@@ -167,13 +167,20 @@ impl Decoder for TransformerDecoder {
         Ok(())
     }
 
+    fn select(&self, state: &State, sequences: &[usize]) -> State {
+        let heads = (self.config.heads, self.config.width / self.config.heads);
+        let caches = state.buffers.iter();
+        State {
+            buffers: caches
+                .map(|cache| decode::select(cache, heads, state.batch, sequences))
+                .collect(),
+            ..state.select_source(sequences)
+        }
+    }
+
     fn truncate(&self, state: &mut State, tokens: usize) -> Result<(), ModelError> {
         if tokens > state.position {
-            return Err(ModelError::CannotTruncate {
-                consumed: state.position,
-                tokens,
-                remedy: "only tokens that were consumed can be taken back",
-            });
+            return Err(ModelError::beyond(state.position, tokens));
         }
         for cache in &mut state.buffers {
             decode::truncate(cache, state.position, tokens);

@@ -12,6 +12,8 @@ const OTHERS: &[&str] = &["out", "config", "dry-run", "quiet", "format"];
 enum Base {
     /// A model on a task.
     Task(&'static str),
+    /// A model that reads a source.
+    Phrases(&'static str),
     /// A model on the text.
     Text,
     /// Only a checkpoint to start from.
@@ -20,7 +22,7 @@ enum Base {
     Nothing,
 }
 
-use Base::{From, Nothing, Task, Text};
+use Base::{From, Nothing, Phrases, Task, Text};
 
 /// Flag, value, base, and what is printed with it but not without.
 const ROWS: &[(&str, &str, Base, &str)] = &[
@@ -51,6 +53,19 @@ const ROWS: &[(&str, &str, Base, &str)] = &[
     ("radius", "1.5", Task("elman"), "radius = 1.5"),
     ("scan", "parallel", Task("mingru"), "scan = \"parallel\""),
     ("initial", "gpt2", Task("transformer"), "initial = \"gpt2\""),
+    ("norm", "pre", Phrases("encoder-decoder"), "norm = \"pre\""),
+    (
+        "source-attention",
+        "none",
+        Phrases("gru-encoder-decoder"),
+        "source_attention = \"none\"",
+    ),
+    (
+        "encoder",
+        "both",
+        Phrases("lstm-encoder-decoder"),
+        "encoder = \"both\"",
+    ),
     ("seq-len", "33", Text, "seq-len = 33"),
     ("batch", "5", Task("lstm"), "batch = 5\n"),
     ("steps", "77", Task("lstm"), "steps = 77\n"),
@@ -95,6 +110,7 @@ const ROWS: &[(&str, &str, Base, &str)] = &[
 fn base(base: Base, trained: &str) -> Vec<String> {
     let line = match base {
         Task(model) => format!("--task copy:delay=3 --model {model}"),
+        Phrases(model) => format!("--task phrases --model {model}"),
         Text => format!("--corpus {} --model lstm --seq-len 16", text()),
         From => format!("--from {trained}"),
         Nothing => "--model lstm".into(),

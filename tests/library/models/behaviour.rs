@@ -35,8 +35,10 @@ fn steps_give_the_logits_of_the_whole_sequence() {
         let needed = batch * model.state_bytes(seq_len);
         let expected = match config.model.as_str() {
             // In pages that may not be full, heads padded to whole vectors.
-            "transformer" => {
-                let paged = cache_floats(config.heads, config.width / config.heads, seq_len);
+            "transformer" | "encoder-decoder" => {
+                let sizes = [Some(seq_len), input.source.as_ref().map(|s| s.seq_len)];
+                let paged = |n| cache_floats(config.heads, config.width / config.heads, n);
+                let paged: usize = sizes.into_iter().flatten().map(paged).sum();
                 assert!(needed <= 4 * batch * config.layers * paged);
                 4 * batch * config.layers * paged
             }

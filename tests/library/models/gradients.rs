@@ -90,6 +90,8 @@ fn flops_are_those_the_operations_count() {
             .map(|c| c.flops)
             .sum();
         let stated: f64 = (0..seq_len).map(|t| model.flops_per_token(t)).sum();
+        let source = input.source.as_ref().map_or(0, |source| source.seq_len);
+        let stated = stated + model.flops_of_source(source);
         let ratio = counted / (stated * batch as f64);
         assert!((ratio - 1.0).abs() < 0.05, "{}: {ratio}", label(&config));
     }
