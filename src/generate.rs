@@ -129,7 +129,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Softmax of logits / temperature, likeliest first, equals by id.
-fn distribution(logits: &[f32], temperature: f32) -> Vec<Candidate> {
+pub fn distribution(logits: &[f32], temperature: f32) -> Vec<Candidate> {
     let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max) as f64;
     let weight = |logit: f32| libm::exp((logit as f64 - max) / temperature as f64);
     let sum: f64 = logits.iter().map(|&l| weight(l)).sum();

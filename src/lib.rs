@@ -22,7 +22,8 @@
 //! | [`campaign`] | a whole suite |
 //! | [`cli`] | one file a subcommand |
 //!
-//! The differentiable operations are a crate of their own, `kernels`. Only `nn` and `train` name dfdx.
+//! The differentiable operations are a crate of their own, `kernels`. Only `nn`, `models` and `train` name
+//! dfdx.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))] // what tests expect may be a digit off
 

@@ -4,7 +4,7 @@ use super::flags::OptionFlags;
 use super::{DryRun, Format, Shared, UsageError, output, usage};
 use crate::measure::machine::Machine;
 use crate::measure::throughput::{Measurement, Mode, Repeats, Workload, interleaved};
-use crate::models::{ModelConfig, ModelOptions, Shape, parameter_count};
+use crate::models::{self, ModelConfig, ModelOptions, Shape, parameter_count};
 use anyhow::ensure;
 use clap::ValueEnum;
 use serde::Serialize;
@@ -71,6 +71,9 @@ impl Sizes {
             ..ModelConfig::new(model, vocab, self.width, self.layers, seq_len)
         };
         self.options.0.apply(&mut config).map_err(usage)?;
+        // A source as long as the model's own sequence.
+        let reads_source = models::row(model).map_err(usage)?.reads_source;
+        config.source = reads_source.then_some(seq_len);
         Ok(Workload {
             mode,
             config,

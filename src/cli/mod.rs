@@ -16,6 +16,7 @@ mod corpus;
 mod doctor;
 mod error;
 mod eval;
+mod fill;
 mod flags;
 mod generate;
 mod launch;
@@ -125,6 +126,8 @@ pub enum Command {
     Generate(generate::Args),
     /// Show the likeliest next tokens after a prompt
     Predict(predict::Args),
+    /// Fill the gaps of a text
+    Fill(fill::Args),
     /// Translate phrases
     Translate(translate::Args),
     /// List models, tasks, experiments, claims or corpora
@@ -230,6 +233,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Eval(args) => eval::run(args, shared),
         Command::Generate(args) => generate::run(args, shared),
         Command::Predict(args) => predict::run(args, shared),
+        Command::Fill(args) => fill::run(args, shared),
         Command::Translate(args) => translate::run(args, shared),
         Command::List(args) => list::run(args, shared),
         Command::Report(args) => report::run(args, shared),

@@ -3,7 +3,7 @@
 use super::setup::{CONFIG, TOKENIZER, TrainConfig, data_error};
 use super::{UsageError, usage};
 use crate::data::tokenizer::Tokenizer;
-use crate::data::{DataSection, Words};
+use crate::data::{DataSection, Objective, Words};
 use crate::models::{Model, Output};
 use crate::train::Embedded;
 use crate::train::checkpoint::{self, Metadata};
@@ -73,6 +73,12 @@ impl Opened {
                 .map_err(usage)?,
             None => token_numbers(prompt, self.model.config().vocab)?,
         };
+        let both = UsageError(
+            "this checkpoint's model sees both sides of a position and cannot say what comes next; use \
+             `seqduel fill`"
+                .into(),
+        );
+        ensure!(!self.model.config().sees_both(), both);
         let empty = UsageError("--prompt is empty: give at least one character".into());
         ensure!(!tokens.is_empty(), empty);
         if let Some(limit) = self.model.config().longest().filter(|&t| tokens.len() > t) {
@@ -83,6 +89,27 @@ impl Opened {
             );
         }
         Ok(tokens)
+    }
+
+    /// The token that hides another, of a checkpoint that was trained on gaps.
+    pub fn mask(&self) -> anyhow::Result<u32> {
+        let gaps = self.data.as_ref().map(|data| data.objective) == Some(Objective::Masked);
+        let other = UsageError(
+            "this checkpoint's model was not trained on gaps; train one with `seqduel train --model bert \
+             --corpus kjv --tokenizer bpe --masked --out DIR`"
+                .into(),
+        );
+        ensure!(gaps, other);
+        Ok(self.model.config().vocab as u32 - 1)
+    }
+
+    /// Tokens of a text.
+    pub fn encode_text(&self, text: &str) -> anyhow::Result<Vec<u32>> {
+        let tokenizer = self
+            .tokenizer
+            .as_ref()
+            .context("a model of text has a tokenizer")?;
+        tokenizer.encode(text).map_err(data_error)
     }
 
     /// How tokens are words, of a checkpoint that was trained on phrases and their translations.

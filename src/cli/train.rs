@@ -10,11 +10,13 @@ use super::open::Opened;
 use super::setup::{self, FromSection, TrainConfig, absolute, open_data};
 use super::{DryRun, Shared, UsageError, check_count, output, usage};
 use crate::campaign::interrupt;
-use crate::data::Split;
 use crate::data::tasks::TaskSettings;
 use crate::data::tokenizer::TokenizerChoice;
+use crate::data::{Objective, Split};
 use crate::models;
-use crate::train::{Budget, Embedded, Keep, Progress, Saving, Start, Stop, checkpoint, train};
+use crate::train::{
+    Budget, Embedded, Keep, Progress, Saving, Schedule, Start, Stop, checkpoint, train,
+};
 use anyhow::ensure;
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -58,6 +60,9 @@ pub struct Args {
     /// Use only so many characters of the corpus
     #[arg(long, value_name = "N")]
     max_characters: Option<usize>,
+    /// Ask for hidden tokens of the text instead of the next one
+    #[arg(long)]
+    masked: bool,
     /// Width of embedding and hidden layers [default: 128]
     #[arg(long, value_name = "D")]
     width: Option<usize>,
@@ -90,9 +95,15 @@ pub struct Args {
     /// Steps of linear warm-up [default: 100]
     #[arg(long, value_name = "N")]
     warmup: Option<usize>,
+    /// How the rate falls then: cosine, or inverse-square-root [default: cosine]
+    #[arg(long, value_name = "NAME", value_parser = schedule)]
+    schedule: Option<Schedule>,
     /// Learning rate at the end over its peak [default: 0.1]
     #[arg(long, value_name = "X")]
     final_lr_ratio: Option<f64>,
+    /// Share of every answer that training spreads over all tokens [default: 0]
+    #[arg(long, value_name = "X")]
+    label_smoothing: Option<f64>,
     /// Decoupled weight decay [default: 0.01]
     #[arg(long, value_name = "X")]
     weight_decay: Option<f64>,
@@ -124,6 +135,14 @@ fn keep(text: &str) -> Result<Keep, String> {
         "weights" => Ok(Keep::Weights),
         "training" => Ok(Keep::Training),
         _ => Err("use weights or training".into()),
+    }
+}
+
+fn schedule(text: &str) -> Result<Schedule, String> {
+    match text {
+        "cosine" => Ok(Schedule::Cosine),
+        "inverse-square-root" => Ok(Schedule::InverseSquareRoot),
+        _ => Err("use cosine or inverse-square-root".into()),
     }
 }
 
@@ -180,6 +199,9 @@ impl Args {
             d.tokenizer = tokenizer.parse::<TokenizerChoice>().map_err(usage)?;
         }
         d.max_characters = self.max_characters.or(d.max_characters);
+        if self.masked {
+            d.objective = Objective::Masked;
+        }
         put(&mut d.seq_len, &self.seq_len);
         put(&mut t.batch, &self.batch);
         if self.steps.is_some() || self.tokens.is_some() || self.seconds.is_some() {
@@ -193,6 +215,8 @@ impl Args {
         put(&mut t.learning_rate, &self.lr);
         put(&mut t.warmup_steps, &self.warmup);
         put(&mut t.final_lr_ratio, &self.final_lr_ratio);
+        put(&mut t.schedule, &self.schedule);
+        put(&mut t.label_smoothing, &self.label_smoothing);
         put(&mut t.weight_decay, &self.weight_decay);
         if let Some(clip) = self.clip {
             t.clip = Some(clip).filter(|&c| c != 0.0);

@@ -45,6 +45,10 @@ pub struct Args {
 struct Translated {
     phrase: String,
     translation: String,
+    /// Tokens of the phrase.
+    source: Vec<u32>,
+    /// Tokens of the translation, without the end.
+    tokens: Vec<u32>,
     log_probability: f64,
     score: f64,
 }
@@ -131,10 +135,13 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     }
     let rows: Vec<Translated> = phrases
         .into_iter()
+        .zip(sources)
         .zip(&best)
-        .map(|(phrase, best)| Translated {
+        .map(|((phrase, source), best)| Translated {
             phrase,
             translation: words.text(&best.tokens),
+            source,
+            tokens: best.tokens.clone(),
             log_probability: best.log_probability,
             score: best.score,
         })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 mod bigram;
 pub mod corpus;
 mod error;
+mod masked;
 pub mod ngram;
 pub mod phrases;
 mod section;
@@ -18,7 +19,8 @@ mod translation;
 mod unigram;
 
 pub use error::DataError;
-pub use section::DataSection;
+pub use masked::MaskedSource;
+pub use section::{DataSection, Objective};
 pub use spec::{Misfit, Spec};
 pub use translation::Words;
 

@@ -6,6 +6,17 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
 
+/// What is asked of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// The token after each.
+    #[default]
+    Next,
+    /// Tokens that are hidden.
+    Masked,
+}
+
 /// A text or a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -20,6 +31,9 @@ pub struct DataSection {
     /// Use only the beginning of the corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_characters: Option<usize>,
+    /// What is asked of the corpus.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub objective: Objective,
     /// Task with its parameters, instead of a corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSettings>,
@@ -32,6 +46,7 @@ impl Default for DataSection {
             tokenizer: TokenizerChoice::Char,
             seq_len: 128,
             max_characters: None,
+            objective: Objective::default(),
             task: None,
         }
     }

@@ -15,6 +15,9 @@ pub struct Spec {
     pub longest: usize,
     /// Tokens in the longest source, of data that have one beside each sequence.
     pub source: Option<usize>,
+    /// Whether gaps are to be filled, and not what comes next said: only for these may a model see both
+    /// sides of a position.
+    pub masked: bool,
 }
 
 /// Why a model cannot learn from these data, or be judged on them.
@@ -46,6 +49,12 @@ pub enum Misfit {
         /// What the data has.
         has: &'static str,
     },
+    /// The answers would be in what the model reads.
+    #[error(
+        "{0} sees both sides of a position, so the next token is no question to it; train it on gaps \
+         (--masked)"
+    )]
+    BothSides(String),
     /// Sequences longer than the model can read.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -60,6 +69,7 @@ impl Spec {
             seq_len,
             longest: seq_len,
             source: None,
+            masked: false,
         }
     }
 
@@ -107,6 +117,9 @@ impl Spec {
                 reads: words(reads_source),
                 has: words(self.source.is_some()),
             });
+        }
+        if config.sees_both() && !self.masked {
+            return Err(Misfit::BothSides(config.model.clone()));
         }
         Ok(config.check_length(self.longest)?)
     }

@@ -94,11 +94,10 @@ pub fn padded(sources: &[&[u32]]) -> Sequence {
 /// The sources and the translations of a batch.
 pub fn phrases(words: &Words, batch: &Batch) -> Vec<[Vec<u32>; 2]> {
     let t = batch.seq_len();
-    let own = batch.tokens().chunks_exact(t);
-    let answers = batch.targets.tokens().chunks_exact(t);
-    let scored = batch.mask.chunks_exact(t);
-    let rows = own.zip(answers).zip(scored).enumerate();
-    let phrase = |(b, ((own, answers), scored)): (usize, ((&[u32], &[u32]), &[f32]))| {
+    let phrase = |b: usize| {
+        let row = b * t..(b + 1) * t;
+        let own = &batch.tokens()[row.clone()];
+        let answers = &batch.targets.tokens()[row.clone()];
         let source = match (&batch.input.source, words.in_one) {
             (Some(source), false) => {
                 let length = source.lengths.as_ref().map_or(source.seq_len, |l| l[b]);
@@ -109,11 +108,14 @@ pub fn phrases(words: &Words, batch: &Batch) -> Vec<[Vec<u32>; 2]> {
                 before.copied().collect()
             }
         };
-        let said = answers.iter().zip(scored).filter(|(_, m)| **m != 0.0);
-        let said = said
+        let scored = answers
+            .iter()
+            .zip(&batch.mask[row])
+            .filter(|(_, m)| **m != 0.0);
+        let said = scored
             .map(|(token, _)| *token)
             .filter(|&token| token != Words::END);
         [source, said.collect()]
     };
-    rows.map(phrase).collect()
+    (0..batch.sequences()).map(phrase).collect()
 }

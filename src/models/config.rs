@@ -169,6 +169,11 @@ impl ModelConfig {
         }
     }
 
+    /// Whether what the model says has seen both sides of a position.
+    pub fn sees_both(&self) -> bool {
+        row(&self.model).is_ok_and(|row| row.sees_both)
+    }
+
     /// Whether the model has this option, a name in [`super::OPTIONS`].
     pub fn takes(&self, option: &str) -> bool {
         row(&self.model).is_ok_and(|row| row.options.contains(&option))

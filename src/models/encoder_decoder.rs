@@ -46,6 +46,7 @@ pub const ROW: ModelRow = ModelRow {
     width_step: |config| config.heads,
     options: &["norm"],
     reads_source: true,
+    sees_both: false,
 };
 
 /// One stack of layers, and the norm after it where the others stand before their branches.

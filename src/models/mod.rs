@@ -4,6 +4,7 @@ pub use crate::nn::Output;
 use crate::nn::{Initializer, Parameter};
 use kernels::{Activation, Tape};
 
+mod bilstm;
 mod config;
 mod elman;
 mod encoder_decoder;
@@ -317,6 +318,9 @@ pub struct ModelRow {
     pub options: &'static [&'static str],
     /// Whether it reads a source beside its own sequence.
     pub reads_source: bool,
+    /// Whether what it says at a position has seen the positions after it too: such a model fills gaps,
+    /// and cannot say what comes next.
+    pub sees_both: bool,
 }
 
 /// Every model; a new one is one file and one row.
@@ -327,15 +331,46 @@ pub const MODELS: &[ModelRow] = &[
     mingru::ROW,
     minlstm::ROW,
     transformer::ROW,
+    transformer::BERT,
+    bilstm::ROW,
     encoder_decoder::ROW,
     recurrent_encoder_decoder::GRU,
     recurrent_encoder_decoder::LSTM,
 ];
 
-/// The models that read one sequence and no source beside it: any of them can predict the next token of
-/// a text.
+/// The models that read one sequence in its order and no source beside it: any of them can predict the
+/// next token of a text.
 pub fn of_one_sequence() -> impl Iterator<Item = &'static ModelRow> {
-    MODELS.iter().filter(|row| !row.reads_source)
+    MODELS
+        .iter()
+        .filter(|row| !row.reads_source && !row.sees_both)
+}
+
+/// The decoder of a model that cannot go on token by token: it has none.
+fn reads_whole(config: &ModelConfig) -> Box<dyn Decoder> {
+    struct ReadsWhole(String);
+    impl ReadsWhole {
+        fn refuse(&self) -> Result<(), ModelError> {
+            let remedy = "it reads whole sequences, both ways, and cannot say what comes next; use \
+                          `seqduel fill`";
+            Err(ModelError::impossible("model", &self.0, remedy))
+        }
+    }
+    impl Decoder for ReadsWhole {
+        fn start(&mut self, batch: usize, _source: Option<&Sequence>) -> State {
+            State {
+                batch,
+                ..State::default()
+            }
+        }
+        fn extend(&mut self, _: &[u32], _: &mut State, _: &mut Vec<f32>) -> Result<(), ModelError> {
+            self.refuse()
+        }
+        fn truncate(&self, _: &mut State, _: usize) -> Result<(), ModelError> {
+            self.refuse()
+        }
+    }
+    Box::new(ReadsWhole(config.model.clone()))
 }
 
 /// Builds a model with the initial values of `seed`.

@@ -43,6 +43,7 @@ impl<C: Cell> Recurrent<C> {
             width_step: |_| 1,
             options: C::OPTIONS,
             reads_source: false,
+            sees_both: false,
         }
     }
 

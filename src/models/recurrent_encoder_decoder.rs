@@ -18,7 +18,7 @@ use super::{
 use crate::nn::{Initializer, Linear, Parameter};
 use decoder::RecurrentEncoderDecoderDecoder;
 use dfdx::tensor::{PutTape, SplitTape};
-use encoder::Encoder;
+pub(super) use encoder::Encoder;
 use kernels::{
     Activation, AdditiveShape, Matrix, Nonlinearity, Tape, additive_attention, attend_additively,
 };
@@ -78,6 +78,7 @@ const fn row<C: FromState>(name: &'static str, describes: &'static str) -> Model
         },
         options: C::OPTIONS_WITH_SOURCE,
         reads_source: true,
+        sees_both: false,
     }
 }
 

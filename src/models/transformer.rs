@@ -5,11 +5,15 @@
 mod decoder;
 
 use super::residual::Residual;
-use super::{Decoder, Initial, Input, Model, ModelConfig, ModelRow, Output, Positions, Sequence};
+use super::{
+    Decoder, Initial, Input, Model, ModelConfig, ModelRow, Output, Positions, Sequence, reads_whole,
+};
 use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal};
 pub(super) use decoder::Norm;
 use decoder::{PackedBlock, Parts, TransformerDecoder};
-use kernels::{Activation, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape};
+use kernels::{
+    Activation, AttentionMask, AttentionPositions, AttentionShape, Matrix, Nonlinearity, Tape,
+};
 
 /// The [`super::MODELS`] row.
 pub const ROW: ModelRow = ModelRow {
@@ -36,6 +40,15 @@ pub const ROW: ModelRow = ModelRow {
     },
     options: &["positions", "initial"],
     reads_source: false,
+    sees_both: false,
+};
+
+/// The [`super::MODELS`] row of the same with attention both ways (Devlin et al. 2019).
+pub const BERT: ModelRow = ModelRow {
+    name: "bert",
+    describes: "transformer that sees both sides, for gaps in text (Devlin et al. 2019)",
+    sees_both: true,
+    ..ROW
 };
 
 struct Block {
@@ -171,6 +184,10 @@ impl Transformer {
     /// How the blocks attend.
     fn attention(&self, batch: usize, seq_len: usize) -> AttentionShape {
         AttentionShape {
+            mask: match self.config.sees_both() {
+                true => AttentionMask::All,
+                false => AttentionMask::Causal,
+            },
             positions: match self.config.positions {
                 Positions::Rotary => AttentionPositions::ROTARY,
                 Positions::Alibi => AttentionPositions::Alibi,
@@ -241,6 +258,9 @@ impl Model for Transformer {
     }
 
     fn decoder(&self) -> Box<dyn Decoder> {
+        if self.config.sees_both() {
+            return reads_whole(&self.config);
+        }
         let parts = Parts {
             embedding: self.embedding.values(),
             position: self.position.as_ref().map(Parameter::values),
@@ -262,7 +282,11 @@ impl Model for Transformer {
     /// A block multiplies by 12 D² weights and compares with, then sums over, `context` + 1 tokens.
     fn flops_per_token(&self, context: usize) -> f64 {
         let [d, l, _, o] = self.config.sizes();
-        let block = 12 * d * d + 2 * d * (context as u128 + 1);
+        let seen = match self.config.sees_both() {
+            true => self.config.seq_len,
+            false => context + 1,
+        };
+        let block = 12 * d * d + 2 * d * seen as u128;
         (2 * (l * block + d * o)) as f64
     }
 }

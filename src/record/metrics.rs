@@ -129,6 +129,11 @@ pub const METRICS: &[Metric] = &[
     )
     .along("words in the source, at most"),
     fact(
+        "test_exact_long",
+        "1",
+        "test_exact of phrases of more than twelve words",
+    ),
+    fact(
         "test_chrf",
         "1",
         "chrF2 of the greedy translations of the test, 0 to 100, as sacreBLEU 2.6.0 computes it",

@@ -95,6 +95,7 @@ pub(super) fn text_data(s: &Settings) -> Result<TextData, Fault> {
         tokenizer: require(s.tokenizer, "settings.tokenizer")?,
         max_characters: s.max_characters,
         seq_len: require(s.seq_len, "settings.seq_len")?,
+        objective: s.objective.unwrap_or_default(),
     })
 }
 

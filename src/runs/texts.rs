@@ -1,9 +1,9 @@
 //! The suite's text, read and tokenised once for all runs.
 
-use crate::data::DataError;
 use crate::data::corpus;
 use crate::data::text::Text;
 use crate::data::tokenizer::TokenizerChoice;
+use crate::data::{DataError, Objective};
 use crate::files::sha256;
 use crate::results::output::CorpusUsed;
 use serde::Serialize;
@@ -21,6 +21,9 @@ pub struct TextData {
     pub max_characters: Option<usize>,
     /// Tokens in a window T.
     pub seq_len: usize,
+    /// What is asked of it.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub objective: Objective,
 }
 
 type Key = (TokenizerChoice, Option<usize>);

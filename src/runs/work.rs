@@ -11,7 +11,7 @@ use super::session::{Failure, Session};
 use super::texts::{TextData, Texts};
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
-use crate::data::{DataError, DataSection, Source};
+use crate::data::{DataError, DataSection, MaskedSource, Objective, Source};
 use crate::measure::layer::Layer;
 use crate::models::{ModelConfig, ModelOptions, parameter_count};
 use crate::record::{Record, metrics};
@@ -136,6 +136,7 @@ impl Data {
                     tokenizer: text.tokenizer,
                     seq_len: text.seq_len,
                     max_characters: text.max_characters,
+                    objective: text.objective,
                     task: None,
                 },
             },
@@ -146,7 +147,13 @@ impl Data {
     pub(super) fn open(&self, seed: u64, texts: &Texts) -> Result<Box<dyn Source>, DataError> {
         Ok(match self {
             Data::Task(task) => Box::new(TaskSource::new(task.make()?, seed)),
-            Data::Text(text) => Box::new(TextSource::new(texts.open(text)?, text.seq_len, seed)?),
+            Data::Text(text) => {
+                let windows = TextSource::new(texts.open(text)?, text.seq_len, seed)?;
+                match text.objective {
+                    Objective::Next => Box::new(windows),
+                    Objective::Masked => Box::new(MaskedSource::new(windows, seed)),
+                }
+            }
         })
     }
 }

@@ -6,8 +6,8 @@
 //! metadata entry, `seqduel`, is JSON of [`Metadata`].
 
 use super::optimizer::Optimizer;
-use crate::data::seeds;
 use crate::data::tokenizer::Tokenizer;
+use crate::data::{Objective, seeds};
 use crate::files;
 use crate::models::{self, Model};
 use crate::nn::Parameter;
@@ -183,7 +183,9 @@ impl File {
             )));
         }
         if let Some(Embedded { tokenizer, data }) = &metadata.embedded {
-            let want = metadata.identity.model.vocab;
+            // A model of gaps has one token more: what hides another.
+            let gaps = usize::from(data.objective == Objective::Masked);
+            let want = metadata.identity.model.vocab.saturating_sub(gaps);
             let problem = match tokenizer.as_ref().map(Tokenizer::vocab) {
                 Some(have) if have != want => {
                     format!("its tokenizer has {have} tokens but its model has vocab = {want}")

@@ -20,7 +20,7 @@ pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
 pub use run::{METRICS, Saving, is_flat, train};
 pub use schedule::learning_rate;
-pub use settings::{Budget, OptimizerKind, TrainSettings};
+pub use settings::{Budget, OptimizerKind, Schedule, TrainSettings};
 pub use start::Start;
 pub use step_time::step_seconds;
 

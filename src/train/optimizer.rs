@@ -130,9 +130,21 @@ impl Optimizer {
 /// The mean loss over the positions that `mask` scores: cross-entropy, or squared error where the model
 /// says numbers.
 pub fn loss(model: &dyn Model, batch: &Batch, mask: &[f32]) -> Tensor<(), f32, Cpu, Tape> {
+    smoothed_loss(model, batch, mask, 0.0)
+}
+
+/// The same with label smoothing.
+fn smoothed_loss(
+    model: &dyn Model,
+    batch: &Batch,
+    mask: &[f32],
+    smoothing: f64,
+) -> Tensor<(), f32, Cpu, Tape> {
     let said = model.forward(&batch.input, Tape::on());
     match &batch.targets {
-        Content::Tokens(targets) => kernels::cross_entropy(said, targets, mask),
+        Content::Tokens(targets) => {
+            kernels::smoothed_cross_entropy(said, targets, mask, smoothing as f32)
+        }
         Content::Numbers(targets) => kernels::squared_error(said, targets, mask),
     }
 }
@@ -146,7 +158,8 @@ pub fn step(
     learning_rate: f64,
     clip: Option<f32>,
 ) -> StepReport {
-    let loss = loss(model, batch, &batch.mask);
+    let smoothing = optimizer.settings.label_smoothing;
+    let loss = smoothed_loss(model, batch, &batch.mask, smoothing);
     let value = kernels::values(&loss)[0];
     if !value.is_finite() {
         return StepReport {

@@ -1,14 +1,18 @@
 //! The learning-rate schedule.
 
-use super::TrainSettings;
+use super::{Schedule, TrainSettings};
 
 /// The rate of step `step` (from 0) of `planned` steps: linear warm-up, then a cosine from the peak to
-/// `final_lr_ratio` · peak over the rest (Loshchilov & Hutter 2017, one cycle). It depends on the step
-/// alone, never on the clock.
+/// `final_lr_ratio` · peak over the rest (Loshchilov & Hutter 2017, one cycle), or peak · √(warm-up /
+/// step) (Vaswani et al. 2017). It depends on the step alone, never on the clock.
 pub fn learning_rate(settings: &TrainSettings, step: usize, planned: usize) -> f64 {
     let peak = settings.learning_rate;
     if step < settings.warmup_steps {
         return peak * (step + 1) as f64 / settings.warmup_steps as f64;
+    }
+    if settings.schedule == Schedule::InverseSquareRoot {
+        let warmup = settings.warmup_steps.max(1) as f64;
+        return peak * (warmup / (step + 1) as f64).sqrt().min(1.0);
     }
     let planned = planned.max(1) as f64;
     let (fraction, start) = (
@@ -23,6 +27,24 @@ pub fn learning_rate(settings: &TrainSettings, step: usize, planned: usize) -> f
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// lr = D^−½ · min(s^−½, s · w^−1.5), s from 1, has its peak D^−½ · w^−½ at s = w.
+    #[test]
+    fn the_inverse_square_root_is_that_of_2017() {
+        let (width, warmup) = (512f64, 40);
+        let settings = TrainSettings {
+            learning_rate: (width * warmup as f64).powf(-0.5),
+            warmup_steps: warmup,
+            schedule: Schedule::InverseSquareRoot,
+            ..TrainSettings::default()
+        };
+        for step in 0..500 {
+            let s = (step + 1) as f64;
+            let wanted = width.powf(-0.5) * s.powf(-0.5).min(s * (warmup as f64).powf(-1.5));
+            let found = learning_rate(&settings, step, 100);
+            assert!((found - wanted).abs() < 1e-12, "{step}: {found} {wanted}");
+        }
+    }
 
     #[test]
     fn warms_up_and_falls_to_the_final_ratio() {

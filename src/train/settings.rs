@@ -76,6 +76,18 @@ impl OptimizerKind {
     }
 }
 
+/// How the learning rate falls after its warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// As a cosine, over the rest of the budget.
+    #[default]
+    Cosine,
+    /// With the inverse square root of the step, whatever the budget (Vaswani et al. 2017, section 5.3);
+    /// the peak is at the end of the warm-up.
+    InverseSquareRoot,
+}
+
 /// Optimiser, schedule, budget and validation of one training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -91,8 +103,15 @@ pub struct TrainSettings {
     pub learning_rate: f64,
     /// Steps over which the rate rises linearly from 0.
     pub warmup_steps: usize,
+    /// How it falls then.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub schedule: Schedule,
     /// The rate at the end of the cosine, as a fraction of the peak; 1 keeps the rate constant.
     pub final_lr_ratio: f64,
+    /// Share ε of every answer that training spreads over all tokens alike (Szegedy et al. 2016);
+    /// validation and test know nothing of it.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub label_smoothing: f64,
     /// Decoupled weight decay, on every parameter as in PyTorch's `AdamW(model.parameters())`.
     pub weight_decay: f64,
     /// Decay of the first moment.
@@ -136,7 +155,9 @@ impl Default for TrainSettings {
             optimizer: OptimizerKind::Adamw,
             learning_rate: 1e-3,
             warmup_steps: 100,
+            schedule: Schedule::default(),
             final_lr_ratio: 0.1,
+            label_smoothing: 0.0,
             weight_decay: 0.01,
             beta1: 0.9,
             beta2: 0.99,
@@ -179,6 +200,9 @@ impl TrainSettings {
         let ratio = self.final_lr_ratio;
         let message = format!("final-lr-ratio = {ratio}: give a number from 0 to 1");
         check(share(ratio), &message)?;
+        let smoothing = self.label_smoothing;
+        let message = format!("label-smoothing = {smoothing}: give a number from 0 and below 1");
+        check((0.0..1.0).contains(&smoothing), &message)?;
         let decay = self.weight_decay;
         let message = format!("weight-decay = {decay}: give 0 or a positive number");
         check(decay == 0.0 || positive(decay), &message)?;

@@ -1,10 +1,12 @@
 //! The command line end to end: what it prints, where, and its exit codes.
 
+mod fill;
 mod flags;
 mod machines;
 mod measure;
 mod same;
 mod train;
+mod translate;
 
 use crate::program::{in_json, json_of, refuses, seqduel, words};
 use seqduel::models::MODELS;

@@ -50,6 +50,7 @@ impl Case {
                 tokenizer: choice,
                 seq_len: 4,
                 max_characters: Some(600),
+                objective: Default::default(),
                 task: None,
             },
         };

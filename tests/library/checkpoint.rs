@@ -7,8 +7,8 @@ mod state_dict;
 use crate::common::{place, text};
 use seqduel::data::tasks::{TaskSettings, TaskSource};
 use seqduel::data::text::{Text, TextSource};
-use seqduel::data::{Source, Split};
-use seqduel::models::{self, ModelConfig, of_one_sequence};
+use seqduel::data::{MaskedSource, Source, Split};
+use seqduel::models::{self, MODELS, ModelConfig};
 use seqduel::train::{
     self, Budget, Embedded, Evaluation, Point, Progress, Saving, Start, Stop, TrainSettings,
     checkpoint,
@@ -32,14 +32,39 @@ fn words() -> Box<dyn Source> {
     Box::new(TextSource::new(Arc::new(text), 33, SEED).expect("a window"))
 }
 
+fn phrases() -> Box<dyn Source> {
+    let task = TaskSettings::new("phrases").with("digits", 2);
+    Box::new(TaskSource::new(task.make().expect("a task"), SEED))
+}
+
+fn gaps() -> Box<dyn Source> {
+    let characters = "char".parse().expect("a tokenizer");
+    let text = Text::open(text(), characters, None).expect("a text");
+    let windows = TextSource::new(Arc::new(text), 33, SEED).expect("a window");
+    Box::new(MaskedSource::new(windows, SEED))
+}
+
 type MakeSource = fn() -> Box<dyn Source>;
 
 const SOURCES: [(&str, MakeSource); 2] = [("task", task), ("text", words)];
+
+/// Every model with the data that suit it.
+fn cases() -> impl Iterator<Item = (&'static str, &'static str, MakeSource)> {
+    MODELS.iter().flat_map(|row| {
+        let all: &[(&str, MakeSource)] = match (row.reads_source, row.sees_both) {
+            (true, _) => &[("phrases", phrases)],
+            (_, true) => &[("gaps", gaps)],
+            _ => &SOURCES,
+        };
+        all.iter().map(|&(kind, source)| (row.name, kind, source))
+    })
+}
 
 fn config(model: &str, source: &dyn Source) -> ModelConfig {
     ModelConfig {
         heads: 3,
         forget_bias: 1.0,
+        source: source.spec().source,
         ..ModelConfig::new(model, source.spec().vocab, 48, 2, source.spec().seq_len)
     }
 }
@@ -160,40 +185,38 @@ fn same_end(what: &str, resumed: &Trained, whole: &Trained, done: usize) {
 
 #[test]
 fn resumed_training_gives_the_bits_of_uninterrupted_training() {
-    for model in of_one_sequence().map(|row| row.name) {
-        for (kind, source) in SOURCES {
-            let what = format!("{model} on {kind}");
-            let whole = session(model, source, &settings(), None, go_on);
-            assert_eq!(whole.stopped, Stop::Steps, "{what}");
-            assert_eq!(whole.steps.len(), STEPS, "{what}");
-            assert_eq!(whole.curve.len(), 5, "{what}: 5, 10, 15, 20, 23");
+    for (model, kind, source) in cases() {
+        let what = format!("{model} on {kind}");
+        let whole = session(model, source, &settings(), None, go_on);
+        assert_eq!(whole.stopped, Stop::Steps, "{what}");
+        assert_eq!(whole.steps.len(), STEPS, "{what}");
+        assert_eq!(whole.curve.len(), 5, "{what}: 5, 10, 15, 20, 23");
 
-            // One session is stopped by its observer after step 10. The checkpoint of step 8, which
-            // a killed process would have left, is put aside. Both go on with two threads.
-            let stopped = new_directory(&format!("stopped-{model}-{kind}"));
-            let killed = new_directory(&format!("killed-{model}-{kind}"));
-            let first = session(model, source, &settings(), Some(&stopped), |step| {
-                if step < 10 {
-                    return ControlFlow::Continue(());
-                }
-                let copy = killed.join(checkpoint::FILE);
-                fs::copy(stopped.join(checkpoint::FILE), copy).expect("step 8 was saved");
-                ControlFlow::Break(())
-            });
-            assert_eq!(first.stopped, Stop::Interrupted, "{what}");
-            assert_eq!(first.steps, whole.steps[..10], "{what}");
-            let two = TrainSettings {
-                threads: 2,
-                ..settings()
-            };
-            let resumed = session(model, source, &two, Some(&stopped), go_on);
-            same_end(&format!("{what}, stopped"), &resumed, &whole, 10);
-            let resumed = session(model, source, &two, Some(&killed), go_on);
-            same_end(&format!("{what}, killed"), &resumed, &whole, 8);
-            // A finished run stays as it is.
-            let again = session(model, source, &settings(), Some(&stopped), go_on);
-            same_end(&format!("{what}, finished"), &again, &whole, STEPS);
-        }
+        // One session is stopped by its observer after step 10. The checkpoint of step 8, which
+        // a killed process would have left, is put aside. Both go on with two threads.
+        let stopped = new_directory(&format!("stopped-{model}-{kind}"));
+        let killed = new_directory(&format!("killed-{model}-{kind}"));
+        let first = session(model, source, &settings(), Some(&stopped), |step| {
+            if step < 10 {
+                return ControlFlow::Continue(());
+            }
+            let copy = killed.join(checkpoint::FILE);
+            fs::copy(stopped.join(checkpoint::FILE), copy).expect("step 8 was saved");
+            ControlFlow::Break(())
+        });
+        assert_eq!(first.stopped, Stop::Interrupted, "{what}");
+        assert_eq!(first.steps, whole.steps[..10], "{what}");
+        let two = TrainSettings {
+            threads: 2,
+            ..settings()
+        };
+        let resumed = session(model, source, &two, Some(&stopped), go_on);
+        same_end(&format!("{what}, stopped"), &resumed, &whole, 10);
+        let resumed = session(model, source, &two, Some(&killed), go_on);
+        same_end(&format!("{what}, killed"), &resumed, &whole, 8);
+        // A finished run stays as it is.
+        let again = session(model, source, &settings(), Some(&stopped), go_on);
+        same_end(&format!("{what}, finished"), &again, &whole, STEPS);
     }
 }
 
@@ -259,22 +282,20 @@ fn runs_of_equal_seconds_are_equal_to_the_bit_when_interrupted_too() {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bits_twice_in_a_row() {
-    for model in of_one_sequence().map(|row| row.name) {
-        for (kind, source) in SOURCES {
-            // Many long sequences, so that there is work for several threads.
-            let on = |threads: usize| {
-                let settings = TrainSettings {
-                    batch: 64,
-                    budget: Budget::steps(6),
-                    threads,
-                    ..settings()
-                };
-                session(model, source, &settings, None, go_on)
+    for (model, kind, source) in cases() {
+        // Many long sequences, so that there is work for several threads.
+        let on = |threads: usize| {
+            let settings = TrainSettings {
+                batch: 64,
+                budget: Budget::steps(6),
+                threads,
+                ..settings()
             };
-            let one = on(1);
-            for threads in [1, 2, 3, 2] {
-                assert!(one == on(threads), "{model} on {kind}, {threads} threads");
-            }
+            session(model, source, &settings, None, go_on)
+        };
+        let one = on(1);
+        for threads in [1, 2, 3, 2] {
+            assert!(one == on(threads), "{model} on {kind}, {threads} threads");
         }
     }
 }

@@ -18,6 +18,8 @@ pub const WRITTEN: &[&str] = &[
     "encoder-decoder",
     "gru-encoder-decoder",
     "lstm-encoder-decoder",
+    "bert",
+    "bilstm",
 ];
 
 /// Models without formulas here, each with the reason: nothing independent confirms their values.
@@ -93,8 +95,10 @@ impl Formulas {
                 continue;
             }
             let mut x = self.embedded(sequence);
-            if self.config.model == "transformer" {
+            if ["transformer", "bert"].contains(&&*self.config.model) {
                 x = self.transformer(x);
+            } else if self.config.model == "bilstm" {
+                x = self.both_ways("lstm", x).0;
             } else {
                 for layer in 0..self.config.layers {
                     let zeros = vec![0.0; self.config.width];
@@ -244,9 +248,15 @@ impl Formulas {
             };
             for i in 0..qkv.len() {
                 let q = part(i, 0);
-                let scores = (0..=i).map(|j| {
+                // BERT sees what comes after, too.
+                let seen = if self.config.sees_both() {
+                    qkv.len()
+                } else {
+                    i + 1
+                };
+                let scores = (0..seen).map(|j| {
                     let dot: f64 = q.iter().zip(part(j, 1)).map(|(a, b)| a * b).sum();
-                    (dot / (dh as f64).sqrt() - fall * (i - j) as f64).exp()
+                    (dot / (dh as f64).sqrt() - fall * i.abs_diff(j) as f64).exp()
                 });
                 let scores: Vec<f64> = scores.collect();
                 let total: f64 = scores.iter().sum();

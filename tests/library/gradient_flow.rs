@@ -14,7 +14,10 @@ const STEP: f64 = 1e-5;
 #[test]
 fn input_gradients_are_those_of_the_formulas() {
     let mut cases = Vec::new();
-    for &model in WRITTEN.iter().filter(|name| !name.contains("decoder")) {
+    for &model in WRITTEN
+        .iter()
+        .filter(|name| !name.contains("decoder") && !["bert", "bilstm"].contains(*name))
+    {
         let positions = match model {
             "transformer" => every(),
             _ => vec![Positions::None],

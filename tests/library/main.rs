@@ -10,6 +10,7 @@ mod checkpoint;
 mod committed;
 mod gradient_flow;
 mod layers;
+mod masked;
 mod models;
 mod reference;
 mod round_trip;

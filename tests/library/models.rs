@@ -63,8 +63,15 @@ pub fn sources(config: &ModelConfig, sequences: Range<usize>) -> Option<Sequence
 }
 
 /// Every model with every value of the options it has, at sizes that vectors fit and do not fit.
-fn configs() -> Vec<ModelConfig> {
+fn every_config() -> Vec<ModelConfig> {
     MODELS.iter().flat_map(configs_of).collect()
+}
+
+/// Those that go on token by token.
+fn configs() -> Vec<ModelConfig> {
+    let mut all = every_config();
+    all.retain(|config| !config.sees_both());
+    all
 }
 
 fn configs_of(row: &ModelRow) -> Vec<ModelConfig> {
@@ -139,11 +146,14 @@ fn label(c: &ModelConfig) -> String {
 
 /// Every model reading three numbers at a position and answering with one.
 fn of_numbers() -> Vec<ModelConfig> {
-    let all = MODELS.iter().map(|row| ModelConfig {
-        vocab: 3,
-        output: Output::Number,
-        ..config(row.name)
-    });
+    let all = MODELS
+        .iter()
+        .filter(|row| !row.sees_both)
+        .map(|row| ModelConfig {
+            vocab: 3,
+            output: Output::Number,
+            ..config(row.name)
+        });
     all.collect()
 }
 

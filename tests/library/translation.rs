@@ -23,7 +23,8 @@ fn all_models() -> Vec<Box<dyn Model>> {
         }
         model
     };
-    MODELS.iter().map(build).collect()
+    let past = MODELS.iter().filter(|row| !row.sees_both);
+    past.map(build).collect()
 }
 
 /// Log probability of saying these tokens after the prompt, by a forward pass.

@@ -131,7 +131,7 @@ fn time(hour: u8, minute: u8) -> String {
         minute => number(u64::from(minute)),
     };
     match minute {
-        0 if hour % 12 == 0 => name(hour),
+        0 if hour.is_multiple_of(12) => name(hour),
         0 => format!("{} o'clock", name(hour)),
         1..=30 => format!("{} past {}", minutes(minute), name(hour)),
         _ => format!("{} to {next}", minutes(60 - minute)),

@@ -1,8 +1,9 @@
 //! Settings and factors: tables of optional values that a later table overlays.
 
+use crate::data::Objective;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::models::Initial;
-use crate::train::OptimizerKind;
+use crate::train::{OptimizerKind, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -45,6 +46,8 @@ impl Overlay for usize {}
 impl Overlay for f64 {}
 impl Overlay for Initial {}
 impl Overlay for OptimizerKind {}
+impl Overlay for Schedule {}
+impl Overlay for Objective {}
 impl Overlay for Threads {}
 impl Overlay for TokenizerChoice {}
 impl<T: Clone> Overlay for Vec<T> {}
@@ -105,10 +108,14 @@ pub struct Settings {
     learning_rate: f64,
     /// Steps of linear warm-up.
     warmup_steps: usize,
+    /// How the rate falls after the warm-up: `cosine` or `inverse-square-root`.
+    schedule: Schedule,
     /// The cosine schedule ends at this share of the peak rate.
     final_lr_ratio: f64,
     /// Update rule: `adamw` or `rmsprop`.
     optimizer: OptimizerKind,
+    /// Share of every answer that training spreads over all tokens alike.
+    label_smoothing: f64,
     /// Decoupled weight decay.
     weight_decay: f64,
     /// β₂ of AdamW, α of RMSprop.
@@ -141,6 +148,8 @@ pub struct Settings {
     keep_weights: bool,
     /// Tokenizer of text runs: `byte`, `char`, `bpe` or `bpe:VOCAB`.
     tokenizer: TokenizerChoice,
+    /// What is asked of a text: `next`, the token after each, or `masked`, hidden ones.
+    objective: Objective,
     /// Characters of the corpus to use, from its start.
     max_characters: usize,
     /// Worker threads of throughput runs.

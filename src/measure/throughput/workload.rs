@@ -3,7 +3,7 @@
 use super::{Mode, Workload, check_threads};
 use crate::data::Batch;
 use crate::measure::clock::timed;
-use crate::models::{self, Decoder, Model, ModelError, Shape, State};
+use crate::models::{self, Content, Decoder, Model, ModelError, Sequence, Shape, State};
 use crate::train::{self, Optimizer, TrainSettings};
 use kernels::{Tape, with_threads};
 use rand::{Rng, SeedableRng, rngs::SmallRng};
@@ -65,14 +65,6 @@ struct Decoding {
 /// Impossible sizes, more memory than there is, a context past learned positions.
 pub fn prepare(workload: &Workload) -> Result<Prepared, ModelError> {
     check_threads(workload.threads)?;
-    if models::row(&workload.config.model)?.reads_source {
-        let remedy = "it reads a source beside its own sequence, which is not timed";
-        return Err(ModelError::impossible(
-            "model",
-            &workload.config.model,
-            remedy,
-        ));
-    }
     let batch = workload.shape.batch;
     let parameters = models::parameter_count(&workload.config)?;
     check_memory(workload, parameters)?;
@@ -190,7 +182,8 @@ impl Decoding {
         let consumed = (context + 1).saturating_sub(timed + untimed);
         // Another decoder reads the context: what it needs for many tokens at once is not measured.
         let mut reader = model.decoder();
-        let mut state = reader.start(workload.shape.batch, None);
+        let source = source_of(workload, 1);
+        let mut state = reader.start(workload.shape.batch, source.as_ref());
         with_threads(workload.threads, || {
             let mut logits = Vec::new();
             for first in (0..consumed).step_by(PROMPT) {
@@ -258,9 +251,22 @@ fn check_memory(workload: &Workload, parameters: usize) -> Result<(), ModelError
 fn batches(workload: &Workload) -> Vec<Batch> {
     let shape = workload.shape;
     let draw = |seed| tokens_of(workload.config.vocab, shape.batch * shape.seq_len, seed);
-    (0..BATCHES as u64)
-        .map(|i| Batch::of_tokens(shape, draw(2 * i), draw(2 * i + 1)))
-        .collect()
+    let batch = |i: u64| {
+        let mut batch = Batch::of_tokens(shape, draw(2 * i), draw(2 * i + 1));
+        batch.input.source = source_of(workload, 2 * i);
+        batch
+    };
+    (0..BATCHES as u64).map(batch).collect()
+}
+
+/// A source of random tokens, if the model reads one: as long as its longest.
+fn source_of(workload: &Workload, seed: u64) -> Option<Sequence> {
+    let shape = Shape {
+        batch: workload.shape.batch,
+        seq_len: workload.config.source?,
+    };
+    let tokens = tokens_of(workload.config.vocab, shape.batch * shape.seq_len, !seed);
+    Some(Sequence::new(Content::Tokens(tokens), shape))
 }
 
 fn tokens_of(vocab: usize, count: usize, seed: u64) -> Vec<u32> {

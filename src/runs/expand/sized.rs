@@ -116,6 +116,8 @@ impl<'a> Sized<'a> {
             learning_rate: rate.unwrap_or(0.0),
             warmup_steps: s.warmup_steps.unwrap_or(defaults.warmup_steps),
             final_lr_ratio: s.final_lr_ratio.unwrap_or(defaults.final_lr_ratio),
+            schedule: s.schedule.unwrap_or_default(),
+            label_smoothing: s.label_smoothing.unwrap_or(defaults.label_smoothing),
             weight_decay: s.weight_decay.unwrap_or(defaults.weight_decay),
             beta2: s.beta2.unwrap_or(defaults.beta2),
             clip: match clip.or(s.clip) {

@@ -7,6 +7,8 @@ use crate::record::Record;
 use crate::runs::work::Run;
 use crate::scores::{Scores, scores};
 
+/// More words than this make a phrase long.
+const LONG: usize = 12;
 /// Words of a source up to which phrases are judged together.
 const LENGTHS: [usize; 6] = [4, 8, 12, 16, 24, usize::MAX];
 
@@ -47,6 +49,9 @@ pub(super) fn translations(
         for (metric, value) in [("exact", exact), ("chrf", chrf), ("bleu", bleu)] {
             rows.push(run.record(&format!("test_{metric}"), None, Some(value)));
         }
+    }
+    if let Some(Scores { exact, .. }) = of(LONG + 1, usize::MAX) {
+        rows.push(run.record("test_exact_long", None, Some(exact)));
     }
     let mut least = 0;
     for most in LENGTHS {

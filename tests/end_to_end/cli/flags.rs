@@ -37,6 +37,7 @@ const ROWS: &[(&str, &str, Base, &str)] = &[
     ),
     ("keep", "weights", From, "keep = \"weights\""),
     ("tokenizer", "bpe:300", Text, "tokenizer = \"bpe:300\""),
+    ("masked", "", Text, "objective = \"masked\""),
     ("max-characters", "3000", Text, "max-characters = 3000"),
     ("width", "24", Task("lstm"), "width = 24\n"),
     ("layers", "3", Task("lstm"), "layers = 3\n"),
@@ -78,6 +79,18 @@ const ROWS: &[(&str, &str, Base, &str)] = &[
         "0",
         Task("lstm"),
         "final-lr-ratio = 0.0\n",
+    ),
+    (
+        "schedule",
+        "inverse-square-root",
+        Task("lstm"),
+        "schedule = \"inverse-square-root\"",
+    ),
+    (
+        "label-smoothing",
+        "0.1",
+        Phrases("encoder-decoder"),
+        "label-smoothing = 0.1",
     ),
     ("weight-decay", "0", Task("lstm"), "weight-decay = 0.0\n"),
     ("clip", "0", Task("lstm"), "clip = 0.0\n"),
@@ -146,7 +159,8 @@ fn every_flag_of_train_is_in_the_configuration_it_prints() {
         if let Some(at) = line.iter().position(|word| *word == format!("--{flag}")) {
             line.drain(at..at + 2);
         }
-        line.extend([format!("--{flag}"), fill(value)]);
+        line.push(format!("--{flag}"));
+        line.extend(Some(fill(value)).filter(|value| !value.is_empty()));
         let with = printed(&line);
         assert!(with.contains(&expected), "--{flag}: {with}");
         // The file says the same as the flags.

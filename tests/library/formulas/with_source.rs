@@ -141,25 +141,15 @@ impl Formulas {
         let names = |prefix: &str, suffix: String| [prefix.to_owned(), suffix];
         let mut memory = self.embedded(source);
         let mut last = Vec::new();
-        for k in 0..self.config.layers {
-            if self.config.encoder == Reading::Forward {
-                let names = names("encoder", format!("_l{k}"));
-                memory = self.recurrent(cell, names, &memory, zeros(d));
-                last = memory.last().expect("a source").clone();
-                continue;
+        match self.config.encoder {
+            Reading::Both => (memory, last) = self.both_ways(cell, memory),
+            Reading::Forward => {
+                for k in 0..self.config.layers {
+                    let names = names("encoder", format!("_l{k}"));
+                    memory = self.recurrent(cell, names, &memory, zeros(d));
+                    last = memory.last().expect("a source").clone();
+                }
             }
-            let there = names("encoder", format!("_l{k}"));
-            let there = self.recurrent(cell, there, &memory, zeros(d / 2));
-            let turned: Vec<_> = memory.iter().rev().cloned().collect();
-            let back = names("encoder", format!("_l{k}_reverse"));
-            let mut back = self.recurrent(cell, back, &turned, zeros(d / 2));
-            back.reverse();
-            last = [&there[there.len() - 1][..], &back[0]].concat();
-            memory = there
-                .iter()
-                .zip(&back)
-                .map(|(a, b)| [&a[..], b].concat())
-                .collect();
         }
         let bridge = |k: usize, part: &str| -> Vec<f64> {
             let name = format!("bridge.{k}.{part}");
@@ -177,6 +167,32 @@ impl Formulas {
             }
         }
         x.iter().map(|row| self.affine("head", row)).collect()
+    }
+
+    /// Layers that read both ways, half of the width each: what they make of each position, and where
+    /// both directions end.
+    pub(super) fn both_ways(&self, cell: &str, mut x: Vec<Vec<f64>>) -> (Vec<Vec<f64>>, Vec<f64>) {
+        let zeros = || {
+            [
+                vec![0.0; self.config.width / 2],
+                vec![0.0; self.config.width / 2],
+            ]
+        };
+        let mut last = Vec::new();
+        for k in 0..self.config.layers {
+            let names = |suffix: &str| ["encoder".to_owned(), format!("_l{k}{suffix}")];
+            let there = self.recurrent(cell, names(""), &x, zeros());
+            let turned: Vec<_> = x.iter().rev().cloned().collect();
+            let mut back = self.recurrent(cell, names("_reverse"), &turned, zeros());
+            back.reverse();
+            last = [&there[there.len() - 1][..], &back[0]].concat();
+            x = there
+                .iter()
+                .zip(&back)
+                .map(|(a, b)| [&a[..], b].concat())
+                .collect();
+        }
+        (x, last)
     }
 
     /// tanh(W [c; s]) of the state s and what it finds in the memory, c.

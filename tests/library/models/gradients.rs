@@ -1,6 +1,6 @@
 //! Gradients against differences of the loss, and stated costs against counted ones.
 
-use super::{configs, label, of_numbers, reading, sources, tokens};
+use super::{every_config, label, of_numbers, reading, sources, tokens};
 use kernels::{Slot, Tape, cost, values};
 use seqduel::models::{self, Input, Model, Output, Shape};
 
@@ -33,7 +33,7 @@ fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
 
 #[test]
 fn gradients_point_where_the_loss_rises() {
-    for config in configs().into_iter().chain(of_numbers()) {
+    for config in every_config().into_iter().chain(of_numbers()) {
         let mut model = models::build(&config, 2).unwrap();
         let mut gradients = kernels::backward(loss_of(&*model, Tape::on()));
         let all: Vec<Vec<f32>> = model
@@ -75,7 +75,7 @@ fn gradients_point_where_the_loss_rises() {
 
 #[test]
 fn flops_are_those_the_operations_count() {
-    for config in configs() {
+    for config in every_config() {
         let model = models::build(&config, 0).unwrap();
         let (batch, seq_len) = (2, 13);
         let shape = Shape { batch, seq_len };

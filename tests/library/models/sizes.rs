@@ -1,6 +1,6 @@
 //! Parameters, names, shapes and widths, and the sizes that are refused.
 
-use super::{config, configs, label, of_numbers};
+use super::{config, every_config, label, of_numbers};
 use seqduel::models::{
     self, MODELS, ModelConfig, ModelError, Positions, Shape, parameter_count, width_for_parameters,
 };
@@ -29,7 +29,7 @@ fn parameter_counts_are_those_of_the_pytorch_models() {
 
 #[test]
 fn the_closed_form_counts_what_is_built() {
-    for config in configs().into_iter().chain(of_numbers()) {
+    for config in every_config().into_iter().chain(of_numbers()) {
         let built = models::build(&config, 0).unwrap();
         let total: usize = built.parameters().iter().map(|p| p.len()).sum();
         let counted = parameter_count(&config).unwrap();

@@ -1,10 +1,11 @@
 //! Any value of a type, drawn at random.
 
 use rand::Rng as _;
+use seqduel::data::Objective;
 use seqduel::data::tokenizer::TokenizerChoice;
 use seqduel::experiment::schema::{All, Kind, PlotKind, Scale, Threads};
 use seqduel::models::{Initial, Value};
-use seqduel::train::{Keep, OptimizerKind};
+use seqduel::train::{Keep, OptimizerKind, Schedule};
 use std::collections::BTreeMap;
 
 pub type Rng = rand::rngs::SmallRng;
@@ -42,7 +43,9 @@ one_of! {
     Keep: [Keep::Weights, Keep::Training];
     Kind: [Kind::Train, Kind::Throughput];
     OptimizerKind: [OptimizerKind::Adamw, OptimizerKind::Rmsprop];
+    Objective: [Objective::Next, Objective::Masked];
     PlotKind: [PlotKind::Lines, PlotKind::Curves, PlotKind::Bars, PlotKind::Roofline];
+    Schedule: [Schedule::Cosine, Schedule::InverseSquareRoot];
     Scale: [Scale::Linear, Scale::Log2, Scale::Log10];
 }
 

@@ -1,0 +1,102 @@
+//! `seqduel fill`.
+
+use super::open::Opened;
+use super::{Format, Shared, UsageError, output};
+use crate::generate::distribution;
+use crate::models::{Input, Shape};
+use anyhow::ensure;
+use kernels::Tape;
+use serde::Serialize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What stands for a hidden token in a text.
+const GAP: &str = "[MASK]";
+
+/// Fill the gaps of a text with a model that was trained on gaps.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Checkpoint file, or a directory with one
+    #[arg(value_name = "CHECKPOINT")]
+    checkpoint: PathBuf,
+    /// Text in which every [MASK] is a gap of one token
+    #[arg(value_name = "TEXT")]
+    text: String,
+    /// How many candidates to show for each gap
+    #[arg(long, value_name = "K", default_value_t = 5)]
+    top: usize,
+}
+
+#[derive(Serialize)]
+struct Candidate {
+    /// Which gap, from 1.
+    gap: usize,
+    token: String,
+    id: u32,
+    probability: f64,
+}
+
+/// Prints the likeliest tokens of each gap.
+pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
+    ensure!(args.top > 0, UsageError("--top 0: give at least 1".into()));
+    let opened = Opened::read(&args.checkpoint)?;
+    let mask = opened.mask()?;
+    let mut tokens = Vec::new();
+    for (i, part) in args.text.split(GAP).enumerate() {
+        if i > 0 {
+            tokens.push(mask);
+        }
+        if !part.is_empty() {
+            tokens.extend(opened.encode_text(part)?);
+        }
+    }
+    let gaps: Vec<usize> = (0..tokens.len()).filter(|&i| tokens[i] == mask).collect();
+    let none = UsageError(format!(
+        "the text has no gap: write {GAP} where a token is hidden"
+    ));
+    ensure!(!gaps.is_empty(), none);
+    opened
+        .model
+        .config()
+        .check_length(tokens.len())
+        .map_err(super::usage)?;
+    let shape = Shape {
+        batch: 1,
+        seq_len: tokens.len(),
+    };
+    let logits = kernels::with_threads(shared.thread_count(), || {
+        kernels::values(
+            &opened
+                .model
+                .forward(&Input::tokens(tokens, shape), Tape::Off),
+        )
+    });
+    let vocab = opened.model.config().vocab;
+    let mut rows = Vec::new();
+    for (gap, &at) in gaps.iter().enumerate() {
+        let all = distribution(&logits[at * vocab..][..vocab], 1.0);
+        let words = all.into_iter().filter(|c| c.id != mask);
+        rows.extend(words.take(args.top).map(|c| Candidate {
+            gap: gap + 1,
+            token: opened.show(c.id),
+            id: c.id,
+            probability: c.probability,
+        }));
+    }
+    let columns: &output::Columns<Candidate> = match shared.format {
+        Format::Csv => &[
+            ("gap", |row| row.gap.to_string()),
+            ("token", |row| row.token.clone()),
+            ("id", |row| row.id.to_string()),
+            ("probability", |row| row.probability.to_string()),
+        ],
+        _ => &[
+            ("gap", |row| row.gap.to_string()),
+            ("token", |row| format!("{:?}", row.token)),
+            ("id", |row| row.id.to_string()),
+            ("probability", |row| format!("{:.4}", row.probability)),
+        ],
+    };
+    output::print_columns(shared.format, &rows, columns, &rows)?;
+    Ok(ExitCode::SUCCESS)
+}
