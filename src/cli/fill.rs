@@ -2,6 +2,7 @@
 
 use super::open::Opened;
 use super::{Format, Shared, UsageError, output};
+use crate::data::tokenizer::Tokenizer;
 use crate::generate::distribution;
 use crate::models::{Input, Shape};
 use anyhow::ensure;
@@ -42,10 +43,18 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let opened = Opened::read(&args.checkpoint)?;
     let mask = opened.mask()?;
     let mut tokens = Vec::new();
-    for (i, part) in args.text.split(GAP).enumerate() {
+    let parts: Vec<&str> = args.text.split(GAP).collect();
+    for (i, part) in parts.iter().enumerate() {
         if i > 0 {
             tokens.push(mask);
         }
+        // A piece of BPE begins with the space before it: the gap's piece has it.
+        let has_space = matches!(opened.tokenizer, Some(Tokenizer::Bpe(_)));
+        let before_gap = i + 1 < parts.len() && has_space;
+        let part = part
+            .strip_suffix(' ')
+            .filter(|_| before_gap)
+            .unwrap_or(part);
         if !part.is_empty() {
             tokens.extend(opened.encode_text(part)?);
         }
