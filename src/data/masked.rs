@@ -5,7 +5,7 @@
 //! window, at a place that its number decides, and always behind `[MASK]`.
 
 use super::text::TextSource;
-use super::{Batch, Cursor, Floor, Source, Spec, Split, seeds};
+use super::{Batch, Cursor, Floor, Objective, Source, Spec, Split, seeds};
 use crate::models::Content;
 use rand_chacha::ChaCha8Rng;
 
@@ -27,6 +27,14 @@ impl MaskedSource {
     /// Hides tokens of these windows.
     pub fn new(windows: TextSource, seed: u64) -> Self {
         MaskedSource { windows, seed }
+    }
+
+    /// These windows, or gaps in them, as the objective says.
+    pub fn or_next(windows: TextSource, objective: Objective, seed: u64) -> Box<dyn Source> {
+        match objective {
+            Objective::Next => Box::new(windows),
+            Objective::Masked => Box::new(MaskedSource::new(windows, seed)),
+        }
     }
 
     /// The token that hides another.

@@ -2,7 +2,7 @@
 
 pub use crate::nn::Output;
 use crate::nn::{Initializer, Parameter};
-use kernels::{Activation, Tape};
+use kernels::{Activation, Tape, decode};
 
 mod bilstm;
 mod config;
@@ -103,6 +103,16 @@ impl State {
             let parts = sequences.iter().map(|&b| &buffer[b * part..][..part]);
             parts.flatten().copied().collect()
         };
+        State {
+            buffers: self.buffers.iter().map(pick).collect(),
+            ..self.select_source(sequences)
+        }
+    }
+
+    /// The same where every buffer is a cache of keys and values.
+    fn select_caches(&self, config: &ModelConfig, sequences: &[usize]) -> State {
+        let heads = (config.heads, config.width / config.heads);
+        let pick = |cache: &Vec<f32>| decode::select(cache, heads, self.batch, sequences);
         State {
             buffers: self.buffers.iter().map(pick).collect(),
             ..self.select_source(sequences)

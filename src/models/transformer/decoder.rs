@@ -168,14 +168,7 @@ impl Decoder for TransformerDecoder {
     }
 
     fn select(&self, state: &State, sequences: &[usize]) -> State {
-        let heads = (self.config.heads, self.config.width / self.config.heads);
-        let caches = state.buffers.iter();
-        State {
-            buffers: caches
-                .map(|cache| decode::select(cache, heads, state.batch, sequences))
-                .collect(),
-            ..state.select_source(sequences)
-        }
+        state.select_caches(&self.config, sequences)
     }
 
     fn truncate(&self, state: &mut State, tokens: usize) -> Result<(), ModelError> {
