@@ -16,6 +16,7 @@
 //! `select` read the records.
 
 mod blocks;
+mod both_sides;
 mod comparison;
 pub mod consistency;
 mod context_limit;
@@ -45,6 +46,7 @@ mod state_tracking;
 #[cfg(test)]
 mod testing;
 mod text;
+mod translate;
 mod vanishing;
 
 use crate::record::Record;
@@ -190,6 +192,8 @@ pub const CLAIMS: &[Claim] = &[
     retention::CLAIM,
     context_limit::CLAIM,
     next_word::CLAIM,
+    translate::CLAIM,
+    both_sides::CLAIM,
 ];
 
 /// The catalogue row of that id.

@@ -37,6 +37,8 @@ pub(super) struct Place {
     pub positions: Option<String>,
     /// Initial gates of a recurrent model.
     pub gates: Option<String>,
+    /// What tells models of one name apart, where that is none of the above; no column of records.
+    pub variant: Option<String>,
     /// Tokens in a sequence.
     pub seq_len: Option<usize>,
     /// Sequences in a batch.
@@ -79,6 +81,11 @@ impl Place {
 
     pub fn gates(mut self, gates: Option<&str>) -> Self {
         self.gates = gates.map(str::to_owned);
+        self
+    }
+
+    pub fn variant(mut self, name: Option<&str>) -> Self {
+        self.variant = name.map(str::to_owned);
         self
     }
 

@@ -5,7 +5,7 @@ use super::{Shared, UsageError, output, usage};
 use crate::campaign::looks;
 use crate::experiment::embedded;
 use crate::experiment::parse::Loaded;
-use crate::results::output::{read_manifest, read_verdicts};
+use crate::results::output::{read_manifest, read_results, read_verdicts};
 use crate::runs::context::More;
 use anyhow::bail;
 use std::collections::BTreeSet;
@@ -75,7 +75,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
 fn take_next_looks(job: &mut Job) -> anyhow::Result<bool> {
     let out = job.out();
     let (manifest, verdicts) = (read_manifest(&out)?, read_verdicts(&out)?);
-    let (more, added) = looks::next(&manifest, &verdicts);
+    let (more, added) = looks::next(&manifest, &verdicts, &read_results(&out)?);
     job.loaded.retain(|l| added.contains(&l.experiment.id));
     job.more = more;
     Ok(!job.loaded.is_empty())

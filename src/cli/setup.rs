@@ -5,7 +5,7 @@ use crate::data::corpus;
 use crate::data::tasks::TaskSource;
 use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::Tokenizer;
-use crate::data::{DataError, DataSection, MaskedSource, Source};
+use crate::data::{DataError, DataSection, Source};
 use crate::files::{locate, place};
 use crate::models::{ModelConfig, ModelError, ModelOptions};
 use crate::train::{Keep, TrainSettings};
@@ -199,7 +199,7 @@ pub fn open_data(
             let text = Arc::new(text.map_err(data_error)?);
             let tokenizer = Some(text.tokenizer().clone());
             let windows = TextSource::new(text, data.seq_len, seed).map_err(data_error)?;
-            let source = MaskedSource::or_next(windows, data.objective, seed);
+            let source = data.objective.of(windows, seed);
             Ok(Data { source, tokenizer })
         }
         (None, Some(task)) => {

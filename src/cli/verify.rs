@@ -16,7 +16,7 @@ pub struct Args {
     #[arg(value_name = "DIR")]
     directory: PathBuf,
     /// Runs to draw, spread over claims and models
-    #[arg(long, value_name = "N", default_value_t = 12, conflicts_with = "all")]
+    #[arg(long, value_name = "N", default_value_t = 14, conflicts_with = "all")]
     runs: usize,
     /// The longest that a drawn run may have taken: 30s, 5m, 1.5h [default: 5m; with --all, any]
     #[arg(long, value_name = "TIME", value_parser = seconds)]

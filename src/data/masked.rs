@@ -2,10 +2,11 @@
 //!
 //! In training 15 % of the tokens are asked for. Of these 80 % read `[MASK]`, 10 % a random token and 10 %
 //! the token itself, so that a model cannot rest on what is not masked. Validation and test hide one token a
-//! window, at a place that its number decides, and always behind `[MASK]`.
+//! window, always behind `[MASK]`, at a place in its middle half that its number decides: who reads one side
+//! alone has as much to read on either.
 
 use super::text::TextSource;
-use super::{Batch, Cursor, Floor, Objective, Source, Spec, Split, seeds};
+use super::{Batch, Cursor, Floor, Source, Spec, Split, seeds};
 use crate::models::Content;
 use rand_chacha::ChaCha8Rng;
 
@@ -16,6 +17,22 @@ const MASKED: f64 = 0.8;
 const RANDOM: f64 = 0.1;
 /// Masks are drawn from another key than windows.
 const KEY: u64 = 0x6d61_736b;
+
+/// A window of a text and the place in it that is asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gap {
+    /// All T tokens, the one asked for among them.
+    pub window: Vec<u32>,
+    /// Its place.
+    pub at: usize,
+}
+
+impl Gap {
+    /// The token asked for.
+    pub fn token(&self) -> u32 {
+        self.window[self.at]
+    }
+}
 
 /// Windows of a text with gaps. Token V, one past those of the text, is `[MASK]`.
 pub struct MaskedSource {
@@ -29,12 +46,20 @@ impl MaskedSource {
         MaskedSource { windows, seed }
     }
 
-    /// These windows, or gaps in them, as the objective says.
-    pub fn or_next(windows: TextSource, objective: Objective, seed: u64) -> Box<dyn Source> {
-        match objective {
-            Objective::Next => Box::new(windows),
-            Objective::Masked => Box::new(MaskedSource::new(windows, seed)),
-        }
+    /// The gaps of a split, one in each of at most so many windows.
+    pub fn gaps(&self, split: Split, windows: usize) -> Vec<Gap> {
+        let of_batch = |batch: &Batch| -> Vec<Gap> {
+            let t = batch.seq_len();
+            let windows = batch.targets.tokens().chunks(t).zip(batch.mask.chunks(t));
+            let gap = |(window, mask): (&[u32], &[f32])| {
+                let at = mask.iter().position(|&m| m != 0.0)?;
+                let window = window.to_vec();
+                Some(Gap { window, at })
+            };
+            windows.filter_map(gap).collect()
+        };
+        let batches = self.evaluation(split, windows, 64);
+        batches.iter().flat_map(of_batch).collect()
     }
 
     /// The token that hides another.
@@ -121,7 +146,9 @@ impl Source for MaskedSource {
             self.hide(windows, |_| {
                 let mut rng = seeds::generator(KEY, seeds::stream(split, number));
                 number += 1;
-                vec![(seeds::below(&mut rng, t as u64) as usize, Read::Mask)]
+                let (quarter, middle) = (t / 4, t - 2 * (t / 4));
+                let place = quarter + seeds::below(&mut rng, middle as u64) as usize;
+                vec![(place, Read::Mask)]
             })
         };
         batches.map(hide).collect()
@@ -194,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_has_one_gap_a_window_anywhere_and_always_the_same() {
+    fn a_test_has_one_gap_a_window_in_its_middle_half_and_always_the_same() {
         let data = source(20);
         let batches = data.evaluation(Split::Test, 80, 16);
         let read = |batches: &[Batch]| -> Vec<u32> {
@@ -208,13 +235,32 @@ mod tests {
         for batch in &batches {
             let rows = batch.mask.chunks(20).zip(batch.tokens().chunks(20));
             for (mask, read) in rows {
+                let gaps = data.gaps(Split::Test, 80);
+                assert_eq!(gaps.len(), 80);
+                for (i, gap) in gaps.iter().enumerate() {
+                    let batch = &batches[i / 16];
+                    let row = (i % 16) * 20;
+                    assert_eq!(batch.mask[row + gap.at], 1.0);
+                    assert_eq!(batch.targets.tokens()[row..row + 20], gap.window);
+                    assert_eq!(gap.token(), batch.targets.tokens()[row + gap.at]);
+                }
                 let asked: Vec<usize> = (0..20).filter(|&t| mask[t] == 1.0).collect();
                 assert_eq!(asked.len(), 1);
                 assert_eq!(read[asked[0]], data.mask());
                 places[asked[0]] += 1;
             }
         }
-        assert!(places.iter().filter(|&&n| n > 0).count() > 15, "{places:?}");
+        let gaps = data.gaps(Split::Test, 80);
+        assert_eq!(gaps.len(), 80);
+        for (i, gap) in gaps.iter().enumerate() {
+            let batch = &batches[i / 16];
+            let row = (i % 16) * 20;
+            assert_eq!(batch.mask[row + gap.at], 1.0);
+            assert_eq!(batch.targets.tokens()[row..row + 20], gap.window);
+            assert_eq!(gap.token(), batch.targets.tokens()[row + gap.at]);
+        }
+        let asked: Vec<usize> = (0..20).filter(|&t| places[t] > 0).collect();
+        assert_eq!(asked, (5..15).collect::<Vec<_>>(), "{places:?}");
     }
 
     #[test]

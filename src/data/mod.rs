@@ -3,6 +3,7 @@
 use crate::models::{Content, Input, Output, Sequence, Shape, available_bytes};
 use serde::{Deserialize, Serialize};
 
+pub mod backwards;
 mod bigram;
 pub mod corpus;
 mod error;
@@ -16,10 +17,10 @@ pub mod tasks;
 pub mod text;
 pub mod tokenizer;
 mod translation;
-mod unigram;
+pub mod unigram;
 
 pub use error::DataError;
-pub use masked::MaskedSource;
+pub use masked::{Gap, MaskedSource};
 pub use section::{DataSection, Objective};
 pub use spec::{Misfit, Spec};
 pub use translation::Words;

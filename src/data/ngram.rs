@@ -1,6 +1,8 @@
 //! What counting alone predicts: n-grams with modified Kneser-Ney smoothing
 //! (Chen & Goodman 1999). Every probability is above zero and they sum to 1 over the vocabulary.
 
+mod gap;
+
 use super::text::Text;
 use super::unigram::Unigram;
 use super::{Batch, Split};
@@ -33,7 +35,7 @@ pub struct Counting {
 }
 
 /// Orders that are tried: on the default corpus 12 is 0.2 % better than 8, and takes twice as long.
-const ORDERS: std::ops::RangeInclusive<usize> = 2..=8;
+pub const ORDERS: std::ops::RangeInclusive<usize> = 2..=8;
 
 /// Tokens of the validation split that choose the order.
 const CHOOSING_TOKENS: usize = 100_000;

@@ -1,6 +1,10 @@
 //! Which data a training uses, as configurations and checkpoints say it.
 
+use super::Source;
+use super::backwards::Backwards;
+use super::masked::MaskedSource;
 use super::tasks::TaskSettings;
+use super::text::TextSource;
 use super::tokenizer::TokenizerChoice;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -13,8 +17,21 @@ pub enum Objective {
     /// The token after each.
     #[default]
     Next,
+    /// The token before each: the text is read from its end.
+    Previous,
     /// Tokens that are hidden.
     Masked,
+}
+
+impl Objective {
+    /// The source that asks this of these windows.
+    pub fn of(self, windows: TextSource, seed: u64) -> Box<dyn Source> {
+        match self {
+            Objective::Next => Box::new(windows),
+            Objective::Previous => Box::new(Backwards(windows)),
+            Objective::Masked => Box::new(MaskedSource::new(windows, seed)),
+        }
+    }
 }
 
 /// A text or a task.

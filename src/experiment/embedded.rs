@@ -40,6 +40,8 @@ pub const EXPERIMENTS: &[(&str, &str)] = embed!(
     "retention",
     "context-limit",
     "next-word",
+    "translate",
+    "both-sides",
 );
 
 /// Every file in `experiments/published/`: they reproduce numbers that others published, and judge no

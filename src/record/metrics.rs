@@ -118,6 +118,33 @@ pub const METRICS: &[Metric] = &[
     )
     .along("bytes of state after a sequence of the training's length"),
     fact(
+        "gap_bits",
+        "bit",
+        "mean bits of the token hidden in each test window; `sides` says what is read of the window",
+    ),
+    fact(
+        "gap_bits_by_block",
+        "bit",
+        "gap_bits of each block of test windows",
+    ),
+    fact(
+        "gap_accuracy",
+        "1",
+        "share of the gaps whose likeliest token is the one hidden",
+    ),
+    fact(
+        "gap_accuracy_by_flops",
+        "1",
+        "gap_accuracy against what it costs",
+    )
+    .along("floating-point operations of filling a gap, a multiply-add counted as two"),
+    timing(
+        "gap_bits_by_seconds",
+        "bit",
+        "gap_bits against the training it takes",
+    )
+    .along("seconds of training of all models that fill a gap so"),
+    fact(
         "test_exact",
         "1",
         "share of test phrases whose greedy translation is the reference, word by word",

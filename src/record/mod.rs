@@ -84,6 +84,9 @@ columns! {
     heads: Option<usize>,
     /// Largest global gradient norm, where the experiment chose it for this model; 0 if none.
     clip: Option<f64>,
+    /// What is read of a text to fill its gaps: `left` or `right` of them, `both`, or both made of models
+    /// that read one (`product`, `rescored`).
+    sides: String,
     /// Operation of the model's step that was measured; empty for the step as a whole.
     operation: Option<String>,
     /// Tokens in a sequence T.

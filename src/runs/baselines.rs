@@ -3,7 +3,9 @@
 use super::context::{Context, ExpandError, batch, named, text_data};
 use super::session::{Failure, Session};
 use super::texts::TextData;
+use super::train::gaps::{gaps, of_gaps};
 use super::work::{Kind, Run, Work};
+use crate::data::ngram::KneserNey;
 use crate::data::text::TextSource;
 use crate::data::{Source, Split, ngram};
 use crate::experiment::check::TEXT;
@@ -25,6 +27,9 @@ pub struct Baselines {
     pub batch: usize,
     /// Seed of the training whose tokens are counted.
     pub seed: u64,
+    /// Whether gaps are filled too.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gaps: bool,
     /// The text.
     pub text: TextData,
 }
@@ -47,6 +52,7 @@ pub(super) fn run(
         steps: s.steps.unwrap_or(0),
         batch: batch(s, text.seq_len)?,
         seed: context.seed,
+        gaps: s.gaps.unwrap_or(false),
         text,
         test_sequences,
         parameters,
@@ -107,6 +113,42 @@ impl Kind for Baselines {
             };
             rows.extend(counting.by_block.iter().enumerate().map(of_block));
             rows.push(whole);
+        }
+        if self.gaps {
+            rows.extend(self.at_gaps(run, session, &seen)?);
+        }
+        Ok(rows)
+    }
+}
+
+impl Baselines {
+    /// How well an n-gram that has counted these tokens fills the gaps that models are judged at, from the
+    /// left and from both sides, each with the order that fills those of the validation split best.
+    fn at_gaps(
+        &self,
+        run: &Run,
+        session: &mut Session,
+        seen: &[u32],
+    ) -> Result<Vec<Record>, Failure> {
+        let gaps_of = |split| gaps(&self.text, session, split, self.test_sequences);
+        let (chosen_on, vocab) = gaps_of(Split::Validation)?;
+        let (judged_on, _) = gaps_of(Split::Test)?;
+        let longest = *ngram::ORDERS.end();
+        let model = KneserNey::train(seen, vocab, longest);
+        let mut rows = Vec::new();
+        for (sides, sees_right) in [("left", false), ("both", true)] {
+            let order = model.best_order(&chosen_on, sees_right);
+            session.log(&format!("gaps, {sides}: n-grams of length {order}"))?;
+            let said = model.gaps(order, &judged_on, sees_right);
+            let of = Run {
+                record: Record {
+                    model: "kneser-ney-seen".into(),
+                    parameters: Some(model.counts(order)),
+                    ..run.record.clone()
+                },
+                ..run.clone()
+            };
+            rows.extend(of_gaps(&of, sides, &said, &judged_on));
         }
         Ok(rows)
     }

@@ -17,8 +17,6 @@ const SECONDS: f64 = 0.4;
 /// The time of a training step of each model at a sweep point.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct StepTime {
-    /// What they are trained on.
-    pub data: Data,
     /// The models.
     pub models: Vec<Timed>,
 }
@@ -29,6 +27,8 @@ pub struct Timed {
     /// Largest gradient norm, where the experiment chose it for this model: a column of the records.
     #[serde(skip)]
     pub clip: Option<f64>,
+    /// What it is trained on.
+    pub data: Data,
     /// The model.
     pub model: ModelConfig,
     /// Batch, update rule, clipping.
@@ -61,7 +61,7 @@ impl Kind for StepTime {
                     threads: session.threads,
                     ..timed.train.clone()
                 };
-                let mut source = self.data.open(settings.seed, session.texts)?;
+                let mut source = timed.data.open(settings.seed, session.texts)?;
                 let seconds = train::step_seconds(&timed.model, source.as_mut(), &settings)?;
                 let mut factors = run.clone();
                 set_model(&mut factors.record, &timed.model);

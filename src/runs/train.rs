@@ -1,5 +1,6 @@
 //! A training run: builds, trains and tests a model.
 
+pub(super) mod gaps;
 mod parents;
 mod records;
 mod translations;
@@ -54,6 +55,9 @@ pub struct Training {
     /// Multiples of T to whose windows a text model is tested too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub test_multiples: Vec<usize>,
+    /// Whether a text model is judged at gaps.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gaps: bool,
     /// Test sequences on which gradients are followed back before training and after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_sequences: Option<usize>,
@@ -79,8 +83,9 @@ impl Kind for Training {
 
     fn seconds(&self, threads: usize) -> f64 {
         let budget = self.train.budget;
+        let twins = if self.has_twin() { 2.0 } else { 1.0 };
         if let Some(seconds) = budget.seconds {
-            return seconds;
+            return twins * seconds;
         }
         let seq_len = self.data.seq_len();
         let tokens = self.steps().unwrap_or(0) * self.train.batch * seq_len;
@@ -91,7 +96,7 @@ impl Kind for Training {
             "transformer" => self.model.layers * self.model.width * seq_len,
             _ => 0,
         };
-        let flops = 6.0 * (parameters + scores) as f64 * tokens as f64;
+        let flops = twins * 6.0 * (parameters + scores) as f64 * tokens as f64;
         flops / (training_rate() * threads as f64)
     }
 
@@ -201,6 +206,9 @@ impl Kind for Training {
                 let metric = "test_bits_by_length_and_block";
                 rows.extend(by_block(run, metric, x, blocks, characters));
             }
+        }
+        if self.gaps {
+            rows.extend(self.at_gaps(run, session, model.as_ref(), outcome.seconds)?);
         }
         if let Some(sequences) = self.gradient_sequences {
             let batches = longest(

@@ -11,7 +11,7 @@ use super::session::{Failure, Session};
 use super::texts::{TextData, Texts};
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
-use crate::data::{DataError, DataSection, MaskedSource, Source};
+use crate::data::{DataError, DataSection, Source};
 use crate::measure::layer::Layer;
 use crate::models::{ModelConfig, ModelOptions, parameter_count};
 use crate::record::{Record, metrics};
@@ -149,7 +149,7 @@ impl Data {
             Data::Task(task) => Box::new(TaskSource::new(task.make()?, seed)),
             Data::Text(text) => {
                 let windows = TextSource::new(texts.open(text)?, text.seq_len, seed)?;
-                MaskedSource::or_next(windows, text.objective, seed)
+                text.objective.of(windows, seed)
             }
         })
     }

@@ -4,6 +4,7 @@
 pub mod checkpoint;
 mod evaluate;
 mod fingerprint;
+pub mod gaps;
 mod metadata;
 mod optimizer;
 mod probe;

@@ -161,6 +161,7 @@ fn settings(r: &mut Rng) -> Settings {
         tokenizer: Draw::draw(r),
         max_characters: Draw::draw(r),
         objective: Draw::draw(r),
+        gaps: Draw::draw(r),
         threads: Draw::draw(r),
         most_work: Draw::draw(r),
         launches: Draw::draw(r),

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 const TRAININGS_A_TRIAL: usize = 3;
 
 /// Draws at most so many of the candidates, in rising order: again and again one of the claim with
-/// model (and its options) that was drawn least, of these one of the claim drawn least, then of the model,
+/// model (and its options) that was drawn least, of these one of the model drawn least, then of the claim,
 /// then of the kind of run. The seed decides among equals.
 pub(super) fn draw(candidates: &[Candidate], most: usize, seed: u64) -> Vec<usize> {
     let mut random = SplitMix64::new(seed);
@@ -22,10 +22,10 @@ pub(super) fn draw(candidates: &[Candidate], most: usize, seed: u64) -> Vec<usiz
     while drawn.len() < most.min(candidates.len()) {
         let rank = |&(_, &i): &(usize, &usize)| {
             let of = &candidates[i];
-            let [series, claim, model, kind] = strata(of).map(|key| times.get(&key).copied());
+            let [series, model, claim, kind] = strata(of).map(|key| times.get(&key).copied());
             let weight = if of.is_trial() { TRAININGS_A_TRIAL } else { 1 };
             let kind = kind.unwrap_or_default() * weight;
-            [series, claim, model, Some(kind)].map(Option::unwrap_or_default)
+            [series, model, claim, Some(kind)].map(Option::unwrap_or_default)
         };
         let Some((place, _)) = left.iter().enumerate().min_by_key(rank) else {
             break;
@@ -47,8 +47,8 @@ fn strata(candidate: &Candidate) -> [String; 4] {
     let model = format!("model {}", record.model);
     [
         format!("{claim} {model} {:?}", record.options),
-        claim,
         model,
+        claim,
         format!("kind {}", candidate.is_trial()),
     ]
 }

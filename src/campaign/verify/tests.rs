@@ -64,16 +64,16 @@ fn a_draw_touches_every_claim_and_model_and_both_kinds() {
     };
     let all: Vec<usize> = (0..candidates.len()).collect();
     for seed in 0..20 {
-        let drawn = draw(&candidates, 12, seed);
-        assert!(drawn.is_sorted() && drawn.len() == 12);
-        assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 12);
+        let drawn = draw(&candidates, 14, seed);
+        assert!(drawn.is_sorted() && drawn.len() == 14);
+        assert_eq!(drawn.iter().collect::<BTreeSet<_>>().len(), 14);
         assert_eq!(claims(&drawn), claims(&all), "seed {seed}");
         assert_eq!(models(&drawn), models(&all), "seed {seed}");
         let trials = drawn.iter().filter(|&&i| candidates[i].is_trial()).count();
         assert!((1..=6).contains(&trials), "seed {seed}: {trials} trials");
-        assert_eq!(drawn, draw(&candidates, 12, seed));
+        assert_eq!(drawn, draw(&candidates, 14, seed));
     }
-    assert_ne!(draw(&candidates, 12, 0), draw(&candidates, 12, 1));
+    assert_ne!(draw(&candidates, 14, 0), draw(&candidates, 14, 1));
     assert_eq!(draw(&candidates, usize::MAX, 3), all);
 }
 

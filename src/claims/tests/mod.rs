@@ -10,6 +10,7 @@ mod retention;
 mod state;
 mod text;
 mod timing;
+mod translate;
 mod vanishing;
 
 fn judged(id: &str, records: &[Record], margin: f64, looks: &[usize]) -> Verdict {

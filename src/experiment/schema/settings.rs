@@ -150,6 +150,9 @@ pub struct Settings {
     tokenizer: TokenizerChoice,
     /// What is asked of a text: `next`, the token after each, or `masked`, hidden ones.
     objective: Objective,
+    /// Whether models of a text are judged at gaps, one a test window: who sees both sides is trained on
+    /// gaps, who reads from the left gets a twin that reads from the right.
+    gaps: bool,
     /// Characters of the corpus to use, from its start.
     max_characters: usize,
     /// Worker threads of throughput runs.

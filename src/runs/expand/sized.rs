@@ -3,10 +3,10 @@
 use super::widths::{WIDTH, match_widths};
 use crate::data::tasks::{TaskSettings, TaskSource};
 use crate::data::text::TextSource;
-use crate::data::{Source, check_sequences};
+use crate::data::{Objective, Source, check_sequences};
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::schema::{Experiment, Settings};
-use crate::models::ModelConfig;
+use crate::models::{self, ModelConfig};
 use crate::record::Record;
 use crate::runs::context::{Context, ExpandError, batch, named, require, text_data};
 use crate::runs::needs::{Kept, Rate, Start};
@@ -20,7 +20,8 @@ pub(super) struct Sized<'a> {
     pub(super) context: &'a Context<'a>,
     /// As the experiment names it.
     task: String,
-    data: Data,
+    /// Of each model.
+    data: Vec<Data>,
     /// Tokens T in a training sequence; models may be made for longer ones.
     seq_len: usize,
     models: Vec<ModelConfig>,
@@ -33,32 +34,25 @@ impl<'a> Sized<'a> {
         context: &'a Context<'a>,
     ) -> Result<Self, ExpandError> {
         let task = require(s.task.clone(), "settings.task")?;
-        let (data, source): (Data, Box<dyn Source>) = if task == TEXT {
-            let text = text_data(s)?;
-            // A text too short for a window is refused here, before any run.
-            let source = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
-            (Data::Text(text), Box::new(source))
-        } else {
-            // What the name carries is the task's own and overrides what all tasks are given.
-            let mut settings: TaskSettings = task.parse()?;
-            let mut parameters = s.parameters.clone().unwrap_or_default();
-            parameters.append(&mut settings.parameters);
-            settings.parameters = parameters;
-            let source = TaskSource::new(settings.make()?, 0);
-            (Data::Task(settings), Box::new(source))
-        };
-        let spec = source.spec();
-        check_multiples(s, &data, context)?;
-        check_counts(s, &*source)?;
-        let batch = batch(s, spec.seq_len)?;
+        let (mut data, mut specs) = (Vec::new(), Vec::new());
+        for series in &experiment.models {
+            let (of, source) = data_of(&task, &series.model, s, context)?;
+            check_counts(s, &*source)?;
+            specs.push(source.spec());
+            data.push(of);
+        }
+        check_multiples(s, &data[0], context)?;
+        check_gaps(s, &data[0])?;
+        let seq_len = specs[0].seq_len;
+        let batch = batch(s, seq_len)?;
         Ok(Sized {
             experiment,
             settings: s,
             context,
             task,
             data,
-            seq_len: spec.seq_len,
-            models: match_widths(experiment, s, (&spec, batch))?,
+            seq_len,
+            models: match_widths(experiment, s, (&specs, batch))?,
         })
     }
 
@@ -84,11 +78,15 @@ impl<'a> Sized<'a> {
                 ..TrainSettings::default()
             };
             let clip = self.experiment.models[series].clip;
-            models.push(Timed { clip, model, train });
+            models.push(Timed {
+                clip,
+                data: self.data[series].clone(),
+                model,
+                train,
+            });
         }
         let factors = self.factors(&id)?;
-        let data = self.data.clone();
-        Ok(Run::new(factors, Work::StepTime(StepTime { data, models })))
+        Ok(Run::new(factors, Work::StepTime(StepTime { models })))
     }
 
     /// The training of a model of the list. A rate that a search chooses is filled in when it has
@@ -140,12 +138,13 @@ impl<'a> Sized<'a> {
             ..defaults
         };
         Ok(Training {
-            data: self.data.clone(),
+            data: self.data[series].clone(),
             model: self.models[series].clone(),
             train,
             test_sequences: s.test_sequences.unwrap_or(256),
             probe_context: probe_context(s, self)?,
             test_multiples: s.test_multiples.clone().unwrap_or_default(),
+            gaps: s.gaps.unwrap_or(false),
             gradient_sequences: s.gradient_sequences,
             rate: Rate::Fixed,
             step_time: None,
@@ -177,11 +176,11 @@ impl<'a> Sized<'a> {
 
     /// What the records of all runs here share.
     fn factors(&self, id: &str) -> Result<Record, ExpandError> {
-        let task_parameters = match &self.data {
+        let task_parameters = match &self.data[0] {
             Data::Task(task) => task.complete()?,
             Data::Text(_) => Default::default(),
         };
-        let equal = match (self.seconds()?, &self.data) {
+        let equal = match (self.seconds()?, &self.data[0]) {
             _ if self.experiment.settings.equal.as_deref() == Some(WIDTH) => WIDTH,
             (Some(_), _) => "seconds",
             (None, Data::Text(_)) => "tokens",
@@ -199,6 +198,33 @@ impl<'a> Sized<'a> {
     }
 }
 
+/// The data of a model of this name, and a source of them.
+fn data_of(
+    task: &str,
+    model: &str,
+    s: &Settings,
+    context: &Context,
+) -> Result<(Data, Box<dyn Source>), ExpandError> {
+    if task == TEXT {
+        let mut text = text_data(s)?;
+        let sees_both = models::row(model).is_ok_and(|row| row.sees_both);
+        if s.gaps == Some(true) && sees_both {
+            text.objective = Objective::Masked;
+        }
+        // A text too short for a window is refused here, before any run.
+        let windows = TextSource::new(context.texts.open(&text)?, text.seq_len, 0)?;
+        let source = text.objective.of(windows, 0);
+        return Ok((Data::Text(text), source));
+    }
+    // What the name carries is the task's own and overrides what all tasks are given.
+    let mut settings: TaskSettings = task.parse()?;
+    let mut parameters = s.parameters.clone().unwrap_or_default();
+    parameters.append(&mut settings.parameters);
+    settings.parameters = parameters;
+    let source = TaskSource::new(settings.make()?, 0);
+    Ok((Data::Task(settings), Box::new(source)))
+}
+
 /// Refuses more sequences of a task than fit into the memory.
 fn check_counts(s: &Settings, source: &dyn Source) -> Result<(), Fault> {
     let validated = s.validation_sequences.unwrap_or(0);
@@ -208,6 +234,23 @@ fn check_counts(s: &Settings, source: &dyn Source) -> Result<(), Fault> {
     let tested = tested.unwrap_or(0);
     check_sequences(tested, source.spec().longest)
         .map_err(|problem| Fault::new("settings.test_sequences", tested, problem))
+}
+
+/// Only a text has gaps, with a token on either side of each.
+fn check_gaps(s: &Settings, data: &Data) -> Result<(), Fault> {
+    let key = "settings.gaps";
+    match data {
+        _ if s.gaps != Some(true) => Ok(()),
+        Data::Task(_) => {
+            let remedy = format!("only task = {TEXT:?} has gaps; remove {key}");
+            Err(Fault::new(key, true, remedy))
+        }
+        Data::Text(text) if text.seq_len < 4 => {
+            let remedy = format!("{key} asks for a token inside each window: give at least 4");
+            Err(Fault::new("settings.seq_len", text.seq_len, remedy))
+        }
+        Data::Text(_) => Ok(()),
+    }
 }
 
 /// Only a text can be tested on windows of several times T, and only where its splits hold one.
@@ -229,7 +272,7 @@ fn check_multiples(s: &Settings, data: &Data, context: &Context) -> Result<(), E
 fn probe_context(s: &Settings, sized: &Sized) -> Result<Vec<usize>, Fault> {
     let asked = s.probe_context.clone().unwrap_or_default();
     let key = |i: usize| format!("settings.probe_context[{i}]");
-    if matches!(sized.data, Data::Task(_)) && !asked.is_empty() {
+    if matches!(sized.data[0], Data::Task(_)) && !asked.is_empty() {
         let remedy =
             format!("only task = {TEXT:?} can be tested so; remove settings.probe_context");
         return Err(Fault::new(key(0), asked[0], remedy));

@@ -76,7 +76,8 @@ pub(super) fn runs(experiment: &Experiment, context: &Context) -> Result<Vec<Run
             continue;
         }
         let spec = Spec::tokens(require(s.vocab, "settings.vocab")?, seq_len);
-        let models = match_widths(experiment, s, (&spec, batch))?;
+        let specs = vec![spec; experiment.models.len()];
+        let models = match_widths(experiment, s, (&specs, batch))?;
         let id = format!("{}{}", experiment.id, point.label);
         let mut work = Throughput {
             mode,

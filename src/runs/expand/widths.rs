@@ -14,11 +14,11 @@ pub(super) const WIDTH: &str = "width";
 
 /// The configuration of every series at a sweep point, for data in batches of so many sequences. The reference model has the width asked
 /// for (so has each of its variants: only position tables differ); the others get the width whose
-/// parameter count is nearest.
+/// parameter count is nearest. `specs` has what the data of each need.
 pub(super) fn match_widths(
     experiment: &Experiment,
     s: &Settings,
-    (spec, batch): (&Spec, usize),
+    (specs, batch): (&[Spec], usize),
 ) -> Result<Vec<ModelConfig>, ExpandError> {
     let width = require(s.width, "settings.width")?;
     let reference = s
@@ -28,7 +28,8 @@ pub(super) fn match_widths(
     let configs: Vec<ModelConfig> = experiment
         .models
         .iter()
-        .map(|series| {
+        .zip(specs)
+        .map(|(series, spec)| {
             let layers = require(series.layers.or(s.layers), "settings.layers")?;
             let chrono = s.chrono.unwrap_or(spec.seq_len);
             let mut config = ModelConfig {
@@ -49,6 +50,7 @@ pub(super) fn match_widths(
         .into_iter()
         .enumerate()
         .map(|(i, mut config)| {
+            let spec = &specs[i];
             if config.model != reference && s.equal.as_deref() != Some(WIDTH) {
                 config.width =
                     models::width_for_parameters(&config, target).map_err(model_fault)?;

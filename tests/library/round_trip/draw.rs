@@ -43,7 +43,7 @@ one_of! {
     Keep: [Keep::Weights, Keep::Training];
     Kind: [Kind::Train, Kind::Throughput];
     OptimizerKind: [OptimizerKind::Adamw, OptimizerKind::Rmsprop];
-    Objective: [Objective::Next, Objective::Masked];
+    Objective: [Objective::Next, Objective::Previous, Objective::Masked];
     PlotKind: [PlotKind::Lines, PlotKind::Curves, PlotKind::Bars, PlotKind::Roofline];
     Schedule: [Schedule::Cosine, Schedule::InverseSquareRoot];
     Scale: [Scale::Linear, Scale::Log2, Scale::Log10];
