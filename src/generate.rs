@@ -4,6 +4,7 @@
 //! so that generation goes on for any number of tokens.
 
 pub mod beam;
+pub mod mask_predict;
 pub mod translate;
 
 use crate::models::{Decoder, ModelError, State};

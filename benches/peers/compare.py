@@ -110,7 +110,7 @@ def main():
                 if rows:
                     found = table.print_row(parts.name(cell), rows, columns)
                     medians += [(cell["model"], peer, ratio) for peer, ratio in found.items()]
-            table.print_means(part, medians, parts.MODELS)
+            table.print_means(part, medians, parts.MODELS + parts.WITH_SOURCE)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ SHAPES = [  # width, layers, T, B, V
     (128, 2, 256, 16, 96),
     (256, 2, 128, 32, 96),
     (256, 4, 512, 8, 256),
+    (128, 2, 32, 32, 229),  # with a source of T tokens
 ]
 MODELS = ("elman", "lstm", "gru", "transformer")
+WITH_SOURCE = ("encoder-decoder", "gru-encoder-decoder")
 CONTEXTS = [16, 64, 256, 1024, 4096]
 ATTENTION = [(32, 4, 128), (8, 4, 512), (2, 4, 2048), (2, 4, 4096)]  # B, H, T; head width 64
 PROMPT = 512
@@ -24,9 +26,10 @@ def wanted(models, names):
 
 
 def train_step(options):
-    """The sixteen training steps."""
-    for width, layers, seq_len, batch, vocab in chosen(SHAPES, options.shapes):
-        for model in wanted(MODELS, options.models):
+    """The sixteen training steps, and two of models that read a source."""
+    for shape in chosen(SHAPES, options.shapes):
+        width, layers, seq_len, batch, vocab = shape
+        for model in wanted(WITH_SOURCE if shape == SHAPES[-1] else MODELS, options.models):
             yield {"model": model, "width": width, "layers": layers, "seq_len": seq_len,
                    "batch": batch, "vocab": vocab}
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import parts
+
 HERE = Path(__file__).resolve().parent
 LEVELS = ("portable", "portable-fma", "avx2", "avx512")
 PEERS = ("torch", "jax", "candle")
@@ -111,9 +113,9 @@ class Python:
         self.process.stdin.flush()
         return self.answer()
 
-    def has(self, _cell):
+    def has(self, cell):
         """Whether it has this cell of a part that it has."""
-        return True
+        return self.name == "torch" or cell["model"] not in parts.WITH_SOURCE
 
     def prepare(self, cell):
         """Builds the cell's step."""

@@ -20,6 +20,7 @@ except ModuleNotFoundError:
 import twin
 
 EXPECTED = {"elman": 312_416, "lstm": 1_101_920, "gru": 838_752, "transformer": 1_662_048}
+WITH_SOURCE = {"encoder-decoder": 955_008, "gru-encoder-decoder": 554_213}
 CANDLE = Path(__file__).resolve().parent / "candle/target/release/candle-peer"
 VOCAB, WIDTH, LAYERS, SEQ_LEN, BATCH = 24, 32, 2, 20, 3
 
@@ -43,6 +44,14 @@ def test_counts():
     for name, expected in EXPECTED.items():
         count = twin.parameters(twin.build(name, vocab=96, width=256, layers=2, seq_len=128))
         assert count == expected, f"{name}: {count} parameters, not {expected}"
+
+
+def test_counts_with_source():
+    for name, expected in WITH_SOURCE.items():
+        module = twin.build(name, vocab=229, width=128, layers=2, seq_len=32)
+        assert twin.parameters(module) == expected, f"{name}: {twin.parameters(module)}"
+        tokens = torch.zeros(3, 32, dtype=torch.long)
+        assert module(tokens).shape == (3, 32, 229)
 
 
 def test_decoding_is_the_forward_pass():

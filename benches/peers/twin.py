@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import with_source
+
 RECURRENT = {"elman": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 MODELS = (*RECURRENT, "transformer")
 
@@ -127,6 +129,8 @@ def build(model, vocab, width, layers, heads=4, seq_len=128):
     """The named model."""
     if model == "transformer":
         return Transformer(vocab, width, layers, heads, seq_len)
+    if model in with_source.MODELS:
+        return with_source.build(model, vocab, width, layers, heads, seq_len)
     return Recurrent(model, vocab, width, layers)
 
 

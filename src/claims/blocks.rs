@@ -2,9 +2,9 @@
 
 use super::comparison::Missing;
 use super::given::Given;
-use super::sample::{Sample, at_looks, cell, key};
+use super::sample::{Sample, at_looks, key};
 use super::select::usable;
-use crate::record::Record;
+use crate::record::{Record, cell};
 use crate::stats::{Effect, Looks};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -60,7 +60,7 @@ fn name((model, sides): Arm) -> String {
     match sides {
         "left" => format!("{model} from the left"),
         "right" => format!("{model} from the right"),
-        "product" => format!("{model} of either side multiplied"),
+        "product" => format!("{model} from the left × from the right"),
         "rescored" => format!("{model} trying candidates"),
         _ => model,
     }

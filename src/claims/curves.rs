@@ -3,9 +3,9 @@
 use super::comparison::{Comparison, Margins, Missing};
 use super::given::Given;
 use super::place::{Place, Series};
-use super::sample::{Sample, cell, key, of_one};
+use super::sample::{Sample, key, of_one};
 use super::select::{usable, zero_between};
-use crate::record::Record;
+use crate::record::{Record, cell};
 use crate::stats::Effect;
 use std::collections::{BTreeMap, BTreeSet};
 

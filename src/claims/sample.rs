@@ -2,7 +2,7 @@
 
 use super::comparison::Missing;
 use super::select::{last_by, usable};
-use crate::record::Record;
+use crate::record::{Record, cell};
 use crate::stats::{Effect, Looks, StatsError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,12 +87,6 @@ impl Sample {
 /// Seed of a training, launch of a timing.
 pub(super) fn key(record: &Record) -> u64 {
     record.seed.or(record.repeat.map(|r| r as u64)).unwrap_or(0)
-}
-
-/// A run's name without its seed or launch.
-pub(super) fn cell(run: &str) -> &str {
-    let end = run.rfind("-seed").or(run.rfind("-launch"));
-    &run[..end.unwrap_or(run.len())]
 }
 
 /// The effect at every planned look that there are enough observations for; `effect` is given their

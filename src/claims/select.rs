@@ -2,8 +2,8 @@
 
 use super::comparison::Missing;
 use super::place::{MODES, Place};
-use super::sample::{Sample, cell, of_one};
-use crate::record::Record;
+use super::sample::{Sample, of_one};
+use crate::record::{Record, cell};
 use crate::stats::{Effect, Looks, StatsError, log_log_slope};
 use std::collections::{BTreeMap, BTreeSet};
 

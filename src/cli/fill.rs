@@ -32,9 +32,19 @@ pub struct Args {
 struct Candidate {
     /// Which gap, from 1.
     gap: usize,
+    /// Its place among the tokens, from 0.
+    at: usize,
     token: String,
     id: u32,
     probability: f64,
+}
+
+/// All of it, as JSON.
+#[derive(Serialize)]
+struct Filled {
+    /// Of the text, its gaps among them.
+    tokens: Vec<u32>,
+    candidates: Vec<Candidate>,
 }
 
 /// Prints the likeliest tokens of each gap.
@@ -77,7 +87,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         kernels::values(
             &opened
                 .model
-                .forward(&Input::tokens(tokens, shape), Tape::Off),
+                .forward(&Input::tokens(tokens.clone(), shape), Tape::Off),
         )
     });
     let vocab = opened.model.config().vocab;
@@ -87,6 +97,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         let words = all.into_iter().filter(|c| c.id != mask);
         rows.extend(words.take(args.top).map(|c| Candidate {
             gap: gap + 1,
+            at,
             token: opened.show(c.id),
             id: c.id,
             probability: c.probability,
@@ -106,6 +117,13 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             ("probability", |row| format!("{:.4}", row.probability)),
         ],
     };
+    if matches!(shared.format, Format::Json) {
+        output::print_json(&Filled {
+            tokens,
+            candidates: rows,
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     output::print_columns(shared.format, &rows, columns, &rows)?;
     Ok(ExitCode::SUCCESS)
 }

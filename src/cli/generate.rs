@@ -2,8 +2,9 @@
 
 use super::open::Opened;
 use super::{Format, Shared, UsageError, output};
+use crate::generate::mask_predict::mask_predict;
 use crate::generate::{Sampling, generate};
-use crate::models::{Model, available_bytes};
+use crate::models::{Model, Shape, available_bytes, check_memory};
 use anyhow::ensure;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -13,7 +14,8 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Continue a prompt, token by token, with recurrent state or key/value cache.
+/// Continue a prompt, token by token with recurrent state or key/value cache; a model that fills gaps, all
+/// at once.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Checkpoint file, or a directory with one: of `train` or of a suite's run
@@ -39,6 +41,10 @@ pub struct Args {
     /// Draw from the fewest tokens whose probabilities add up to P
     #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
+    /// Of a model that was trained on gaps: passes over the text in which its gaps are filled, all at once
+    /// or, with as many as tokens, one by one
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    passes: usize,
 }
 
 impl Args {
@@ -108,13 +114,46 @@ impl Screen {
     }
 }
 
+/// A continuation by a model that fills gaps: the prompt is followed by as many as tokens are asked for.
+fn filled(
+    opened: &Opened,
+    prompt: &[u32],
+    args: &Args,
+    sampling: &Sampling,
+    shared: &Shared,
+) -> anyhow::Result<Vec<u32>> {
+    let mask = opened.mask()?;
+    let (model, all) = (&*opened.model, prompt.len().saturating_add(args.tokens));
+    model.config().check_length(all).map_err(super::usage)?;
+    let shape = Shape {
+        batch: 1,
+        seq_len: all,
+    };
+    check_memory(model.config(), shape).map_err(super::usage)?;
+    let mut tokens = prompt.to_vec();
+    tokens.resize(all, mask);
+    let mut rng = ChaCha8Rng::seed_from_u64(shared.seed());
+    kernels::with_threads(shared.thread_count(), || {
+        mask_predict(model, mask, &mut tokens, args.passes, sampling, &mut rng)
+    })?;
+    Ok(tokens.split_off(prompt.len()))
+}
+
 /// Prints the prompt and its continuation as it comes, or both as JSON.
 pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let sampling = args.sampling()?;
     let wrong = UsageError("--format: a text is printed as it is, or with --format json".into());
     ensure!(matches!(shared.format, Format::Table | Format::Json), wrong);
     let opened = Opened::read(&args.checkpoint)?;
-    let prompt = opened.encode(&args.prompt)?;
+    ensure!(
+        args.passes > 0,
+        UsageError("--passes 0: give at least 1".into())
+    );
+    let fills = opened.model.config().sees_both();
+    let prompt = match fills {
+        true => opened.encode_text(&args.prompt)?,
+        false => opened.encode(&args.prompt)?,
+    };
     check_state(&*opened.model, prompt.len(), args.tokens)?;
     let bytes = |tokens: &[u32]| match &opened.tokenizer {
         Some(tokenizer) => tokenizer.decode_bytes(tokens),
@@ -134,7 +173,12 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
         }
     };
     let mut tokens = Vec::new();
-    if !stream || show(args.prompt.as_bytes()).is_continue() {
+    if fills {
+        tokens = filled(&opened, &prompt, &args, &sampling, shared)?;
+        if stream && show(args.prompt.as_bytes()).is_continue() {
+            let _ = show(&bytes(&tokens));
+        }
+    } else if !stream || show(args.prompt.as_bytes()).is_continue() {
         let mut decoder = opened.model.decoder();
         let mut rng = ChaCha8Rng::seed_from_u64(shared.seed());
         let mut on_token = |token| match stream {

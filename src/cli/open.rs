@@ -75,7 +75,7 @@ impl Opened {
         };
         let both = UsageError(
             "this checkpoint's model sees both sides of a position and cannot say what comes next; use \
-             `seqduel fill`"
+             `seqduel fill`, or `seqduel generate`"
                 .into(),
         );
         ensure!(!self.model.config().sees_both(), both);
@@ -114,6 +114,11 @@ impl Opened {
 
     /// How tokens are words, of a checkpoint that was trained on phrases and their translations.
     pub fn words(&self) -> anyhow::Result<Words> {
+        let config = self.model.config();
+        if let (Some(Tokenizer::Words { words }), Some(source)) = (&self.tokenizer, config.source) {
+            let longest = [source, config.seq_len - 1];
+            return Ok(Words::of_all(words.clone(), false, longest));
+        }
         let task = self.data.as_ref().and_then(|data| data.task.as_ref());
         let words = match task {
             Some(task) => task.make().map_err(data_error)?.words(),

@@ -2,6 +2,7 @@
 
 use super::{UsageError, usage};
 use crate::data::corpus;
+use crate::data::pairs::{Pairs, PairsSource};
 use crate::data::tasks::TaskSource;
 use crate::data::text::{Text, TextSource};
 use crate::data::tokenizer::Tokenizer;
@@ -202,6 +203,23 @@ pub fn open_data(
             let source = data.objective.of(windows, seed);
             Ok(Data { source, tokenizer })
         }
+        (None, None) if data.pairs.is_some() => {
+            let file = data.pairs.as_deref().unwrap_or_default();
+            let words = match tokenizer {
+                Some(Tokenizer::Words { words }) => Some(words),
+                Some(_) => bail!(UsageError(format!(
+                    "--pairs {file}: the checkpoint to start from knows no words (it was trained on a \
+                     text); train a new model without --from"
+                ))),
+                None => None,
+            };
+            let pairs = Pairs::open(file, words).map_err(data_error)?;
+            let words = pairs.words().list().to_vec();
+            Ok(Data {
+                source: Box::new(PairsSource::new(Arc::new(pairs), seed)),
+                tokenizer: Some(Tokenizer::Words { words }),
+            })
+        }
         (None, Some(task)) => {
             let task = task.make().map_err(data_error)?;
             Ok(Data {
@@ -210,7 +228,7 @@ pub fn open_data(
             })
         }
         (None, None) => bail!(UsageError(
-            "nothing to train on: give --corpus NAME|FILE or --task NAME".into(),
+            "nothing to train on: give --corpus NAME|FILE, --pairs FILE or --task NAME".into(),
         )),
         (Some(corpus), Some(task)) => bail!(UsageError(format!(
             "corpus `{corpus}` and task `{}` exclude each other: give one",

@@ -38,6 +38,9 @@ pub struct Args {
     /// Named corpus or UTF-8 text file
     #[arg(long, value_name = "NAME|FILE", conflicts_with = "task")]
     corpus: Option<String>,
+    /// UTF-8 file to learn to translate from: a sentence, a tab and its translation a line
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["task", "corpus", "masked"])]
+    pairs: Option<String>,
     /// Task, with parameters after a colon: copy:delay=50
     #[arg(long, value_name = "NAME")]
     task: Option<String>,
@@ -189,11 +192,14 @@ impl Args {
             if self.from.is_some() {
                 d.max_characters = None; // of the text before
             }
-            (d.corpus, d.task) = (Some(absolute(corpus.clone())), None);
+            (d.corpus, d.pairs, d.task) = (Some(absolute(corpus.clone())), None, None);
+        }
+        if let Some(pairs) = &self.pairs {
+            (d.corpus, d.pairs, d.task) = (None, Some(absolute(pairs.clone())), None);
         }
         if let Some(task) = &self.task {
             let task: TaskSettings = task.parse().map_err(usage)?;
-            (d.corpus, d.task) = (None, Some(task));
+            (d.corpus, d.pairs, d.task) = (None, None, Some(task));
         }
         if let Some(tokenizer) = &self.tokenizer {
             d.tokenizer = tokenizer.parse::<TokenizerChoice>().map_err(usage)?;

@@ -9,6 +9,7 @@ pub mod corpus;
 mod error;
 mod masked;
 pub mod ngram;
+pub mod pairs;
 pub mod phrases;
 mod section;
 pub mod seeds;

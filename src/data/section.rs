@@ -51,6 +51,9 @@ pub struct DataSection {
     /// What is asked of the corpus.
     #[serde(skip_serializing_if = "crate::files::is_default")]
     pub objective: Objective,
+    /// File of sentences beside their translations, instead of a corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pairs: Option<String>,
     /// Task with its parameters, instead of a corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSettings>,
@@ -64,6 +67,7 @@ impl Default for DataSection {
             seq_len: 128,
             max_characters: None,
             objective: Objective::default(),
+            pairs: None,
             task: None,
         }
     }
@@ -93,7 +97,13 @@ impl fmt::Display for DataSection {
                 }
                 Ok(())
             }
-            (None, None) => f.write_str("no data"),
+            (None, None) => match &self.pairs {
+                Some(file) => {
+                    let name = Path::new(file).file_name().unwrap_or_default();
+                    write!(f, "the pairs of {}", name.to_string_lossy())
+                }
+                None => f.write_str("no data"),
+            },
         }
     }
 }

@@ -81,6 +81,13 @@ pub fn choose(rng: &mut ChaCha8Rng, n: usize, count: usize) -> Vec<u32> {
     order
 }
 
+/// FNV-1a of a text: the same on every machine and in every release.
+pub fn fnv(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

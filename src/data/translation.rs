@@ -1,6 +1,7 @@
 //! How tokens are the words of phrases and their translations.
 
 use super::phrases::{joined, split};
+use super::{Batch, Spec};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ impl Words {
     /// A word that is not in the vocabulary.
     pub const UNKNOWN: u32 = 3;
     /// Tokens that are no words.
-    const SPECIAL: [&str; 4] = ["[PAD]", "[BEGIN]", "[END]", "[UNKNOWN]"];
+    pub const SPECIAL: [&str; 4] = ["[PAD]", "[BEGIN]", "[END]", "[UNKNOWN]"];
 
     /// A vocabulary of these words, each once.
     pub fn new(
@@ -42,7 +43,15 @@ impl Words {
         [longest_source, longest]: [usize; 2],
     ) -> Self {
         let special = Self::SPECIAL.map(String::from).into_iter();
-        let words: Vec<String> = special.chain(words).collect();
+        Self::of_all(
+            special.chain(words).collect(),
+            in_one,
+            [longest_source, longest],
+        )
+    }
+
+    /// The vocabulary of this list, which begins with the tokens that are no words.
+    pub fn of_all(words: Vec<String>, in_one: bool, [longest_source, longest]: [usize; 2]) -> Self {
         let ids = words.iter().cloned().zip(0..).collect();
         Words {
             words: Arc::new(words),
@@ -51,6 +60,42 @@ impl Words {
             longest_source,
             longest,
         }
+    }
+
+    /// All of it, in the order of the tokens.
+    pub fn list(&self) -> &[String] {
+        &self.words
+    }
+
+    /// What a model of these words must be.
+    pub fn spec(&self) -> Spec {
+        let (source, own) = (self.longest_source, self.longest + 1);
+        match self.in_one {
+            true => Spec::tokens(self.len(), source + own),
+            false => Spec {
+                source: Some(source),
+                ..Spec::tokens(self.len(), own)
+            },
+        }
+    }
+
+    /// Writes a pair into a batch as a sequence of T positions, without ending it. The distance of every answer is the number of words in
+    /// the source.
+    pub fn write(&self, source: &[u32], translation: &[u32], batch: &mut Batch, seq_len: usize) {
+        for &token in source {
+            match self.in_one {
+                true => batch.read(token),
+                false => batch.read_source(token),
+            }
+        }
+        let before = if self.in_one { source.len() } else { 0 };
+        let answers = translation.iter().chain([&Self::END]);
+        for (read, &answer) in [Self::BEGIN].iter().chain(translation).zip(answers) {
+            batch.read(*read);
+            batch.ask(answer, source.len());
+        }
+        let used = before + translation.len() + 1;
+        (used..seq_len).for_each(|_| batch.read(Self::PADDING));
     }
 
     /// Tokens V.

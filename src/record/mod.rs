@@ -156,6 +156,12 @@ impl Record {
     }
 }
 
+/// A run's name without its seed or launch: runs that differ in nothing else share it.
+pub fn cell(run: &str) -> &str {
+    let end = run.rfind("-seed").or(run.rfind("-launch"));
+    &run[..end.unwrap_or(run.len())]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

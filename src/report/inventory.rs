@@ -3,7 +3,8 @@
 use super::number::{significant, thousands};
 use super::palette;
 use super::source::Source;
-use super::table::{Cell, Table, number, text};
+use super::table::{Cell, Table, number, numeric, text};
+use crate::record::cell;
 use crate::results::output::{Manifest, RunEntry, State};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,8 +85,8 @@ fn plain_number(value: f64) -> String {
 /// What the records of a run tell about it: models, seeds, experiment.
 type Known<'a> = (BTreeSet<&'a str>, BTreeSet<u64>, &'a str);
 
-/// Every run with how it ended, but for the trials of searches that ended well: they are many, and the
-/// tables of rates have them.
+/// All runs with how they ended, a row for those that ended well and differ by seed or launch alone. Trials
+/// of searches that ended well are left out: they are many, and the tables of rates have them.
 pub fn runs(source: &Source) -> Table {
     let mut known: BTreeMap<&str, Known> = BTreeMap::new();
     for record in &source.records {
@@ -98,30 +99,40 @@ pub fn runs(source: &Source) -> Table {
     let tried = source.records.iter();
     let tried = tried.filter(|record| record.metric.starts_with("tuning_"));
     let tried: BTreeSet<&str> = tried.map(|record| record.run.as_str()).collect();
-    let shown = |run: &&RunEntry| {
-        let well = run.status.as_ref().is_some_and(|s| s.state == State::Done);
-        !well || !tried.contains(run.id.as_str())
-    };
-    let rows = source.runs.iter().filter(shown);
-    let rows = rows.map(|run| row(run, known.remove(run.id.as_str()).unwrap_or_default()));
-    let rows = rows.collect();
+    let done = |run: &RunEntry| run.status.as_ref().is_some_and(|s| s.state == State::Done);
+    let shown = |run: &&RunEntry| !done(run) || !tried.contains(run.id.as_str());
+    let shown: Vec<&RunEntry> = source.runs.iter().filter(shown).collect();
+    let alike = |a: &&RunEntry, b: &&RunEntry| done(a) && done(b) && cell(&a.id) == cell(&b.id);
+    let rows = shown.chunk_by(alike).map(|runs| {
+        let mut all = Known::default();
+        for run in runs {
+            let (models, seeds, experiment) = known.remove(run.id.as_str()).unwrap_or_default();
+            all.0.extend(models);
+            all.1.extend(seeds);
+            all.2 = experiment;
+        }
+        row(runs, all)
+    });
     Table {
         header: vec![
             "run",
             "experiment",
             "models",
-            "seed",
+            "seeds",
+            "runs",
             "state",
             "seconds",
             "reason",
         ],
-        rows,
+        rows: rows.collect(),
         sortable: true,
     }
 }
 
-/// A run as a row. A run without records is described from its configuration.
-fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
+/// Runs that differ by seed or launch alone as a row, with their seconds in all. One without records is
+/// described from its configuration.
+fn row(runs: &[&RunEntry], (models, seeds, experiment): Known) -> Vec<Cell> {
+    let run = runs[0];
     let or_configured = |known: Vec<String>, key: &str| match known.is_empty() {
         true => from_config(run, key),
         false => known,
@@ -129,7 +140,12 @@ fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
     let experiment = Some(experiment.to_owned()).filter(|e| !e.is_empty());
     let models = or_configured(models.into_iter().map(String::from).collect(), "model");
     let names: Vec<_> = models.iter().map(|model| palette::name(model)).collect();
-    let seeds = seeds.into_iter().map(|s| s.to_string()).collect();
+    let seeds = match (seeds.first(), seeds.last()) {
+        (Some(first), Some(last)) if (last - first) as usize + 1 == seeds.len() && first < last => {
+            vec![format!("{first} to {last}")]
+        }
+        _ => seeds.iter().map(u64::to_string).collect(),
+    };
     let (state, class) = match run.status.as_ref().map(|s| s.state) {
         Some(State::Done) => ("done", ""),
         Some(State::Failed) => ("failed", "failed"),
@@ -137,15 +153,23 @@ fn row(run: &RunEntry, (models, seeds, experiment): Known) -> Vec<Cell> {
     };
     let reason = run.status.as_ref().and_then(|s| s.reason.clone());
     vec![
-        text(&run.id),
+        text(if runs.len() > 1 {
+            cell(&run.id)
+        } else {
+            &run.id
+        }),
         text(or_configured(experiment.into_iter().collect(), "experiment").join(", ")),
         text(names.join(", ")),
         text(or_configured(seeds, "seed").join(", ")),
+        numeric(runs.len().to_string()),
         Cell {
             text: state.into(),
             class,
         },
-        run.status.as_ref().map_or(text(""), |s| number(s.seconds)),
+        match run.status {
+            Some(_) => number(runs.iter().flat_map(|r| &r.status).map(|s| s.seconds).sum()),
+            None => text(""),
+        },
         text(reason.unwrap_or_default()),
     ]
 }
@@ -201,7 +225,7 @@ mod tests {
                 status: None,
                 config: run.config("smoke", &BTreeMap::new()),
             };
-            let cells = row(&entry, Known::default());
+            let cells = row(&[&entry], Known::default());
             cells
                 .into_iter()
                 .skip(1)

@@ -44,7 +44,7 @@ const VARIANTS: [&[f64]; 5] = [
 ];
 
 /// Model or baseline, name in print, colour, marker.
-const MODELS: [(&str, &str, usize, Marker); 13] = [
+const MODELS: [(&str, &str, usize, Marker); 15] = [
     ("elman", "Elman RNN", 0, Marker::Square),
     ("lstm", "LSTM", 1, Marker::Circle),
     ("gru", "GRU", 2, Marker::Triangle),
@@ -55,6 +55,9 @@ const MODELS: [(&str, &str, usize, Marker); 13] = [
     ("encoder-decoder", "transformer", 3, Marker::Diamond),
     ("gru-encoder-decoder", "GRU", 2, Marker::Triangle),
     ("lstm-encoder-decoder", "LSTM", 1, Marker::Circle),
+    // In those of the minimal cells, which are on no plot with them.
+    ("bert", "masked transformer", 4, Marker::Down),
+    ("bilstm", "masked LSTM", 5, Marker::Plus),
     ("unigram", "unigram", 6, Marker::Circle),
     (
         "kneser-ney-seen",
@@ -133,6 +136,10 @@ pub fn factor_label(column: &str, value: &str) -> Option<String> {
         ("equal", value) => Some(format!("equal {value}")),
         ("threads", "1") => Some("1 thread".into()),
         ("threads" | "pairs" | "layers", value) => Some(format!("{value} {column}")),
+        ("sides", "both") => Some("both sides".into()),
+        ("sides", "product") => Some("left × right".into()),
+        ("sides", "rescored") => Some("left, candidates tried".into()),
+        ("sides", side) => Some(format!("{side} side")),
         ("size", value) => Some(format!("width about {value}")),
         ("seq_len", value) => Some(format!("T = {value}")),
         ("batch", value) => Some(format!("B = {value}")),
@@ -159,6 +166,8 @@ mod tests {
             factor_label("positions", "alibi").unwrap(),
             "ALiBi positions"
         );
+        let sides = ["left", "both", "product"].map(|side| factor_label("sides", side).unwrap());
+        assert_eq!(sides, ["left side", "both sides", "left × right"]);
         assert_eq!([name("mingru"), name("minlstm")], ["minGRU", "minLSTM"]);
         let dashes: Vec<_> = (0..VARIANTS.len())
             .map(|v| style("mingru", v).dash)

@@ -137,7 +137,7 @@ impl Data {
                     seq_len: text.seq_len,
                     max_characters: text.max_characters,
                     objective: text.objective,
-                    task: None,
+                    ..DataSection::default()
                 },
             },
         })

@@ -190,7 +190,9 @@ impl File {
                 Some(have) if have != want => {
                     format!("its tokenizer has {have} tokens but its model has vocab = {want}")
                 }
-                None if data.corpus.is_some() => "it names a corpus but has no tokenizer".into(),
+                None if data.corpus.is_some() || data.pairs.is_some() => {
+                    "it names a text but has no tokenizer".into()
+                }
                 _ => String::new(),
             };
             if !problem.is_empty() {

@@ -51,6 +51,7 @@ impl Case {
                 seq_len: 4,
                 max_characters: Some(600),
                 objective: Default::default(),
+                pairs: None,
                 task: None,
             },
         };

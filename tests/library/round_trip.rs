@@ -61,6 +61,7 @@ fn config(r: &mut Rng) -> TrainConfig {
             seq_len: Draw::draw(r),
             max_characters: Draw::draw(r),
             objective: Draw::draw(r),
+            pairs: Draw::draw(r),
             task: bool::draw(r).then(|| task(r)),
         },
         train: TrainSettings {

@@ -3,6 +3,7 @@
 use super::testing::{Cell, around, timed, timed_series};
 use super::*;
 
+mod both_sides;
 mod consistency;
 mod learning;
 mod recall;

@@ -88,6 +88,7 @@ pub(super) fn prepare(
 fn comparable(config: &TrainConfig) -> TrainConfig {
     let mut config = config.clone();
     config.data.corpus = config.data.corpus.map(absolute);
+    config.data.pairs = config.data.pairs.map(absolute);
     config.train.threads = 1;
     config.train.checkpoint_every = None;
     config

@@ -103,14 +103,15 @@ pub(super) fn check(opened: &Opened, config: &TrainConfig, out: &Path) -> anyhow
 fn tokenizer_choices(opened: &Opened) -> Option<Vec<TokenizerChoice>> {
     let tokenizer = opened.tokenizer.as_ref()?;
     let has = match tokenizer {
-        Tokenizer::Byte => TokenizerChoice::Byte,
-        Tokenizer::Char(_) => TokenizerChoice::Char,
-        Tokenizer::Bpe(_) => TokenizerChoice::Bpe {
+        Tokenizer::Byte => Some(TokenizerChoice::Byte),
+        Tokenizer::Char(_) => Some(TokenizerChoice::Char),
+        Tokenizer::Bpe(_) => Some(TokenizerChoice::Bpe {
             vocab: tokenizer.vocab(),
-        },
+        }),
+        Tokenizer::Words { .. } => None,
     };
     let asked = opened.data.as_ref().map(|data| data.tokenizer);
-    Some(asked.into_iter().chain([has]).collect())
+    Some(asked.into_iter().chain(has).collect())
 }
 
 fn trained_on(opened: &Opened) -> String {

@@ -191,7 +191,7 @@ fn cached(
     Ok(text)
 }
 
-fn read_file(name: &str) -> Result<String, DataError> {
+pub(super) fn read_file(name: &str) -> Result<String, DataError> {
     let path = Path::new(name);
     // As text, as characters, as tokens of four bytes, and once more while a tokenizer learns.
     let most = available_bytes() / 8;

@@ -24,7 +24,6 @@ pub(super) const ROW: TaskRow = TaskRow {
 /// The test is apart by value and by template: an atom, told by its English, belongs to one split for
 /// good (eight in ten to training), and so does what a pair is made of, its frame and the kinds of both
 /// parts (four in five to training and validation, the rest to the test).
-/// The distance of every answer is the number of words in the source.
 struct Phrases {
     digits: u32,
     composed: bool,
@@ -47,7 +46,7 @@ impl Phrases {
     fn atom(&self, split: Split, kind: usize, rng: &mut ChaCha8Rng) -> Atom {
         loop {
             let atom = Atom::draw(kind, self.digits, rng);
-            let own = match hash(&Phrase::Single(atom).english()) % 10 {
+            let own = match seeds::fnv(&Phrase::Single(atom).english()) % 10 {
                 0..8 => Split::Train,
                 8 => Split::Validation,
                 _ => Split::Test,
@@ -67,20 +66,13 @@ impl Phrases {
         loop {
             let frame = below(rng, FRAMES.len());
             let kinds = [below(rng, KINDS), below(rng, KINDS)];
-            let of_test = hash(&format!("{frame} {kinds:?}")).is_multiple_of(5);
+            let of_test = seeds::fnv(&format!("{frame} {kinds:?}")).is_multiple_of(5);
             if of_test == (split == Split::Test) {
                 let [a, b] = kinds.map(|kind| self.atom(split, kind, rng));
                 return Phrase::Pair(FRAMES[frame], a, b);
             }
         }
     }
-}
-
-/// FNV-1a: the same on every machine and in every release.
-fn hash(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
 }
 
 /// Words in the longest source and the longest translation.
@@ -126,19 +118,7 @@ fn longest(digits: u32, composed: bool) -> [usize; 2] {
 
 impl Task for Phrases {
     fn spec(&self) -> Spec {
-        let Words {
-            longest_source,
-            longest,
-            in_one,
-            ..
-        } = self.words;
-        match in_one {
-            true => Spec::tokens(self.words.len(), longest_source + longest + 1),
-            false => Spec {
-                source: Some(longest_source),
-                ..Spec::tokens(self.words.len(), longest + 1)
-            },
-        }
+        self.words.spec()
     }
 
     fn sample(&self, seq_len: Option<usize>, rng: &mut ChaCha8Rng, batch: &mut Batch) {
@@ -149,19 +129,8 @@ impl Task for Phrases {
         let phrase = self.phrase(split, rng);
         let source = self.words.tokens(&phrase.english());
         let translation = self.words.tokens(&phrase.french());
-        let read = |&token: &u32| match self.words.in_one {
-            true => batch.read(token),
-            false => batch.read_source(token),
-        };
-        source.iter().for_each(read);
-        let before = if self.words.in_one { source.len() } else { 0 };
-        let answers = translation.iter().chain([&Words::END]);
-        for (read, &answer) in [Words::BEGIN].iter().chain(&translation).zip(answers) {
-            batch.read(*read);
-            batch.ask(answer, source.len());
-        }
-        let used = before + translation.len() + 1;
-        (used..self.spec().seq_len).for_each(|_| batch.read(Words::PADDING));
+        let seq_len = self.spec().seq_len;
+        self.words.write(&source, &translation, batch, seq_len);
     }
 
     fn words(&self) -> Option<Words> {

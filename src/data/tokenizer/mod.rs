@@ -1,6 +1,6 @@
 //! Text to tokens and back: bytes, characters, or byte-level BPE.
 
-use super::DataError;
+use super::{DataError, Words};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::Path;
@@ -89,6 +89,11 @@ pub enum Tokenizer {
     Char(Characters),
     /// Token = byte or merged pair of tokens.
     Bpe(Bpe),
+    /// Token = word of a list, as [`Words`] cuts a sentence.
+    Words {
+        /// All of them.
+        words: Vec<String>,
+    },
 }
 
 impl Tokenizer {
@@ -108,6 +113,7 @@ impl Tokenizer {
             Self::Byte => 256,
             Self::Char(characters) => characters.vocab(),
             Self::Bpe(bpe) => bpe.vocab(),
+            Self::Words { words } => words.len(),
         }
     }
 
@@ -117,6 +123,7 @@ impl Tokenizer {
             Self::Byte => Ok(text.bytes().map(u32::from).collect()),
             Self::Char(characters) => characters.encode(text),
             Self::Bpe(bpe) => Ok(bpe.encode(text)),
+            Self::Words { words } => Ok(Words::of_all(words.clone(), false, [0, 0]).tokens(text)),
         }
     }
 
@@ -132,6 +139,10 @@ impl Tokenizer {
                 .collect(),
             Self::Char(characters) => characters.decode(tokens).into_bytes(),
             Self::Bpe(bpe) => bpe.decode(tokens),
+            Self::Words { words } => {
+                let words = Words::of_all(words.clone(), false, [0, 0]);
+                words.text(tokens).into_bytes()
+            }
         }
     }
 
