@@ -147,6 +147,11 @@ pub(super) fn check_tune(experiment: &Experiment) -> Result<(), Fault> {
     let Some(tune) = &experiment.tune else {
         let (key, why) = ("settings.learning_rate", "an experiment without [tune]");
         let rate = experiment.settings.learning_rate;
+        for (i, row) in experiment.rates.iter().enumerate() {
+            let key = format!("rate[{i}].rate");
+            let right = (1e-9..=10.0).contains(&row.rate);
+            Fault::unless(right, key, row.rate, "give a rate from 1e-9 to 10")?;
+        }
         let known = rate.is_some() || !experiment.rates.is_empty();
         return known.then_some(()).ok_or_else(|| Fault::missing(key, why));
     };

@@ -15,8 +15,9 @@ fn gaps_are_filled_by_models_of_both_sides_and_by_no_others() {
         seqduel(&words(&train)).assert().success();
         let mut line = words(&format!("fill {out} --top 3 --format json --quiet"));
         line.push("the [MASK] [MASK]he".into());
-        let rows = json_of(&mut seqduel(&line));
-        let rows = rows.as_array().unwrap();
+        let found = json_of(&mut seqduel(&line));
+        assert_eq!(found["tokens"].as_array().unwrap().len(), "the * *he".len());
+        let rows = found["candidates"].as_array().unwrap();
         assert_eq!(rows.len(), 6, "{rows:?}");
         assert!(rows.iter().all(|row| row["token"] != "[MASK]"));
         let likelier = |a: usize, b: usize| {
@@ -24,8 +25,21 @@ fn gaps_are_filled_by_models_of_both_sides_and_by_no_others() {
         };
         likelier(0, 1);
         likelier(3, 5);
+        assert_eq!(
+            [&rows[0]["at"], &rows[3]["at"]],
+            ["the ".len(), "the * ".len()]
+        );
+        // All at once, or one by one: so many tokens, none of them a gap.
+        for passes in [1, 3, 50] {
+            let line = format!(
+                "generate {out} --prompt the --tokens 8 --passes {passes} --format json --quiet"
+            );
+            let made = json_of(&mut seqduel(&words(&line)));
+            assert_eq!(made["tokens"].as_array().unwrap().len(), 8);
+            assert_eq!(made["text"].as_str().unwrap().chars().count(), 8);
+        }
         for refused in [
-            format!("generate {out} --prompt the"),
+            format!("generate {out} --prompt the --passes 0"),
             format!("predict {out} --prompt the"),
             format!("fill {out} nothing-hidden"),
         ] {

@@ -5,7 +5,7 @@ use crate::program::{TINY, seqduel, words};
 use clap::CommandFactory;
 
 /// Flags that say nothing of the training itself.
-const OTHERS: &[&str] = &["out", "config", "dry-run", "quiet", "format"];
+const OTHERS: &[&str] = &["out", "config", "dry-run", "quiet", "format", "pairs"];
 
 /// What the command is besides the flag.
 #[derive(Clone, Copy, PartialEq)]

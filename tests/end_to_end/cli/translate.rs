@@ -135,3 +135,45 @@ fn what_cannot_be_translated_is_refused() {
         .assert()
         .code(2);
 }
+
+#[test]
+fn sentences_of_a_file_are_learnt_and_translated_without_it() {
+    let nouns = [
+        ["cat", "chat"],
+        ["dog", "chien"],
+        ["horse", "cheval"],
+        ["garden", "jardin"],
+    ];
+    let mut text = String::new();
+    for n in 0..300 {
+        let [english, french] = nouns[n % 4];
+        text += &format!("the {english} {n}\tle {french} {n}\twritten by {n}\n");
+    }
+    let pairs = file("pairs.tsv", &text);
+    let out = path("pairs");
+    let train = |steps: usize, out: &str| {
+        words(&format!(
+            "train --model gru-encoder-decoder --pairs {pairs} --width 32 --layers 1 --batch 16 --steps {steps} \
+             --lr 0.01 --warmup 10 --validate-every 0 --quiet --out {out}"
+        ))
+    };
+    seqduel(&train(400, &out)).assert().success();
+    // The checkpoint alone knows the words.
+    std::fs::remove_file(&pairs).unwrap();
+    let mut line = words(&format!("translate {out} --quiet"));
+    line.push("the horse".into());
+    let translated = said(&mut seqduel(&line));
+    assert!(translated.contains("cheval"), "{translated}");
+    let again = path("pairs-again");
+    let refused = seqduel(&words(&format!(
+        "train --from {out} --steps 10 --out {again}"
+    )))
+    .assert()
+    .code(2);
+    let message = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(message.contains("pairs.tsv"), "{message}");
+    std::fs::write(&pairs, text.replacen('\t', " ", 1)).unwrap();
+    let refused = seqduel(&train(1, &again)).assert().code(2);
+    let message = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
+    assert!(message.contains("line 1"), "{message}");
+}
