@@ -18,6 +18,7 @@ use super::select::{by_run, column, distinct};
 use super::{Answer, Claim, Words, text};
 use crate::record::Record;
 use crate::stats::Effect;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -55,15 +56,21 @@ fn arm(record: &Record) -> Arm {
     (record.model.clone(), attention.map(str::to_owned))
 }
 
-/// `the GRU with attention`.
-fn name((model, attention): &Arm) -> String {
+/// `the GRU`, ` with attention`.
+fn words_of((model, attention): &Arm) -> (String, &'static str) {
     let cell = model.strip_suffix("-encoder-decoder");
     let name = cell.map_or("the transformer".to_owned(), text::the);
     match attention.as_deref() {
-        Some("none") => format!("{name} without attention"),
-        Some(_) => format!("{name} with attention"),
-        None => name,
+        Some("none") => (name, " without attention"),
+        Some(_) => (name, " with attention"),
+        None => (name, ""),
     }
+}
+
+/// `the GRU with attention`.
+fn name(arm: &Arm) -> String {
+    let (model, attention) = words_of(arm);
+    model + attention
 }
 
 /// Words in the source, at most.
@@ -124,16 +131,16 @@ fn compare(given: &Given) -> Vec<Comparison> {
 
 fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
+    // `the GRU and the LSTM without attention`.
     let rivals = |of: &Group| -> String {
-        let mut names: Vec<String> = Vec::new();
-        for d in of.iter() {
-            let place = d.place();
-            let name = name(&(place.model.clone(), place.variant.clone()));
-            if !names.contains(&name) {
-                names.push(name);
-            }
+        let arms = of.iter().map(|d| d.place());
+        let arms = arms.map(|place| words_of(&(place.model.clone(), place.variant.clone())));
+        let mut by_attention: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+        for (model, attention) in arms {
+            by_attention.entry(attention).or_default().insert(model);
         }
-        text::list(names)
+        let groups = by_attention.into_iter();
+        text::list(groups.map(|(attention, models)| text::list(models) + attention))
     };
     let sentence = match answer {
         Supported => "The transformer translates more long phrases word by word than any recurrent encoder-decoder.".to_owned(),

@@ -29,6 +29,8 @@ fn verdicts_follow_from_records(name: &str) {
     let stored = output::read_verdicts(&directory).expect("verdicts");
     for (again, stored) in again.iter().zip(&stored) {
         assert_eq!(again, stored, "{}", stored.claim);
+        let words = stored.sentence.split_whitespace().count();
+        assert!(words <= 25, "{words} words: {}", stored.sentence);
     }
     assert_eq!(again.len(), stored.len());
 }

@@ -52,8 +52,8 @@ fn recurrence_without_attention_is_behind_on_long_phrases_only() {
     assert_eq!(v.answer, Answer::Conditional, "{v:?}");
     assert_eq!(
         v.sentence,
-        "Long phrases: the transformer is ahead of the GRU without attention, not of the GRU with \
-         attention and the LSTM with attention."
+        "Long phrases: the transformer is ahead of the GRU without attention, not of the GRU and the LSTM \
+         with attention."
     );
     let deciding = v.evidence.iter().filter(|e| e.deciding);
     let labels: Vec<&str> = deciding.map(|e| &e.label[..]).collect();

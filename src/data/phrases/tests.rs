@@ -124,9 +124,8 @@ fn phrases_are_cut_and_joined_without_loss() {
 #[test]
 fn numbers_are_spelt_as_by_others() {
     use french_numbers::{PRE_REFORM_FEMININE, PRE_REFORM_MASCULINE, french_number_options};
-    // All to a hundred thousand, then every 97th: the parts above repeat those below.
-    let all = (0u64..=100_000).chain((100_001..=1_000_000).step_by(97));
-    for n in all.chain([71_080_200, 200_000_000, 280_000_081, 999_999_999]) {
+    let large = [71_080_200, 200_000_000, 280_000_081, 999_999_999];
+    for n in (0u64..=1_000_000).chain(large) {
         assert_eq!(
             french::number(n),
             french_number_options(&n, &PRE_REFORM_MASCULINE),

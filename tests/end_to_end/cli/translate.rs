@@ -172,7 +172,7 @@ fn sentences_of_a_file_are_learnt_and_translated_without_it() {
     .code(2);
     let message = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert!(message.contains("pairs.tsv"), "{message}");
-    std::fs::write(&pairs, text.replacen('\t', " ", 1)).unwrap();
+    std::fs::write(&pairs, text.replacen('\t', " ", 2)).unwrap();
     let refused = seqduel(&train(1, &again)).assert().code(2);
     let message = String::from_utf8_lossy(&refused.get_output().stderr).into_owned();
     assert!(message.contains("line 1"), "{message}");
