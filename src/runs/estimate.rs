@@ -8,9 +8,11 @@ use crate::measure::throughput::{Mode, ROUND_SECONDS};
 use crate::models::{ModelConfig, parameter_count};
 use std::sync::OnceLock;
 
-/// Share of a thread's measured multiply-add rate that training small models reaches; the display
-/// corrects itself by the runs already finished.
+/// Share of a thread's measured multiply-add rate that training small models reaches, and that of those whose
+/// time goes into large products: wide recurrence, or many different tokens. The display corrects itself
+/// by the runs already finished.
 const TRAINING_SHARE: f64 = 0.35;
+const LARGE_TRAINING_SHARE: f64 = 0.6;
 /// Shares of the multiply-add rate that steps reach, as measured with AVX2: attention, recurrence with
 /// many sequences, and the sequences a thread with which it reaches half of that; decoding, on one thread;
 /// and reading the context before it.
@@ -129,9 +131,16 @@ fn roofline_rate() -> f64 {
     *RATE.get_or_init(|| roofline::peak_flops(1))
 }
 
-/// Floating-point operations a second and thread of training, from this machine's own rate.
-pub(super) fn training_rate() -> f64 {
-    TRAINING_SHARE * roofline_rate()
+/// Floating-point operations a second and thread of training this model, from this machine's own rate.
+pub(super) fn training_rate(model: &ModelConfig) -> f64 {
+    let attends = ["transformer", "bert", "encoder-decoder"].contains(&model.model.as_str());
+    let large = model.vocab > 512 || model.width > 80 && !attends;
+    let share = if large {
+        LARGE_TRAINING_SHARE
+    } else {
+        TRAINING_SHARE
+    };
+    share * roofline_rate()
 }
 
 #[cfg(test)]

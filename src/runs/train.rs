@@ -9,6 +9,7 @@ use super::estimate::training_rate;
 use super::needs::{Kept, Rate, Start};
 use super::session::{Failure, Session};
 use super::work::{Data, Kind, Run};
+use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
 use crate::data::{Source, Split};
 use crate::models::{Model, ModelConfig, Output, parameter_count};
@@ -88,7 +89,7 @@ impl Kind for Training {
             return twins * seconds;
         }
         let seq_len = self.data.seq_len();
-        let tokens = self.steps().unwrap_or(0) * self.train.batch * seq_len;
+        let tokens = self.steps().unwrap_or(0) * self.tokens_a_step();
         let parameters = parameter_count(&self.model).unwrap_or(0);
         // Forward 2, backward 4 operations a parameter and token; attention's scores and weighted
         // sums besides.
@@ -97,7 +98,7 @@ impl Kind for Training {
             _ => 0,
         };
         let flops = twins * 6.0 * (parameters + scores) as f64 * tokens as f64;
-        flops / (training_rate() * threads as f64)
+        flops / (training_rate(&self.model) * threads as f64)
     }
 
     /// The records are the same whether or not the run was interrupted before.
@@ -234,6 +235,24 @@ impl Kind for Training {
 type Trained = (Box<dyn Model>, Box<dyn Source>, Result<Outcome, TrainError>);
 
 impl Training {
+    /// Tokens in a training step. Of phrases with their translations those of a first batch, which is as long
+    /// as its longest: each token passes one of the two halves of a model.
+    fn tokens_a_step(&self) -> usize {
+        let batch = self.train.batch;
+        let whole = batch * self.data.seq_len();
+        let Data::Task(task) = &self.data else {
+            return whole;
+        };
+        let mut source = match task.make() {
+            Ok(task) if task.words().is_some() => TaskSource::new(task, 0),
+            _ => return whole,
+        };
+        let first = source.next_batch(batch);
+        let read = first.input.source.as_ref();
+        let read = read.map(|source| source.batch * source.seq_len);
+        read.map_or(first.positions(), |read| (first.positions() + read) / 2)
+    }
+
     /// Steps it will take, as far as is known; nothing where its budget is none of steps.
     fn steps(&self) -> Option<usize> {
         let budget = self.train.budget.steps?;
