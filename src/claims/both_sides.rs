@@ -15,7 +15,7 @@ use super::comparison::{Comparison, Margins};
 use super::given::Given;
 use super::group::Group;
 use super::place::Place;
-use super::select::{by_run, distinct};
+use super::select::distinct;
 use super::{Answer, Claim, Words, text};
 use crate::record::Record;
 
@@ -86,17 +86,7 @@ fn compare(given: &Given) -> Vec<Comparison> {
             let mut void = Vec::new();
             for arm in [one, both].into_iter().filter(|arm| arm.0 != COUNTING) {
                 let of_model = |r: &Record| r.model == arm.0 && here(r);
-                if !given.has_learnt(of_model) {
-                    let name = name((arm.0, ""));
-                    void.push(format!("{name} has not learnt the easiest case"));
-                }
-                let edges = by_run(&given.records, "edge", of_model);
-                if edges.iter().any(|edge| *edge > 0.5) {
-                    let name = name((arm.0, ""));
-                    void.push(format!(
-                        "the best rate of {name} is at the edge of its search"
-                    ));
-                }
+                void.extend(given.unfit(&name((arm.0, "")), of_model, of_model));
             }
             let seconds = if in_seconds { ", equal seconds" } else { "" };
             let label = format!("{} − {}{seconds}", name(one), name(both));

@@ -57,17 +57,35 @@ impl<'a> Given<'a> {
         let mut reasons = Vec::new();
         for series in series {
             let name = text::the(&series.label());
-            if !self.has_learnt(|r| series.has(r) && anchor(r)) {
-                reasons.push(format!("{name} has not learnt the easiest case"));
-            }
-            let edges = by_run(&self.records, "edge", |r| series.has(r) && here(r));
-            if edges.iter().any(|edge| *edge > 0.5) {
-                reasons.push(format!(
-                    "the best rate of {name} is at the edge of its search"
-                ));
-            }
+            let (anchor, here) = (
+                |r: &Record| series.has(r) && anchor(r),
+                |r: &Record| series.has(r) && here(r),
+            );
+            reasons.extend(self.unfit(&name, anchor, here));
         }
         reasons
+    }
+
+    /// The same of one model, by its name in a sentence and what its records are.
+    pub fn unfit(
+        &self,
+        name: &str,
+        anchor: impl Fn(&Record) -> bool,
+        here: impl Fn(&Record) -> bool,
+    ) -> Vec<String> {
+        let unlearnt = !self.has_learnt(anchor);
+        let unlearnt = unlearnt.then(|| format!("{name} has not learnt the easiest case"));
+        unlearnt
+            .into_iter()
+            .chain(self.at_edge(name, here))
+            .collect()
+    }
+
+    /// Why a model cannot be judged whose rate is the last that its search tried.
+    pub fn at_edge(&self, name: &str, here: impl Fn(&Record) -> bool) -> Option<String> {
+        let edges = by_run(&self.records, "edge", here);
+        let any = edges.iter().any(|edge| *edge > 0.5);
+        any.then(|| format!("the best rate of {name} is at the edge of its search"))
     }
 
     /// The same of a comparison of accuracies, which cannot decide either where a run that has not learnt

@@ -96,13 +96,7 @@ fn compare(given: &Given) -> Vec<Comparison> {
             if shortest.is_empty() || shortest.iter().any(|share| *share < LEARNT) {
                 void.push(format!("{} has not learnt the shortest phrases", name(of)));
             }
-            let edges = by_run(&given.records, "edge", |r| arm(r) == *of);
-            if edges.iter().any(|edge| *edge > 0.5) {
-                void.push(format!(
-                    "the best rate of {} is at the edge of its search",
-                    name(of)
-                ));
-            }
+            void.extend(given.at_edge(&name(of), |r| arm(r) == *of));
         }
         let mut add = |metric: &str, at: Option<usize>| {
             let [t, r] = both.map(|of| {

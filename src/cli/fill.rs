@@ -41,10 +41,10 @@ struct Candidate {
 
 /// All of it, as JSON.
 #[derive(Serialize)]
-struct Filled {
+struct Filled<'a> {
     /// Of the text, its gaps among them.
-    tokens: Vec<u32>,
-    candidates: Vec<Candidate>,
+    tokens: &'a [u32],
+    candidates: &'a [Candidate],
 }
 
 /// Prints the likeliest tokens of each gap.
@@ -117,13 +117,10 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             ("probability", |row| format!("{:.4}", row.probability)),
         ],
     };
-    if matches!(shared.format, Format::Json) {
-        output::print_json(&Filled {
-            tokens,
-            candidates: rows,
-        })?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    output::print_columns(shared.format, &rows, columns, &rows)?;
+    let all = Filled {
+        tokens: &tokens,
+        candidates: &rows,
+    };
+    output::print_columns(shared.format, &rows, columns, &all)?;
     Ok(ExitCode::SUCCESS)
 }

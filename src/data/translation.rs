@@ -79,8 +79,8 @@ impl Words {
         }
     }
 
-    /// Writes a pair into a batch as a sequence of T positions, without ending it. The distance of every answer is the number of words in
-    /// the source.
+    /// Writes a pair into a batch as a sequence of T positions, without ending it. The distance of every
+    /// answer is the number of words in the source.
     pub fn write(&self, source: &[u32], translation: &[u32], batch: &mut Batch, seq_len: usize) {
         for &token in source {
             match self.in_one {
