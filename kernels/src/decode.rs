@@ -38,13 +38,30 @@ pub fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, out: &mut V
         bias.len()
     );
     out.resize(x.len(), 0.0);
-    let mut moments = scratch(2 * x.len() / d);
+    normalise(x, weight, Some(bias), eps, out);
+}
+
+/// `out` = RMS norm of each row of x (B, D), gain `gains` (D): the weight, or 1 + the weight.
+/// Panics if the lengths do not fit.
+pub fn rms_norm(x: &[f32], gains: &[f32], eps: f32, out: &mut Vec<f32>) {
+    let d = gains.len();
+    assert!(
+        d > 0 && x.len().is_multiple_of(d),
+        "decode::rms_norm: {} values, {d} gains",
+        x.len()
+    );
+    out.resize(x.len(), 0.0);
+    normalise(x, gains, None, eps, out);
+}
+
+fn normalise(x: &[f32], w: &[f32], b: Option<&[f32]>, eps: f32, y: &mut [f32]) {
+    let mut moments = scratch(2 * x.len() / w.len());
     let kernel = Forward {
         x,
-        w: weight,
-        b: bias,
+        w,
+        b,
         eps,
-        y: out,
+        y,
         moments: &mut moments,
     };
     dispatch_at(level(), kernel);

@@ -11,11 +11,13 @@
 mod adamw;
 mod additive_attention;
 mod attention;
+mod capped;
 pub mod cost;
 mod cross_entropy;
 pub mod decode;
 mod elman;
 mod embedding;
+mod gated;
 pub mod gemm;
 mod gradient;
 mod gru;
@@ -43,16 +45,18 @@ pub use additive_attention::{AdditiveShape, additive_attention, attend_additivel
 pub use attention::{
     AttentionMask, AttentionPositions, AttentionShape, attention, cross_attention,
 };
+pub use capped::{cap_scores, capped};
 pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_entropy};
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding_at_positions};
+pub use gated::{gate, gated};
 use gradient::Output;
 pub use gradient::Slot;
 pub use gru::{GruCell, gru, gru_from};
 pub use gru_stepwise::StepwiseGru;
 pub use linear::{Nonlinearity, linear};
 pub use lstm::{LstmCell, lstm, lstm_from};
-pub use norm::{add_layer_norm, layer_norm};
+pub use norm::{HeadNorm, add_layer_norm, add_rms_norm, head_norm, layer_norm, rms_norm};
 pub use parallel::{threads, with_new_threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use rmsprop::{RmspropStep, rmsprop_update};

@@ -1,11 +1,15 @@
-//! Layer normalisation (Ba, Kiros & Hinton 2016), alone and after adding a branch to a stream.
+//! Layer normalisation (Ba, Kiros & Hinton 2016) and RMS normalisation (Zhang & Sennrich 2019), alone
+//! and after adding a branch to a stream; RMS normalisation of the heads of queries and keys.
 //!
 //! For a row x of D values with mean μ and variance σ² (divided by D), r = 1 / √(σ² + ε),
 //! x̂ = (x − μ) r: y = x̂ ⊙ w + b.
 //! Backward with g = dy ⊙ w: dx = r (g − mean(g) − x̂ mean(g ⊙ x̂)), dw = Σ_rows dy ⊙ x̂,
 //! db = Σ_rows dy.
-//! Cost, for n rows: about 8·n·D FLOPs forward and 14·n·D backward; span 2·⌈log₂ D⌉ and a few
-//! operations forward, ⌈log₂ D⌉ and a few to dx, ⌈log₂ n⌉ to dw and db.
+//! RMS normalisation is the same with 0 in place of μ and of mean(g), and no b; Gemma's gain is 1 + w.
+//! Cost, for n rows: about 8·n·D FLOPs forward and 14·n·D backward, 5 and 11 without means; span
+//! 2·⌈log₂ D⌉ and a few operations forward, ⌈log₂ D⌉ and a few to dx, ⌈log₂ n⌉ to dw and db.
+
+mod heads;
 
 #[cfg(test)]
 mod tests;
@@ -13,8 +17,9 @@ mod tests;
 use super::cost::{self, Cost, Id, Phase, levels};
 use super::parallel::{self, Shared, add_in_order, filled};
 use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
-use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
+use super::{Activation, Matrix, Output, Slot, Tape, matrix, read, values};
 use dfdx::prelude::*;
+pub use heads::{HeadNorm, head_norm};
 
 /// Rows that a thread takes at a time and whose weight gradients are summed together first.
 const ROWS: usize = 64;
@@ -23,8 +28,49 @@ const ROWS: usize = 64;
 pub fn layer_norm(x: Activation, weight: &Matrix, bias: &Matrix, eps: f32) -> Activation {
     let (x, tape) = x.split_tape();
     let dx = [Slot::of(&x)];
-    let (_, y) = normalise(x, None, dx, tape, weight, bias, eps);
+    let (_, y) = normalise(x, None, dx, tape, Gain::layer(weight, bias), eps);
     y
+}
+
+/// RMS norm of every row: x (n, D), weight (1, D) → (n, D), its gain `offset` + weight: an offset of 1
+/// is Gemma's, 0 everybody else's. Panics if widths differ.
+pub fn rms_norm(x: Activation, weight: &Matrix, offset: f32, eps: f32) -> Activation {
+    let (x, tape) = x.split_tape();
+    let dx = [Slot::of(&x)];
+    let (_, y) = normalise(x, None, dx, tape, Gain::rms(weight, offset), eps);
+    y
+}
+
+/// What a row is multiplied by and added to after it has been brought to one size.
+#[derive(Clone, Copy)]
+struct Gain<'a> {
+    weight: &'a Matrix,
+    offset: f32,
+    /// Of layer norm, which takes the mean away too.
+    bias: Option<&'a Matrix>,
+}
+
+impl<'a> Gain<'a> {
+    fn layer(weight: &'a Matrix, bias: &'a Matrix) -> Self {
+        Gain {
+            weight,
+            offset: 0.0,
+            bias: Some(bias),
+        }
+    }
+
+    fn rms(weight: &'a Matrix, offset: f32) -> Self {
+        Gain {
+            weight,
+            offset,
+            bias: None,
+        }
+    }
+}
+
+/// The weights with the offset added, which is nearly always 0.
+fn gains(weight: &[f32], offset: f32) -> Vec<f32> {
+    weight.iter().map(|w| offset + w).collect()
 }
 
 /// sum = stream + branch, and the layer norm of it: stream and branch (n, D) → both (n, D).
@@ -45,7 +91,25 @@ pub fn add_layer_norm(
         "add_layer_norm: stream and branch differ in shape"
     );
     let dx = [Slot::of(&stream), Slot::of(&branch)];
-    normalise(stream, Some(branch), dx, tape, weight, bias, eps)
+    normalise(stream, Some(branch), dx, tape, Gain::layer(weight, bias), eps)
+}
+
+/// The same with the RMS norm of the sum; `offset` as in [`rms_norm`].
+pub fn add_rms_norm(
+    stream: Matrix,
+    branch: Activation,
+    weight: &Matrix,
+    offset: f32,
+    eps: f32,
+) -> (Matrix, Activation) {
+    let (branch, tape) = branch.split_tape();
+    assert_eq!(
+        branch.shape(),
+        stream.shape(),
+        "add_rms_norm: stream and branch differ in shape"
+    );
+    let dx = [Slot::of(&stream), Slot::of(&branch)];
+    normalise(stream, Some(branch), dx, tape, Gain::rms(weight, offset), eps)
 }
 
 /// The sum of `x` and, if there is one, `branch`; and its norm, whose gradient, and that of the
@@ -55,16 +119,29 @@ fn normalise<const N: usize>(
     branch: Option<Matrix>,
     dx: [Slot; N],
     mut tape: Tape,
-    weight: &Matrix,
-    bias: &Matrix,
+    gain: Gain,
     eps: f32,
 ) -> (Matrix, Activation) {
     let (n, d) = *x.shape();
-    let (w, b) = (read(weight), read(bias));
+    let Gain {
+        weight,
+        offset,
+        bias,
+    } = gain;
+    let (w, b) = (gains(&read(weight), offset), bias.map(values));
     assert!(
-        w.len() == d && b.len() == d,
-        "layer norm: weight and bias are not (1, {d})"
+        w.len() == d && b.as_ref().is_none_or(|b| b.len() == d),
+        "norm: weight or bias is not (1, {d})"
     );
+    let (name, backward_name) = match bias {
+        Some(_) => ("layer_norm", "layer_norm.backward"),
+        None => ("rms_norm", "rms_norm.backward"),
+    };
+    // Operations a value, forward and to dx: means are 3 and 2 of them.
+    let (forward_flops, dx_flops) = match bias {
+        Some(_) => (8, 10.0),
+        None => (5, 8.0),
+    };
     let level = level();
     let pieces = n.div_ceil(ROWS);
     let range = move |piece: usize, width: usize| {
@@ -82,7 +159,7 @@ fn normalise<const N: usize>(
             Forward {
                 x,
                 w: &w,
-                b: &b,
+                b: b.as_deref(),
                 eps,
                 y,
                 moments,
@@ -110,12 +187,13 @@ fn normalise<const N: usize>(
             (None, filled(n * d, norm_only))
         }
     };
-    drop((xs, b));
+    drop(xs);
     let sum = sum.map_or(x, |sum| matrix(sum, n, d));
     let cells = (n * d) as f64;
     let y = matrix(y, n, d);
     cost::report(|| {
-        let mut reads = vec![read_id, Id::value(weight), Id::value(bias)];
+        let mut reads = vec![read_id, Id::value(weight)];
+        reads.extend(bias.map(Id::value));
         reads.extend(branch.as_ref().map(Id::value));
         let mut writes = vec![Id::value(&y)];
         writes.extend(branch.as_ref().map(|_| Id::value(&sum)));
@@ -123,22 +201,23 @@ fn normalise<const N: usize>(
         // Sum of the branch; mean; differences, squares and their mean; root and reciprocal, x̂, w
         // and b.
         let span = (N - 1) as f64 + 2.0 * levels(d) + 10.0;
-        let phase = Phase::new((8 + N - 1) as f64 * cells, span);
-        let cost = Cost::new("layer_norm", 8.0 * cells, bytes, phase);
+        let phase = Phase::new((forward_flops + N - 1) as f64 * cells, span);
+        let cost = Cost::new(name, f64::from(forward_flops as u8) * cells, bytes, phase);
         cost.reading(reads).writing(writes)
     });
 
-    let (dy, dw, db) = (Output::of(&y), Slot::of(weight), Slot::of(bias));
+    let (dy, dw, db) = (Output::of(&y), Slot::of(weight), bias.map(Slot::of));
     // Without a branch the sum is x itself, whose later uses reach it without this operation.
     let dsum = branch.map(|_| Output::of(&sum));
     let (saved, weight) = (sum.clone(), weight.clone());
     tape.record(move |g| {
         let mut reads = vec![dy.id(), Id::value(&saved), Id::value(&weight)];
-        let (dy, x, w) = (dy.take(g), read(&saved), read(&weight));
+        let (dy, x, w) = (dy.take(g), read(&saved), gains(&read(&weight), offset));
         reads.extend(dsum.as_ref().map(Output::id));
         let dsum = dsum.and_then(|s| s.arrived(g));
         let mut targets = dx.each_ref().map(|slot| slot.open(g));
         let shared = targets.each_mut().map(|t| (t.shared(), t.is_first));
+        let has_mean = db.is_some();
         let sums = parallel::map(pieces, |i| {
             let mut sums = vec![0.0; 2 * d];
             // SAFETY: pieces do not overlap; the targets are different tensors' gradients.
@@ -149,6 +228,7 @@ fn normalise<const N: usize>(
                 dsum: dsum.as_ref().map(|s| &s[range(i, d)]),
                 moments: &moments[range(i, 2)],
                 w: &w,
+                has_mean,
                 dx,
                 sums: &mut sums,
             };
@@ -164,8 +244,8 @@ fn normalise<const N: usize>(
         cost::report(|| {
             let bytes = if N == 1 { 16.0 } else { 28.0 } * cells;
             // x̂ and g, their means, and what is made of them.
-            let phase = Phase::new(10.0 * cells, levels(d) + 10.0);
-            let cost = Cost::new("layer_norm.backward", 10.0 * cells, bytes, phase);
+            let phase = Phase::new(dx_flops * cells, levels(d) + 10.0);
+            let cost = Cost::new(backward_name, dx_flops * cells, bytes, phase);
             let cost = cost
                 .reading(reads.clone())
                 .reading(added.map(|(_, s)| s.id()));
@@ -176,12 +256,16 @@ fn normalise<const N: usize>(
             .map(|s| (s[..d].to_vec(), s[d..].to_vec()))
             .unzip();
         dw.add(g, |dw| add_in_order(dw, &for_w));
-        db.add(g, |db| add_in_order(db, &for_b));
+        if let Some(db) = &db {
+            db.add(g, |db| add_in_order(db, &for_b));
+        }
         cost::report(|| {
-            let phase = Phase::new(4.0 * cells, 3.0 + levels(n + 1));
-            let cost = Cost::new("layer_norm.backward", 4.0 * cells, 0.0, phase);
-            let sums = [dw.id(), db.id()];
-            cost.reading(reads).reading(sums).writing(sums)
+            let flops = if db.is_some() { 4.0 } else { 3.0 } * cells;
+            let phase = Phase::new(flops, 3.0 + levels(n + 1));
+            let cost = Cost::new(backward_name, flops, 0.0, phase);
+            let sums = [Some(dw.id()), db.as_ref().map(Slot::id)];
+            let sums = || sums.into_iter().flatten();
+            cost.reading(reads).reading(sums()).writing(sums())
         });
     });
     (sum, y.put_tape(tape))
@@ -203,7 +287,8 @@ impl Kernel for Add<'_> {
 pub(super) struct Forward<'a> {
     pub x: &'a [f32],
     pub w: &'a [f32],
-    pub b: &'a [f32],
+    /// Of layer norm; without it the mean stays.
+    pub b: Option<&'a [f32]>,
     pub eps: f32,
     pub y: &'a mut [f32],
     /// (mean, 1/√(variance + ε)) of each row.
@@ -220,11 +305,14 @@ impl Kernel for Forward<'_> {
         }
         let rows = self.x.chunks_exact(d).zip(self.y.chunks_exact_mut(d));
         for ((x, y), moments) in rows.zip(self.moments.chunks_exact_mut(2)) {
-            let mut sum = s.zero();
-            for j in (0..d).step_by(LANES) {
-                sum = s.add(sum, s.read_at(x, j));
+            let mut mean = 0.0;
+            if self.b.is_some() {
+                let mut sum = s.zero();
+                for j in (0..d).step_by(LANES) {
+                    sum = s.add(sum, s.read_at(x, j));
+                }
+                mean = s.sum(sum) / d as f32;
             }
-            let mean = s.sum(sum) / d as f32;
             let m = s.splat(mean);
             let mut squares = s.zero();
             let whole = d - d % LANES;
@@ -238,9 +326,19 @@ impl Kernel for Forward<'_> {
             }
             let r = 1.0 / (square / d as f32 + self.eps).sqrt();
             let rs = s.splat(r);
-            for j in (0..d).step_by(LANES) {
-                let hat = s.mul(s.sub(s.read_at(x, j), m), rs);
-                s.write_at(y, j, s.fma(hat, s.read_at(self.w, j), s.read_at(self.b, j)));
+            match self.b {
+                Some(b) => {
+                    for j in (0..d).step_by(LANES) {
+                        let hat = s.mul(s.sub(s.read_at(x, j), m), rs);
+                        s.write_at(y, j, s.fma(hat, s.read_at(self.w, j), s.read_at(b, j)));
+                    }
+                }
+                None => {
+                    for j in (0..d).step_by(LANES) {
+                        let hat = s.mul(s.read_at(x, j), rs);
+                        s.write_at(y, j, s.mul(hat, s.read_at(self.w, j)));
+                    }
+                }
             }
             moments.copy_from_slice(&[mean, r]);
         }
@@ -253,6 +351,8 @@ struct Backward<'a, const N: usize> {
     dsum: Option<&'a [f32]>,
     moments: &'a [f32],
     w: &'a [f32],
+    /// Whether a row's mean was taken away.
+    has_mean: bool,
     /// Gradients to write, or to add to if they are not the first.
     dx: [(&'a mut [f32], bool); N],
     /// dw, then db, of these rows.
@@ -280,7 +380,10 @@ impl<const N: usize> Kernel for Backward<'_, N> {
                 s.write_at(dw, j, s.fma(dy, hat, s.read_at(dw, j)));
                 s.write_at(db, j, s.add(dy, s.read_at(db, j)));
             }
-            let mean_g = s.splat(s.sum(sum_g) / d as f32);
+            let mean_g = match self.has_mean {
+                true => s.splat(s.sum(sum_g) / d as f32),
+                false => s.zero(),
+            };
             let mean_gx = s.splat(s.sum(sum_gx) / d as f32);
             for j in (0..d).step_by(LANES) {
                 let hat = s.mul(s.sub(s.read_at(x, j), mean), r);

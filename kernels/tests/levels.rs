@@ -5,10 +5,10 @@ use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
-    ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan,
-    ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention, backward,
-    backward_from, cross_attention, cross_entropy, decode, elman, embedding,
-    embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm, lstm_from,
+    ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan,
+    ScanShape, Slot, Tape, adamw_update, add_layer_norm, add_rms_norm, additive_attention, attention, backward,
+    backward_from, capped, cross_attention, cross_entropy, decode, elman, embedding,
+    embedding_at_positions, gated, gru, gru_from, head_norm, layer_norm, linear, linear_scan, lstm, lstm_from,
     matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
     smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
 };
@@ -81,6 +81,7 @@ fn products_and_embeddings() {
             Nonlinearity::Gelu,
             Nonlinearity::Relu,
             Nonlinearity::Tanh,
+            Nonlinearity::Silu,
         ] {
             let x = noise_matrix(n, inputs, 1);
             let (w, b) = (
@@ -381,6 +382,26 @@ fn norms_and_losses() {
             let mut all = both_ways(y, &[&x, &z, &w, &b]);
             all.push(values(&sum));
             all
+        });
+        same_bits(&format!("add and RMS norm {n} {d}"), || {
+            let (sum, y) = add_rms_norm(x.clone(), on_tape(&z), &w, 1.0, 1e-6);
+            let mut all = both_ways(y, &[&x, &z, &w]);
+            all.push(values(&sum));
+            all
+        });
+        same_bits(&format!("gated {n} {d}"), || {
+            let y = gated(x.clone(), on_tape(&z), Nonlinearity::Silu);
+            both_ways(capped(y, 0.3), &[&x, &z])
+        });
+        same_bits(&format!("head norm {n} {d}"), || {
+            let norm = HeadNorm {
+                heads: 2,
+                kv_heads: 1,
+                offset: 1.0,
+                eps: 1e-6,
+            };
+            let qkv = noise_matrix(n, 4 * d, 5);
+            both_ways(head_norm(on_tape(&qkv), [&w, &b], norm), &[&qkv, &w, &b])
         });
         same_bits(&format!("decode layer norm {n} {d}"), || {
             let mut out = Vec::new();

@@ -25,6 +25,7 @@ fn linear_is_the_operation_to_the_bit() {
             Nonlinearity::Gelu,
             Nonlinearity::Relu,
             Nonlinearity::Tanh,
+            Nonlinearity::Silu,
         ] {
             let (x, w, b) = (
                 noise(batch * inputs, 1),

@@ -22,7 +22,7 @@ pub(super) const ROW: TaskRow = TaskRow {
 /// Half of the phrases are atoms, of each kind as many; half are pairs of atoms, unless there are none.
 ///
 /// The test is apart by value and by template: an atom, told by its English, belongs to one split for
-/// good (eight in ten to training), and so does what a pair is made of, its frame and the kinds of both
+/// good (eight in ten to training, and the only one with a word of its own, zero), and so does what a pair is made of, its frame and the kinds of both
 /// parts (four in five to training and validation, the rest to the test).
 struct Phrases {
     digits: u32,
@@ -46,9 +46,10 @@ impl Phrases {
     fn atom(&self, split: Split, kind: usize, rng: &mut ChaCha8Rng) -> Atom {
         loop {
             let atom = Atom::draw(kind, self.digits, rng);
-            let own = match seeds::fnv(&Phrase::Single(atom).english()) % 10 {
-                0..8 => Split::Train,
-                8 => Split::Validation,
+            let own = match (atom, seeds::fnv(&Phrase::Single(atom).english()) % 10) {
+                // No other atom has the word: in the test it would be one that nobody has learnt.
+                (Atom::Number(0), _) | (_, 0..8) => Split::Train,
+                (_, 8) => Split::Validation,
                 _ => Split::Test,
             };
             if own == split {
@@ -228,6 +229,28 @@ mod tests {
             seen.iter()
                 .all(|all| all.iter().any(|text| text.contains("o'clock")))
         );
+    }
+
+    #[test]
+    fn no_word_of_the_test_is_new() {
+        let words = |split: Split| -> BTreeSet<u32> {
+            let mut data = source("phrases");
+            let words = data.words().unwrap();
+            let batch = match split {
+                Split::Train => data.next_batch(30_000),
+                split => data.evaluation(split, 20_000, 20_000).remove(0),
+            };
+            let read = batch.input.source.unwrap().read.tokens().to_vec();
+            let answers = batch.targets.tokens().to_vec();
+            let all: BTreeSet<u32> = read.into_iter().chain(answers).collect();
+            assert!(all.len() > 200, "{} words of {}", all.len(), words.vocab());
+            all
+        };
+        let trained = words(Split::Train);
+        for split in [Split::Validation, Split::Test] {
+            let new: Vec<u32> = words(split).difference(&trained).copied().collect();
+            assert_eq!(new, [], "{split:?}");
+        }
     }
 
     #[test]
