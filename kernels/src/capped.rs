@@ -17,15 +17,16 @@ pub fn capped(x: Activation, cap: f32) -> Activation {
     let (x, mut tape) = x.split_tape();
     let (rows, columns) = *x.shape();
     let n = (rows * columns) as f64;
-    let mut y = values(&x);
-    parallel::for_each_chunk(&mut y, PIECE, |_, y| cap_scores(y, cap));
+    let (mut y, level) = (values(&x), level());
+    parallel::for_each_chunk(&mut y, PIECE, |_, scores| {
+        dispatch_at(level, Forward { scores, cap });
+    });
     let (y, read_id) = (matrix(y, rows, columns), Id::value(&x));
     cost::report(|| {
         let cost = Cost::new("capped", 3.0 * n, 8.0 * n, Phase::new(3.0 * n, 3.0));
         cost.reading([read_id]).writing([Id::value(&y)])
     });
     let (out, dx) = (Output::of(&y), Slot::of(&x));
-    let level = level();
     tape.record(move |g| {
         let (dy, y) = (out.take(g), values(out.values()));
         dx.add(g, |dx| {
@@ -90,8 +91,8 @@ impl Kernel for Backward<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::*;
     use super::super::on_tape;
+    use super::super::testing::*;
     use super::*;
 
     #[test]
@@ -103,11 +104,18 @@ mod tests {
             let want: Vec<f32> = x.iter().map(|&x| f(x.into()) as f32).collect();
             let xm = matrix(x.clone(), n, d);
             // dfdx's own tanh where there is too much for differences.
-            let (_, want_gradient) =
-                gradients(weighed(recorded((xm.leaky_trace() / 5.0).tanh() * 5.0), 2), &[&xm]);
+            let (_, want_gradient) = gradients(
+                weighed(recorded((xm.leaky_trace() / 5.0).tanh() * 5.0), 2),
+                &[&xm],
+            );
             if n * d < 100 {
                 let loss = |x: &[f64]| x.iter().zip(&r).map(|(&x, &r)| f(x) * f64::from(r)).sum();
-                assert_close("dfdx", &want_gradient[0], &finite_differences(&x, loss), 1e-5);
+                assert_close(
+                    "dfdx",
+                    &want_gradient[0],
+                    &finite_differences(&x, loss),
+                    1e-5,
+                );
             }
             for (level, got) in at_every_level(|| {
                 let y = capped(on_tape(&xm), 5.0);

@@ -63,20 +63,18 @@ pub fn embedding_at_positions<'a>(
     seq_len: usize,
     tape: Tape,
 ) -> Activation {
-    scaled_embedding_at_positions(input, table, 1.0, positions, seq_len, tape)
+    embed(input.into(), table, 1.0, Some((positions, seq_len)), tape)
 }
 
-/// The same of `scale` times the table: a table that is the weight of the head too has smaller values
-/// than an embedding (Vaswani et al. 2017, section 3.4: √D).
-pub fn scaled_embedding_at_positions<'a>(
+/// The same of `scale` times the table, at `positions` (a table and T) or without any: a table that is the
+/// weight of the head too has smaller values than an embedding (Vaswani et al. 2017, section 3.4: √D).
+pub fn scaled_embedding<'a>(
     input: impl Into<Input<'a>>,
     table: &Matrix,
     scale: f32,
-    positions: &Matrix,
-    seq_len: usize,
+    positions: Option<(&Matrix, usize)>,
     tape: Tape,
 ) -> Activation {
-    let positions = Some((positions, seq_len));
     embed(input.into(), table, scale, positions, tape)
 }
 

@@ -40,7 +40,8 @@ pub fn gated(a: Matrix, g: Activation, f: Nonlinearity) -> Activation {
     cost::report(|| {
         let phase = Phase::new(2.0 * n as f64, 2.0);
         let cost = Cost::new("gated", phase.work, 12.0 * n as f64, phase);
-        cost.reading([&a, &g].map(Id::value)).writing([Id::value(&y)])
+        cost.reading([&a, &g].map(Id::value))
+            .writing([Id::value(&y)])
     });
     let (dy, slots) = (Output::of(&y), [Slot::of(&a), Slot::of(&g)]);
     tape.record(move |gradients| {
@@ -133,7 +134,11 @@ impl Kernel for Backward<'_> {
             let dy = s.read_at(self.dy, j);
             let (y, slope) = self.f.with_slope(s, s.read_at(self.g, j));
             let through = s.mul(dy, s.read_at(self.a, j));
-            for ((to, first), d) in self.to.iter_mut().zip([s.mul(dy, y), s.mul(through, slope)]) {
+            for ((to, first), d) in self
+                .to
+                .iter_mut()
+                .zip([s.mul(dy, y), s.mul(through, slope)])
+            {
                 let sum = match first {
                     true => d,
                     false => s.add(s.read_at(to, j), d),
@@ -183,7 +188,9 @@ mod tests {
                     .collect();
                 let loss = |a: &[f64], g: &[f64]| -> f64 {
                     let terms = a.iter().zip(g).zip(&r);
-                    terms.map(|((a, g), &r)| a * exact(f, *g) * f64::from(r)).sum()
+                    terms
+                        .map(|((a, g), &r)| a * exact(f, *g) * f64::from(r))
+                        .sum()
                 };
                 let wide = |v: &[f32]| -> Vec<f64> { v.iter().map(|&v| v.into()).collect() };
                 let da = finite_differences(&a, |a| loss(a, &wide(&g)));

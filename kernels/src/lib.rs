@@ -48,7 +48,7 @@ pub use attention::{
 pub use capped::{cap_scores, capped};
 pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_entropy};
 pub use elman::{ElmanCell, elman};
-pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding_at_positions};
+pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding};
 pub use gated::{gate, gated};
 use gradient::Output;
 pub use gradient::Slot;

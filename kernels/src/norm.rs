@@ -91,7 +91,14 @@ pub fn add_layer_norm(
         "add_layer_norm: stream and branch differ in shape"
     );
     let dx = [Slot::of(&stream), Slot::of(&branch)];
-    normalise(stream, Some(branch), dx, tape, Gain::layer(weight, bias), eps)
+    normalise(
+        stream,
+        Some(branch),
+        dx,
+        tape,
+        Gain::layer(weight, bias),
+        eps,
+    )
 }
 
 /// The same with the RMS norm of the sum; `offset` as in [`rms_norm`].
@@ -109,7 +116,14 @@ pub fn add_rms_norm(
         "add_rms_norm: stream and branch differ in shape"
     );
     let dx = [Slot::of(&stream), Slot::of(&branch)];
-    normalise(stream, Some(branch), dx, tape, Gain::rms(weight, offset), eps)
+    normalise(
+        stream,
+        Some(branch),
+        dx,
+        tape,
+        Gain::rms(weight, offset),
+        eps,
+    )
 }
 
 /// The sum of `x` and, if there is one, `branch`; and its norm, whose gradient, and that of the

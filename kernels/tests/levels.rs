@@ -5,12 +5,12 @@ use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
-    ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan,
-    ScanShape, Slot, Tape, adamw_update, add_layer_norm, add_rms_norm, additive_attention, attention, backward,
-    backward_from, capped, cross_attention, cross_entropy, decode, elman, embedding,
-    embedding_at_positions, gated, gru, gru_from, head_norm, layer_norm, linear, linear_scan, lstm, lstm_from,
-    matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
-    smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
+    ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep,
+    Scan, ScanShape, Slot, Tape, adamw_update, add_layer_norm, add_rms_norm, additive_attention,
+    attention, backward, backward_from, capped, cross_attention, cross_entropy, decode, elman,
+    embedding, embedding_at_positions, gated, gru, gru_from, head_norm, layer_norm, linear,
+    linear_scan, lstm, lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update,
+    side_by_side, smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
 };
 
 /// Reproducible values between −1 and 1 of many magnitudes.

@@ -23,6 +23,8 @@ pub const ROW: ModelRow = ModelRow {
     },
     width_step: |_| 2,
     options: &["gates", "chrono", "forget_bias"],
+    preset: &[],
+    check: |_| Ok(()),
     reads_source: false,
     sees_both: true,
 };

@@ -1,7 +1,7 @@
 //! Everything a model's size and initial values depend on. What may be chosen besides sizes is an
 //! option: a field here and a row in [`super::OPTIONS`].
 
-use super::{ModelError, Output, Scan, row};
+use super::{BlockConfig, ModelError, OptionRow, Output, Scan, Value, row};
 use serde::{Deserialize, Serialize};
 
 /// How a transformer knows where a token stands.
@@ -109,6 +109,9 @@ pub struct ModelConfig {
     /// Which way a recurrent encoder reads; the others ignore it.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub encoder: Reading,
+    /// What is chosen of its blocks; models without blocks ignore it.
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
+    pub block: BlockConfig,
     /// What it says at each position.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub output: Output,
@@ -118,10 +121,10 @@ pub struct ModelConfig {
 }
 
 impl ModelConfig {
-    /// A model that predicts tokens, everything else as it is by default: one head, learned
-    /// positions, PyTorch's initial values, a sequential scan.
+    /// A model that predicts tokens, everything else as it is by default (one head, learned
+    /// positions, PyTorch's initial values, a sequential scan) or as the model's preset says.
     pub fn new(model: &str, vocab: usize, width: usize, layers: usize, seq_len: usize) -> Self {
-        ModelConfig {
+        let mut config = ModelConfig {
             model: model.to_owned(),
             vocab,
             width,
@@ -137,9 +140,15 @@ impl ModelConfig {
             norm: NormPlace::default(),
             source_attention: SourceAttention::default(),
             encoder: Reading::default(),
+            block: BlockConfig::default(),
             output: Output::Tokens,
             source: None,
+        };
+        for (name, value) in row(model).map_or(&[][..], |row| row.preset) {
+            let row = OptionRow::find(name).expect("presets name options of the table");
+            (row.set)(&mut config, &Value::parse(value));
         }
+        config
     }
 
     /// Tokens in the longest sequence it can read; only a learned position table has an end.

@@ -10,7 +10,7 @@ mod layers;
 
 use super::residual::Residual;
 use super::{Decoder, Input, Model, ModelConfig, ModelRow, NormPlace, Output, Sequence};
-use crate::nn::{Initializer, LayerNorm, Linear, Parameter, sinusoidal};
+use crate::nn::{Initializer, Linear, Norm, Parameter, sinusoidal};
 use decoder::EncoderDecoderDecoder;
 use dfdx::tensor::{PutTape, SplitTape};
 use kernels::{Activation, AttentionMask, AttentionShape, Matrix, Nonlinearity, Tape};
@@ -45,6 +45,8 @@ pub const ROW: ModelRow = ModelRow {
     },
     width_step: |config| config.heads,
     options: &["norm"],
+    preset: &[],
+    check: |_| Ok(()),
     reads_source: true,
     sees_both: false,
 };
@@ -53,7 +55,7 @@ pub const ROW: ModelRow = ModelRow {
 #[derive(Clone)]
 struct Stack {
     layers: Vec<Layer>,
-    norm: Option<LayerNorm>,
+    norm: Option<Norm>,
 }
 
 impl Stack {
@@ -62,18 +64,18 @@ impl Stack {
         Stack {
             layers: (0..config.layers).map(layer).collect(),
             norm: (config.norm == NormPlace::Pre)
-                .then(|| LayerNorm::new(&format!("{name}.norm"), config.width)),
+                .then(|| Norm::layer(&format!("{name}.norm"), config.width)),
         }
     }
 
     fn parameters(&self) -> impl Iterator<Item = &Parameter> {
         let layers = self.layers.iter().flat_map(Layer::parameters);
-        layers.chain(self.norm.iter().flat_map(LayerNorm::parameters))
+        layers.chain(self.norm.iter().flat_map(Norm::parameters))
     }
 
     fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
         let layers = self.layers.iter_mut().flat_map(Layer::parameters_mut);
-        layers.chain(self.norm.iter_mut().flat_map(LayerNorm::parameters_mut))
+        layers.chain(self.norm.iter_mut().flat_map(Norm::parameters_mut))
     }
 
     /// x (B·T, D) through all layers; `memory` is what the encoder has made of the source, with its
@@ -208,12 +210,12 @@ impl Encoder {
 /// √D times the table, and the sines: (B·T, D).
 fn embed(table: &Parameter, sequence: &Sequence, tape: Tape) -> Activation {
     let (seq_len, width) = (sequence.seq_len, table.shape[1]);
-    kernels::scaled_embedding_at_positions(
+    let sines = sinusoidal(seq_len, width);
+    kernels::scaled_embedding(
         sequence.read(),
         &table.tensor,
         (width as f32).sqrt(),
-        &sinusoidal(seq_len, width),
-        seq_len,
+        Some((&sines, seq_len)),
         tape,
     )
 }

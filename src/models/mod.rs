@@ -5,6 +5,7 @@ use crate::nn::{Initializer, Parameter};
 use kernels::{Activation, Tape, decode};
 
 mod bilstm;
+mod block;
 mod config;
 mod elman;
 mod encoder_decoder;
@@ -19,8 +20,8 @@ pub mod recurrent;
 mod recurrent_encoder_decoder;
 mod residual;
 mod size;
-mod transformer;
 
+pub use block::{BlockConfig, FeedForwardKind, Place, Switch};
 pub use config::{Initial, ModelConfig, NormPlace, Positions, Reading, SourceAttention};
 pub use input::{Content, Input, Sequence};
 pub use kernels::Scan;
@@ -326,6 +327,10 @@ pub struct ModelRow {
     pub width_step: fn(&ModelConfig) -> usize,
     /// Names in [`OPTIONS`] that it takes.
     pub options: &'static [&'static str],
+    /// Options that it has other than by default, by name, and their values.
+    pub preset: &'static [(&'static str, &'static str)],
+    /// Refuses choices that make no model; sizes have been checked.
+    pub check: fn(&ModelConfig) -> Result<(), ModelError>,
     /// Whether it reads a source beside its own sequence.
     pub reads_source: bool,
     /// Whether what it says at a position has seen the positions after it too: such a model fills gaps,
@@ -340,12 +345,17 @@ pub const MODELS: &[ModelRow] = &[
     gru::ROW,
     mingru::ROW,
     minlstm::ROW,
-    transformer::ROW,
-    transformer::BERT,
+    block::presets::TRANSFORMER,
+    block::presets::BERT,
     bilstm::ROW,
     encoder_decoder::ROW,
     recurrent_encoder_decoder::GRU,
     recurrent_encoder_decoder::LSTM,
+    block::presets::VASWANI,
+    block::presets::GPT2,
+    block::presets::LLAMA,
+    block::presets::GEMMA2,
+    block::presets::GEMMA3,
 ];
 
 /// The models that read one sequence in its order and no source beside it: any of them can predict the

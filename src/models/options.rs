@@ -4,9 +4,12 @@
 //! Add an option: its field in [`ModelConfig`], its row here, and its name in the row of each model
 //! that takes it.
 
-use super::{
-    Initial, MODELS, ModelConfig, ModelError, NormPlace, Positions, Reading, Scan, SourceAttention,
-};
+mod blocks;
+mod table;
+
+pub use table::OPTIONS;
+
+use super::{MODELS, ModelConfig, ModelError};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -75,6 +78,8 @@ pub enum Values {
     Number(f64, f64),
     /// A whole number from this on.
     Count(i64),
+    /// Letters, repeated over the layers; which ones the model says.
+    Letters,
 }
 
 impl Values {
@@ -86,6 +91,9 @@ impl Values {
                 .number()
                 .is_some_and(|v| (*least..=*most).contains(&v)),
             (Values::Count(least), Value::Integer(n)) => n >= least,
+            (Values::Letters, Value::Text(text)) => {
+                !text.is_empty() && text.chars().all(|c| c.is_ascii_lowercase())
+            }
             _ => false,
         }
     }
@@ -97,6 +105,7 @@ impl Values {
             Values::Names([]) => unreachable!("an option has values"),
             Values::Number(least, most) => format!("give a number from {least} to {most}"),
             Values::Count(least) => format!("give a whole number from {least}"),
+            Values::Letters => "give lower-case letters, one a layer".into(),
         }
     }
 }
@@ -116,133 +125,8 @@ pub struct OptionRow {
     /// The value in a configuration, if it has one.
     pub get: fn(&ModelConfig) -> Option<Value>,
     /// Puts an admitted value into a configuration.
-    set: fn(&mut ModelConfig, &Value),
+    pub(super) set: fn(&mut ModelConfig, &Value),
 }
-
-/// Every option. One that sets another stands before it.
-pub const OPTIONS: &[OptionRow] = &[
-    OptionRow {
-        name: "positions",
-        describes: "how a transformer knows where a token stands",
-        values: Values::Names(&["learned", "rotary", "sinusoidal", "none", "alibi"]),
-        changes_parameters: true,
-        label: |value| {
-            Some(match value {
-                "alibi" => "ALiBi positions".into(),
-                "none" => "no positions".into(),
-                value => format!("{value} positions"),
-            })
-        },
-        get: |config| Some(Value::of(config.positions)),
-        set: |config, value| config.positions = choice::<Positions>(value),
-    },
-    OptionRow {
-        name: "gates",
-        describes: "initial biases of gates; chrono draws them for dependencies up to `chrono` tokens",
-        values: Values::Names(&["default", "chrono"]),
-        changes_parameters: false,
-        label: |value| (value != "default").then(|| format!("{value} gates")),
-        get: |config| {
-            let gates = if config.chrono.is_some() {
-                "chrono"
-            } else {
-                "default"
-            };
-            Some(Value::Text(gates.into()))
-        },
-        set: |config, value| {
-            // At least what `chrono` may be, so that what is written can be read back.
-            let longest = config.chrono.unwrap_or(config.seq_len.max(3));
-            config.chrono = value.matches("chrono").then_some(longest);
-        },
-    },
-    OptionRow {
-        name: "chrono",
-        describes: "longest dependency in tokens that chrono gates start with [default: seq-len]",
-        values: Values::Count(3),
-        changes_parameters: false,
-        label: |_| None,
-        get: |config| Some(Value::Integer(config.chrono? as i64)),
-        set: |config, value| {
-            if let Value::Integer(n) = value {
-                config.chrono = usize::try_from(*n).ok();
-            }
-        },
-    },
-    OptionRow {
-        name: "forget_bias",
-        describes: "initial bias of the forget gate",
-        values: Values::Number(-100.0, 100.0),
-        changes_parameters: false,
-        label: |value| (value != "1").then(|| format!("forget bias {value}")),
-        get: |config| Some(Value::parse(&config.forget_bias.to_string())),
-        set: |config, value| config.forget_bias = value.number().unwrap_or(0.0) as f32,
-    },
-    OptionRow {
-        name: "radius",
-        describes: "spectral radius of the recurrent matrices before training",
-        values: Values::Number(1e-3, 1e6),
-        changes_parameters: false,
-        label: |value| Some(format!("radius {value}")),
-        get: |config| config.radius.map(Value::Number),
-        set: |config, value| config.radius = value.number(),
-    },
-    OptionRow {
-        name: "scan",
-        describes: "how a linear recurrence runs over time",
-        values: Values::Names(&["sequential", "parallel"]),
-        changes_parameters: false,
-        label: |value| {
-            Some(match value {
-                "sequential" => "loop".into(),
-                value => format!("{value} scan"),
-            })
-        },
-        get: |config| Some(Value::of(config.scan)),
-        set: |config, value| config.scan = choice::<Scan>(value),
-    },
-    OptionRow {
-        name: "initial",
-        describes: "initial weights of a transformer",
-        values: Values::Names(&["pytorch", "gpt2"]),
-        changes_parameters: false,
-        label: |value| (value == "gpt2").then(|| "GPT-2's initial weights".into()),
-        get: |config| Some(Value::of(config.initial)),
-        set: |config, value| config.initial = choice::<Initial>(value),
-    },
-    OptionRow {
-        name: "norm",
-        describes: "where the blocks of an encoder-decoder normalise",
-        values: Values::Names(&["post", "pre"]),
-        changes_parameters: true,
-        label: |value| (value == "pre").then(|| "norm first".into()),
-        get: |config| Some(Value::of(config.norm)),
-        set: |config, value| config.norm = choice::<NormPlace>(value),
-    },
-    OptionRow {
-        name: "source_attention",
-        describes: "how a recurrent decoder looks at the source",
-        values: Values::Names(&["additive", "none"]),
-        changes_parameters: true,
-        label: |value| {
-            Some(match value {
-                "additive" => "with attention".into(),
-                _ => "without attention".into(),
-            })
-        },
-        get: |config| Some(Value::of(config.source_attention)),
-        set: |config, value| config.source_attention = choice::<SourceAttention>(value),
-    },
-    OptionRow {
-        name: "encoder",
-        describes: "which way a recurrent encoder reads",
-        values: Values::Names(&["forward", "both"]),
-        changes_parameters: true,
-        label: |value| (value == "both").then(|| "reading both ways".into()),
-        get: |config| Some(Value::of(config.encoder)),
-        set: |config, value| config.encoder = choice::<Reading>(value),
-    },
-];
 
 /// The choice of that name, which has been admitted.
 fn choice<T: DeserializeOwned>(value: &Value) -> T {
@@ -258,11 +142,11 @@ impl OptionRow {
             .find(|row| row.name == name || row.key() == name)
     }
 
-    /// Names of the options whose values are names: they tell the variants of a model apart.
+    /// Names of the options whose values are names or letters: they tell the variants of a model apart.
     pub fn choices() -> impl Iterator<Item = &'static str> {
         let choices = OPTIONS
             .iter()
-            .filter(|row| matches!(row.values, Values::Names(_)));
+            .filter(|row| matches!(row.values, Values::Names(_) | Values::Letters));
         choices.map(|row| row.name)
     }
 
@@ -351,32 +235,44 @@ impl ModelOptions {
 mod tests {
     use super::*;
 
-    /// A value other than the default.
-    fn another(row: &OptionRow) -> Value {
-        match row.values {
-            Values::Names(names) => Value::Text(names[1].into()),
-            Values::Number(least, most) => Value::Number((least + 3.0).min(most)),
-            Values::Count(least) => Value::Integer(least + 2),
-        }
+    /// Values other than that of a configuration.
+    fn others(row: &OptionRow, config: &ModelConfig) -> Vec<Value> {
+        let all = match row.values {
+            Values::Names(names) => names.iter().map(|&name| Value::Text(name.into())).collect(),
+            Values::Number(least, most) => vec![Value::Number((least + 3.0).min(most / 2.0))],
+            Values::Count(least) => vec![Value::Integer(least + 2)],
+            Values::Letters => vec![Value::Text("gl".into()), Value::Text("lg".into())],
+        };
+        let now = (row.get)(config);
+        all.into_iter()
+            .filter(|value| Some(value) != now.as_ref())
+            .collect()
     }
 
     #[test]
     fn every_option_of_every_model_is_set_read_and_written_by_its_name() {
         for model in MODELS {
-            let plain = ModelConfig::new(model.name, 11, 24, 2, 13);
+            let plain = ModelConfig {
+                heads: 4,
+                ..ModelConfig::new(model.name, 11, 24, 2, 13)
+            };
             for name in model.options {
                 let row = OptionRow::find(name).expect("models name options of the table");
-                let mut options = ModelOptions::default();
-                options.set(name, another(row));
-                let mut config = plain.clone();
-                options.apply(&mut config).unwrap();
-                assert_ne!(config, plain, "{} {name}", model.name);
-                let written = |options: &ModelOptions| options.get(name).map(Value::to_string);
-                assert_eq!(written(&ModelOptions::of(&config)), written(&options));
-                let json = serde_json::to_string(&config).unwrap();
-                assert_eq!(serde_json::from_str::<ModelConfig>(&json).unwrap(), config);
-                let count = |c: &ModelConfig| (model.parameters)(c);
-                let differs = count(&config) != count(&plain);
+                let mut sizes = vec![(model.parameters)(&plain)];
+                for value in others(row, &plain) {
+                    let mut options = ModelOptions::default();
+                    options.set(name, value);
+                    let mut config = plain.clone();
+                    options.apply(&mut config).unwrap();
+                    assert_ne!(config, plain, "{} {name}", model.name);
+                    let written = |options: &ModelOptions| options.get(name).map(Value::to_string);
+                    assert_eq!(written(&ModelOptions::of(&config)), written(&options));
+                    let json = serde_json::to_string(&config).unwrap();
+                    assert_eq!(serde_json::from_str::<ModelConfig>(&json).unwrap(), config);
+                    sizes.push((model.parameters)(&config));
+                }
+                sizes.dedup();
+                let differs = sizes.len() > 1;
                 assert_eq!(differs, row.changes_parameters, "{} {name}", model.name);
             }
         }

@@ -42,6 +42,8 @@ impl<C: Cell> Recurrent<C> {
             },
             width_step: |_| 1,
             options: C::OPTIONS,
+            preset: &[],
+            check: |_| Ok(()),
             reads_source: false,
             sees_both: false,
         }

@@ -77,6 +77,8 @@ const fn row<C: FromState>(name: &'static str, describes: &'static str) -> Model
             Reading::Both => 2,
         },
         options: C::OPTIONS_WITH_SOURCE,
+        preset: &[],
+        check: |_| Ok(()),
         reads_source: true,
         sees_both: false,
     }

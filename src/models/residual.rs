@@ -1,6 +1,6 @@
 //! A residual stream: what its branches read, and what is left of it in the end.
 
-use crate::nn::LayerNorm;
+use crate::nn::Norm;
 use dfdx::tensor::{PutTape, SplitTape};
 use kernels::{Activation, Matrix};
 
@@ -10,7 +10,7 @@ use kernels::{Activation, Matrix};
 /// after, the stream is norm(stream + branch), and the branch reads the stream itself.
 pub struct Residual<'a> {
     /// Those that are still to come, in the order of the branches; with norms first the last one too.
-    norms: std::vec::IntoIter<&'a LayerNorm>,
+    norms: std::vec::IntoIter<&'a Norm>,
     is_first: bool,
     sum: Matrix,
 }
@@ -20,8 +20,8 @@ impl<'a> Residual<'a> {
     /// Returns what the first branch reads too.
     pub fn begin(
         x: Activation,
-        norms: impl Iterator<Item = &'a LayerNorm>,
-        last: Option<&'a LayerNorm>,
+        norms: impl Iterator<Item = &'a Norm>,
+        last: Option<&'a Norm>,
     ) -> (Self, Activation) {
         let is_first = last.is_some();
         let all: Vec<_> = norms.chain(last).collect();
@@ -44,8 +44,22 @@ impl<'a> Residual<'a> {
     ///
     /// Panics if there was no norm for it.
     pub fn add(&mut self, branch: Activation) -> Activation {
-        let norm = self.norms.next().expect("a norm for every branch");
+        let norm = self.next();
         let (sum, x) = norm.after_adding(self.sum.clone(), branch);
+        self.go_on(sum, x)
+    }
+
+    /// Puts a branch in the place of the stream, as a stack without residual connections does.
+    pub fn replace(&mut self, branch: Activation) -> Activation {
+        let (sum, x) = self.next().beside(branch);
+        self.go_on(sum, x)
+    }
+
+    fn next(&mut self) -> &'a Norm {
+        self.norms.next().expect("a norm for every branch")
+    }
+
+    fn go_on(&mut self, sum: Matrix, x: Activation) -> Activation {
         let (sum, x) = match self.is_first {
             true => (sum, x),
             false => beside(x),
@@ -56,7 +70,7 @@ impl<'a> Residual<'a> {
 }
 
 /// The values of x beside x.
-fn beside(x: Activation) -> (Matrix, Activation) {
+pub fn beside(x: Activation) -> (Matrix, Activation) {
     let (sum, tape) = x.split_tape();
     (sum.clone(), sum.put_tape(tape))
 }

@@ -1,9 +1,8 @@
-//! Layers: parameters with the operation that uses them.
+//! Linear maps: parameters with the operation that uses them.
 
 use super::{Initializer, Parameter};
-use dfdx::tensor::{PutTape, SplitTape};
 use kernels::decode::PackedLinear;
-use kernels::{Activation, Matrix, Nonlinearity};
+use kernels::{Activation, Nonlinearity};
 use serde::{Deserialize, Serialize};
 
 /// What a model says at each position.
@@ -22,8 +21,8 @@ pub enum Output {
 pub struct Linear {
     /// (out, in).
     pub weight: Parameter,
-    /// (out).
-    pub bias: Parameter,
+    /// (out), where the map has one.
+    pub bias: Option<Parameter>,
 }
 
 impl Linear {
@@ -35,7 +34,7 @@ impl Linear {
         let bias = init.uniform(output, bound);
         Linear {
             weight: Parameter::new(format!("{name}.weight"), &[output, input], weight),
-            bias: Parameter::new(format!("{name}.bias"), &[output], bias),
+            bias: Some(Parameter::new(format!("{name}.bias"), &[output], bias)),
         }
     }
 
@@ -50,74 +49,41 @@ impl Linear {
         let weight = init.normal(input * output, deviation);
         Linear {
             weight: Parameter::new(format!("{name}.weight"), &[output, input], weight),
-            bias: Parameter::new(format!("{name}.bias"), &[output], vec![0.0; output]),
+            bias: Some(zeros(name, output)),
         }
+    }
+
+    /// The same map without a bias.
+    pub fn without_bias(self) -> Self {
+        Linear { bias: None, ..self }
     }
 
     /// (rows, in) → (rows, out).
     pub fn forward(&self, x: Activation, f: Nonlinearity) -> Activation {
-        kernels::linear(x, &self.weight.tensor, Some(&self.bias.tensor), f)
+        let bias = self.bias.as_ref().map(|bias| &bias.tensor);
+        kernels::linear(x, &self.weight.tensor, bias, f)
     }
 
     /// A packed copy, for decoding.
     pub fn packed(&self) -> PackedLinear {
-        let inputs = self.weight.shape[1];
-        PackedLinear::new(&self.weight.values(), &self.bias.values(), inputs)
+        let [outputs, inputs] = [self.weight.shape[0], self.weight.shape[1]];
+        let bias = self.bias.as_ref().map(Parameter::values);
+        let bias = bias.unwrap_or_else(|| vec![0.0; outputs]);
+        PackedLinear::new(&self.weight.values(), &bias, inputs)
     }
 
     /// Weight, bias.
-    pub fn parameters(&self) -> [&Parameter; 2] {
-        [&self.weight, &self.bias]
+    pub fn parameters(&self) -> impl Iterator<Item = &Parameter> {
+        [&self.weight].into_iter().chain(&self.bias)
     }
 
     /// Weight, bias.
-    pub fn parameters_mut(&mut self) -> [&mut Parameter; 2] {
-        [&mut self.weight, &mut self.bias]
+    pub fn parameters_mut(&mut self) -> impl Iterator<Item = &mut Parameter> {
+        [&mut self.weight].into_iter().chain(&mut self.bias)
     }
 }
 
-/// Layer normalisation's gain and bias.
-#[derive(Clone)]
-pub struct LayerNorm {
-    /// (width), initially 1.
-    pub weight: Parameter,
-    /// (width), initially 0.
-    pub bias: Parameter,
-}
-
-impl LayerNorm {
-    /// PyTorch's default.
-    pub const EPS: f32 = 1e-5;
-
-    /// Gain 1, bias 0.
-    pub fn new(name: &str, width: usize) -> Self {
-        LayerNorm {
-            weight: Parameter::new(format!("{name}.weight"), &[width], vec![1.0; width]),
-            bias: Parameter::new(format!("{name}.bias"), &[width], vec![0.0; width]),
-        }
-    }
-
-    /// Splits an activation into the residual stream and its norm; gradients reach it from both.
-    pub fn beside(&self, x: Activation) -> (Matrix, Activation) {
-        let (stream, tape) = x.split_tape();
-        let (weight, bias) = (&self.weight.tensor, &self.bias.tensor);
-        let norm = kernels::layer_norm(stream.clone().put_tape(tape), weight, bias, Self::EPS);
-        (stream, norm)
-    }
-
-    /// The stream with `branch` added, and the norm of that.
-    pub fn after_adding(&self, stream: Matrix, branch: Activation) -> (Matrix, Activation) {
-        let (weight, bias) = (&self.weight.tensor, &self.bias.tensor);
-        kernels::add_layer_norm(stream, branch, weight, bias, Self::EPS)
-    }
-
-    /// Weight, bias.
-    pub fn parameters(&self) -> [&Parameter; 2] {
-        [&self.weight, &self.bias]
-    }
-
-    /// Weight, bias.
-    pub fn parameters_mut(&mut self) -> [&mut Parameter; 2] {
-        [&mut self.weight, &mut self.bias]
-    }
+/// The bias of map `name` before training.
+pub fn zeros(name: &str, output: usize) -> Parameter {
+    Parameter::new(format!("{name}.bias"), &[output], vec![0.0; output])
 }

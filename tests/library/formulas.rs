@@ -2,9 +2,10 @@
 //! documentation of `nn.RNN`, `nn.LSTM`, `nn.GRU` and `nn.LayerNorm`. Nothing here uses the
 //! program's operations; only the configuration and the parameters' names come from it.
 
+mod blocks;
 mod with_source;
 
-use seqduel::models::{Input, Model, ModelConfig, Positions};
+use seqduel::models::{Input, Model, ModelConfig};
 use std::collections::BTreeMap;
 
 /// The models whose formulas are written down here.
@@ -20,6 +21,11 @@ pub const WRITTEN: &[&str] = &[
     "lstm-encoder-decoder",
     "bert",
     "bilstm",
+    "vaswani2017",
+    "gpt2",
+    "llama",
+    "gemma2",
+    "gemma3",
 ];
 
 /// Models without formulas here, each with the reason: nothing independent confirms their values.
@@ -70,9 +76,12 @@ impl Formulas {
         found.unwrap_or_else(|| panic!("the model has no parameter {name}"))
     }
 
+    /// A map, with a bias if it has one.
     fn affine(&self, name: &str, x: &[f64]) -> Vec<f64> {
-        let bias = self.get(&format!("{name}.bias"));
-        affine(x, self.get(&format!("{name}.weight")), bias)
+        let weight = self.get(&format!("{name}.weight"));
+        let zeros = vec![0.0; weight.len() / x.len()];
+        let bias = self.parameters.get(&format!("{name}.bias"));
+        affine(x, weight, bias.unwrap_or(&zeros))
     }
 
     /// The embedding of each token.
@@ -95,8 +104,9 @@ impl Formulas {
                 continue;
             }
             let mut x = self.embedded(sequence);
-            if ["transformer", "bert"].contains(&&*self.config.model) {
-                x = self.transformer(x);
+            if self.parameters.contains_key("blocks.0.norm1.weight") {
+                all.extend(self.blocks(x));
+                continue;
             } else if self.config.model == "bilstm" {
                 x = self.both_ways("lstm", x).0;
             } else {
@@ -173,125 +183,4 @@ impl Formulas {
         }
         outputs
     }
-
-    /// The blocks and the final norm over one embedded sequence.
-    fn transformer(&self, mut x: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-        for (t, row) in x.iter_mut().enumerate() {
-            let place = self.place(t);
-            row.iter_mut().zip(place).for_each(|(x, p)| *x += p);
-        }
-        for k in 0..self.config.layers {
-            let name = |what: &str| format!("blocks.{k}.{what}");
-            let normed: Vec<_> = x.iter().map(|r| self.norm(&name("norm1"), r)).collect();
-            let qkv = normed
-                .iter()
-                .map(|r| self.affine(&name("attention.qkv"), r));
-            for (row, attended) in x.iter_mut().zip(self.attention(qkv.collect())) {
-                let branch = self.affine(&name("attention.out"), &attended);
-                row.iter_mut().zip(branch).for_each(|(x, b)| *x += b);
-            }
-            for row in &mut x {
-                let normed = self.norm(&name("norm2"), row);
-                let mut inner = self.affine(&name("mlp.fc1"), &normed);
-                inner.iter_mut().for_each(|v| *v = gelu(*v));
-                let branch = self.affine(&name("mlp.fc2"), &inner);
-                row.iter_mut().zip(branch).for_each(|(x, b)| *x += b);
-            }
-        }
-        x.iter().map(|row| self.norm("norm", row)).collect()
-    }
-
-    /// What is added to the embedding at position t.
-    fn place(&self, t: usize) -> Vec<f64> {
-        let d = self.config.width;
-        match self.config.positions {
-            Positions::Learned => self.get("position.weight")[t * d..][..d].to_vec(),
-            // Vaswani et al. 2017, section 3.5.
-            Positions::Sinusoidal => (0..d)
-                .map(|column| {
-                    let pair = (column / 2 * 2) as f64;
-                    let angle = t as f64 / 10_000f64.powf(pair / d as f64);
-                    [angle.sin(), angle.cos()][column % 2]
-                })
-                .collect(),
-            _ => vec![0.0; d],
-        }
-    }
-
-    fn norm(&self, name: &str, row: &[f64]) -> Vec<f64> {
-        let n = row.len() as f64;
-        let mean = row.iter().sum::<f64>() / n;
-        let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n;
-        let scale = 1.0 / (variance + 1e-5).sqrt();
-        let weight = self.get(&format!("{name}.weight"));
-        let bias = self.get(&format!("{name}.bias"));
-        let each = row.iter().zip(weight).zip(bias);
-        each.map(|((x, w), b)| (x - mean) * scale * w + b).collect()
-    }
-
-    /// Causal attention of one sequence; a row of `qkv` holds q, k and v, each head by head.
-    fn attention(&self, qkv: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-        let (d, heads) = (self.config.width, self.config.heads);
-        let dh = d / heads;
-        let mut out = vec![vec![0.0; d]; qkv.len()];
-        for head in 0..heads {
-            let fall = match self.config.positions {
-                Positions::Alibi => slope(head, heads),
-                _ => 0.0,
-            };
-            let part = |t: usize, which: usize| {
-                let values = &qkv[t][which * d + head * dh..][..dh];
-                match self.config.positions {
-                    Positions::Rotary if which < 2 => turned(values, t),
-                    _ => values.to_vec(),
-                }
-            };
-            for i in 0..qkv.len() {
-                let q = part(i, 0);
-                // BERT sees what comes after, too.
-                let seen = if self.config.sees_both() {
-                    qkv.len()
-                } else {
-                    i + 1
-                };
-                let scores = (0..seen).map(|j| {
-                    let dot: f64 = q.iter().zip(part(j, 1)).map(|(a, b)| a * b).sum();
-                    (dot / (dh as f64).sqrt() - fall * i.abs_diff(j) as f64).exp()
-                });
-                let scores: Vec<f64> = scores.collect();
-                let total: f64 = scores.iter().sum();
-                for (j, score) in scores.iter().enumerate() {
-                    for (e, v) in part(j, 2).iter().enumerate() {
-                        out[i][head * dh + e] += score / total * v;
-                    }
-                }
-            }
-        }
-        out
-    }
-}
-
-/// How fast the scores of a head fall with the distance (Press et al. 2022, section 3 and the
-/// authors' code): 2^(−8/H), 2^(−16/H), … of H heads; where H is no power of two, the slopes of the
-/// power of two below, then every second one of twice that power.
-fn slope(head: usize, heads: usize) -> f64 {
-    let below = (1..=heads).filter(|n| n.is_power_of_two()).max();
-    let below = below.expect("there is a head");
-    let exponent = match head < below {
-        true => (head + 1) as f64 / below as f64,
-        false => (2 * (head - below) + 1) as f64 / (2 * below) as f64,
-    };
-    (-8.0 * exponent).exp2()
-}
-
-/// Su et al. 2021 in the rotate-half arrangement: value e turns with value e + dh/2.
-fn turned(values: &[f64], t: usize) -> Vec<f64> {
-    let half = values.len() / 2;
-    let mut out = values.to_vec();
-    for e in 0..half {
-        let angle = t as f64 * 10_000f64.powf(-(e as f64) / half as f64);
-        out[e] = values[e] * angle.cos() - values[e + half] * angle.sin();
-        out[e + half] = values[e + half] * angle.cos() + values[e] * angle.sin();
-    }
-    out
 }

@@ -1,7 +1,8 @@
 //! Rotary positions (Su et al. 2021), in the rotate-half arrangement.
 //!
-//! With h = ⌊dh / 2⌋ and θ = t · base^(−d/h): (x_d, x_{d+h}) ← (x_d cos θ − x_{d+h} sin θ,
-//! x_{d+h} cos θ + x_d sin θ) for d < h. The last element of an odd head stays. The gradient is
+//! With h = ⌊share · dh / 2⌋ and θ = t · base^(−d/h): (x_d, x_{d+h}) ← (x_d cos θ − x_{d+h} sin θ,
+//! x_{d+h} cos θ + x_d sin θ) for d < h. What lies past 2 h stays: the last
+//! element of an odd head, or more where only a share is turned. The gradient is
 //! turned back, by −θ.
 
 use super::AttentionPositions;
@@ -15,22 +16,25 @@ pub struct Rotary {
     turns: Vec<f32>,
 }
 
-// Computing sines costs as much as a small attention: keep the longest table of each width
-// and base (its bits).
+// Computing sines costs as much as a small attention: keep the longest table of each number
+// of pairs and base (its bits).
 static TABLES: Mutex<BTreeMap<(usize, u64), Arc<Rotary>>> = Mutex::new(BTreeMap::new());
 
 impl Rotary {
     /// The table for heads of width `dh` and at least `len` positions, if there are any.
     pub fn of(positions: AttentionPositions, dh: usize, len: usize) -> Option<Arc<Rotary>> {
         match positions {
-            AttentionPositions::Rotary { base } => Some(Rotary::cached(dh, len, base)),
+            AttentionPositions::Rotary { base, share } => {
+                let half = (share * dh as f64) as usize / 2;
+                Some(Rotary::cached(half, len, base))
+            }
             _ => None,
         }
     }
 
-    fn cached(dh: usize, len: usize, base: f64) -> Arc<Rotary> {
+    fn cached(half: usize, len: usize, base: f64) -> Arc<Rotary> {
         let mut tables = TABLES.lock().expect("no panic while held");
-        let (half, key) = (dh / 2, (dh, base.to_bits()));
+        let key = (half, base.to_bits());
         let known = tables.get(&key).filter(|r| r.turns.len() >= len * 2 * half);
         if let Some(table) = known {
             return Arc::clone(table);

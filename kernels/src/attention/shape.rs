@@ -20,6 +20,8 @@ pub enum AttentionPositions {
     Rotary {
         /// The slowest turn takes about 2π · base places; 10,000 in the paper.
         base: f64,
+        /// Share of a head's values that are turned, the first ones; 1 in the paper.
+        share: f64,
     },
     /// A score falls linearly with the distance, by a slope a head (Press et al. 2022).
     Alibi,
@@ -27,7 +29,10 @@ pub enum AttentionPositions {
 
 impl AttentionPositions {
     /// Rotary positions with the paper's base.
-    pub const ROTARY: Self = AttentionPositions::Rotary { base: 10_000.0 };
+    pub const ROTARY: Self = AttentionPositions::Rotary {
+        base: 10_000.0,
+        share: 1.0,
+    };
 }
 
 /// Shape and kind of an attention.

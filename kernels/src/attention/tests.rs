@@ -79,8 +79,8 @@ impl Given<'_> {
 
     fn turned(self, x: &[f64], place: usize) -> Vec<f64> {
         let mut out = x.to_vec();
-        if let AttentionPositions::Rotary { base } = self.shape.positions {
-            let half = self.dh / 2;
+        if let AttentionPositions::Rotary { base, share } = self.shape.positions {
+            let half = (share * self.dh as f64) as usize / 2;
             for c in 0..half {
                 let angle = place as f64 * base.powf(-(c as f64) / half as f64);
                 out[c] = x[c] * angle.cos() - x[c + half] * angle.sin();

@@ -116,7 +116,10 @@ fn kinds() -> Vec<(AttentionShape, usize)> {
         for positions in [
             AttentionPositions::None,
             AttentionPositions::ROTARY,
-            AttentionPositions::Rotary { base: 77.0 },
+            AttentionPositions::Rotary {
+                base: 77.0,
+                share: 0.5,
+            },
             AttentionPositions::Alibi,
         ] {
             for (j, mask) in masks.into_iter().enumerate() {

@@ -52,7 +52,7 @@ fn a_scale_multiplies_the_table_and_not_the_positions() {
         let want = values(&y);
         let (_, gradient) = gradients(weighed(y, 4), &[&scaled, &p]);
         for (level, got) in at_every_level(|| {
-            let y = scaled_embedding_at_positions(input, &e, 2.5, &p, seq_len, Tape::on());
+            let y = scaled_embedding(input, &e, 2.5, Some((&p, seq_len)), Tape::on());
             let mut out = vec![values(&y)];
             out.extend(gradients(weighed(y, 4), &[&e, &p]).1);
             out

@@ -171,8 +171,14 @@ pub fn head_norm(qkv: Activation, weights: [&Matrix; 2], norm: HeadNorm) -> Acti
             let bytes = 16.0 * (n * columns) as f64;
             let cost = Cost::new("head_norm.backward", 11.0 * cells, bytes, phase);
             let sent = [dx.id(), dw[0].id(), dw[1].id()];
-            let added = [(!is_first).then(|| dx.id()), Some(dw[0].id()), Some(dw[1].id())];
-            cost.reading(reads).reading(added.into_iter().flatten()).writing(sent)
+            let added = [
+                (!is_first).then(|| dx.id()),
+                Some(dw[0].id()),
+                Some(dw[1].id()),
+            ];
+            cost.reading(reads)
+                .reading(added.into_iter().flatten())
+                .writing(sent)
         });
     });
     y.put_tape(tape)

@@ -2,9 +2,8 @@
 
 use super::layers::Layer;
 use super::{Encoder, Stack};
-use crate::models::transformer::Norm;
 use crate::models::{Decoder, ModelConfig, ModelError, Sequence, State};
-use crate::nn::{Linear, sinusoidal_row};
+use crate::nn::{Linear, Norm, PackedNorm, sinusoidal_row};
 use dfdx::tensor::{PutTape, SplitTape};
 use kernels::decode::{self, PackedLinear};
 use kernels::{AttentionMask, AttentionShape, Nonlinearity, Tape};
@@ -16,7 +15,7 @@ pub struct EncoderDecoderDecoder {
     embedding: Vec<f32>,
     layers: Vec<PackedLayer>,
     /// After the last layer, where norms stand first.
-    norm: Option<Norm>,
+    norm: Option<PackedNorm>,
     head: PackedLinear,
     scratch: Scratch,
 }
@@ -24,11 +23,11 @@ pub struct EncoderDecoderDecoder {
 struct PackedLayer {
     qkv: PackedLinear,
     out: PackedLinear,
-    norm1: Norm,
+    norm1: PackedNorm,
     cross: PackedCross,
     fc1: PackedLinear,
     fc2: PackedLinear,
-    norm2: Norm,
+    norm2: PackedNorm,
 }
 
 struct PackedCross {
@@ -36,7 +35,7 @@ struct PackedCross {
     /// As training has it: of the whole source at once.
     kv: Linear,
     out: PackedLinear,
-    norm: Norm,
+    norm: PackedNorm,
 }
 
 #[derive(Default)]
@@ -50,7 +49,7 @@ struct Scratch {
 
 impl Scratch {
     /// What a branch reads of the stream: with norms first its norm.
-    fn read(&mut self, norm: &Norm, is_first: bool) {
+    fn read(&mut self, norm: &PackedNorm, is_first: bool) {
         match is_first {
             true => norm.apply(&self.stream, &mut self.x),
             false => self.x.clone_from(&self.stream),
@@ -58,7 +57,7 @@ impl Scratch {
     }
 
     /// Adds the branch to the stream; with norms after, the stream is then normed.
-    fn add(&mut self, norm: &Norm, is_first: bool) {
+    fn add(&mut self, norm: &PackedNorm, is_first: bool) {
         let (stream, branch) = (&mut self.stream, &self.branch);
         stream.iter_mut().zip(branch).for_each(|(s, b)| *s += b);
         if !is_first {
@@ -82,22 +81,22 @@ impl EncoderDecoderDecoder {
             PackedLayer {
                 qkv: layer.qkv.packed(),
                 out: layer.out.packed(),
-                norm1: Norm::new(&layer.norm1),
+                norm1: layer.norm1.packed(),
                 cross: PackedCross {
                     q: cross.q.packed(),
                     kv: cross.kv.clone(),
                     out: cross.out.packed(),
-                    norm: Norm::new(&cross.norm),
+                    norm: cross.norm.packed(),
                 },
                 fc1: layer.fc1.packed(),
                 fc2: layer.fc2.packed(),
-                norm2: Norm::new(&layer.norm2),
+                norm2: layer.norm2.packed(),
             }
         };
         EncoderDecoderDecoder {
             config: config.clone(),
             layers: decoder.layers.iter().map(packed).collect(),
-            norm: decoder.norm.as_ref().map(Norm::new),
+            norm: decoder.norm.as_ref().map(Norm::packed),
             head: head.map_or_else(
                 || PackedLinear::new(&embedding, &vec![0.0; config.vocab], config.width),
                 Linear::packed,

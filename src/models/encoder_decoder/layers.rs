@@ -1,7 +1,7 @@
 //! The parameters of one layer of either stack.
 
 use crate::models::ModelConfig;
-use crate::nn::{Initializer, LayerNorm, Linear, Parameter};
+use crate::nn::{Initializer, Linear, Norm, Parameter, zeros};
 
 /// Attention to itself, in a decoder attention to the source, and a feed-forward of four times the
 /// width.
@@ -12,7 +12,7 @@ pub struct Layer {
     /// D → D
     pub out: Linear,
     /// Of the attention to itself.
-    pub norm1: LayerNorm,
+    pub norm1: Norm,
     /// In a decoder.
     pub cross: Option<Cross>,
     /// D → 4D
@@ -20,7 +20,7 @@ pub struct Layer {
     /// 4D → D
     pub fc2: Linear,
     /// Of the feed-forward.
-    pub norm2: LayerNorm,
+    pub norm2: Norm,
 }
 
 /// Attention to the source.
@@ -33,7 +33,7 @@ pub struct Cross {
     /// D → D
     pub out: Linear,
     /// Of this attention.
-    pub norm: LayerNorm,
+    pub norm: Norm,
 }
 
 /// A map with the weight of Glorot & Bengio 2010 for each of `parts` blocks of outputs, and no bias yet.
@@ -43,7 +43,7 @@ fn map(name: &str, input: usize, output: usize, parts: usize, init: &mut Initial
         .collect();
     Linear {
         weight: Parameter::new(format!("{name}.weight"), &[output, input], weight),
-        bias: Parameter::new(format!("{name}.bias"), &[output], vec![0.0; output]),
+        bias: Some(zeros(name, output)),
     }
 }
 
@@ -55,21 +55,21 @@ impl Layer {
         Layer {
             qkv: map(&at("attention.qkv"), d, 3 * d, 3, init),
             out: map(&at("attention.out"), d, d, 1, init),
-            norm1: LayerNorm::new(&at("norm1"), d),
+            norm1: Norm::layer(&at("norm1"), d),
             cross: has_cross.then(|| Cross {
                 q: map(&at("cross.q"), d, d, 1, init),
                 kv: map(&at("cross.kv"), d, 2 * d, 2, init),
                 out: map(&at("cross.out"), d, d, 1, init),
-                norm: LayerNorm::new(&at("cross.norm"), d),
+                norm: Norm::layer(&at("cross.norm"), d),
             }),
             fc1: map(&at("mlp.fc1"), d, 4 * d, 1, init),
             fc2: map(&at("mlp.fc2"), 4 * d, d, 1, init),
-            norm2: LayerNorm::new(&at("norm2"), d),
+            norm2: Norm::layer(&at("norm2"), d),
         }
     }
 
     /// Norms in the order of the branches.
-    pub fn norms(&self) -> impl Iterator<Item = &LayerNorm> {
+    pub fn norms(&self) -> impl Iterator<Item = &Norm> {
         let cross = self.cross.iter().map(|cross| &cross.norm);
         [&self.norm1].into_iter().chain(cross).chain([&self.norm2])
     }

@@ -13,7 +13,10 @@ fn kinds(queries: usize) -> Vec<AttentionShape> {
     ];
     let positions = [
         AttentionPositions::None,
-        AttentionPositions::Rotary { base: 31.0 },
+        AttentionPositions::Rotary {
+            base: 31.0,
+            share: 0.6,
+        },
         AttentionPositions::Alibi,
     ];
     let mut all = Vec::new();
@@ -115,7 +118,10 @@ fn check_large(given: Given) {
 #[test]
 fn windows_groups_and_places_across_blocks_equal_the_formula() {
     let base = AttentionShape::causal(1, 1, 1);
-    let rotary = AttentionPositions::Rotary { base: 500.0 };
+    let rotary = AttentionPositions::Rotary {
+        base: 500.0,
+        share: 1.0,
+    };
     for (queries, keys, heads, kv_heads, offset, mask, positions) in [
         // Windows within a block of rows, of some blocks, and past a block of keys.
         (100, 100, 2, 1, 0, AttentionMask::Window(1), rotary),

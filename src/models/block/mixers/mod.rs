@@ -1,0 +1,3 @@
+//! The mixers, one file each.
+
+pub mod attention;

@@ -1,0 +1,181 @@
+//! The options of blocks.
+
+use super::{OptionRow, Value, Values, choice};
+use crate::models::{FeedForwardKind, Place, Switch};
+use crate::nn::NormKind;
+
+pub const MIXERS: OptionRow = OptionRow {
+    name: "mixers",
+    describes: "mixer of each layer, a letter each, repeated: g attention, l local attention",
+    values: Values::Letters,
+    changes_parameters: false,
+    label: |value| (value != "g").then(|| format!("layers {value}")),
+    get: |config| Some(Value::Text(config.block.mixers.clone())),
+    set: |config, value| config.block.mixers = value.to_string(),
+};
+
+pub const NORM_KIND: OptionRow = OptionRow {
+    name: "norm_kind",
+    describes: "what kind of norm a block has",
+    values: Values::Names(&["layer", "rms", "offset-rms", "none"]),
+    changes_parameters: true,
+    label: |value| match value {
+        "layer" => None,
+        "none" => Some("no norm".into()),
+        "rms" => Some("RMS norm".into()),
+        _ => Some("RMS norm, gain 1 + w".into()),
+    },
+    get: |config| Some(Value::of(config.block.norm)),
+    set: |config, value| config.block.norm = choice::<NormKind>(value),
+};
+
+pub const NORM_PLACE: OptionRow = OptionRow {
+    name: "norm_place",
+    describes: "where the norms of a block stand",
+    values: Values::Names(&["pre", "post", "both"]),
+    changes_parameters: true,
+    label: |value| match value {
+        "post" => Some("norm after".into()),
+        "both" => Some("norm before and after".into()),
+        _ => None,
+    },
+    get: |config| Some(Value::of(config.block.place)),
+    set: |config, value| config.block.place = choice::<Place>(value),
+};
+
+pub const RESIDUAL: OptionRow = OptionRow {
+    name: "residual",
+    describes: "whether a branch is added to what it read, or replaces it",
+    values: Values::Names(&["on", "off"]),
+    changes_parameters: false,
+    label: |value| (value == "off").then(|| "no residual".into()),
+    get: |config| Some(Value::of(config.block.residual)),
+    set: |config, value| config.block.residual = choice::<Switch>(value),
+};
+
+pub const FEED_FORWARD: OptionRow = OptionRow {
+    name: "feed_forward",
+    describes: "what stands between the mixers of a block",
+    values: Values::Names(&["gelu", "swiglu", "geglu", "relu", "none"]),
+    changes_parameters: true,
+    label: |value| match value {
+        "gelu" => None,
+        "swiglu" => Some("SwiGLU".into()),
+        "geglu" => Some("GeGLU".into()),
+        "relu" => Some("ReLU".into()),
+        _ => Some("no feed-forward".into()),
+    },
+    get: |config| Some(Value::of(config.block.feed_forward)),
+    set: |config, value| config.block.feed_forward = choice::<FeedForwardKind>(value),
+};
+
+pub const KV_HEADS: OptionRow = OptionRow {
+    name: "kv_heads",
+    describes: "heads of keys and values, which several heads of queries share [default: as many]",
+    values: Values::Count(1),
+    changes_parameters: true,
+    label: |value| Some(format!("{value} key heads")),
+    get: |config| match config.block.kv_heads {
+        0 => None,
+        n => Some(Value::Integer(n as i64)),
+    },
+    set: |config, value| {
+        if let Value::Integer(n) = value {
+            config.block.kv_heads = usize::try_from(*n).unwrap_or(usize::MAX);
+        }
+    },
+};
+
+pub const WINDOW: OptionRow = OptionRow {
+    name: "window",
+    describes: "tokens that local attention sees",
+    values: Values::Count(1),
+    changes_parameters: false,
+    label: |value| Some(format!("window {value}")),
+    get: |config| Some(Value::Integer(config.block.window as i64)),
+    set: |config, value| {
+        if let Value::Integer(n) = value {
+            config.block.window = usize::try_from(*n).unwrap_or(usize::MAX);
+        }
+    },
+};
+
+pub const QK_NORM: OptionRow = OptionRow {
+    name: "qk_norm",
+    describes: "whether heads of queries and keys are normed",
+    values: Values::Names(&["off", "on"]),
+    changes_parameters: true,
+    label: |value| (value == "on").then(|| "normed queries".into()),
+    get: |config| Some(Value::of(config.block.qk_norm)),
+    set: |config, value| config.block.qk_norm = choice::<Switch>(value),
+};
+
+pub const SCORE_CAP: OptionRow = OptionRow {
+    name: "score_cap",
+    describes: "soft cap of attention's scores [default: none]",
+    values: Values::Number(1e-3, 1e6),
+    changes_parameters: false,
+    label: |value| Some(format!("scores capped at {value}")),
+    get: |config| config.block.score_cap.map(Value::Number),
+    set: |config, value| config.block.score_cap = value.number(),
+};
+
+pub const LOGIT_CAP: OptionRow = OptionRow {
+    name: "logit_cap",
+    describes: "soft cap of the scores of tokens [default: none]",
+    values: Values::Number(1e-3, 1e6),
+    changes_parameters: false,
+    label: |value| Some(format!("logits capped at {value}")),
+    get: |config| config.block.logit_cap.map(Value::Number),
+    set: |config, value| config.block.logit_cap = value.number(),
+};
+
+pub const BIASES: OptionRow = OptionRow {
+    name: "biases",
+    describes: "whether the maps of a block have biases",
+    values: Values::Names(&["on", "off"]),
+    changes_parameters: true,
+    label: |value| (value == "off").then(|| "no biases".into()),
+    get: |config| Some(Value::of(config.block.biases)),
+    set: |config, value| config.block.biases = choice::<Switch>(value),
+};
+
+pub const SCALED: OptionRow = OptionRow {
+    name: "scaled",
+    describes: "whether embeddings are multiplied by the root of the width",
+    values: Values::Names(&["off", "on"]),
+    changes_parameters: false,
+    label: |value| (value == "on").then(|| "scaled embedding".into()),
+    get: |config| Some(Value::of(config.block.scaled)),
+    set: |config, value| config.block.scaled = choice::<Switch>(value),
+};
+
+pub const TIED: OptionRow = OptionRow {
+    name: "tied",
+    describes: "whether the head is the embedding",
+    values: Values::Names(&["off", "on"]),
+    changes_parameters: true,
+    label: |value| (value == "on").then(|| "tied head".into()),
+    get: |config| Some(Value::of(config.block.tied)),
+    set: |config, value| config.block.tied = choice::<Switch>(value),
+};
+
+pub const ROTARY_BASE: OptionRow = OptionRow {
+    name: "rotary_base",
+    describes: "base of rotary positions in global attention",
+    values: Values::Number(1.0, 1e12),
+    changes_parameters: false,
+    label: |value| (value != "10000").then(|| format!("rotary base {value}")),
+    get: |config| Some(Value::Number(config.block.rotary_base)),
+    set: |config, value| config.block.rotary_base = value.number().unwrap_or(10_000.0),
+};
+
+pub const ROTARY_SHARE: OptionRow = OptionRow {
+    name: "rotary_share",
+    describes: "share of a head that rotary positions turn",
+    values: Values::Number(0.0, 1.0),
+    changes_parameters: false,
+    label: |value| (value != "1").then(|| format!("rotary share {value}")),
+    get: |config| Some(Value::Number(config.block.rotary_share)),
+    set: |config, value| config.block.rotary_share = value.number().unwrap_or(1.0),
+};
