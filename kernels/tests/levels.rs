@@ -5,11 +5,11 @@ use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
-    ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan,
-    ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention, backward,
-    backward_from, cross_attention, cross_entropy, decode, elman, embedding,
-    embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm, lstm_from,
-    matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
+    ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RgLruCell, RmspropStep,
+    Scan, ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention,
+    backward, backward_from, block_linear, cross_attention, cross_entropy, decode, elman,
+    embedding, embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm,
+    lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
     smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
 };
 
@@ -100,6 +100,19 @@ fn products_and_embeddings() {
                 },
             );
         }
+    }
+    for (n, blocks, i, o, maps) in [(1, 1, 1, 1, 1), (7, 3, 5, 17, 2), (1100, 2, 65, 33, 2)] {
+        let (rows, columns) = (maps * blocks * o, blocks * i);
+        let x = noise_matrix(n, columns, 1);
+        let (w, b) = (noise_matrix(rows, i, 2), noise_matrix(1, rows, 3));
+        same_bits(&format!("block linear {n} {blocks} {i} {o} {maps}"), || {
+            let y = block_linear(on_tape(&x), &w, Some(&b), maps);
+            let mut all = both_ways(y, &[&x, &w, &b]);
+            let map = decode::PackedBlockLinear::new(&values(&w), &values(&b), columns, maps);
+            all.push(Vec::new());
+            map.apply(&values(&x), &mut all[4]);
+            all
+        });
     }
     let (table, positions) = (noise_matrix(19, 37, 4), noise_matrix(11, 37, 5));
     let read = tokens(5 * 11, 19);
@@ -266,6 +279,21 @@ fn scans() {
                 let gates = noise_matrix(batch * seq_len, count * hidden, 1);
                 same_bits(&format!("{name} {shape:?} {hidden}"), || {
                     both_ways(run(on_tape(&gates), Some(&start), shape), &[&gates, &start])
+                });
+            }
+            let gates = noise_matrix(batch * seq_len, 2 * hidden, 1);
+            let x = noise_matrix(batch * seq_len, hidden, 3);
+            let lambda = noise_matrix(1, hidden, 4);
+            for start in [None, Some(&start)] {
+                same_bits(&format!("RG-LRU {shape:?} {hidden}"), || {
+                    let y = rg_lru(on_tape(&gates), &x, &lambda, start, shape);
+                    let mut all = both_ways(y, &[&gates, &x, &lambda]);
+                    let (mut h, mut y) = (noise(batch * hidden, 2), values(&x));
+                    let first = vec![start.is_none(); batch];
+                    let cell = RgLruCell::new(&lambda);
+                    cell.extend(&values(&gates), &values(&x), &first, &mut h, &mut y);
+                    all.extend([h, y]);
+                    all
                 });
             }
         }
