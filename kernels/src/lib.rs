@@ -32,6 +32,7 @@ mod rmsprop;
 mod rows;
 mod scan;
 pub mod simd;
+mod slstm;
 mod squared_error;
 mod tape;
 mod tensor;
@@ -62,6 +63,7 @@ pub use rows::{pick_rows, side_by_side};
 pub use scan::{
     MinGruCell, MinLstmCell, RgLruCell, Scan, ScanShape, linear_scan, min_gru, min_lstm, rg_lru,
 };
+pub use slstm::{SlstmCell, slstm};
 pub use squared_error::squared_error;
 pub use tape::{Activation, Scalar, Tape, backward, backward_from, on_tape};
 pub use tensor::{Gradients, Matrix, device, matrix, read, values};

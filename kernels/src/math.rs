@@ -61,10 +61,11 @@ pub fn sigmoid<S: Simd>(s: S, x: S::F32) -> S::F32 {
     s.div(one, s.add(one, exp(s, s.neg(x))))
 }
 
-/// softplus x = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), and its derivative σ(x), which shares the
-/// exponential; ln(1 + e) / e of 0 ≤ e ≤ 1 by a polynomial through Chebyshev's points.
+/// softplus x = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), and what shares its exponential: the
+/// derivative σ(x), and σ(−x) = 1 − σ(x). ln(1 + e) / e of 0 ≤ e ≤ 1 by a polynomial through
+/// Chebyshev's points.
 #[inline(always)]
-pub fn softplus_and_sigmoid<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+pub fn softplus_and_sigmoids<S: Simd>(s: S, x: S::F32) -> (S::F32, [S::F32; 2]) {
     let one = s.splat(1.0);
     let e = exp(s, s.neg(s.abs(x)));
     let mut p = s.splat(5.126_102_4e-3);
@@ -79,8 +80,12 @@ pub fn softplus_and_sigmoid<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
     // The operand order of max lets NaN through.
     let softplus = s.fma(p, e, s.max(s.zero(), x));
     let above = s.div(one, s.add(one, e));
-    let sigmoid = s.select(s.lt(x, s.zero()), s.mul(e, above), above);
-    (softplus, sigmoid)
+    let (below, negative) = (s.mul(e, above), s.lt(x, s.zero()));
+    let sigmoids = [
+        s.select(negative, below, above),
+        s.select(negative, above, below),
+    ];
+    (softplus, sigmoids)
 }
 
 /// tanh x: odd polynomial (Cephes' `tanhf`) below 0.625, 1 − 2 / (e²ˣ + 1) above.
@@ -190,6 +195,7 @@ mod tests {
         Sigmoid,
         Softplus,
         SoftplusDerivative,
+        OtherSigmoid,
         Tanh,
         Gelu,
         GeluDerivative,
@@ -206,8 +212,9 @@ mod tests {
                     Function::Exp => super::exp(s, x),
                     Function::ExpM1 => super::exp_m1(s, x),
                     Function::Sigmoid => super::sigmoid(s, x),
-                    Function::Softplus => super::softplus_and_sigmoid(s, x).0,
-                    Function::SoftplusDerivative => super::softplus_and_sigmoid(s, x).1,
+                    Function::Softplus => super::softplus_and_sigmoids(s, x).0,
+                    Function::SoftplusDerivative => super::softplus_and_sigmoids(s, x).1[0],
+                    Function::OtherSigmoid => super::softplus_and_sigmoids(s, s.neg(x)).1[1],
                     Function::Tanh => super::tanh(s, x),
                     Function::Gelu => super::gelu(s, x),
                     Function::GeluDerivative => super::gelu_and_derivative(s, x).1,
@@ -224,7 +231,9 @@ mod tests {
         match f {
             Function::Exp => x.exp(),
             Function::ExpM1 => x.exp_m1(),
-            Function::Sigmoid | Function::SoftplusDerivative => 1.0 / (1.0 + (-x).exp()),
+            Function::Sigmoid | Function::SoftplusDerivative | Function::OtherSigmoid => {
+                1.0 / (1.0 + (-x).exp())
+            }
             Function::Softplus => x.max(0.0) + (-x.abs()).exp().ln_1p(),
             Function::Tanh => x.tanh(),
             Function::Gelu => x * s,
@@ -284,6 +293,7 @@ mod tests {
                 (Function::Sigmoid, -86.9, 30.0, 2e-7),
                 (Function::Softplus, -86.9, 30.0, 4e-7),
                 (Function::SoftplusDerivative, -86.9, 30.0, 3e-7),
+                (Function::OtherSigmoid, -86.9, 30.0, 3e-7),
                 (Function::Tanh, -12.0, 12.0, 3e-7),
                 (Function::Tanh, -0.7, 0.7, 3e-7),
                 (Function::Gelu, -12.0, 12.0, 4e-7),
@@ -315,6 +325,7 @@ mod tests {
                 (Function::Sigmoid, 2e-7),
                 (Function::Softplus, 4e-7),
                 (Function::SoftplusDerivative, 3e-7),
+                (Function::OtherSigmoid, 3e-7),
                 (Function::Tanh, 3e-7),
                 (Function::Gelu, 4e-7),
                 (Function::GeluDerivative, 6e-7),

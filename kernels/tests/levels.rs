@@ -6,11 +6,11 @@ use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
     ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RgLruCell, RmspropStep,
-    Scan, ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention,
-    backward, backward_from, block_linear, cross_attention, cross_entropy, decode, elman,
-    embedding, embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm,
-    lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
-    smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
+    Scan, ScanShape, Slot, SlstmCell, Tape, adamw_update, add_layer_norm, additive_attention,
+    attention, backward, backward_from, block_linear, cross_attention, cross_entropy, decode,
+    elman, embedding, embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm,
+    lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rg_lru, rmsprop_update, side_by_side,
+    slstm, smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
 };
 
 /// Reproducible values between −1 and 1 of many magnitudes.
@@ -207,7 +207,7 @@ fn recurrent_layers_whole_and_by_steps() {
         (13, 70, 33, 47),
         (9, 40, 16, 130),
     ] {
-        for gates in [1, 3, 4] {
+        for (gates, is_slstm) in [(1, false), (3, false), (4, false), (4, true)] {
             let x = noise_matrix(batch * seq_len, input, 1);
             let w: Vec<_> = [
                 (gates * hidden, input),
@@ -225,9 +225,12 @@ fn recurrent_layers_whole_and_by_steps() {
                 bias_ih: &w[2],
                 bias_hh: &w[3],
             };
-            let name = format!("{gates} gates, {batch} {seq_len} {input} {hidden}");
+            let name = format!("{gates} gates, {is_slstm}, {batch} {seq_len} {input} {hidden}");
             same_bits(&name, || {
-                let layer = [elman, elman, gru, gru, lstm][gates];
+                let layer = match is_slstm {
+                    true => slstm,
+                    false => [elman, elman, gru, gru, lstm][gates],
+                };
                 let y = layer(on_tape(&x), weights, batch, seq_len);
                 both_ways(y, &[&x, &w[0], &w[1], &w[2], &w[3]])
             });
@@ -250,6 +253,11 @@ fn recurrent_layers_whole_and_by_steps() {
                         cell.extend(&x, (&mut h, &mut c), &mut y, &mut scratch);
                         vec![stepped, y, h, c]
                     }};
+                }
+                if is_slstm {
+                    let (cell, mut l) = (SlstmCell::new(weights), noise(batch * hidden, 11));
+                    cell.extend_all(&x, &mut h, &mut [&mut c, &mut l], &mut y, &mut scratch);
+                    return vec![y, h, c, l];
                 }
                 match gates {
                     1 => run!(ElmanCell),

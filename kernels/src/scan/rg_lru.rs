@@ -134,7 +134,7 @@ impl Kernel for Rates<'_> {
     fn run<S: Simd>(self, s: S) {
         let scale = s.splat(SCALE);
         for j in (0..self.0.len()).step_by(LANES) {
-            let (rate, slope) = math::softplus_and_sigmoid(s, s.read_at(self.0, j));
+            let (rate, [slope, _]) = math::softplus_and_sigmoids(s, s.read_at(self.0, j));
             s.write_at(self.0, j, s.mul(scale, rate));
             s.write_at(self.1, j, s.mul(scale, slope));
         }
