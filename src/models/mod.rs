@@ -19,6 +19,7 @@ pub mod recurrent;
 mod recurrent_encoder_decoder;
 mod residual;
 mod size;
+mod slstm;
 mod transformer;
 
 pub use config::{Initial, ModelConfig, NormPlace, Positions, Reading, SourceAttention};
@@ -340,6 +341,7 @@ pub const MODELS: &[ModelRow] = &[
     gru::ROW,
     mingru::ROW,
     minlstm::ROW,
+    slstm::ROW,
     transformer::ROW,
     transformer::BERT,
     bilstm::ROW,
