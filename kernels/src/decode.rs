@@ -17,7 +17,7 @@ mod tests;
 
 pub use attention::{attention, cache_source, cross_attention};
 pub use cache::{cache_floats, select, truncate};
-pub use linear::PackedLinear;
+pub use linear::{PackedBlockLinear, PackedLinear};
 
 use super::norm::Forward;
 use super::parallel::scratch;

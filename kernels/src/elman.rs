@@ -4,7 +4,7 @@
 //!
 //! Cost: 2·B·T·H·(D+H) FLOPs forward, twice that backward; span T steps.
 
-use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper};
+use super::recurrent::{self, Backward, Cell, Cells, Forward, RecurrentWeights, Stepper};
 use super::simd::Simd;
 use super::{Activation, math};
 
@@ -19,7 +19,13 @@ impl Cell for Elman {
     const DEPTH: f64 = 1.0;
 
     #[inline(always)]
-    fn forward<S: Simd>(s: S, [a, ..]: [S::F32; 4], _: S::F32, _: S::F32, c: S::F32) -> Forward<S> {
+    fn forward<S: Simd>(
+        s: S,
+        [a, ..]: [S::F32; 4],
+        _: S::F32,
+        _: S::F32,
+        c: Cells<S>,
+    ) -> Forward<S> {
         Forward {
             saved: [a; 4],
             h: math::tanh(s, a),
@@ -31,10 +37,10 @@ impl Cell for Elman {
     fn backward<S: Simd>(
         s: S,
         _: [S::F32; 4],
-        _: (S::F32, S::F32),
-        (h, _): (S::F32, S::F32),
+        _: (S::F32, Cells<S>),
+        (h, _): (S::F32, Cells<S>),
         dh: S::F32,
-        dc: S::F32,
+        dc: Cells<S>,
     ) -> Backward<S> {
         // h' = tanh(a): da = dh' (1 − h'²)
         let da = s.mul(dh, s.fnma(h, h, s.splat(1.0)));
@@ -64,7 +70,7 @@ mod tests {
 
     const REFERENCE: Reference<Elman> = Reference {
         step: |input, hidden, _, c| ((input[0] + hidden[0]).tanh(), c),
-        composed: |mut input, mut hidden, _, c| [(input.remove(0) + hidden.remove(0)).tanh(), c],
+        composed: |mut input, mut hidden, _, c| ((input.remove(0) + hidden.remove(0)).tanh(), c),
         cell: PhantomData,
     };
 

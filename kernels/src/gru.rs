@@ -8,7 +8,7 @@
 //!
 //! Cost: 2·B·T·3H·(D+H) FLOPs forward, twice that backward; span T steps.
 
-use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper};
+use super::recurrent::{self, Backward, Cell, Cells, Forward, RecurrentWeights, Stepper};
 use super::simd::Simd;
 use super::{Activation, Matrix, math};
 
@@ -33,7 +33,7 @@ impl Cell for Gru {
         [r, z, m, _]: [S::F32; 4],
         input: S::F32,
         h: S::F32,
-        c: S::F32,
+        c: Cells<S>,
     ) -> Forward<S> {
         let r = math::sigmoid(s, r);
         let z = math::sigmoid(s, z);
@@ -50,10 +50,10 @@ impl Cell for Gru {
     fn backward<S: Simd>(
         s: S,
         [r, z, n, m]: [S::F32; 4],
-        (h_before, _): (S::F32, S::F32),
-        _: (S::F32, S::F32),
+        (h_before, _): (S::F32, Cells<S>),
+        _: (S::F32, Cells<S>),
         dh: S::F32,
-        dc: S::F32,
+        dc: Cells<S>,
     ) -> Backward<S> {
         // h' = (1 − z) n + z h: dn = dh' (1 − z), dz = dh' (h − n), dh = dh' z
         let direct = s.mul(dh, z);
@@ -86,7 +86,7 @@ pub fn gru_from(
     batch: usize,
     seq_len: usize,
 ) -> Activation {
-    recurrent::layer_from::<Gru>(x, [Some(h), None], weights, batch, seq_len)
+    recurrent::layer_from::<Gru>(x, [Some(h), None, None], weights, batch, seq_len)
 }
 
 /// One step at a time, for decoding.
@@ -116,7 +116,7 @@ mod tests {
             let r = (r + r_hidden).sigmoid();
             let z = (z + z_hidden).sigmoid();
             let n = (n + r * m).tanh();
-            [again(&n) + z * (h - n), c]
+            (again(&n) + z * (h - n), c)
         },
         cell: PhantomData,
     };

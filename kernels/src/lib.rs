@@ -11,6 +11,7 @@
 mod adamw;
 mod additive_attention;
 mod attention;
+mod block_linear;
 mod capped;
 pub mod cost;
 mod cross_entropy;
@@ -33,6 +34,7 @@ mod rmsprop;
 mod rows;
 mod scan;
 pub mod simd;
+mod slstm;
 mod squared_error;
 mod tape;
 mod tensor;
@@ -45,6 +47,7 @@ pub use additive_attention::{AdditiveShape, additive_attention, attend_additivel
 pub use attention::{
     AttentionMask, AttentionPositions, AttentionShape, attention, cross_attention,
 };
+pub use block_linear::block_linear;
 pub use capped::{cap_scores, capped};
 pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_entropy};
 pub use elman::{ElmanCell, elman};
@@ -61,7 +64,10 @@ pub use parallel::{threads, with_new_threads, with_threads};
 pub use recurrent::RecurrentWeights;
 pub use rmsprop::{RmspropStep, rmsprop_update};
 pub use rows::{pick_rows, side_by_side};
-pub use scan::{MinGruCell, MinLstmCell, Scan, ScanShape, linear_scan, min_gru, min_lstm};
+pub use scan::{
+    MinGruCell, MinLstmCell, RgLruCell, Scan, ScanShape, linear_scan, min_gru, min_lstm, rg_lru,
+};
+pub use slstm::{SlstmCell, slstm};
 pub use squared_error::squared_error;
 pub use tape::{Activation, Scalar, Tape, backward, backward_from, on_tape};
 pub use tensor::{Gradients, Matrix, device, matrix, read, values};

@@ -69,45 +69,116 @@ pub fn linear(
     bias: Option<&Matrix>,
     f: Nonlinearity,
 ) -> Activation {
-    let (x, mut tape) = x.split_tape();
     let ((n, inputs), (outputs, width)) = (*x.shape(), *weight.shape());
     assert_eq!(
         inputs, width,
         "linear: x is ({n}, {inputs}), weight ({outputs}, {width})"
     );
+    let names = ["linear", "linear.backward"];
+    by_blocks(names, x, weight, bias, f, Blocks::of(inputs, outputs))
+}
+
+/// A map cut into blocks of equal size: block m of the outputs reads block m mod K of the K blocks
+/// of the inputs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Blocks {
+    /// Columns of x and K of their blocks.
+    pub inputs: usize,
+    pub of_inputs: usize,
+    /// Columns of y and how many blocks they make, a multiple of K.
+    pub outputs: usize,
+    pub of_outputs: usize,
+}
+
+impl Blocks {
+    /// One block of each: a full matrix.
+    fn of(inputs: usize, outputs: usize) -> Self {
+        Blocks {
+            inputs,
+            of_inputs: 1,
+            outputs,
+            of_outputs: 1,
+        }
+    }
+
+    /// Columns of x that a block of y reads.
+    pub fn width(&self) -> usize {
+        self.inputs / self.of_inputs
+    }
+
+    /// Columns of y in a block.
+    pub fn height(&self) -> usize {
+        self.outputs / self.of_outputs
+    }
+
+    /// The first column of x that block `m` of y reads.
+    pub fn column(&self, m: usize) -> usize {
+        m % self.of_inputs * self.width()
+    }
+
+    /// Block `m` of a weight (out, in of a block).
+    pub fn weight<'a>(&self, weight: &'a [f32], m: usize) -> View<'a> {
+        let size = self.height() * self.width();
+        View::new(&weight[m * size..][..size], self.width())
+    }
+}
+
+/// [`linear`] and [`super::block_linear()`]: weight (outputs, inputs of a block).
+pub(super) fn by_blocks(
+    [name, backward_name]: [&'static str; 2],
+    x: Activation,
+    weight: &Matrix,
+    bias: Option<&Matrix>,
+    f: Nonlinearity,
+    blocks: Blocks,
+) -> Activation {
+    let (x, mut tape) = x.split_tape();
+    let (n, inputs) = *x.shape();
+    let Blocks {
+        outputs,
+        of_outputs,
+        ..
+    } = blocks;
+    let (width, height) = (blocks.width(), blocks.height());
     let (xs, w, b) = (read(&x), read(weight), bias.map(read));
     assert!(
         b.as_ref().is_none_or(|b| b.len() == outputs),
-        "linear: bias is not (1, {outputs})"
+        "{name}: bias is not (1, {outputs})"
     );
 
-    let packed = Packed::new(View::new(&w, inputs).transposed(), inputs, outputs);
-    let padded = b.as_deref().map(padded);
+    let multiply = |m: usize, y: Shared<f32>, slope: Option<Shared<f32>>| {
+        let weight = blocks.weight(&w, m).transposed();
+        let packed = Packed::new(weight, width, height);
+        let padded = b.as_deref().map(|b| padded(&b[m * height..][..height]));
+        // SAFETY: a block begins within the row.
+        let own = |p: Shared<f32>| Shared::from_pointer(unsafe { p.pointer().add(m * height) });
+        let epilogue = Epilogue {
+            y: own(y),
+            slope: slope.map(own),
+            bias: padded.as_deref(),
+            f,
+            outputs,
+        };
+        let from = (n > 0).then(|| &xs[blocks.column(m)..]).unwrap_or_default();
+        multiply_parallel(View::new(from, inputs), &packed, n, &epilogue);
+    };
     let mut slope = None;
-    // SAFETY: the product stores every element of its (n, outputs).
+    // SAFETY: the products store every element of their (n, outputs).
     let y = unsafe {
         filled(n * outputs, |y| {
-            let mut epilogue = Epilogue {
-                y,
-                slope: None,
-                bias: padded.as_deref(),
-                f,
-                outputs,
-            };
             if f != Nonlinearity::Identity && tape.is_on() {
                 slope = Some(filled(n * outputs, |slope| {
-                    epilogue.slope = Some(slope);
-                    multiply_parallel(View::new(&xs, inputs), &packed, n, &epilogue);
+                    (0..of_outputs).for_each(|m| multiply(m, y, Some(slope)));
                 }));
             } else {
-                multiply_parallel(View::new(&xs, inputs), &packed, n, &epilogue);
+                (0..of_outputs).for_each(|m| multiply(m, y, None));
             }
         })
     };
-    drop((packed, xs, w, b));
+    drop((xs, w, b));
     let (flops, sizes) = (
-        2.0 * (n * inputs * outputs) as f64,
-        n * inputs + inputs * outputs + n * outputs,
+        2.0 * (n * width * outputs) as f64,
+        n * inputs + width * outputs + n * outputs,
     );
     let y = matrix(y, n, outputs);
     let pointwise = f64::from(u8::from(bias.is_some()) + u8::from(f != Nonlinearity::Identity));
@@ -115,11 +186,11 @@ pub fn linear(
     reads.extend(bias.map(Id::value));
     let y_id = Id::value(&y);
     cost::report(|| Cost {
-        name: "linear",
+        name,
         flops,
         bytes: 4.0 * sizes as f64,
         phases: vec![
-            Phase::product(n, inputs, outputs),
+            Phase::product(n, width, outputs),
             Phase::elementwise(n * outputs, pointwise),
         ],
         reads: reads.clone(),
@@ -135,15 +206,15 @@ pub fn linear(
         let (mut dz, mut dw_sum, mut dx_sum) = (dy.take(g), dw.take(g), dx.open(g));
         let mut db_sum = db.as_ref().map(|db| db.take(g));
         let add = !dx_sum.is_first;
+        let packed = |m| Packed::new(blocks.weight(&w, m), height, width);
         let pass = Backward {
-            inputs,
-            outputs,
+            blocks,
             x: &xs,
             slope: slope.as_deref(),
             dz: Shared::new(&mut dz),
             dx: dx_sum.shared(),
             add,
-            weight: Packed::new(View::new(&w, inputs), outputs, inputs),
+            weights: (0..of_outputs).map(packed).collect(),
         };
         pass.run(n, &mut dw_sum, db_sum.as_deref_mut());
         drop(pass);
@@ -155,7 +226,7 @@ pub fn linear(
         unsafe { dx.close(g, dx_sum) };
         // The parts run slab by slab, and do not wait for each other more than this says.
         let part = |flops, floats: usize, phase| {
-            Cost::new("linear.backward", flops, 4.0 * floats as f64, phase).reading([dz_id])
+            Cost::new(backward_name, flops, 4.0 * floats as f64, phase).reading([dz_id])
         };
         if slope.is_some() {
             let phase = Phase::elementwise(n * outputs, 2.0);
@@ -172,12 +243,13 @@ pub fn linear(
             });
         }
         cost::report(|| {
-            let cost = part(flops, sizes, Phase::product(outputs, n, inputs));
+            let cost = part(flops, sizes, Phase::product(outputs, n, width));
             cost.reading([reads[0], dw.id()]).writing([dw.id()])
         });
         cost::report(|| {
             let before = if add { dx.id() } else { Id::Unknown };
-            let cost = part(flops, sizes, Phase::product(n, outputs, inputs));
+            let terms = outputs / blocks.of_inputs;
+            let cost = part(flops, sizes, Phase::product(n, terms, inputs));
             cost.reading([reads[1], before]).writing([dx.id()])
         });
     });

@@ -7,7 +7,7 @@
 //!
 //! Cost: 2·B·T·4H·(D+H) FLOPs forward, twice that backward; span T steps.
 
-use super::recurrent::{self, Backward, Cell, Forward, RecurrentWeights, Stepper};
+use super::recurrent::{self, Backward, Cell, Cells, Forward, RecurrentWeights, Stepper};
 use super::simd::Simd;
 use super::{Activation, Matrix, math};
 
@@ -18,7 +18,7 @@ impl Cell for Lstm {
     const NAME: &'static str = "lstm";
     const BACKWARD_NAME: &'static str = "lstm.backward";
     const GATES: usize = 4;
-    const HAS_C: bool = true;
+    const CELLS: usize = 1;
     const SAVED: usize = 4;
     const DEPTH: f64 = 5.0;
 
@@ -28,7 +28,7 @@ impl Cell for Lstm {
         [i, f, g, o]: [S::F32; 4],
         _: S::F32,
         _: S::F32,
-        c: S::F32,
+        [c, none]: Cells<S>,
     ) -> Forward<S> {
         let i = math::sigmoid(s, i);
         let f = math::sigmoid(s, f);
@@ -38,7 +38,7 @@ impl Cell for Lstm {
         Forward {
             saved: [i, f, g, o],
             h: s.mul(o, math::tanh(s, c)),
-            c,
+            c: [c, none],
         }
     }
 
@@ -46,10 +46,10 @@ impl Cell for Lstm {
     fn backward<S: Simd>(
         s: S,
         [i, f, g, o]: [S::F32; 4],
-        (_, c_before): (S::F32, S::F32),
-        (_, c): (S::F32, S::F32),
+        (_, [c_before, _]): (S::F32, Cells<S>),
+        (_, [c, _]): (S::F32, Cells<S>),
         dh: S::F32,
-        dc: S::F32,
+        [dc, none]: Cells<S>,
     ) -> Backward<S> {
         let one = s.splat(1.0);
         // h' = o tanh(c'): do = dh' tanh(c'), dc' += dh' o (1 − tanh²(c'))
@@ -66,7 +66,7 @@ impl Cell for Lstm {
         Backward {
             dgates: [di, df, dg, d_o],
             dh,
-            dc: s.mul(dc, f),
+            dc: [s.mul(dc, f), none],
         }
     }
 }
@@ -88,7 +88,7 @@ pub fn lstm_from(
     batch: usize,
     seq_len: usize,
 ) -> Activation {
-    recurrent::layer_from::<Lstm>(x, [Some(h), Some(c)], weights, batch, seq_len)
+    recurrent::layer_from::<Lstm>(x, [Some(h), Some(c), None], weights, batch, seq_len)
 }
 
 /// One step at a time, for decoding.
@@ -101,18 +101,18 @@ mod tests {
     use std::marker::PhantomData;
 
     const REFERENCE: Reference<Lstm> = Reference {
-        step: |input, hidden, _, c| {
+        step: |input, hidden, _, [c, none]| {
             let a = |gate: usize| input[gate] + hidden[gate];
             let sigmoid = |a: f64| 1.0 / (1.0 + (-a).exp());
             let c = sigmoid(a(1)) * c + sigmoid(a(0)) * a(2).tanh();
-            (sigmoid(a(3)) * c.tanh(), c)
+            (sigmoid(a(3)) * c.tanh(), [c, none])
         },
-        composed: |input, hidden, _, c| {
+        composed: |input, hidden, _, [c, none]| {
             let mut gates = input.into_iter().zip(hidden).map(|(a, b)| a + b);
             let mut next = || gates.next().expect("four gates");
             let (i, f, g, o) = (next(), next(), next(), next());
             let c = f.sigmoid() * c + i.sigmoid() * g.tanh();
-            [o.sigmoid() * again(&c).tanh(), c]
+            (o.sigmoid() * again(&c).tanh(), [c, none])
         },
         cell: PhantomData,
     };

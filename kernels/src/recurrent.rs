@@ -27,7 +27,7 @@ mod step;
 #[cfg(test)]
 pub(super) mod testing;
 
-pub use cell::{Backward, Cell, Forward};
+pub use cell::{Backward, Cell, Cells, Forward, MOST_CELLS};
 pub use step::Stepper;
 
 use super::cost::{self, Cost, Id, Phase};
@@ -138,7 +138,7 @@ struct Trace {
     x: Buffer,
     /// h: (chunks, hidden blocks, R + chunk rows, LANES); the first R rows are the state before.
     h: Buffer,
-    /// c, likewise, of cells that have one.
+    /// c: (chunks, hidden blocks, R + chunk rows, CELLS, LANES).
     c: Buffer,
     /// Activated gates: (chunks, hidden blocks, chunk rows, SAVED, LANES).
     saved: Buffer,
@@ -152,14 +152,14 @@ pub fn layer<C: Cell>(
     batch: usize,
     seq_len: usize,
 ) -> Activation {
-    layer_from::<C>(x, [None, None], weights, batch, seq_len)
+    layer_from::<C>(x, [None; 1 + MOST_CELLS], weights, batch, seq_len)
 }
 
-/// The same from the states h and, of cells that have one, c, each (B, H), zero where there is none; x
+/// The same from the states h and c, as many as the cell has, each (B, H), zero where there is none; x
 /// carries the tape of both, and gradients flow to them.
 pub fn layer_from<C: Cell>(
     x: Activation,
-    initial: [Option<&Matrix>; 2],
+    initial: [Option<&Matrix>; 1 + MOST_CELLS],
     weights: RecurrentWeights,
     batch: usize,
     seq_len: usize,
@@ -177,7 +177,12 @@ pub fn layer_from<C: Cell>(
         let wanted = (batch, hidden);
         assert_eq!(*state.shape(), wanted, "{}: a state is (B, H)", C::NAME);
     }
-    assert!(C::HAS_C || initial[1].is_none(), "{}: has no c", C::NAME);
+    let more = &initial[1 + C::CELLS..];
+    assert!(
+        more.iter().all(Option::is_none),
+        "{}: has no such state",
+        C::NAME
+    );
     let layout = Layout::new(input, hidden);
     let plan = Plan::new(batch, seq_len);
     let training = tape.is_on();
@@ -229,7 +234,7 @@ pub fn layer_from<C: Cell>(
             let dy = dy.take(gradients);
             let mut sum = dx.open(gradients);
             let (shared, is_first) = (sum.shared(), sum.is_first);
-            let state = hidden * (1 + usize::from(C::HAS_C));
+            let state = hidden * (1 + C::CELLS);
             let mut of_states = to_states
                 .each_ref()
                 .map(|s| s.as_ref().map(|s| s.take(gradients)));
@@ -391,6 +396,6 @@ fn chain<C: Cell>(plan: &Plan, layout: &Layout, product: Phase) -> Phase {
 fn bytes<C: Cell>(plan: &Plan, layout: &Layout) -> f64 {
     let (d, h) = (layout.input, layout.hidden);
     let tokens = plan.batch * plan.seq_len;
-    let saved = (C::SAVED + 2) * h;
+    let saved = (C::SAVED + 1 + C::CELLS.max(1)) * h;
     4.0 * (tokens * (d + h + saved) + C::GATES * h * (d + h + 2)) as f64
 }

@@ -5,12 +5,7 @@ use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
-    ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep,
-    Scan, ScanShape, Slot, Tape, adamw_update, add_layer_norm, add_rms_norm, additive_attention,
-    attention, backward, backward_from, capped, cross_attention, cross_entropy, decode, elman,
-    embedding, embedding_at_positions, gated, gru, gru_from, head_norm, layer_norm, linear,
-    linear_scan, lstm, lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update,
-    side_by_side, smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
+    ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RgLruCell, RmspropStep, Scan, ScanShape, Slot, SlstmCell, Tape, adamw_update, add_layer_norm, add_rms_norm, additive_attention, attention, backward, backward_from, block_linear, capped, cross_attention, cross_entropy, decode, elman, embedding, embedding_at_positions, gated, gru, gru_from, head_norm, layer_norm, linear, linear_scan, lstm, lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rg_lru, rmsprop_update, side_by_side, slstm, smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
 };
 
 /// Reproducible values between −1 and 1 of many magnitudes.
@@ -101,6 +96,19 @@ fn products_and_embeddings() {
                 },
             );
         }
+    }
+    for (n, blocks, i, o, maps) in [(1, 1, 1, 1, 1), (7, 3, 5, 17, 2), (1100, 2, 65, 33, 2)] {
+        let (rows, columns) = (maps * blocks * o, blocks * i);
+        let x = noise_matrix(n, columns, 1);
+        let (w, b) = (noise_matrix(rows, i, 2), noise_matrix(1, rows, 3));
+        same_bits(&format!("block linear {n} {blocks} {i} {o} {maps}"), || {
+            let y = block_linear(on_tape(&x), &w, Some(&b), maps);
+            let mut all = both_ways(y, &[&x, &w, &b]);
+            let map = decode::PackedBlockLinear::new(&values(&w), &values(&b), columns, maps);
+            all.push(Vec::new());
+            map.apply(&values(&x), &mut all[4]);
+            all
+        });
     }
     let (table, positions) = (noise_matrix(19, 37, 4), noise_matrix(11, 37, 5));
     let read = tokens(5 * 11, 19);
@@ -195,7 +203,7 @@ fn recurrent_layers_whole_and_by_steps() {
         (13, 70, 33, 47),
         (9, 40, 16, 130),
     ] {
-        for gates in [1, 3, 4] {
+        for (gates, is_slstm) in [(1, false), (3, false), (4, false), (4, true)] {
             let x = noise_matrix(batch * seq_len, input, 1);
             let w: Vec<_> = [
                 (gates * hidden, input),
@@ -213,9 +221,12 @@ fn recurrent_layers_whole_and_by_steps() {
                 bias_ih: &w[2],
                 bias_hh: &w[3],
             };
-            let name = format!("{gates} gates, {batch} {seq_len} {input} {hidden}");
+            let name = format!("{gates} gates, {is_slstm}, {batch} {seq_len} {input} {hidden}");
             same_bits(&name, || {
-                let layer = [elman, elman, gru, gru, lstm][gates];
+                let layer = match is_slstm {
+                    true => slstm,
+                    false => [elman, elman, gru, gru, lstm][gates],
+                };
                 let y = layer(on_tape(&x), weights, batch, seq_len);
                 both_ways(y, &[&x, &w[0], &w[1], &w[2], &w[3]])
             });
@@ -238,6 +249,11 @@ fn recurrent_layers_whole_and_by_steps() {
                         cell.extend(&x, (&mut h, &mut c), &mut y, &mut scratch);
                         vec![stepped, y, h, c]
                     }};
+                }
+                if is_slstm {
+                    let (cell, mut l) = (SlstmCell::new(weights), noise(batch * hidden, 11));
+                    cell.extend_all(&x, &mut h, &mut [&mut c, &mut l], &mut y, &mut scratch);
+                    return vec![y, h, c, l];
                 }
                 match gates {
                     1 => run!(ElmanCell),
@@ -267,6 +283,21 @@ fn scans() {
                 let gates = noise_matrix(batch * seq_len, count * hidden, 1);
                 same_bits(&format!("{name} {shape:?} {hidden}"), || {
                     both_ways(run(on_tape(&gates), Some(&start), shape), &[&gates, &start])
+                });
+            }
+            let gates = noise_matrix(batch * seq_len, 2 * hidden, 1);
+            let x = noise_matrix(batch * seq_len, hidden, 3);
+            let lambda = noise_matrix(1, hidden, 4);
+            for start in [None, Some(&start)] {
+                same_bits(&format!("RG-LRU {shape:?} {hidden}"), || {
+                    let y = rg_lru(on_tape(&gates), &x, &lambda, start, shape);
+                    let mut all = both_ways(y, &[&gates, &x, &lambda]);
+                    let (mut h, mut y) = (noise(batch * hidden, 2), values(&x));
+                    let first = vec![start.is_none(); batch];
+                    let cell = RgLruCell::new(&lambda);
+                    cell.extend(&values(&gates), &values(&x), &first, &mut h, &mut y);
+                    all.extend([h, y]);
+                    all
                 });
             }
         }

@@ -32,7 +32,7 @@ use std::process::ExitCode;
 /// another text. What is not given is as in that checkpoint; its model and vocabulary cannot change.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// elman, lstm, gru, mingru, minlstm, transformer: see `seqduel list models`
+    /// elman, lstm, gru, mingru, minlstm, slstm, transformer: see `seqduel list models`
     #[arg(long, value_name = "NAME")]
     model: Option<String>,
     /// Named corpus or UTF-8 text file

@@ -20,6 +20,7 @@ pub mod recurrent;
 mod recurrent_encoder_decoder;
 mod residual;
 mod size;
+mod slstm;
 
 pub use block::{BlockConfig, FeedForwardKind, Place, Switch};
 pub use config::{Initial, ModelConfig, NormPlace, Positions, Reading, SourceAttention};
@@ -345,6 +346,7 @@ pub const MODELS: &[ModelRow] = &[
     gru::ROW,
     mingru::ROW,
     minlstm::ROW,
+    slstm::ROW,
     block::presets::TRANSFORMER,
     block::presets::BERT,
     bilstm::ROW,

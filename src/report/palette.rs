@@ -44,13 +44,15 @@ const VARIANTS: [&[f64]; 5] = [
 ];
 
 /// Model or baseline, name in print, colour, marker.
-const MODELS: [(&str, &str, usize, Marker); 15] = [
+const MODELS: [(&str, &str, usize, Marker); 16] = [
     ("elman", "Elman RNN", 0, Marker::Square),
     ("lstm", "LSTM", 1, Marker::Circle),
     ("gru", "GRU", 2, Marker::Triangle),
     ("transformer", "transformer", 3, Marker::Diamond),
     ("mingru", "minGRU", 4, Marker::Down),
     ("minlstm", "minLSTM", 5, Marker::Plus),
+    // In the colour of another LSTM, as hues for lines are no more than six.
+    ("slstm", "sLSTM", 5, Marker::Square),
     // In the colours of what they are made of, which no plot shows beside them.
     ("encoder-decoder", "transformer", 3, Marker::Diamond),
     ("gru-encoder-decoder", "GRU", 2, Marker::Triangle),

@@ -15,6 +15,7 @@ pub const WRITTEN: &[&str] = &[
     "gru",
     "mingru",
     "minlstm",
+    "slstm",
     "transformer",
     "encoder-decoder",
     "gru-encoder-decoder",
@@ -146,6 +147,7 @@ impl Formulas {
     ) -> Vec<Vec<f64>> {
         let d = h.len();
         let get = |what: &str| self.get(&format!("{prefix}.{what}{suffix}"));
+        let (mut n, mut m) = (vec![0.0; d], vec![f64::NEG_INFINITY; d]); // of the sLSTM
         let mut outputs = Vec::new();
         for row in x {
             let from_x = affine(row, get("weight_ih"), get("bias_ih"));
@@ -175,6 +177,15 @@ impl Formulas {
                     "minlstm" => {
                         let (f, i) = (sigmoid(both(0, j)), sigmoid(both(1, j)));
                         (f * h[j] + i * positive(both(2, j))) / (f + i)
+                    }
+                    // Beck et al. 2024, equations 8 to 17
+                    "slstm" => {
+                        let (i, log_f) = (both(0, j), sigmoid(both(1, j)).ln());
+                        let (z, o) = (both(2, j).tanh(), sigmoid(both(3, j)));
+                        let largest = i.max(log_f + m[j]);
+                        let (f, i) = ((log_f + m[j] - largest).exp(), (i - largest).exp());
+                        (c[j], n[j], m[j]) = (f * c[j] + i * z, f * n[j] + i, largest);
+                        o * c[j] / n[j]
                     }
                     other => panic!("no formula of {other}"),
                 };

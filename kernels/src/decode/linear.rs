@@ -8,7 +8,7 @@
 use super::super::Nonlinearity;
 use super::super::cost::{self, Cost, Phase};
 use super::super::gemm::{Packed, View, multiply_parallel, tile_shape};
-use super::super::linear::{Epilogue, padded};
+use super::super::linear::{Blocks, Epilogue, padded};
 use super::super::parallel::{self, Shared};
 use super::super::simd::{Kernel, LANES, Simd, dispatch_at};
 use super::PARALLEL_FROM;
@@ -55,23 +55,35 @@ impl PackedLinear {
             x.len()
         );
         out.resize(batch * outputs, 0.0);
-        let shared = Shared::new(out);
+        let (x, out) = (Strided { at: x, row: inputs }, Shared::new(out));
+        self.run(x, batch, f, (out, outputs));
+        let product = Phase::product(batch, inputs, outputs);
+        let floats = batch * inputs + inputs * outputs + batch * outputs;
+        cost::report(|| Cost::new("decode.linear", product.work, 4.0 * floats as f64, product));
+    }
+
+    /// The same of rows with others' columns between them: from x, `batch` rows, to `out`, whose rows
+    /// are `to_row` floats apart.
+    fn run(&self, x: Strided, batch: usize, f: Nonlinearity, (out, to_row): (Shared<f32>, usize)) {
+        let (inputs, outputs) = (self.weight.k(), self.outputs);
         if batch >= BLOCKED_FROM {
             let epilogue = Epilogue {
-                y: shared,
+                y: out,
                 slope: None,
                 bias: Some(&self.bias),
                 f,
-                outputs,
+                outputs: to_row,
             };
-            multiply_parallel(View::new(x, inputs), &self.weight, batch, &epilogue);
+            multiply_parallel(View::new(x.at, x.row), &self.weight, batch, &epilogue);
         } else {
             let group = |i: usize| {
                 let rows = Rows {
                     x,
+                    batch,
                     map: self,
                     f,
-                    out: shared,
+                    out,
+                    to_row,
                     first: i * PANELS,
                 };
                 dispatch_at(self.weight.level(), rows);
@@ -80,18 +92,92 @@ impl PackedLinear {
             let groups = outputs.div_ceil(tile.width() * PANELS);
             parallel::for_each_if(batch * inputs * outputs >= PARALLEL_FROM, groups, group);
         }
-        let product = Phase::product(batch, inputs, outputs);
-        let floats = x.len() + inputs * outputs + batch * outputs;
-        cost::report(|| Cost::new("decode.linear", product.work, 4.0 * floats as f64, product));
     }
 }
 
-/// [`PANELS`] panels of outputs of every row; `out` is (B, outputs).
+/// [`super::super::block_linear()`] of few rows: its weight, packed block by block, and its bias.
+pub struct PackedBlockLinear {
+    blocks: Blocks,
+    maps: Vec<PackedLinear>,
+}
+
+impl PackedBlockLinear {
+    /// Copies and packs weight (`maps`·K·o, i) and bias (`maps`·K·o) of a map of `inputs` = K·i values.
+    /// Panics if the lengths do not fit.
+    pub fn new(weight: &[f32], bias: &[f32], inputs: usize, maps: usize) -> Self {
+        let outputs = bias.len();
+        let width = weight.len() / outputs.max(1);
+        let blocks = Blocks::diagonal([inputs, outputs, width], maps);
+        let blocks = blocks.filter(|_| weight.len() == outputs * width);
+        let blocks = blocks.unwrap_or_else(|| {
+            panic!(
+                "decode: a weight of {} values and {outputs} biases are not ({maps}·K·o, i) and \
+                 {maps}·K·o of K·i = {inputs}",
+                weight.len()
+            )
+        });
+        let size = blocks.height() * width;
+        let parts = weight
+            .chunks_exact(size)
+            .zip(bias.chunks_exact(blocks.height()));
+        let maps = parts.map(|(weight, bias)| PackedLinear::new(weight, bias, width));
+        PackedBlockLinear {
+            blocks,
+            maps: maps.collect(),
+        }
+    }
+
+    /// `out` = x Wᵀ + b: x (B, K·i) → (B, `maps`·K·o). Panics if x is not whole rows.
+    pub fn apply(&self, x: &[f32], out: &mut Vec<f32>) {
+        let Blocks {
+            inputs, outputs, ..
+        } = self.blocks;
+        let batch = x.len() / inputs;
+        assert_eq!(
+            batch * inputs,
+            x.len(),
+            "decode: {} values do not make rows of {inputs}",
+            x.len()
+        );
+        out.resize(batch * outputs, 0.0);
+        if batch == 0 {
+            return;
+        }
+        let shared = Shared::new(out);
+        let product = Phase::product(batch, self.blocks.width(), outputs);
+        let is_worth = product.work >= 2.0 * PARALLEL_FROM as f64;
+        parallel::for_each_if(is_worth, self.maps.len(), |m| {
+            let x = Strided {
+                at: &x[self.blocks.column(m)..],
+                row: inputs,
+            };
+            // SAFETY: a block begins within the row.
+            let to = unsafe { shared.pointer().add(m * self.blocks.height()) };
+            let to = (Shared::from_pointer(to), outputs);
+            self.maps[m].run(x, batch, Nonlinearity::Identity, to);
+        });
+        let floats = x.len() + self.blocks.width() * outputs + batch * outputs;
+        let bytes = 4.0 * floats as f64;
+        cost::report(|| Cost::new("decode.block_linear", product.work, bytes, product));
+    }
+}
+
+/// Rows of x, `row` floats apart, from the first one's first value on.
+#[derive(Clone, Copy)]
+struct Strided<'a> {
+    at: &'a [f32],
+    row: usize,
+}
+
+/// [`PANELS`] panels of outputs of every row.
 struct Rows<'a> {
-    x: &'a [f32],
+    x: Strided<'a>,
+    batch: usize,
     map: &'a PackedLinear,
     f: Nonlinearity,
     out: Shared<f32>,
+    /// Floats from a row of `out` to the next.
+    to_row: usize,
     /// The first panel.
     first: usize,
 }
@@ -100,7 +186,7 @@ impl Kernel for Rows<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let batch = self.x.len() / self.map.weight.k();
+        let batch = self.batch;
         let width = LANES * S::TILE_VECTORS;
         let outputs = self.map.outputs;
         let panels = self.first..(self.first + PANELS).min(outputs.div_ceil(width));
@@ -170,10 +256,10 @@ impl Rows<'_> {
     fn finish<S: Simd>(&self, s: S, row: usize, panel: usize, v: usize, sum: S::F32) {
         let column = (panel * S::TILE_VECTORS + v) * LANES;
         let y = self.f.of(s, sum);
-        let outputs = self.map.outputs;
-        let end = (column + LANES).min(outputs);
+        let end = (column + LANES).min(self.map.outputs);
+        let start = row * self.to_row;
         // SAFETY: these outputs of this row belong to this panel alone.
-        let out = unsafe { self.out.slice(row * outputs + column..row * outputs + end) };
+        let out = unsafe { self.out.slice(start + column..start + end) };
         s.write_at(out, 0, y);
     }
 
@@ -185,8 +271,8 @@ impl Rows<'_> {
         row: usize,
         panel: usize,
     ) -> usize {
-        let inputs = self.map.weight.k();
-        let x = &self.x[row * inputs..(row + R) * inputs];
+        let Strided { at, row: stride } = self.x;
+        let x = &at[row * stride..][..(R - 1) * stride + self.map.weight.k()];
         let mut totals = [[[s.zero(); V]; R]; P];
         for (block, values) in self.map.weight.beside(panel, P) {
             let size = block.len() * V * LANES; // of a panel
@@ -209,7 +295,7 @@ impl Rows<'_> {
                 for k in 0..block.len() {
                     for p in 0..P {
                         let w = values.as_ptr().add(p * size + k * V * LANES);
-                        add_product(s, x.add(k), inputs, w, &mut sums[p]);
+                        add_product(s, x.add(k), stride, w, &mut sums[p]);
                     }
                 }
             }

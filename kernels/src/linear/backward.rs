@@ -2,7 +2,8 @@
 
 use super::super::gemm::{Packed, Plain, View, gemm, multiply_parallel};
 use super::super::parallel::{self, Shared, add_in_order, scratch};
-use super::super::simd::{Kernel, LANES, Simd, dispatch_at, level};
+use super::super::simd::{Kernel, LANES, Simd, dispatch_at, level, with_level};
+use super::Blocks;
 use std::ops::Range;
 
 /// Rows whose bias gradients are summed together before the sums of the pieces are.
@@ -19,8 +20,7 @@ const SUM: usize = 4096;
 
 /// The backward pass: what its parts share.
 pub struct Backward<'a> {
-    pub inputs: usize,
-    pub outputs: usize,
+    pub blocks: Blocks,
     pub x: &'a [f32],
     /// f′(x Wᵀ + b), where f is not the identity.
     pub slope: Option<&'a [f32]>,
@@ -29,16 +29,17 @@ pub struct Backward<'a> {
     pub dx: Shared<f32>,
     /// Whether dx is added to.
     pub add: bool,
-    pub weight: Packed,
+    /// A block each.
+    pub weights: Vec<Packed>,
 }
 
 impl Backward<'_> {
-    /// Adds to dW (out, in) and db, and writes dx (n, in) or adds to it.
+    /// Adds to dW (out, in of a block) and db, and writes dx (n, in) or adds to it.
     pub fn run(&self, n: usize, dw: &mut [f32], db: Option<&mut [f32]>) {
         let parts = (n / PART_ROWS).clamp(1, PARTS);
         let rows = n.div_ceil(parts).next_multiple_of(ROWS);
         let parts = n.div_ceil(rows);
-        let sums = if db.is_some() { self.outputs } else { 0 };
+        let sums = if db.is_some() { self.blocks.outputs } else { 0 };
         let mut db_parts = vec![0.0; parts * sums];
         let db_shared = Shared::new(&mut db_parts);
         let part = |i: usize, dw: &mut [f32], add: bool| {
@@ -52,9 +53,12 @@ impl Backward<'_> {
             let size = dw.len();
             let mut dw_parts = scratch(parts * size);
             let shared = Shared::new(&mut dw_parts);
+            let level = level();
             let part = |i: usize| {
                 // SAFETY: each part has its own sum.
-                part(i, unsafe { shared.slice(i * size..(i + 1) * size) }, false);
+                let dw = unsafe { shared.slice(i * size..(i + 1) * size) };
+                // A worker's own level need not be this thread's.
+                with_level(level, || part(i, dw, false));
             };
             // Where threads would be left over, they share each part instead.
             parallel::for_each_if(parts >= parallel::threads(), parts, part);
@@ -70,7 +74,10 @@ impl Backward<'_> {
 
     /// The part of these rows: writes its dW, or adds it, adds its db, and sends its dx.
     fn part(&self, rows: Range<usize>, dw: &mut [f32], add: bool, db: &mut [f32]) {
-        let (inputs, outputs) = (self.inputs, self.outputs);
+        let Blocks {
+            inputs, outputs, ..
+        } = self.blocks;
+        let (width, height) = (self.blocks.width(), self.blocks.height());
         // Slab by slab, so that dz and x come from memory once and then from the caches.
         for slab in rows.clone().step_by(SLAB) {
             let slab = slab..(slab + SLAB).min(rows.end);
@@ -78,14 +85,19 @@ impl Backward<'_> {
             // SAFETY: the rows are this part's own.
             let dz = unsafe { self.dz.slice(own.clone()) };
             finish_gradient(dz, self.slope.map(|slope| &slope[own]), outputs, db);
-            let dz = View::new(dz, outputs);
-            let x = View::new(&self.x[slab.start * inputs..], inputs);
             let add = add || slab.start > rows.start;
-            gemm(outputs, inputs, slab.len(), dz.transposed(), x, dw, add);
-            // SAFETY: the gradient has (n, inputs) elements, and these are its rows.
-            let to = unsafe { self.dx.pointer().add(slab.start * inputs) };
-            let to = Plain::new(Shared::from_pointer(to), inputs, self.add);
-            multiply_parallel(dz, &self.weight, slab.len(), &to);
+            for (m, weight) in self.weights.iter().enumerate() {
+                let column = self.blocks.column(m);
+                let dz = View::new(&dz[m * height..], outputs);
+                let x = View::new(&self.x[slab.start * inputs + column..], inputs);
+                let dw = &mut dw[m * height * width..][..height * width];
+                gemm(height, width, slab.len(), dz.transposed(), x, dw, add);
+                // SAFETY: the gradient has (n, inputs) elements, and these are its rows.
+                let to = unsafe { self.dx.pointer().add(slab.start * inputs + column) };
+                let add = self.add || m >= self.blocks.of_inputs;
+                let to = Plain::new(Shared::from_pointer(to), inputs, add);
+                multiply_parallel(dz, weight, slab.len(), &to);
+            }
         }
     }
 }

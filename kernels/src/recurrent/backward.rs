@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::pack::{BackwardWeights, panels};
 use super::partial::Partial;
 use super::product::{Outer, Rows, Sums, Tile, ZEROS, add_outer, product, tiles};
-use super::{Cell, Layout, Piece, Trace};
+use super::{Cell, Cells, Layout, MOST_CELLS, Piece, Trace};
 use crate::parallel::Shared;
 use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
@@ -12,7 +12,7 @@ use std::marker::PhantomData;
 /// Runs a piece backward: writes dx (R·T, D), or adds to it if that is not the first gradient to
 /// come there, given dy (R·T, H), both sequence-major, and the gradients of the states before the first
 /// step, (R, H) each, where they are wanted. Where somebody watches, the gradients of the piece's states
-/// go to their place in `watched`, (B·T, H) or (B·T, 2H).
+/// go to their place in `watched`, (B·T, (1 + CELLS)·H).
 pub fn piece<C: Cell>(
     layout: &Layout,
     weights: &BackwardWeights,
@@ -20,7 +20,7 @@ pub fn piece<C: Cell>(
     seq_len: usize,
     trace: &Trace,
     (dy, watched): (&[f32], Option<Shared<f32>>),
-    (dx, is_first, initial): (&mut [f32], bool, [Option<&mut [f32]>; 2]),
+    (dx, is_first, initial): (&mut [f32], bool, [Option<&mut [f32]>; 1 + MOST_CELLS]),
 ) -> Partial {
     let Layout {
         input_blocks,
@@ -37,7 +37,7 @@ pub fn piece<C: Cell>(
     let work = Work {
         dgates: Buffer::zeroed(C::GRADIENTS * hidden_blocks * stride),
         dh: Buffer::zeroed(if C::DIRECT { piece.rows * hidden } else { 0 }),
-        dc: Buffer::zeroed(if C::HAS_C { piece.rows * hidden } else { 0 }),
+        dc: Buffer::zeroed(piece.rows * hidden * C::CELLS),
     };
     for chunk in (0..piece.chunks).rev() {
         let first_step = chunk * piece.chunk_steps;
@@ -71,7 +71,7 @@ pub fn piece<C: Cell>(
         };
         simd::dispatch_at(layout.level, run);
     }
-    let [dh, dc] = initial;
+    let [dh, dc @ ..] = initial;
     if let Some(to) = dh {
         let last = Initial::<C> {
             layout,
@@ -84,11 +84,12 @@ pub fn piece<C: Cell>(
         };
         simd::dispatch_at(layout.level, last);
     }
-    if let Some(to) = dc {
-        for (i, to) in to.iter_mut().enumerate() {
+    for (v, to) in dc.into_iter().enumerate() {
+        for (i, to) in to.into_iter().flatten().enumerate() {
             let (r, unit) = (i / layout.hidden, i % layout.hidden);
-            let at = (unit / LANES * piece.rows + r) * LANES + unit % LANES;
-            // SAFETY: within (hidden blocks, R, LANES).
+            let row = unit / LANES * piece.rows + r;
+            let at = (row * C::CELLS + v) * LANES + unit % LANES;
+            // SAFETY: within (hidden blocks, R, CELLS, LANES).
             *to += unsafe { *work.dc.at(at) };
         }
     }
@@ -152,7 +153,7 @@ struct Work {
     dgates: Buffer,
     /// The part of dh that does not pass through W_hh: (hidden blocks, R, LANES).
     dh: Buffer,
-    /// (hidden blocks, R, LANES).
+    /// (hidden blocks, R, CELLS, LANES).
     dc: Buffer,
 }
 
@@ -225,16 +226,25 @@ impl<C: Cell> Run<'_, C> {
 
     /// (h, c) of the trace at `at`.
     #[inline(always)]
-    fn state<S: Simd>(&self, s: S, at: usize) -> (S::F32, S::F32) {
+    fn state<S: Simd>(&self, s: S, at: usize) -> (S::F32, Cells<S>) {
         // SAFETY: callers give addresses within the trace.
         unsafe {
-            let c = if C::HAS_C {
-                s.load(self.trace.c.at(at))
-            } else {
-                s.zero()
-            };
+            let c = self.cells(s, &self.trace.c, at);
             (s.load(self.trace.h.at(at)), c)
         }
+    }
+
+    /// The vectors of a row whose h, if it had one, would lie at `at`.
+    /// # Safety
+    /// They can be read.
+    #[inline(always)]
+    unsafe fn cells<S: Simd>(&self, s: S, from: &Buffer, at: usize) -> Cells<S> {
+        let mut c = [s.zero(); MOST_CELLS];
+        for v in 0..C::CELLS {
+            // SAFETY: by contract.
+            c[v] = unsafe { s.load(from.at(at * C::CELLS + v * LANES)) };
+        }
+        c
     }
 
     /// Step t of the sequences from r0, for the blocks from `first`: as many as `sums` has rows and
@@ -284,13 +294,9 @@ impl<C: Cell> Run<'_, C> {
                         saved[i] = s.load(self.trace.saved.at((at * C::SAVED + i) * LANES));
                     }
                     let carried = (block * rows + r0 + r) * LANES;
-                    let dc = if C::HAS_C {
-                        s.load(self.work.dc.at(carried))
-                    } else {
-                        s.zero()
-                    };
+                    let dc = self.cells(s, &self.work.dc, carried);
                     if let Some(watched) = self.watched {
-                        self.watch(s, watched, (block, r0 + r, t), [dh, dc]);
+                        self.watch(s, watched, (block, r0 + r, t), (dh, dc));
                     }
                     let d = C::backward(
                         s,
@@ -300,8 +306,8 @@ impl<C: Cell> Run<'_, C> {
                         dh,
                         dc,
                     );
-                    if C::HAS_C {
-                        s.store(self.work.dc.at(carried), d.dc);
+                    for v in 0..C::CELLS {
+                        s.store(self.work.dc.at(carried * C::CELLS + v * LANES), d.dc[v]);
                     }
                     if C::DIRECT {
                         s.store(self.work.dh.at(carried), d.dh);
@@ -329,8 +335,8 @@ impl<C: Cell> Run<'_, C> {
             let block = self.chunk * blocks + first + v;
             let before = block * stride + (row + r) * LANES;
             s.prefetch(self.trace.h.at(before));
-            if C::HAS_C {
-                s.prefetch(self.trace.c.at(before));
+            for c in 0..C::CELLS {
+                s.prefetch(self.trace.c.at(before * C::CELLS + c * LANES));
             }
             let saved = (block * self.chunk_rows() + row + r) * C::SAVED * LANES;
             for i in 0..C::SAVED {
@@ -351,14 +357,14 @@ impl<C: Cell> Run<'_, C> {
         s: S,
         watched: Shared<f32>,
         (block, sequence, t): (usize, usize, usize),
-        gradients: [S::F32; 2],
+        (dh, dc): (S::F32, Cells<S>),
     ) {
         let hidden = self.layout.hidden;
-        let parts = 1 + usize::from(C::HAS_C);
+        let parts = 1 + C::CELLS;
         let step = self.chunk * self.piece.chunk_steps + t;
         let row = (self.piece.first + sequence) * self.seq_len + step;
         let valid = (hidden - block * LANES).min(LANES);
-        for (part, gradient) in gradients.into_iter().enumerate().take(parts) {
+        for (part, gradient) in [dh].into_iter().chain(dc).enumerate().take(parts) {
             let at = (row * parts + part) * hidden + block * LANES;
             // SAFETY: the row is of a sequence of this piece, and the units are the block's.
             unsafe { s.store_first(watched.pointer().add(at), valid, gradient) };

@@ -2,6 +2,12 @@
 
 use crate::simd::Simd;
 
+/// Most states a cell has beside h.
+pub const MOST_CELLS: usize = 2;
+
+/// States beside h, the first [`Cell::CELLS`] of them.
+pub type Cells<S> = [<S as Simd>::F32; MOST_CELLS];
+
 /// A cell. G gates have pre-activations a = W_ih x + b_ih + W_hh h + b_hh; a cell whose last gate
 /// does not simply add the two halves (GRU) has it [`Cell::APART`].
 pub trait Cell: 'static {
@@ -13,8 +19,8 @@ pub trait Cell: 'static {
     const GATES: usize;
     /// The last gate's W_ih x + b_ih and W_hh h + b_hh come separately.
     const APART: bool = false;
-    /// There is a second state c.
-    const HAS_C: bool = false;
+    /// States beside h: none, c, or more.
+    const CELLS: usize = 0;
     /// dh of the step before has a part that does not pass through W_hh.
     const DIRECT: bool = false;
     /// Vectors a step saves for its backward, at most 4.
@@ -36,7 +42,7 @@ pub trait Cell: 'static {
         gates: [S::F32; 4],
         input: S::F32,
         h: S::F32,
-        c: S::F32,
+        c: Cells<S>,
     ) -> Forward<S>;
 
     /// The derivative of the step that led from `before` to `after`, each (h, c), and saved `saved`;
@@ -44,10 +50,10 @@ pub trait Cell: 'static {
     fn backward<S: Simd>(
         s: S,
         saved: [S::F32; 4],
-        before: (S::F32, S::F32),
-        after: (S::F32, S::F32),
+        before: (S::F32, Cells<S>),
+        after: (S::F32, Cells<S>),
         dh: S::F32,
-        dc: S::F32,
+        dc: Cells<S>,
     ) -> Backward<S>;
 }
 
@@ -57,8 +63,8 @@ pub struct Forward<S: Simd> {
     pub saved: [S::F32; 4],
     /// Next hidden state.
     pub h: S::F32,
-    /// Next c, if the cell has one.
-    pub c: S::F32,
+    /// Next c.
+    pub c: Cells<S>,
 }
 
 /// What the derivative of a step gives.
@@ -67,6 +73,6 @@ pub struct Backward<S: Simd> {
     pub dgates: [S::F32; 4],
     /// The part of the gradient of the h before that does not pass through W_hh, if the cell has it.
     pub dh: S::F32,
-    /// Gradient of the c before, if the cell has one.
-    pub dc: S::F32,
+    /// Gradient of the c before.
+    pub dc: Cells<S>,
 }

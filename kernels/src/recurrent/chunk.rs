@@ -1,5 +1,6 @@
 //! A chunk of a piece in memory, and what is copied into its blocks.
 
+use super::Cell;
 use crate::simd::{self, Kernel, LANES, Level, Simd};
 
 /// One chunk: R sequences, `steps` steps; row t·R + r is step t of sequence r.
@@ -10,7 +11,7 @@ pub struct Chunk {
     pub steps: usize,
     /// Floats between blocks of `x` and `saved` (there a vector is SAVED).
     pub block_stride: usize,
-    /// Floats between blocks of `h` and `c`.
+    /// Floats between blocks of `h`, and of `c` (there a vector is CELLS).
     pub state_stride: usize,
     /// (input blocks, rows, LANES).
     pub x: *mut f32,
@@ -18,7 +19,7 @@ pub struct Chunk {
     pub projected: *mut f32,
     /// (hidden blocks, R + rows, LANES), the first R rows filled: the state before.
     pub h: *mut f32,
-    /// Likewise, or dangling if the cell has none.
+    /// (hidden blocks, R + rows, CELLS, LANES), likewise.
     pub c: *mut f32,
     /// (hidden blocks, rows, SAVED, LANES), if wanted.
     pub saved: Option<*mut f32>,
@@ -26,6 +27,16 @@ pub struct Chunk {
     pub y: *mut f32,
     /// Floats between sequences of `y`.
     pub y_row: usize,
+}
+
+impl Chunk {
+    /// Where state `i` begins, h the first, and how many vectors a row has there.
+    pub fn state<C: Cell>(&self, i: usize) -> (*mut f32, usize) {
+        match i {
+            0 => (self.h, 1),
+            _ => (self.c.wrapping_add((i - 1) * LANES), C::CELLS),
+        }
+    }
 }
 
 // SAFETY: holds addresses; every use of them is under the contract of `run_blocks`.
@@ -44,6 +55,8 @@ pub struct Gather<'a> {
     pub to: *mut f32,
     /// Floats from a block to the next.
     pub block_stride: usize,
+    /// Floats from a row of a block to the next.
+    pub to_row: usize,
 }
 
 impl Gather<'_> {
@@ -69,12 +82,13 @@ impl Kernel for ContractHolds<'_> {
             steps,
             to,
             block_stride,
+            to_row,
         } = self.0;
         for r in 0..rows {
             for t in 0..steps {
                 let from = &from[r * row + t * width..][..width];
                 for block in 0..width.div_ceil(LANES) {
-                    let at = block * block_stride + (t * rows + r) * LANES;
+                    let at = block * block_stride + (t * rows + r) * to_row;
                     // SAFETY: by contract of `run_at`.
                     unsafe { s.store(to.add(at), s.read_at(from, block * LANES)) };
                 }

@@ -4,7 +4,7 @@ use super::buffer::Buffer;
 use super::chunk::{Chunk, Gather};
 use super::pack::{ForwardWeights, forward_blocks, panels};
 use super::product::{BESIDE, Rows, Sums, Tile, product, product_of_panels, tiles};
-use super::{Cell, Layout, Piece, Trace};
+use super::{Cell, Layout, MOST_CELLS, Piece, Trace};
 use crate::simd::{self, Kernel, LANES, Simd};
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -17,7 +17,7 @@ pub fn piece<C: Cell>(
     weights: &ForwardWeights,
     piece: Piece,
     seq_len: usize,
-    (x, initial): (&[f32], [Option<&[f32]>; 2]),
+    (x, initial): (&[f32], [Option<&[f32]>; 1 + MOST_CELLS]),
     y: &mut [f32],
     training: bool,
 ) -> Trace {
@@ -32,7 +32,7 @@ pub fn piece<C: Cell>(
     let trace = Trace {
         x: Buffer::new(kept * input_blocks * rows * LANES),
         h: Buffer::new(states),
-        c: Buffer::new(if C::HAS_C { states } else { 0 }),
+        c: Buffer::new(C::CELLS * states),
         saved: Buffer::new(if training {
             kept * hidden_blocks * rows * C::SAVED * LANES
         } else {
@@ -53,11 +53,7 @@ pub fn piece<C: Cell>(
             x: trace.x.at(slab * input_blocks * rows * LANES),
             projected: projected.at(0),
             h: trace.h.at(slab * hidden_blocks * state_stride),
-            c: if C::HAS_C {
-                trace.c.at(slab * hidden_blocks * state_stride)
-            } else {
-                trace.c.at(0)
-            },
+            c: trace.c.at(slab * hidden_blocks * state_stride * C::CELLS),
             saved: training.then(|| {
                 trace
                     .saved
@@ -76,27 +72,26 @@ pub fn piece<C: Cell>(
                 steps: chunk.steps,
                 to: chunk.x,
                 block_stride: chunk.block_stride,
+                to_row: LANES,
             };
             inputs.run_at(layout.level);
             // The state before the chunk: zeros, or the last of the chunk before.
             for block in 0..hidden_blocks {
                 let (to, n) = (block * state_stride, piece.rows * LANES);
                 let from = before + block * state_stride + piece.chunk_steps * n;
-                let states = [(&trace.h, chunk.h), (&trace.c, chunk.c)];
-                for (state, at) in states.into_iter().take(1 + C::HAS_C as usize) {
+                let states = [(&trace.h, chunk.h, 1), (&trace.c, chunk.c, C::CELLS)];
+                for (state, at, vectors) in states {
+                    let at = at.add(to * vectors);
                     if i == 0 {
-                        at.add(to).write_bytes(0, n);
+                        at.write_bytes(0, n * vectors);
                     } else {
-                        at.add(to).copy_from(state.at(from), n);
+                        at.copy_from(state.at(from * vectors), n * vectors);
                     }
                 }
             }
-            for (given, to) in initial
-                .into_iter()
-                .zip([chunk.h, chunk.c])
-                .filter(|_| i == 0)
-            {
+            for (state, given) in initial.into_iter().enumerate().filter(|_| i == 0) {
                 let Some(from) = given else { continue };
+                let (to, vectors) = chunk.state::<C>(state);
                 let states = Gather {
                     from,
                     row: layout.hidden,
@@ -104,7 +99,8 @@ pub fn piece<C: Cell>(
                     rows: piece.rows,
                     steps: 1,
                     to,
-                    block_stride: state_stride,
+                    block_stride: state_stride * vectors,
+                    to_row: vectors * LANES,
                 };
                 states.run_at(layout.level);
             }
@@ -354,16 +350,15 @@ impl<C: Cell> Run<'_, C> {
                     let input = s.load(projected.at::<S>(r, (u + 1) * C::GATES - 1));
                     let before = block * chunk.state_stride + (row + r) * LANES;
                     let after = before + chunk.rows * LANES;
-                    let c = if C::HAS_C {
-                        s.load(chunk.c.add(before))
-                    } else {
-                        s.zero()
-                    };
+                    let mut c = [s.zero(); MOST_CELLS];
+                    for v in 0..C::CELLS {
+                        c[v] = s.load(chunk.c.add(before * C::CELLS + v * LANES));
+                    }
                     let h = s.load(chunk.h.add(before));
                     let next = C::forward(s, gates, input, h, c);
                     s.store(chunk.h.add(after), next.h);
-                    if C::HAS_C {
-                        s.store(chunk.c.add(after), next.c);
+                    for v in 0..C::CELLS {
+                        s.store(chunk.c.add(after * C::CELLS + v * LANES), next.c[v]);
                     }
                     if let Some(saved) = chunk.saved {
                         let to = (block * chunk.block_stride + (row + r) * LANES) * C::SAVED;

@@ -7,6 +7,7 @@ use super::{CHUNK_ROWS, Cell, Layout, RecurrentWeights};
 use crate::parallel::{self, Shared};
 use crate::simd::LANES;
 use dfdx::prelude::*;
+use std::iter;
 use std::marker::PhantomData;
 
 /// Steps of fewer multiply-adds than this stay on one thread.
@@ -39,8 +40,9 @@ impl<C: Cell> Stepper<C> {
     /// Panics if lengths disagree.
     pub fn step(&self, x: &[f32], h: &mut [f32], c: &mut [f32], scratch: &mut Vec<f32>) {
         let (state, len) = (Shared::new(h), h.len());
+        let (cells, y) = (&mut [c], state.pointer());
         // SAFETY: h is as long as it says, and y of one step as long as h.
-        unsafe { self.run(x, 1, (state, len, c), state.pointer(), scratch) };
+        unsafe { self.run(x, 1, (state, len, Self::cells(cells)), y, scratch) };
     }
 
     /// Consumes n tokens of each of B sequences, x (B·n, D), row b·n + t; updates the states as
@@ -53,6 +55,18 @@ impl<C: Cell> Stepper<C> {
         y: &mut [f32],
         scratch: &mut Vec<f32>,
     ) {
+        self.extend_all(x, h, Self::cells(&mut [c]), y, scratch);
+    }
+
+    /// The same of cells with any number of states beside h, `cells`, each (B, H).
+    pub fn extend_all(
+        &self,
+        x: &[f32],
+        h: &mut [f32],
+        cells: &mut [&mut [f32]],
+        y: &mut [f32],
+        scratch: &mut Vec<f32>,
+    ) {
         let hidden = self.layout.hidden;
         if y.is_empty() {
             return;
@@ -61,15 +75,21 @@ impl<C: Cell> Stepper<C> {
         let steps = y.len() / len.max(1);
         assert_eq!(y.len(), steps * len, "{}: y is (B·n, H)", C::NAME);
         // SAFETY: h is as long as it says, and y as it has to be, just checked.
-        unsafe { self.run(x, steps, (state, len, c), y.as_mut_ptr(), scratch) };
+        unsafe { self.run(x, steps, (state, len, cells), y.as_mut_ptr(), scratch) };
         let ends = y.chunks_exact(steps * hidden);
         for (h, y) in h.chunks_exact_mut(hidden).zip(ends) {
             h.copy_from_slice(&y[(steps - 1) * hidden..]);
         }
     }
 
-    /// Runs `steps` steps, chunk by chunk, and updates c; h is read before y is written, which may be
-    /// in the same place.
+    /// The one state beside h, or none of an empty one.
+    fn cells<'a, 'b>(c: &'a mut [&'b mut [f32]; 1]) -> &'a mut [&'b mut [f32]] {
+        let is_none = C::CELLS == 0 && c[0].is_empty();
+        if is_none { &mut [] } else { c }
+    }
+
+    /// Runs `steps` steps, chunk by chunk, and updates the states beside h; h is read before y is
+    /// written, which may be in the same place.
     ///
     /// # Safety
     /// h is so long, and `y` (B·steps, H); nobody else uses them.
@@ -77,7 +97,7 @@ impl<C: Cell> Stepper<C> {
         &self,
         x: &[f32],
         steps: usize,
-        (h, len, c): (Shared<f32>, usize, &mut [f32]),
+        (h, len, cells): (Shared<f32>, usize, &mut [&mut [f32]]),
         y: *mut f32,
         scratch: &mut Vec<f32>,
     ) {
@@ -91,11 +111,11 @@ impl<C: Cell> Stepper<C> {
         let rows = len / hidden;
         assert_eq!(len, rows * hidden, "{}: h is (B, H)", C::NAME);
         assert_eq!(x.len(), rows * steps * input, "{}: x is (B·n, D)", C::NAME);
-        assert_eq!(
-            c.len(),
-            if C::HAS_C { len } else { 0 },
-            "{}: c is (B, H)",
-            C::NAME
+        assert!(
+            cells.len() == C::CELLS && cells.iter().all(|c| c.len() == len),
+            "{}: beside h it has {} states (B, H)",
+            C::NAME,
+            C::CELLS
         );
         if rows == 0 {
             return;
@@ -105,7 +125,7 @@ impl<C: Cell> Stepper<C> {
         let states = hidden_blocks * state_stride;
         let x_len = input_blocks * most * rows * LANES;
         let projected_len = hidden_blocks * C::GATES * most * rows * LANES;
-        let needed = x_len + projected_len + 2 * states + 16;
+        let needed = x_len + projected_len + (1 + C::CELLS) * states + 16;
         if scratch.len() < needed {
             scratch.resize(needed, 0.0);
         }
@@ -116,56 +136,65 @@ impl<C: Cell> Stepper<C> {
             let projected = xs.add(x_len);
             let hs = projected.add(projected_len);
             let cs = hs.add(states);
-            for (from, to) in [(&*h.slice(0..len), hs), (&*c, cs)] {
+            let mut chunk = Chunk {
+                rows,
+                steps: 0,
+                block_stride: most * rows * LANES,
+                state_stride,
+                x: xs,
+                projected,
+                h: hs,
+                c: cs,
+                saved: None,
+                y,
+                y_row: steps * hidden,
+            };
+            let given = cells.iter().map(|c| &**c);
+            for (i, from) in iter::once(&*h.slice(0..len)).chain(given).enumerate() {
+                let (to, vectors) = chunk.state::<C>(i);
                 let state = Gather {
                     from,
                     row: hidden,
                     width: hidden,
-                    rows: from.len() / hidden,
+                    rows,
                     steps: 1,
                     to,
-                    block_stride: state_stride,
+                    block_stride: state_stride * vectors,
+                    to_row: vectors * LANES,
                 };
                 state.run_at(self.layout.level);
             }
-            let mut last = 0;
             for first in (0..steps).step_by(most) {
                 // The state before the chunk is the last of the chunk before.
                 for block in (0..hidden_blocks).filter(|_| first > 0) {
-                    for state in [hs, cs].into_iter().take(1 + usize::from(C::HAS_C)) {
-                        let to = state.add(block * state_stride);
-                        to.copy_from(to.add(last * rows * LANES), rows * LANES);
+                    for (state, vectors) in [(hs, 1), (cs, C::CELLS)] {
+                        let (row, to) = (rows * LANES * vectors, block * state_stride * vectors);
+                        let to = state.add(to);
+                        to.copy_from(to.add(chunk.steps * row), row);
                     }
                 }
-                last = most.min(steps - first);
-                let chunk = Chunk {
-                    rows,
-                    steps: last,
-                    block_stride: most * rows * LANES,
-                    state_stride,
-                    x: xs,
-                    projected,
-                    h: hs,
-                    c: cs,
-                    saved: None,
-                    y: y.add(first * hidden),
-                    y_row: steps * hidden,
-                };
+                chunk.steps = most.min(steps - first);
+                chunk.y = y.add(first * hidden);
                 let inputs = Gather {
                     from: &x[first * input..],
                     row: steps * input,
                     width: input,
                     rows,
-                    steps: last,
+                    steps: chunk.steps,
                     to: xs,
                     block_stride: chunk.block_stride,
+                    to_row: LANES,
                 };
                 inputs.run_at(self.layout.level);
                 self.run_chunk(&chunk);
             }
-            for (i, c) in c.iter_mut().enumerate() {
-                let (row, unit) = (last * rows + i / hidden, i % hidden);
-                *c = *cs.add(unit / LANES * state_stride + row * LANES + unit % LANES);
+            for (v, c) in cells.iter_mut().enumerate() {
+                let (from, vectors) = chunk.state::<C>(1 + v);
+                for (i, c) in c.iter_mut().enumerate() {
+                    let (row, unit) = (chunk.steps * rows + i / hidden, i % hidden);
+                    let block = unit / LANES * state_stride * vectors;
+                    *c = *from.add(block + row * vectors * LANES + unit % LANES);
+                }
             }
         }
     }

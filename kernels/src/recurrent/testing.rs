@@ -4,7 +4,7 @@
 mod initial;
 mod steps;
 
-use super::{Cell, RecurrentWeights, Stepper, layer};
+use super::{Cell, MOST_CELLS, RecurrentWeights, Stepper, layer};
 use crate::cost::counting;
 use crate::simd::{available, with_level};
 use crate::testing::{assert_close, noise};
@@ -16,9 +16,16 @@ use std::marker::PhantomData;
 pub struct Reference<C> {
     /// Next (h, c) of one unit from W_ih x + b_ih and W_hh h + b_hh, a gate each, and its (h, c).
     #[allow(clippy::type_complexity)]
-    pub step: fn(input: &[f64], hidden: &[f64], h: f64, c: f64) -> (f64, f64),
+    pub step:
+        fn(input: &[f64], hidden: &[f64], h: f64, c: [f64; MOST_CELLS]) -> (f64, [f64; MOST_CELLS]),
     /// The same for all units of a batch, each (B, H).
-    pub composed: fn(Vec<Activation>, Vec<Activation>, Activation, Activation) -> [Activation; 2],
+    #[allow(clippy::type_complexity)]
+    pub composed: fn(
+        Vec<Activation>,
+        Vec<Activation>,
+        Activation,
+        [Activation; MOST_CELLS],
+    ) -> (Activation, [Activation; MOST_CELLS]),
     /// The layer that is tested.
     pub cell: PhantomData<C>,
 }
@@ -143,13 +150,17 @@ impl Case {
             gates.iter().map(gate).collect()
         };
         let zeros = || taped(&matrix(vec![0.0; batch * hidden], batch, hidden));
-        let (mut h, mut c, mut y) = (zeros(), zeros(), None::<Activation>);
+        let (mut h, mut c, mut y) = (
+            zeros(),
+            [(); MOST_CELLS].map(|()| zeros()),
+            None::<Activation>,
+        );
         let mut tape = Tape::on();
         for t in 0..seq_len {
             let step = pick(batch, batch * seq_len, &|b| b * seq_len + t);
             let x = taped(&step).matmul(taped(&m[0]));
             let (input, recurrent) = (half(&x, &m[1], &m[3]), half(&h, &m[2], &m[4]));
-            [h, c] = (reference.composed)(input, recurrent, h, c);
+            (h, c) = (reference.composed)(input, recurrent, h, c);
             let put = taped(&step).permute::<_, Axes2<1, 0>>();
             let rows = put.matmul(again(&h));
             y = Some(match y {
@@ -157,7 +168,7 @@ impl Case {
                 Some(y) => y + rows,
             });
             // What the states are used for later starts tapes of its own.
-            for state in [&mut h, &mut c] {
+            for state in c.iter_mut().chain([&mut h]) {
                 let (values, recorded) = std::mem::replace(state, zeros()).split_tape();
                 tape = Merge::merge(tape, recorded);
                 *state = values.put_tape(Tape::on());
@@ -172,7 +183,7 @@ impl Case {
     /// The loss in f64, every number in turn plain, from a zero state.
     fn loss<C: Cell>(&self, reference: &Reference<C>, tensors: &[Vec<f64>; 5]) -> f64 {
         let zeros = vec![0.0; self.batch * self.hidden];
-        self.loss_from(reference, tensors, [&zeros, &zeros])
+        self.loss_from(reference, tensors, [&zeros; 1 + MOST_CELLS])
     }
 
     /// The same from states h and c, (B, H) each.
@@ -180,7 +191,7 @@ impl Case {
         &self,
         reference: &Reference<C>,
         tensors: &[Vec<f64>; 5],
-        initial: [&[f64]; 2],
+        initial: [&[f64]; 1 + MOST_CELLS],
     ) -> f64 {
         let Case {
             batch,
@@ -193,7 +204,8 @@ impl Case {
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let mut loss = 0.0;
         for b in 0..batch {
-            let [mut h, mut c] = initial.map(|s| s[b * hidden..(b + 1) * hidden].to_vec());
+            let own = |s: &[f64]| s[b * hidden..(b + 1) * hidden].to_vec();
+            let [mut h, mut c @ ..] = initial.map(own);
             for t in 0..seq_len {
                 let row = b * seq_len + t;
                 let x = &x[row * input..(row + 1) * input];
@@ -208,7 +220,12 @@ impl Case {
                             bias_hh[i] + dot(&weight_hh[i * hidden..(i + 1) * hidden], &before)
                         })
                         .collect();
-                    (h[unit], c[unit]) = (reference.step)(&inputs, &recurrent, h[unit], c[unit]);
+                    let cells = c.each_ref().map(|c| c[unit]);
+                    let next = (reference.step)(&inputs, &recurrent, h[unit], cells);
+                    h[unit] = next.0;
+                    c.iter_mut()
+                        .zip(next.1)
+                        .for_each(|(c, next)| c[unit] = next);
                     loss += h[unit] * w[row * hidden + unit] as f64;
                 }
             }

@@ -3,10 +3,14 @@
 use crate::math;
 use crate::simd::Simd;
 
-/// Most pre-activations a unit has.
-pub const MOST: usize = 3;
+/// Most numbers a step of a unit reads.
+pub const MOST: usize = 4;
+/// Where the input stands among them, and the rate, of cells that have them.
+pub const INPUT: usize = 2;
+pub const RATE: usize = 3;
 
-/// A cell of the recurrence h' = a h + b. The first [`Gates::COUNT`] of the arrays count.
+/// A cell of the recurrence h' = a h + b. The first [`Gates::COUNT`] of the arrays are
+/// pre-activations.
 pub trait Gates: 'static {
     /// Name of the forward pass in cost reports.
     const NAME: &'static str;
@@ -14,13 +18,16 @@ pub trait Gates: 'static {
     const BACKWARD_NAME: &'static str;
     /// Pre-activations of a unit, at most [`MOST`].
     const COUNT: usize;
+    /// Beside two pre-activations it reads an [`INPUT`] that is a matrix of its own, (B·T, H), and a
+    /// [`RATE`] a unit, the same for all steps.
+    const IS_DRIVEN: bool = false;
     /// Dependent floating-point operations from the pre-activations to a and b, an activation as one.
     const DEPTH: f64;
 
-    /// a and b, for one vector of units.
-    fn forward<S: Simd>(s: S, p: [S::F32; MOST]) -> Step<S>;
+    /// a and b, for one vector of units; `is_first` says that nothing came before.
+    fn forward<S: Simd>(s: S, p: [S::F32; MOST], is_first: bool) -> Step<S>;
 
-    /// Gradients of the pre-activations from those of a and b.
+    /// Gradients of what the step reads from those of a and b.
     fn backward<S: Simd>(
         s: S,
         p: [S::F32; MOST],
@@ -37,10 +44,9 @@ pub struct Step<S: Simd> {
     pub a: S::F32,
     /// What is written.
     pub b: S::F32,
-    /// Share that is written, of the gated cells.
-    z: S::F32,
-    /// Candidate state, of the gated cells.
-    candidate: S::F32,
+    /// What the derivative takes from the step: of minGRU and minLSTM the share that is written and
+    /// the candidate state.
+    pub kept: [S::F32; 4],
 }
 
 /// a and b themselves are the pre-activations.
@@ -53,9 +59,9 @@ impl Gates for Plain {
     const DEPTH: f64 = 0.0;
 
     #[inline(always)]
-    fn forward<S: Simd>(s: S, [a, b, _]: [S::F32; MOST]) -> Step<S> {
-        let (z, candidate) = (s.zero(), s.zero());
-        Step { a, b, z, candidate }
+    fn forward<S: Simd>(s: S, [a, b, ..]: [S::F32; MOST], _: bool) -> Step<S> {
+        let kept = [s.zero(); 4];
+        Step { a, b, kept }
     }
 
     #[inline(always)]
@@ -66,7 +72,7 @@ impl Gates for Plain {
         da: S::F32,
         db: S::F32,
     ) -> [S::F32; MOST] {
-        [da, db, s.zero()]
+        [da, db, s.zero(), s.zero()]
     }
 }
 
@@ -80,21 +86,22 @@ impl Gates for MinGru {
     const DEPTH: f64 = 2.0;
 
     #[inline(always)]
-    fn forward<S: Simd>(s: S, [z, h, _]: [S::F32; MOST]) -> Step<S> {
+    fn forward<S: Simd>(s: S, [z, h, ..]: [S::F32; MOST], _: bool) -> Step<S> {
         write(s, math::sigmoid(s, z), g(s, h))
     }
 
     #[inline(always)]
     fn backward<S: Simd>(
         s: S,
-        [_, h, _]: [S::F32; MOST],
+        [_, h, ..]: [S::F32; MOST],
         step: Step<S>,
         da: S::F32,
         db: S::F32,
     ) -> [S::F32; MOST] {
         let (dz, dh) = write_backward(s, h, step, da, db);
         // z = σ(p_z)
-        [s.mul(dz, s.mul(step.z, step.a)), dh, s.zero()]
+        let dz = s.mul(dz, s.mul(step.kept[0], step.a));
+        [dz, dh, s.zero(), s.zero()]
     }
 }
 
@@ -112,7 +119,7 @@ impl Gates for MinLstm {
     const DEPTH: f64 = 6.0;
 
     #[inline(always)]
-    fn forward<S: Simd>(s: S, [f, i, h]: [S::F32; MOST]) -> Step<S> {
+    fn forward<S: Simd>(s: S, [f, i, h, _]: [S::F32; MOST], _: bool) -> Step<S> {
         let m = s.min(s.min(f, i), s.zero());
         let one = math::exp(s, m);
         let over_f = s.add(one, math::exp(s, s.sub(m, f)));
@@ -123,17 +130,17 @@ impl Gates for MinLstm {
     #[inline(always)]
     fn backward<S: Simd>(
         s: S,
-        [f, i, h]: [S::F32; MOST],
+        [f, i, h, _]: [S::F32; MOST],
         step: Step<S>,
         da: S::F32,
         db: S::F32,
     ) -> [S::F32; MOST] {
         let (dz, dh) = write_backward(s, h, step, da, db);
         // z = σ(ln i − ln f), and d ln σ(p) / dp = σ(−p).
-        let through = s.mul(dz, s.mul(step.z, step.a));
+        let through = s.mul(dz, s.mul(step.kept[0], step.a));
         let of_f = s.mul(through, math::sigmoid(s, s.neg(f)));
         let of_i = s.mul(through, math::sigmoid(s, s.neg(i)));
-        [s.neg(of_f), of_i, dh]
+        [s.neg(of_f), of_i, dh, s.zero()]
     }
 }
 
@@ -143,8 +150,7 @@ fn write<S: Simd>(s: S, z: S::F32, candidate: S::F32) -> Step<S> {
     Step {
         a: s.sub(s.splat(1.0), z),
         b: s.mul(z, candidate),
-        z,
-        candidate,
+        kept: [z, candidate, s.zero(), s.zero()],
     }
 }
 
@@ -157,11 +163,12 @@ fn write_backward<S: Simd>(
     da: S::F32,
     db: S::F32,
 ) -> (S::F32, S::F32) {
+    let [z, candidate, ..] = step.kept;
     // a = 1 − z, b = z h̃
-    let dz = s.sub(s.mul(db, step.candidate), da);
-    let dcandidate = s.mul(db, step.z);
+    let dz = s.sub(s.mul(db, candidate), da);
+    let dcandidate = s.mul(db, z);
     // h̃ = h + ½ where h ≥ 0, σ(h) elsewhere
-    let bell = s.fnma(step.candidate, step.candidate, step.candidate);
+    let bell = s.fnma(candidate, candidate, candidate);
     let slope = s.select(s.lt(h, s.zero()), bell, s.splat(1.0));
     (dz, s.mul(dcandidate, slope))
 }

@@ -1,17 +1,24 @@
 //! The loops over the steps of one piece. The state is a row in memory: the products of a step are
 //! independent across units, and a row is read again while it is in cache.
 
-use super::gates::{Gates, MOST};
+use super::gates::{Gates, INPUT, MOST, RATE};
 use super::plan::{Piece, levels};
 use crate::parallel::Shared;
 use crate::simd::{Kernel, LANES, Simd};
 use std::marker::PhantomData;
 
-/// The pre-activations (B·T, COUNT·H) as pieces read them.
+/// What the steps read.
 pub struct Inputs<'a, G> {
+    /// Pre-activations, (B·T, COUNT·H).
     pub p: &'a [f32],
+    /// (B·T, H), of a cell that is driven; else empty.
+    pub x: &'a [f32],
+    /// (H), likewise.
+    pub rate: &'a [f32],
     pub hidden: usize,
-    gates: PhantomData<fn() -> G>,
+    /// Whether nothing comes before the sequences.
+    pub is_fresh: bool,
+    pub gates: PhantomData<fn() -> G>,
 }
 
 impl<G> Clone for Inputs<'_, G> {
@@ -22,9 +29,16 @@ impl<G> Clone for Inputs<'_, G> {
 impl<G> Copy for Inputs<'_, G> {}
 
 impl<'a, G: Gates> Inputs<'a, G> {
+    /// Of a cell that reads pre-activations alone.
     pub fn new(p: &'a [f32], hidden: usize) -> Self {
-        let gates = PhantomData;
-        Inputs { p, hidden, gates }
+        Inputs {
+            p,
+            x: &[],
+            rate: &[],
+            hidden,
+            is_fresh: false,
+            gates: PhantomData,
+        }
     }
 
     /// Where the piece's part of gate `g` of a row starts.
@@ -41,7 +55,18 @@ impl<'a, G: Gates> Inputs<'a, G> {
             let start = self.at(row, g, piece);
             *p = s.read_at(&self.p[start..start + piece.units.len()], j);
         }
+        if G::IS_DRIVEN {
+            let start = row * self.hidden + piece.units.start;
+            p[INPUT] = s.read_at(&self.x[start..start + piece.units.len()], j);
+            p[RATE] = s.read_at(&self.rate[piece.units.clone()], j);
+        }
         p
+    }
+
+    /// Whether a row of the piece is its sequence's first, before which nothing came.
+    #[inline(always)]
+    fn is_first(&self, row: usize, piece: &Piece) -> bool {
+        self.is_fresh && piece.chunk == 0 && row == piece.rows.start
     }
 }
 
@@ -62,10 +87,11 @@ impl<G: Gates> Kernel for Forward<'_, G> {
         let mut before = self.before;
         for row in piece.rows.clone() {
             let start = row * hidden + piece.units.start;
+            let is_first = self.inputs.is_first(row, piece);
             // SAFETY: these units of this row are the piece's own; `before` is another row.
             let y = unsafe { self.y.slice(start..start + width) };
             for j in (0..width).step_by(LANES) {
-                let step = G::forward(s, self.inputs.read(s, row, piece, j));
+                let step = G::forward(s, self.inputs.read(s, row, piece, j), is_first);
                 s.write_at(y, j, s.fma(step.a, s.read_at(before, j), step.b));
             }
             before = y;
@@ -89,8 +115,9 @@ impl<G: Gates> Kernel for Ends<'_, G> {
         self.product.fill(1.0);
         self.state.fill(0.0);
         for row in self.piece.rows.clone() {
+            let is_first = self.inputs.is_first(row, &self.piece);
             for j in (0..self.state.len()).step_by(LANES) {
-                let step = G::forward(s, self.inputs.read(s, row, &self.piece, j));
+                let step = G::forward(s, self.inputs.read(s, row, &self.piece, j), is_first);
                 let product = s.mul(step.a, s.read_at(self.product, j));
                 let state = s.fma(step.a, s.read_at(self.state, j), step.b);
                 s.write_at(self.product, j, product);
@@ -122,7 +149,8 @@ impl<G: Gates> Kernel for EndsBackward<'_, G> {
             let start = row * self.inputs.hidden + self.piece.units.start;
             let dy = &self.dy[start..start + width];
             for j in (0..width).step_by(LANES) {
-                let step = G::forward(s, self.inputs.read(s, row, &self.piece, j));
+                // No first step: the first chunk is not among these.
+                let step = G::forward(s, self.inputs.read(s, row, &self.piece, j), false);
                 let product = s.mul(step.a, s.read_at(self.product, j));
                 let dh = s.add(s.read_at(dy, j), s.read_at(self.state, j));
                 s.write_at(self.product, j, product);
@@ -148,6 +176,10 @@ pub struct Backward<'a, G> {
     pub watched: Option<Shared<f32>>,
     /// (B·T, COUNT·H), of which the piece adds to its rows' units.
     pub dp: Shared<f32>,
+    /// (B·T, H) of a driven cell, likewise.
+    pub dx: Shared<f32>,
+    /// The piece's units, of a driven cell: Σ over the rows is added.
+    pub drate: &'a mut [f32],
 }
 
 impl<G: Gates> Kernel for Backward<'_, G> {
@@ -163,9 +195,10 @@ impl<G: Gates> Kernel for Backward<'_, G> {
             } else {
                 &self.y[start - hidden..start - hidden + width]
             };
+            let is_first = self.inputs.is_first(row, piece);
             for j in (0..width).step_by(LANES) {
                 let p = self.inputs.read(s, row, piece, j);
-                let step = G::forward(s, p);
+                let step = G::forward(s, p, is_first);
                 // h' = a h + b: da = dh' h, db = dh', dh = dh' a
                 let dh = s.add(s.read_at(dy, j), s.read_at(self.dstate, j));
                 if let Some(watched) = self.watched {
@@ -175,6 +208,13 @@ impl<G: Gates> Kernel for Backward<'_, G> {
                 let da = s.mul(dh, s.read_at(before, j));
                 let gradients = G::backward(s, p, step, da, dh);
                 s.write_at(self.dstate, j, s.mul(dh, step.a));
+                if G::IS_DRIVEN {
+                    // SAFETY: as above.
+                    let dx = unsafe { self.dx.slice(start..start + width) };
+                    s.write_at(dx, j, s.add(s.read_at(dx, j), gradients[INPUT]));
+                    let drate = s.add(s.read_at(self.drate, j), gradients[RATE]);
+                    s.write_at(self.drate, j, drate);
+                }
                 for (g, gradient) in gradients.into_iter().enumerate().take(G::COUNT) {
                     let start = self.inputs.at(row, g, piece);
                     // SAFETY: these units of this row are the piece's own.

@@ -16,7 +16,8 @@
 //! chunks run again from there.
 //!
 //! Backward, with dh_t = dy_t + a_{t+1} dh_{t+1}, the same recurrence backwards in time:
-//! da_t = dh_t h_{t−1}, db_t = dh_t; the gates are computed again from p.
+//! da_t = dh_t h_{t−1}, db_t = dh_t; the gates are computed again from p. RG-LRU is among the cells
+//! ([`rg_lru()`], which says its formula).
 //! Cost: 2·B·T·H FLOPs forward and 3 backward; the parallel scan 3 more in each and 3 for each of
 //! the carries combined. Chain: 2·T steps, or a constant and 4·log₂ T.
 
@@ -25,14 +26,16 @@ mod kernels;
 mod plan;
 #[cfg(test)]
 mod reference;
+mod rg_lru;
 mod step;
 #[cfg(test)]
 mod tests;
 
+pub use rg_lru::{RgLruCell, rg_lru};
 pub use step::{MinGruCell, MinLstmCell};
 
 use super::cost::{self, Cost, Id, Phase};
-use super::parallel::{self, Shared, filled, scratch};
+use super::parallel::{self, Shared, add_in_order, filled, scratch};
 use super::simd::dispatch_at;
 use super::watch::{self, Watchable};
 use super::{Activation, Matrix, Output, Slot, matrix, read, values};
@@ -67,22 +70,37 @@ pub struct ScanShape {
 /// h_t = a_t ⊙ h_{t−1} + b_t: `ab` (B·T, 2H), a and b side by side, h₀ `start` (B, H) or 0 →
 /// (B·T, H). Panics if the shape does not fit.
 pub fn linear_scan(ab: Activation, start: Option<&Matrix>, shape: ScanShape) -> Activation {
-    scan::<Plain>(ab, start, shape)
+    scan::<Plain>(ab, None, start, shape)
 }
 
 /// minGRU's gates and recurrence: pre-activations (B·T, 2H), z and h side by side, h₀ `start`
 /// (B, H) or 0 → (B·T, H). Panics if the shape does not fit.
 pub fn min_gru(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -> Activation {
-    scan::<MinGru>(gates, start, shape)
+    scan::<MinGru>(gates, None, start, shape)
 }
 
 /// minLSTM's gates and recurrence: pre-activations (B·T, 3H), f, i and h side by side, h₀ `start`
 /// (B, H) or 0 → (B·T, H). Panics if the shape does not fit.
 pub fn min_lstm(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -> Activation {
-    scan::<MinLstm>(gates, start, shape)
+    scan::<MinLstm>(gates, None, start, shape)
 }
 
-fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -> Activation {
+/// What drives a cell beside its gates: x (B·T, H), and a rate a unit, made of a parameter (1, H).
+struct Drive<'a> {
+    x: &'a Matrix,
+    parameter: &'a Matrix,
+    /// (H)
+    rate: Vec<f32>,
+    /// Its derivative by the parameter.
+    slope: Vec<f32>,
+}
+
+fn scan<G: Gates>(
+    gates: Activation,
+    drive: Option<Drive>,
+    start: Option<&Matrix>,
+    shape: ScanShape,
+) -> Activation {
     let (gates, mut tape) = gates.split_tape();
     let (rows, columns) = *gates.shape();
     let (hidden, name) = (columns / G::COUNT, G::NAME);
@@ -98,9 +116,15 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
         assert_eq!(is, (shape.batch, hidden), "{name}: the start is (B, H)");
     }
     let plan = Plan::new(shape, hidden);
-    let p = read(&gates);
+    let (p, x) = (read(&gates), drive.as_ref().map(|d| read(d.x)));
+    let inputs = Inputs::<G> {
+        x: x.as_deref().unwrap_or_default(),
+        rate: drive.as_ref().map_or(&[], |d| &d.rate),
+        is_fresh: start.is_none(),
+        ..Inputs::new(&p, hidden)
+    };
     let first = start.map_or_else(|| vec![0.0; shape.batch * hidden], values);
-    let states = states_before::<G>(&plan, &p, first);
+    let states = states_before(&plan, inputs, first);
     // SAFETY: every unit of every row belongs to one piece, which writes it.
     let y = unsafe {
         filled(rows * hidden, |y| {
@@ -108,7 +132,6 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
             parallel::for_each(plan.pieces(chunks), |i| {
                 let piece = plan.piece(0, chunks, i);
                 let before = &states.of(piece.batch, piece.chunk)[piece.units.clone()];
-                let inputs = Inputs::<G>::new(&p, hidden);
                 dispatch_at(
                     plan.level,
                     Forward {
@@ -122,9 +145,10 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
         })
     };
     let y = matrix(y, rows, hidden);
-    let (read_id, start_id) = (Id::value(&gates), start.map_or(Id::Unknown, Id::value));
+    let mut reads = vec![Id::value(&gates), start.map_or(Id::Unknown, Id::value)];
+    reads.extend(drive.iter().flat_map(|d| [d.x, d.parameter].map(Id::value)));
     cost::report(|| Cost {
-        reads: vec![read_id, start_id],
+        reads: reads.clone(),
         writes: vec![Id::value(&y)],
         ..costs::<G>(G::NAME, &plan, 2.0)
     });
@@ -132,42 +156,79 @@ fn scan<G: Gates>(gates: Activation, start: Option<&Matrix>, shape: ScanShape) -
     if tape.is_on() {
         let (output, dgates) = (Output::of(&y), Slot::of(&gates));
         let dstart = start.map(Slot::of);
-        let first = states.first;
+        let ddrive = drive
+            .as_ref()
+            .map(|d| [Slot::of(d.x), Slot::of(d.parameter)]);
+        let drive = drive.map(|d| (d.x.clone(), d.rate, d.slope));
+        let (first, is_fresh) = (states.first, start.is_none());
         let kept = gates.clone();
         tape.record(move |g| {
+            let dy_id = output.id();
             let (p, y, dy) = (read(&kept), read(output.values()), output.take(g));
-            let saved = (&p[..], &first[..], &y[..]);
-            let mut d = Vec::new();
-            dgates.add(g, |dgates| d = backward::<G>(&plan, saved, &dy, dgates));
+            let x = drive.as_ref().map(|(x, ..)| read(x));
+            let inputs = Inputs::<G> {
+                x: x.as_deref().unwrap_or_default(),
+                rate: drive.as_ref().map_or(&[], |(_, rate, _)| rate),
+                is_fresh,
+                ..Inputs::new(&p, plan.hidden)
+            };
+            let mut dp = dgates.take(g);
+            let mut dx = ddrive.as_ref().map(|[dx, _]| dx.take(g));
+            let to = (&mut dp[..], dx.as_deref_mut().unwrap_or_default());
+            let (d, drate) = backward(&plan, inputs, (&first, &y), &dy, to);
+            dgates.put(g, dp);
+            if let (Some([x_slot, parameter]), Some((.., slope)), Some(dx)) = (&ddrive, &drive, dx)
+            {
+                x_slot.put(g, dx);
+                parameter.add(g, |sum| {
+                    let all = sum.iter_mut().zip(&drate).zip(slope);
+                    all.for_each(|((sum, d), slope)| *sum += d * slope);
+                });
+            }
             if let Some(dstart) = &dstart {
                 dstart.add(g, |sum| {
                     sum.iter_mut().zip(&d).for_each(|(sum, d)| *sum += d);
                 });
             }
+            reads.extend([Id::value(output.values()), dy_id]);
             cost::report(|| {
-                let writes = [Some(dgates.id()), dstart.map(|d| d.id())];
+                let x = ddrive.as_ref().map(|[x, _]| x.id());
+                let writes = [Some(dgates.id()), dstart.map(|d| d.id()), x];
                 let writes: Vec<Id> = writes.into_iter().flatten().collect();
-                let reads = [read_id, start_id, Id::value(output.values()), output.id()];
                 Cost {
-                    reads: reads.into_iter().chain(writes.clone()).collect(),
+                    reads: reads.iter().chain(&writes).copied().collect(),
                     writes,
                     ..costs::<G>(G::BACKWARD_NAME, &plan, 3.0)
                 }
             });
+            if let Some([_, parameter]) = &ddrive {
+                cost::report(|| {
+                    let sums = Phase::sums(plan.hidden, plan.batch * plan.seq_len + 1);
+                    let cost = Cost::new(G::BACKWARD_NAME, 0.0, 0.0, sums);
+                    let id = parameter.id();
+                    cost.reading(reads.clone()).reading([id]).writing([id])
+                });
+            }
         });
     }
     y.put_tape(tape)
 }
 
-/// Adds the gradient of p to `dp` and returns that of the state before the first step, (B, H).
+/// Adds the gradients of p, and of x if the cell is driven, to what is there; returns that of the
+/// state before the first step, (B, H), and those of the rates, (H).
 fn backward<G: Gates>(
     plan: &Plan,
-    (p, first, y): (&[f32], &[f32], &[f32]),
+    inputs: Inputs<G>,
+    (first, y): (&[f32], &[f32]),
     dy: &[f32],
-    dp: &mut [f32],
-) -> Vec<f32> {
+    (dp, dx): (&mut [f32], &mut [f32]),
+) -> (Vec<f32>, Vec<f32>) {
     let (hidden, chunks) = (plan.hidden, plan.chunks());
-    let after = gradients_after::<G>(plan, p, dy);
+    let after = gradients_after(plan, inputs, dy);
+    // Of each chunk of each sequence.
+    let driven = if G::IS_DRIVEN { hidden } else { 0 };
+    let mut drates = vec![0.0; plan.batch * chunks * driven];
+    let (dx, rates) = (Shared::new(dx), Shared::new(&mut drates));
     let mut dfirst = vec![0.0; plan.batch * hidden];
     let mut states = watch::is_on().then(|| vec![0.0; y.len()]);
     let watched = states.as_mut().map(|s| Shared::new(s));
@@ -182,8 +243,16 @@ fn backward<G: Gates>(
             0 => &first[row..],
             _ => &y[(piece.rows.start - 1) * hidden..],
         };
+        // SAFETY: these units of this chunk are this piece's own.
+        let drate = unsafe {
+            let start = (piece.batch * chunks + piece.chunk) * driven;
+            match G::IS_DRIVEN {
+                true => rates.slice(start + units.start..start + units.end),
+                false => &mut [],
+            }
+        };
         let kernel = Backward {
-            inputs: Inputs::<G>::new(p, hidden),
+            inputs,
             before: &before[units.clone()],
             dstate: &mut dstate,
             watched,
@@ -191,6 +260,8 @@ fn backward<G: Gates>(
             y,
             dy,
             dp,
+            dx,
+            drate,
         };
         dispatch_at(plan.level, kernel);
         if piece.chunk == 0 {
@@ -200,7 +271,9 @@ fn backward<G: Gates>(
         }
     });
     watch::report(Watchable::State, hidden, || states.unwrap_or_default());
-    dfirst
+    let mut drate = vec![0.0; driven];
+    add_in_order(&mut drate, drates.chunks_exact(driven.max(1)));
+    (dfirst, drate)
 }
 
 /// What stands before each chunk in the order in which a pass takes them.
@@ -263,8 +336,8 @@ impl States {
 }
 
 /// The states before the chunks.
-fn states_before<G: Gates>(plan: &Plan, p: &[f32], first: Vec<f32>) -> States {
-    let (inputs, ends) = (Inputs::<G>::new(p, plan.hidden), plan.chunks().max(1) - 1);
+fn states_before<G: Gates>(plan: &Plan, inputs: Inputs<G>, first: Vec<f32>) -> States {
+    let ends = plan.chunks().max(1) - 1;
     let piece = |i| plan.piece(0, ends, i);
     let place = |i| (piece(i).batch, piece(i).chunk, piece(i).units);
     States::find(plan, first, place, |i, product, state| {
@@ -282,8 +355,8 @@ fn states_before<G: Gates>(plan: &Plan, p: &[f32], first: Vec<f32>) -> States {
 }
 
 /// The gradients of the states after the chunks, the last chunk first.
-fn gradients_after<G: Gates>(plan: &Plan, p: &[f32], dy: &[f32]) -> States {
-    let (inputs, ends) = (Inputs::<G>::new(p, plan.hidden), plan.chunks().max(1) - 1);
+fn gradients_after<G: Gates>(plan: &Plan, inputs: Inputs<G>, dy: &[f32]) -> States {
+    let ends = plan.chunks().max(1) - 1;
     let piece = |i| plan.piece(1, ends, i);
     let place = |i| (piece(i).batch, ends - piece(i).chunk, piece(i).units);
     let none = vec![0.0; plan.batch * plan.hidden];
@@ -305,8 +378,8 @@ fn gradients_after<G: Gates>(plan: &Plan, p: &[f32], dy: &[f32]) -> States {
 fn costs<G: Gates>(name: &'static str, plan: &Plan, each: f64) -> Cost {
     let cells = (plan.batch * plan.seq_len * plan.hidden) as f64;
     // Forward reads p and writes y; backward reads p, y and dy and adds to dp. The parallel scan
-    // reads what the recurrence needs once more.
-    let count = G::COUNT as f64;
+    // reads what the recurrence needs once more. x is like one p more.
+    let count = (G::COUNT + usize::from(G::IS_DRIVEN)) as f64;
     let forward = name == G::NAME;
     let again = if plan.chunks() > 1 { count } else { 0.0 };
     let moved = again

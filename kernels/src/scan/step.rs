@@ -69,26 +69,39 @@ impl<G: Gates> Stepper<G> {
         let (hidden, n) = (self.hidden, x.len() / self.input);
         assert_eq!(n * hidden, y.len(), "{}: h is (B, H)", G::NAME);
         self.product.apply(x, Nonlinearity::Identity, scratch);
-        let (inputs, y) = (Inputs::<G>::new(scratch, hidden), Shared::new(y));
-        let (level, blocks) = (level(), hidden.div_ceil(UNITS));
-        parallel::for_each_if(n * hidden >= PARALLEL_FROM, n / steps * blocks, |i| {
-            let (batch, units) = (i / blocks, parallel::piece(hidden, UNITS, i % blocks));
-            let before = &before[batch * hidden..][units.clone()];
-            let piece = Piece {
-                batch,
-                chunk: 0,
-                rows: batch * steps..(batch + 1) * steps,
-                units,
-            };
-            let forward = Forward {
-                inputs,
-                piece,
-                before,
-                y,
-            };
-            dispatch_at(level, forward);
-        });
+        let inputs = Inputs::<G>::new(scratch, hidden);
+        advance(n / steps, steps, |_| inputs, before, y);
     }
+}
+
+/// y (B·n, H): n `steps` of `batch` sequences, from what those of one read and the states before,
+/// (B, H).
+pub fn advance<'a, G: Gates>(
+    batch: usize,
+    steps: usize,
+    inputs: impl Fn(usize) -> Inputs<'a, G> + Sync,
+    before: &[f32],
+    y: &mut [f32],
+) {
+    let (is_worth, hidden) = (y.len() >= PARALLEL_FROM, before.len() / batch.max(1));
+    let (level, blocks, y) = (level(), hidden.div_ceil(UNITS), Shared::new(y));
+    parallel::for_each_if(is_worth, batch * blocks, |i| {
+        let (batch, units) = (i / blocks, parallel::piece(hidden, UNITS, i % blocks));
+        let before = &before[batch * hidden..][units.clone()];
+        let piece = Piece {
+            batch,
+            chunk: 0,
+            rows: batch * steps..(batch + 1) * steps,
+            units,
+        };
+        let forward = Forward {
+            inputs: inputs(batch),
+            piece,
+            before,
+            y,
+        };
+        dispatch_at(level, forward);
+    });
 }
 
 /// One step of minGRU at a time, for decoding.

@@ -8,7 +8,7 @@ use kernels::{Activation, Matrix, Nonlinearity, RecurrentWeights};
 pub trait Cell: Send + Sync + 'static {
     /// Gates G, stacked in the weights.
     const GATES: usize;
-    /// Vectors of state a layer keeps: 1 (h) or 2 (h and the cell).
+    /// Vectors of state a layer keeps: h, and what the cell has beside it. Zeros at first.
     const STATES: usize;
     /// Whether the gates look at the state: without, a layer has no `weight_hh` and `bias_hh`, and
     /// h is a linear recurrence.

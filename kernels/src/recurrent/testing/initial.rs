@@ -15,12 +15,13 @@ impl<C: Cell> Reference<C> {
                 hidden,
                 ..
             } = case;
-            let count = 1 + usize::from(C::HAS_C);
-            let states = [noise(batch * hidden, 7), noise(batch * hidden, 8)];
+            let count = 1 + C::CELLS;
+            let states = [7, 8, 9].map(|seed| noise(batch * hidden, seed));
             let m = case.matrices(C::GATES);
             let given = states.each_ref().map(|s| matrix(s.clone(), batch, hidden));
             let run = |m: &[Matrix; 5], tape: Tape| {
-                let initial = [Some(&given[0]), Some(&given[1]).filter(|_| C::HAS_C)];
+                let mut initial = given.each_ref().map(Some);
+                initial[count..].fill(None);
                 let x = m[0].clone().put_tape(tape);
                 layer_from::<C>(x, initial, weights(m), batch, seq_len)
             };
@@ -42,12 +43,13 @@ impl<C: Cell> Reference<C> {
                 let what = format!("{level:?}, {case:?}");
                 // The state that steps by themselves reach is a start like any other.
                 let stepper = with_level(*level, || Stepper::<C>::new(weights(&m)));
-                let [mut h, mut c] = states.clone();
-                c.truncate(if C::HAS_C { c.len() } else { 0 });
+                let [mut h, mut c @ ..] = states.clone();
+                let mut c: Vec<&mut [f32]> =
+                    c.iter_mut().take(C::CELLS).map(|c| &mut c[..]).collect();
                 let mut y = vec![0.0; batch * seq_len * hidden];
                 let x = values(&m[0]);
                 with_level(*level, || {
-                    stepper.extend(&x, (&mut h, &mut c), &mut y, &mut Vec::new())
+                    stepper.extend_all(&x, &mut h, &mut c, &mut y, &mut Vec::new())
                 });
                 assert_close(&what, &got[0], &y, 1e-6);
                 if !is_small {

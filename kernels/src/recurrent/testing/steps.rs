@@ -3,6 +3,26 @@
 use super::*;
 use crate::testing::at_every_level;
 
+/// One token of each sequence.
+fn step<C: Cell>(
+    stepper: &Stepper<C>,
+    x: &[f32],
+    h: &mut [f32],
+    c: &mut [Vec<f32>],
+    scratch: &mut Vec<f32>,
+) {
+    match c {
+        [] => stepper.step(x, h, &mut [], scratch),
+        [c] => stepper.step(x, h, c, scratch),
+        more => {
+            let (mut y, mut c) = (h.to_vec(), Vec::new());
+            c.extend(more.iter_mut().map(|c| &mut c[..]));
+            stepper.extend_all(x, h, &mut c, &mut y, scratch);
+            assert_eq!(y, h);
+        }
+    }
+}
+
 impl<C: Cell> Reference<C> {
     /// Step by step equals the whole sequence, at every SIMD level.
     pub fn check_steps(&self) {
@@ -22,7 +42,7 @@ impl<C: Cell> Reference<C> {
                 let want = values(&layer::<C>(x, weights(&m), batch, seq_len));
                 let stepper = Stepper::<C>::new(weights(&m));
                 let mut h = vec![0.0; batch * hidden];
-                let mut c = vec![0.0; if C::HAS_C { batch * hidden } else { 0 }];
+                let mut c = vec![vec![0.0; batch * hidden]; C::CELLS];
                 let (mut got, mut scratch) = (vec![0.0; want.len()], Vec::new());
                 let xs = values(&m[0]);
                 for t in 0..seq_len {
@@ -30,7 +50,7 @@ impl<C: Cell> Reference<C> {
                     let x: Vec<f32> = (0..batch)
                         .flat_map(|b| xs[row(b) * input..(row(b) + 1) * input].to_vec())
                         .collect();
-                    stepper.step(&x, &mut h, &mut c, &mut scratch);
+                    step(&stepper, &x, &mut h, &mut c, &mut scratch);
                     for (b, h) in h.chunks(hidden).enumerate() {
                         got[row(b) * hidden..(row(b) + 1) * hidden].copy_from_slice(h);
                     }
@@ -65,17 +85,18 @@ impl<C: Cell> Reference<C> {
                 let stepper = Stepper::<C>::new(weights(&m));
                 let in_turns = |turns: &[usize]| {
                     let mut h = vec![0.0; batch * hidden];
-                    let mut c = vec![0.0; if C::HAS_C { batch * hidden } else { 0 }];
+                    let mut c = vec![vec![0.0; batch * hidden]; C::CELLS];
                     let (mut all, mut scratch) = (vec![0.0; batch * seq_len * hidden], Vec::new());
                     let mut t = 0;
                     for &n in turns.iter().cycle() {
                         let n = n.min(seq_len - t);
                         let mut y = vec![0.0; batch * n * hidden];
                         if n == 1 {
-                            stepper.step(&part(t, 1), &mut h, &mut c, &mut scratch);
+                            step(&stepper, &part(t, 1), &mut h, &mut c, &mut scratch);
                             y.copy_from_slice(&h);
                         } else {
-                            stepper.extend(&part(t, n), (&mut h, &mut c), &mut y, &mut scratch);
+                            let mut c: Vec<_> = c.iter_mut().map(|c| &mut c[..]).collect();
+                            stepper.extend_all(&part(t, n), &mut h, &mut c, &mut y, &mut scratch);
                         }
                         for (b, y) in y.chunks(n * hidden).enumerate() {
                             all[(b * seq_len + t) * hidden..][..n * hidden].copy_from_slice(y);
@@ -85,7 +106,7 @@ impl<C: Cell> Reference<C> {
                             break;
                         }
                     }
-                    vec![all, h, c]
+                    [vec![all, h], c].concat()
                 };
                 let want = in_turns(&[1]);
                 for turns in [&[1000][..], &[2, 1], &[150, 1, 7]] {
