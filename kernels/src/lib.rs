@@ -11,6 +11,7 @@
 mod adamw;
 mod additive_attention;
 mod attention;
+mod conv;
 pub mod cost;
 mod cross_entropy;
 pub mod decode;
@@ -43,6 +44,7 @@ pub use additive_attention::{AdditiveShape, additive_attention, attend_additivel
 pub use attention::{
     AttentionMask, AttentionPositions, AttentionShape, attention, cross_attention,
 };
+pub use conv::{ConvCell, causal_conv};
 pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_entropy};
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding_at_positions};

@@ -1,4 +1,4 @@
-//! y = f(x Wᵀ + b), f the identity, GELU, ReLU or tanh.
+//! y = f(x Wᵀ + b), f the identity, GELU, ReLU, tanh or SiLU.
 //!
 //! With z = x Wᵀ + b and dz = dy ⊙ f′(z): dx = dz W, dW = dzᵀ x, db = Σ_rows dz.
 //! Cost, for n rows: 2·n·in·out FLOPs forward, twice that backward; span 1 + ⌈log₂ in⌉ forward;
@@ -27,6 +27,8 @@ pub enum Nonlinearity {
     Relu,
     /// tanh.
     Tanh,
+    /// x σ(x) (Elfwing et al. 2018).
+    Silu,
 }
 
 impl Nonlinearity {
@@ -39,12 +41,13 @@ impl Nonlinearity {
             // The order of the operands lets NaN through.
             Nonlinearity::Relu => s.max(s.zero(), z),
             Nonlinearity::Tanh => math::tanh(s, z),
+            Nonlinearity::Silu => math::silu_and_derivative(s, z).0,
         }
     }
 
     /// f(z) and f′(z) of a vector.
     #[inline(always)]
-    fn with_slope<S: Simd>(self, s: S, z: S::F32) -> (S::F32, S::F32) {
+    pub(crate) fn with_slope<S: Simd>(self, s: S, z: S::F32) -> (S::F32, S::F32) {
         let one = s.splat(1.0);
         match self {
             Nonlinearity::Identity => (z, one),
@@ -54,6 +57,7 @@ impl Nonlinearity {
                 let y = math::tanh(s, z);
                 (y, s.fnma(y, y, one))
             }
+            Nonlinearity::Silu => math::silu_and_derivative(s, z),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Vectorised exp, tanh, sigmoid and GELU.
+//! Vectorised exp, tanh, sigmoid, GELU and SiLU.
 //!
 //! Maximum relative error against f64, measured by the tests over the whole range of each: exp
 //! 1e-7 (results below 1.8e-38 become 0), sigmoid 2e-7, tanh 3e-7. GELU 4e-7 and its
@@ -87,6 +87,17 @@ pub fn gelu_and_derivative<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
     (y, s.fma(s.mul(x, bell), slope, gate))
 }
 
+/// SiLU, x σ(x), and its derivative σ + x σ (1 − σ).
+#[inline(always)]
+pub fn silu_and_derivative<S: Simd>(s: S, x: S::F32) -> (S::F32, S::F32) {
+    // Below −100 σ is 0 in f32, above 88 the derivative is 1; the clamps keep ∞ · 0 out.
+    let low = s.max(s.splat(-100.0), x);
+    let gate = sigmoid(s, low);
+    let bell = s.fnma(gate, gate, gate);
+    let inner = s.min(s.splat(88.0), low);
+    (s.mul(low, gate), s.fma(inner, bell, gate))
+}
+
 #[inline(always)]
 fn gelu_gate<S: Simd>(s: S, x: S::F32) -> S::F32 {
     let cubic = s.splat(2.0 * SQRT_2_OVER_PI * GELU_CUBIC);
@@ -152,6 +163,8 @@ mod tests {
         Tanh,
         Gelu,
         GeluDerivative,
+        Silu,
+        SiluDerivative,
     }
 
     struct Apply<'a>(Function, &'a mut [f32]);
@@ -167,6 +180,8 @@ mod tests {
                     Function::Tanh => super::tanh(s, x),
                     Function::Gelu => super::gelu(s, x),
                     Function::GeluDerivative => super::gelu_and_derivative(s, x).1,
+                    Function::Silu => super::silu_and_derivative(s, x).0,
+                    Function::SiluDerivative => super::silu_and_derivative(s, x).1,
                 };
                 s.write_at(chunk, 0, y);
             }
@@ -184,6 +199,11 @@ mod tests {
             Function::Gelu => x * s,
             Function::GeluDerivative => {
                 s + x * s * (1.0 - s) * 2.0 * c * (1.0 + 3.0 * 0.044715 * x * x)
+            }
+            Function::Silu => x / (1.0 + (-x).exp()),
+            Function::SiluDerivative => {
+                let s = 1.0 / (1.0 + (-x).exp());
+                s + x * s * (1.0 - s)
             }
         }
     }
@@ -203,7 +223,10 @@ mod tests {
         for (&x, &y) in x.iter().zip(&y) {
             let want = exact(f, x as f64);
             let scale = match f {
-                Function::Gelu | Function::GeluDerivative => x.abs().max(1.0) as f64,
+                Function::Gelu
+                | Function::GeluDerivative
+                | Function::Silu
+                | Function::SiluDerivative => x.abs().max(1.0) as f64,
                 _ => want.abs(),
             };
             if scale < 1.8e-38 {
@@ -238,6 +261,8 @@ mod tests {
                 (Function::Tanh, -0.7, 0.7, 3e-7),
                 (Function::Gelu, -12.0, 12.0, 4e-7),
                 (Function::GeluDerivative, -12.0, 12.0, 6e-7),
+                (Function::Silu, -30.0, 30.0, 4e-7),
+                (Function::SiluDerivative, -30.0, 30.0, 6e-7),
             ] {
                 let mut x = spread(low, high);
                 x.extend(&tiny);
@@ -265,6 +290,8 @@ mod tests {
                 (Function::Tanh, 3e-7),
                 (Function::Gelu, 4e-7),
                 (Function::GeluDerivative, 6e-7),
+                (Function::Silu, 4e-7),
+                (Function::SiluDerivative, 6e-7),
             ] {
                 // Where the exact value is no float, the limit is the answer.
                 let (fits, beyond): (Vec<f32>, Vec<f32>) = x
@@ -290,6 +317,11 @@ mod tests {
                 (Function::Gelu, [0.0, 0.0, 0.0, 0.0, 200.0, 1e30, inf]),
                 (
                     Function::GeluDerivative,
+                    [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0],
+                ),
+                (Function::Silu, [0.0, 0.0, 0.0, 0.0, 200.0, 1e30, inf]),
+                (
+                    Function::SiluDerivative,
                     [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0],
                 ),
             ];

@@ -5,9 +5,9 @@ use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
     Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
-    ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep, Scan,
-    ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention, backward,
-    backward_from, cross_attention, cross_entropy, decode, elman, embedding,
+    ConvCell, ElmanCell, GruCell, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RmspropStep,
+    Scan, ScanShape, Slot, Tape, adamw_update, add_layer_norm, additive_attention, attention,
+    backward, backward_from, causal_conv, cross_attention, cross_entropy, decode, elman, embedding,
     embedding_at_positions, gru, gru_from, layer_norm, linear, linear_scan, lstm, lstm_from,
     matrix, min_gru, min_lstm, on_tape, pick_rows, rmsprop_update, side_by_side,
     smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
@@ -81,6 +81,7 @@ fn products_and_embeddings() {
             Nonlinearity::Gelu,
             Nonlinearity::Relu,
             Nonlinearity::Tanh,
+            Nonlinearity::Silu,
         ] {
             let x = noise_matrix(n, inputs, 1);
             let (w, b) = (
@@ -268,6 +269,32 @@ fn scans() {
                     both_ways(run(on_tape(&gates), Some(&start), shape), &[&gates, &start])
                 });
             }
+        }
+    }
+}
+
+#[test]
+fn convolutions() {
+    for (batch, seq_len, channels, taps) in [(1, 1, 1, 1), (3, 67, 7, 4), (2, 20, 129, 3)] {
+        let x = noise_matrix(batch * seq_len, channels, 1);
+        let (w, b) = (
+            noise_matrix(channels, taps, 2),
+            noise_matrix(1, channels, 3),
+        );
+        for f in [Nonlinearity::Identity, Nonlinearity::Silu] {
+            let name = format!("convolution {batch} {seq_len} {channels} {taps} {f:?}");
+            same_bits(&name, || {
+                let mut all = both_ways(
+                    causal_conv(on_tape(&x), &w, Some(&b), f, batch),
+                    &[&x, &w, &b],
+                );
+                let cell = ConvCell::new(&w, Some(&b), f);
+                let mut state = noise(batch * cell.state_floats(), 4);
+                let mut y = Vec::new();
+                cell.extend(&values(&x), batch, &mut state, &mut y);
+                all.extend([y, state]);
+                all
+            });
         }
     }
 }

@@ -7,11 +7,12 @@ fn gelu64(x: f64) -> f64 {
     0.5 * x * (1.0 + u.tanh())
 }
 
-const ALL: [Nonlinearity; 4] = [
+const ALL: [Nonlinearity; 5] = [
     Nonlinearity::Identity,
     Nonlinearity::Gelu,
     Nonlinearity::Relu,
     Nonlinearity::Tanh,
+    Nonlinearity::Silu,
 ];
 
 const SIZES: [(usize, usize, usize); 7] = [
@@ -42,6 +43,10 @@ fn equals_dfdx_primitives() {
                 Nonlinearity::Gelu => z.fast_gelu(),
                 Nonlinearity::Relu => z.relu(),
                 Nonlinearity::Tanh => z.tanh(),
+                Nonlinearity::Silu => {
+                    let (z, tape) = z.split_tape();
+                    z.clone().put_tape(tape).sigmoid() * z
+                }
             };
             let y_want = values(&y);
             let (_, want) = gradients(weighed(y, 4), &[&x, &w, &b]);
