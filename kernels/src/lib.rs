@@ -15,6 +15,7 @@ mod conv;
 pub mod cost;
 mod cross_entropy;
 pub mod decode;
+mod delta;
 mod elman;
 mod embedding;
 pub mod gemm;
@@ -46,6 +47,7 @@ pub use attention::{
 };
 pub use conv::{ConvCell, causal_conv};
 pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_entropy};
+pub use delta::{Beta, Decay, DeltaShape, delta_extend, delta_rule};
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding_at_positions};
 use gradient::Output;
