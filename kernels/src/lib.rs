@@ -18,6 +18,7 @@ pub mod decode;
 mod delta;
 mod elman;
 mod embedding;
+mod gated_norm;
 pub mod gemm;
 mod gradient;
 mod gru;
@@ -50,6 +51,7 @@ pub use cross_entropy::{cross_entropy, negative_log_likelihood, smoothed_cross_e
 pub use delta::{Beta, Decay, DeltaShape, delta_extend, delta_rule};
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding_at_positions};
+pub use gated_norm::{gate_rms_norm, gated_rms_norm};
 use gradient::Output;
 pub use gradient::Slot;
 pub use gru::{GruCell, gru, gru_from};

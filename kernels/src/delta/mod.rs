@@ -62,6 +62,10 @@ pub fn delta_rule(
         "delta_rule: qkv and gates {is:?} are not ({rows}, {}) and ({rows}, {gate_columns}) of {shape:?}",
         shape.columns()
     );
+    assert!(
+        shape.state_floats() > 0,
+        "delta_rule: nothing fits in a state of {shape:?}"
+    );
     let decay_is = decay.map(|d| d.map(|m| *m.shape()));
     assert!(
         decay_is == (shape.decay == Decay::Input).then_some([(1, shape.heads); 2]),
@@ -74,31 +78,45 @@ pub fn delta_rule(
     };
     let sizes = Sizes::new(&shape);
     let is_on = tape.is_on();
-    let mut states = vec![0.0; if is_on { sizes.heads * sizes.states } else { 0 }];
-    let mut errors = vec![0.0; if is_on { sizes.heads * sizes.errors } else { 0 }];
-    // SAFETY: every head of every row belongs to one piece, which writes it.
+    let (mut states, mut errors) = (Vec::new(), Vec::new());
+    let read = inputs.read();
+    let run = |o: Shared<f32>, kept: Option<[Shared<f32>; 2]>| {
+        parallel::for_each(sizes.heads, |i| {
+            let mut state = scratch(sizes.state);
+            state.fill(0.0);
+            let kept = kept.map(|[states, errors]| {
+                // SAFETY: every head has its own.
+                let own = |all: Shared<f32>, size| unsafe { all.slice(i * size..(i + 1) * size) };
+                Kept {
+                    states: own(states, sizes.states),
+                    errors: own(errors, sizes.errors),
+                }
+            });
+            let forward = Forward {
+                head: read.head(&shape, i),
+                state: &mut state,
+                row: shape.values(),
+                o,
+                kept,
+            };
+            dispatch_at(sizes.level, forward);
+        });
+    };
+    // SAFETY: every head of every row belongs to one piece, which writes it, and all that is kept of the
+    // head.
     let o = unsafe {
-        let (states, errors) = (Shared::new(&mut states), Shared::new(&mut errors));
-        let read = inputs.read();
         filled(rows * shape.heads * shape.value_width, |o| {
-            parallel::for_each(sizes.heads, |i| {
-                let mut state = scratch(sizes.state);
-                state.fill(0.0);
-                let kept = is_on.then(|| Kept {
-                    states: states.slice(i * sizes.states..(i + 1) * sizes.states),
-                    errors: errors.slice(i * sizes.errors..(i + 1) * sizes.errors),
+            if !is_on {
+                return run(o, None);
+            }
+            states = filled(sizes.heads * sizes.states, |states| {
+                errors = filled(sizes.heads * sizes.errors, |errors| {
+                    run(o, Some([states, errors]))
                 });
-                let forward = Forward {
-                    head: read.head(&shape, i),
-                    state: &mut state,
-                    row: shape.values(),
-                    o,
-                    kept,
-                };
-                dispatch_at(sizes.level, forward);
             });
         })
     };
+    drop(read);
     let o = matrix(o, rows, shape.heads * shape.value_width);
     let reads = inputs.ids();
     // The states and errors that are kept are known by the output beside them.

@@ -9,6 +9,8 @@ use std::ops::Range;
 
 /// Tokens of a chunk: the state before each is kept for the backward pass.
 pub const CHUNK: usize = 64;
+/// Tokens ahead of the one at hand that are asked for from memory: heads lie far apart.
+const AHEAD: usize = 8;
 /// Added to the square of a length, as in Qwen3-Next.
 const EPS: f32 = 1e-6;
 
@@ -43,6 +45,16 @@ impl Head<'_> {
         let size = self.shape.key_width * self.shape.value_width;
         let start = (self.row(t) * self.shape.heads + self.h) * size;
         start..start + size
+    }
+    /// Asks for q, k and v of a token.
+    #[inline(always)]
+    fn prefetch<S: Simd>(&self, s: S, t: usize) {
+        for which in 0..3 {
+            let part = self.part(t, which);
+            for at in part.step_by(LANES) {
+                s.prefetch(self.qkv.as_ptr().wrapping_add(at));
+            }
+        }
     }
     /// Where q, k or v of a token is.
     fn part(&self, t: usize, which: usize) -> Range<usize> {
@@ -130,36 +142,40 @@ impl<'a> Tokens<'a> {
     pub fn read<S: Simd>(&mut self, s: S, head: &Head, range: Range<usize>) {
         self.range = range;
         let (keys, values) = (head.shape.keys(), head.shape.values());
-        let scale = 1.0 / (head.shape.key_width as f32).sqrt();
+        let [of_q, of_k] = &mut self.scales;
         for (i, t) in self.range.clone().enumerate() {
-            for (which, to, factor) in [(0, &mut *self.q, scale), (1, &mut *self.k, 1.0)] {
-                let (x, to) = (&head.qkv[head.part(t, which)], &mut to[i * keys..][..keys]);
-                let mut by = factor;
-                if head.shape.normalise {
-                    let mut squares = s.zero();
-                    for j in (0..x.len()).step_by(LANES) {
-                        let x = s.read_at(x, j);
-                        squares = s.fma(x, x, squares);
-                    }
-                    by = factor / (s.sum(squares) + EPS).sqrt();
-                }
+            head.prefetch(s, t + AHEAD);
+            let [q, k] = [0, 1].map(|which| &head.qkv[head.part(t, which)]);
+            let (mut qq, mut kk, mut qk) = (s.zero(), s.zero(), s.zero());
+            for j in (0..q.len()).step_by(LANES) {
+                let (q, k) = (s.read_at(q, j), s.read_at(k, j));
+                (qq, kk, qk) = (s.fma(q, q, qq), s.fma(k, k, kk), s.fma(q, k, qk));
+            }
+            (of_q[i], of_k[i], self.qk[i]) = (s.sum(qq), s.sum(kk), s.sum(qk));
+        }
+        let scale = s.splat(1.0 / (head.shape.key_width as f32).sqrt());
+        let over = |squares: S::F32| match head.shape.normalise {
+            true => s.sqrt(s.add(squares, s.splat(EPS))),
+            false => s.splat(1.0),
+        };
+        for i in (0..self.range.len()).step_by(LANES) {
+            let by_q = s.div(scale, over(s.read_at(of_q, i)));
+            let by_k = s.div(s.splat(1.0), over(s.read_at(of_k, i)));
+            s.write_at(of_q, i, by_q);
+            s.write_at(of_k, i, by_k);
+            s.write_at(self.qk, i, s.mul(s.read_at(self.qk, i), s.mul(by_q, by_k)));
+        }
+        for (i, t) in self.range.clone().enumerate() {
+            let parts = [
+                (&mut self.q[i * keys..][..keys], of_q[i]),
+                (&mut self.k[i * keys..][..keys], of_k[i]),
+                (&mut self.e[i * values..][..values], 1.0),
+            ];
+            for (which, (to, by)) in parts.into_iter().enumerate() {
+                let (x, by) = (&head.qkv[head.part(t, which)], s.splat(by));
                 for j in (0..x.len()).step_by(LANES) {
-                    s.write_at(to, j, s.mul(s.read_at(x, j), s.splat(by)));
+                    s.write_at(to, j, s.mul(s.read_at(x, j), by));
                 }
-                self.scales[which][i] = by;
-            }
-            let (q, k) = (&self.q[i * keys..][..keys], &self.k[i * keys..][..keys]);
-            let mut products = s.zero();
-            for j in (0..keys).step_by(LANES) {
-                products = s.fma(s.read_at(q, j), s.read_at(k, j), products);
-            }
-            self.qk[i] = s.sum(products);
-            let (v, to) = (
-                &head.qkv[head.part(t, 2)],
-                &mut self.e[i * values..][..values],
-            );
-            for j in (0..v.len()).step_by(LANES) {
-                s.write_at(to, j, s.read_at(v, j));
             }
         }
         self.read_beta(s, head);
@@ -174,7 +190,7 @@ impl<'a> Tokens<'a> {
         }
         self.gather(head, Gate::Beta);
         let range = s.splat(head.shape.beta.range());
-        for i in (0..CHUNK).step_by(LANES) {
+        for i in (0..self.range.len()).step_by(LANES) {
             let sigmoid = math::sigmoid(s, s.read_at(self.biased, i));
             s.write_at(self.beta, i, s.mul(range, sigmoid));
         }
@@ -188,7 +204,7 @@ impl<'a> Tokens<'a> {
             Decay::Input => {
                 self.gather(head, Gate::Alpha);
                 let [rate, bias] = head.decay.map(|x| s.splat(x));
-                for i in (0..CHUNK).step_by(LANES) {
+                for i in (0..self.range.len()).step_by(LANES) {
                     let x = s.add(s.read_at(self.biased, i), bias);
                     let log = s.neg(s.mul(rate, math::softplus(s, x)));
                     s.write_at(self.biased, i, x);
@@ -278,7 +294,7 @@ impl<'a> Tokens<'a> {
     ) {
         let rate = s.splat(head.decay[0]);
         let (mut of_a, mut of_b) = (s.zero(), s.zero());
-        for i in (0..CHUNK).step_by(LANES) {
+        for i in (0..self.range.len()).step_by(LANES) {
             // ln α = −e^a softplus(x), x = w + b. Past the last token dα is 0.
             let dlog = s.mul(s.read_at(from.dalpha, i), s.read_at(self.alpha, i));
             of_a = s.fma(dlog, s.read_at(self.log_alpha, i), of_a);
