@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn limits_and_nan() {
-        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let (inf, nan, ln2) = (f32::INFINITY, f32::NAN, std::f32::consts::LN_2);
         let x = [-inf, -1e30, -200.0, 0.0, 200.0, 1e30, inf];
         for &level in available() {
             let limits = [
@@ -383,6 +383,7 @@ mod tests {
                     [0.0, 0.0, 0.0, 0.5, 1.0, 1.0, 1.0],
                 ),
                 (Function::Tanh, [-1.0, -1.0, -1.0, 0.0, 1.0, 1.0, 1.0]),
+                (Function::Softplus, [0.0, 0.0, 0.0, ln2, 200.0, 1e30, inf]),
                 (Function::Gelu, [0.0, 0.0, 0.0, 0.0, 200.0, 1e30, inf]),
                 (
                     Function::GeluDerivative,

@@ -4,8 +4,15 @@
 use dfdx::prelude::{PutTape, SplitTape};
 use seqduel_kernels::simd::{available, with_level};
 use seqduel_kernels::{
-    Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape,
-    ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity, RecurrentWeights, RgLruCell, RmspropStep, Scan, ScanShape, Slot, SlstmCell, Tape, adamw_update, add_layer_norm, add_rms_norm, additive_attention, attention, backward, backward_from, block_linear, capped, cross_attention, cross_entropy, decode, elman, embedding, embedding_at_positions, gated, gru, gru_from, head_norm, layer_norm, linear, linear_scan, lstm, lstm_from, matrix, min_gru, min_lstm, on_tape, pick_rows, rg_lru, rmsprop_update, side_by_side, slstm, smoothed_cross_entropy, squared_error, squared_norm, values, with_threads,
+    Activation, AdamwStep, AdditiveShape, AttentionMask, AttentionPositions, AttentionShape, Beta,
+    ConvCell, Decay, DeltaShape, ElmanCell, GruCell, HeadNorm, LstmCell, Matrix, Nonlinearity,
+    RecurrentWeights, RgLruCell, RmspropStep, Scan, ScanShape, Slot, SlstmCell, Tape, adamw_update,
+    add_layer_norm, add_rms_norm, additive_attention, attention, backward, backward_from,
+    block_linear, capped, causal_conv, cross_attention, cross_entropy, decode, delta_extend,
+    delta_rule, elman, embedding, embedding_at_positions, gated, gated_rms_norm, gru, gru_from,
+    head_norm, layer_norm, linear, linear_scan, lstm, lstm_from, matrix, min_gru, min_lstm,
+    on_tape, pick_rows, rg_lru, rmsprop_update, side_by_side, slstm, smoothed_cross_entropy,
+    squared_error, squared_norm, values, with_threads,
 };
 
 /// Reproducible values between −1 and 1 of many magnitudes.
@@ -301,6 +308,99 @@ fn scans() {
                 });
             }
         }
+    }
+}
+
+#[test]
+fn convolutions() {
+    for (batch, seq_len, channels, taps) in [(1, 1, 1, 1), (3, 67, 7, 4), (2, 20, 129, 3)] {
+        let x = noise_matrix(batch * seq_len, channels, 1);
+        let (w, b) = (
+            noise_matrix(channels, taps, 2),
+            noise_matrix(1, channels, 3),
+        );
+        for f in [Nonlinearity::Identity, Nonlinearity::Silu] {
+            let name = format!("convolution {batch} {seq_len} {channels} {taps} {f:?}");
+            same_bits(&name, || {
+                let mut all = both_ways(
+                    causal_conv(on_tape(&x), &w, Some(&b), f, batch),
+                    &[&x, &w, &b],
+                );
+                let cell = ConvCell::new(&w, Some(&b), f);
+                let mut state = noise(batch * cell.state_floats(), 4);
+                let mut y = Vec::new();
+                cell.extend(&values(&x), batch, &mut state, &mut y);
+                all.extend([y, state]);
+                all
+            });
+        }
+    }
+}
+
+#[test]
+fn the_family_of_the_delta_rule() {
+    for (batch, seq_len, heads, key_width, value_width) in [
+        (1, 1, 1, 1, 1),
+        (2, 67, 3, 5, 7),
+        (1, 70, 2, 32, 32),
+        (1, 5, 1, 17, 50),
+    ] {
+        for (delta, decay, beta) in [
+            (false, Decay::None, Beta::Off),
+            (false, Decay::Fixed, Beta::Sigmoid),
+            (false, Decay::Input, Beta::Off),
+            (true, Decay::None, Beta::TwiceSigmoid),
+            (true, Decay::Input, Beta::Sigmoid),
+        ] {
+            let shape = DeltaShape {
+                batch,
+                seq_len,
+                heads,
+                key_width,
+                value_width,
+                delta,
+                normalise: true,
+                decay,
+                beta,
+            };
+            let rows = batch * seq_len;
+            let qkv = noise_matrix(rows, shape.columns(), 1);
+            let gates = (shape.gates() > 0).then(|| noise_matrix(rows, shape.gates(), 2));
+            let (a, b) = (noise_matrix(1, heads, 3), noise_matrix(1, heads, 4));
+            let of_token = decay == Decay::Input;
+            let mut inputs = vec![&qkv];
+            inputs.extend(&gates);
+            if of_token {
+                inputs.extend([&a, &b]);
+            }
+            same_bits(&format!("{shape:?}"), || {
+                let parameters = of_token.then_some([&a, &b]);
+                let o = delta_rule(on_tape(&qkv), gates.clone(), parameters, shape);
+                both_ways(o, &inputs)
+            });
+            same_bits(&format!("extend {shape:?}"), || {
+                let mut states = noise(batch * shape.state_floats(), 5);
+                let (a, b, mut o) = (values(&a), values(&b), Vec::new());
+                let gates = gates.as_ref().map_or(Vec::new(), values);
+                let parameters = of_token.then_some([&a[..], &b[..]]);
+                delta_extend(
+                    &values(&qkv),
+                    &gates,
+                    parameters,
+                    shape,
+                    &mut states,
+                    &mut o,
+                );
+                vec![o, states]
+            });
+        }
+        let (n, width) = (batch * seq_len, heads * value_width);
+        let (o, z) = (noise_matrix(n, width, 1), noise_matrix(n, width, 2));
+        let w = noise_matrix(1, value_width, 3);
+        same_bits(&format!("gated norm {n} {heads} {value_width}"), || {
+            let y = gated_rms_norm(on_tape(&o), z.clone(), &w, 1e-6);
+            both_ways(y, &[&o, &z, &w])
+        });
     }
 }
 

@@ -61,6 +61,28 @@ fn sixty_four_threads_have_work_in_a_batch_of_32() {
         scan: Scan::Parallel,
     };
     check("linear scan", 2 * WIDTH, |x| linear_scan(x, None, scan));
+    let delta = DeltaShape {
+        batch: BATCH,
+        seq_len: SEQ_LEN,
+        heads: 4,
+        key_width: WIDTH / 4,
+        value_width: WIDTH / 4,
+        delta: true,
+        normalise: true,
+        decay: Decay::Fixed,
+        beta: Beta::Off,
+    };
+    check("delta rule", 3 * WIDTH, |x| {
+        delta_rule(x, None, None, delta)
+    });
+    let weight = wave(WIDTH, 4);
+    check("convolution", WIDTH, |x| {
+        causal_conv(x, &weight, None, Nonlinearity::Silu, BATCH)
+    });
+    let (z, weight) = (wave(BATCH * SEQ_LEN, WIDTH), wave(1, WIDTH / 4));
+    check("gated norm", WIDTH, |x| {
+        gated_rms_norm(x, z.clone(), &weight, 1e-6)
+    });
 
     let tokens: Vec<u32> = (0..BATCH * SEQ_LEN).map(|i| (i % VOCAB) as u32).collect();
     let table = wave(VOCAB, WIDTH);
