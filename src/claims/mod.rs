@@ -29,6 +29,7 @@ mod distance_text;
 mod given;
 mod group;
 mod learning;
+mod modern;
 mod next_word;
 mod parallel_clock;
 mod parallel_graph;
@@ -194,6 +195,7 @@ pub const CLAIMS: &[Claim] = &[
     next_word::CLAIM,
     translate::CLAIM,
     both_sides::CLAIM,
+    modern::CLAIM,
 ];
 
 /// The catalogue row of that id.

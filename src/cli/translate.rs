@@ -178,6 +178,7 @@ fn draw(
     let input = Input {
         source: (!words.in_one).then(|| padded(&[source])),
         own: Sequence::new(Content::Tokens(own), shape),
+        ..Input::default()
     };
     let weights = input
         .source

@@ -42,6 +42,7 @@ pub const EXPERIMENTS: &[(&str, &str)] = embed!(
     "next-word",
     "translate",
     "both-sides",
+    "modern",
 );
 
 /// Every file in `experiments/published/`: they reproduce numbers that others published, and judge no
@@ -60,6 +61,7 @@ pub const PUBLISHED: &[(&str, &str)] = embed!(
     "recall",
     "single-recall",
     "parity-short",
+    "parity-states",
     "arithmetic",
     "reverse-symbols",
     "nanogpt",

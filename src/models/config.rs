@@ -109,6 +109,9 @@ pub struct ModelConfig {
     /// Which way a recurrent encoder reads; the others ignore it.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub encoder: Reading,
+    /// Share of values that training leaves out, after the embedding and of what branches or layers say.
+    #[serde(default, skip_serializing_if = "crate::files::is_default")]
+    pub dropout: f64,
     /// What is chosen of its blocks; models without blocks ignore it.
     #[serde(default, skip_serializing_if = "crate::files::is_default")]
     pub block: BlockConfig,
@@ -140,6 +143,7 @@ impl ModelConfig {
             norm: NormPlace::default(),
             source_attention: SourceAttention::default(),
             encoder: Reading::default(),
+            dropout: 0.0,
             block: BlockConfig::default(),
             output: Output::Tokens,
             source: None,
@@ -175,6 +179,18 @@ impl ModelConfig {
         match self.output {
             Output::Tokens => self.vocab,
             Output::Number => 1,
+        }
+    }
+
+    /// Whether heads of attention compare the positions of one sequence, in some layer at least. Of an
+    /// encoder-decoder, whose layers are of two kinds, it is not said.
+    pub fn attends(&self) -> bool {
+        let letters = self.block.mixers.chars();
+        match self.takes("mixers") {
+            true => letters
+                .take(self.layers)
+                .any(|letter| "gl".contains(letter)),
+            false => ["transformer", "bert"].contains(&&*self.model),
         }
     }
 

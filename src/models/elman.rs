@@ -14,7 +14,7 @@ struct Elman;
 impl Cell for Elman {
     const GATES: usize = 1;
     const STATES: usize = 1;
-    const OPTIONS: &'static [&'static str] = &["radius"];
+    const OPTIONS: &'static [&'static str] = &["radius", "dropout"];
     type Step = ElmanCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {

@@ -16,7 +16,7 @@ pub struct Gru;
 impl Cell for Gru {
     const GATES: usize = 3;
     const STATES: usize = 1;
-    const OPTIONS: &'static [&'static str] = &["gates", "chrono"];
+    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "dropout"];
     type Step = GruCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {

@@ -1,6 +1,7 @@
 //! What a model reads: its own sequence and, if it is of that kind, a source beside it.
 
-use super::Shape;
+use super::{ModelConfig, Shape};
+use kernels::Activation;
 
 /// What stands at the positions of a batch of sequences, row b·T + t.
 #[derive(Debug, Clone, PartialEq)]
@@ -92,6 +93,8 @@ pub struct Input {
     pub source: Option<Sequence>,
     /// What the model goes on with: position t is answered from positions up to t.
     pub own: Sequence,
+    /// While training with dropout: which values are left out. `None`: none are.
+    pub dropout: Option<u64>,
 }
 
 impl Input {
@@ -100,6 +103,7 @@ impl Input {
         Input {
             source: None,
             own: Sequence::new(Content::Tokens(tokens.into()), shape),
+            dropout: None,
         }
     }
 
@@ -108,6 +112,15 @@ impl Input {
         Input {
             source: None,
             own: Sequence::new(Content::Numbers(numbers.into()), shape),
+            dropout: None,
         }
+    }
+
+    /// x with values left out by a model's dropout, if the model trains; `site` tells places of a model
+    /// apart.
+    pub(super) fn drop_some(&self, x: Activation, config: &ModelConfig, site: usize) -> Activation {
+        let Some(seed) = self.dropout else { return x };
+        let of_site = (site as u64 + 1).wrapping_mul(0xd134_2543_de82_ef95);
+        kernels::dropout(x, config.dropout as f32, seed.wrapping_add(of_site))
     }
 }

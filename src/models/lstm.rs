@@ -19,7 +19,7 @@ pub struct Lstm;
 impl Cell for Lstm {
     const GATES: usize = 4;
     const STATES: usize = 2;
-    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "forget_bias"];
+    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "forget_bias", "dropout"];
     type Step = LstmCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {

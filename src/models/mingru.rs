@@ -22,7 +22,7 @@ impl Cell for MinGru {
     const GATES: usize = 2;
     const STATES: usize = 1;
     const HIDDEN_PRODUCT: bool = false;
-    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "scan"];
+    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "scan", "dropout"];
     type Step = MinGruCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, config: &ModelConfig) -> Activation {

@@ -23,7 +23,7 @@ impl Cell for MinLstm {
     const GATES: usize = 3;
     const STATES: usize = 1;
     const HIDDEN_PRODUCT: bool = false;
-    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "forget_bias", "scan"];
+    const OPTIONS: &'static [&'static str] = &["gates", "chrono", "forget_bias", "scan", "dropout"];
     type Step = MinLstmCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, config: &ModelConfig) -> Activation {

@@ -25,7 +25,7 @@ mod slstm;
 pub use block::{BlockConfig, FeedForwardKind, Place, Switch};
 pub use config::{Initial, ModelConfig, NormPlace, Positions, Reading, SourceAttention};
 pub use input::{Content, Input, Sequence};
-pub use kernels::Scan;
+pub use kernels::{Beta, Decay, Scan};
 pub use memory::available_bytes;
 pub use options::{ModelOptions, OPTIONS, OptionRow, Value, Values};
 pub use size::{check, check_memory, parameter_count, row, training_bytes, width_for_parameters};
@@ -358,6 +358,11 @@ pub const MODELS: &[ModelRow] = &[
     block::presets::LLAMA,
     block::presets::GEMMA2,
     block::presets::GEMMA3,
+    block::presets::MIXTRAL,
+    block::presets::GRIFFIN,
+    block::presets::DELTANET,
+    block::presets::GATED_DELTANET,
+    block::presets::XLSTM,
 ];
 
 /// The models that read one sequence in its order and no source beside it: any of them can predict the

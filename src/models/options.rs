@@ -241,7 +241,7 @@ mod tests {
             Values::Names(names) => names.iter().map(|&name| Value::Text(name.into())).collect(),
             Values::Number(least, most) => vec![Value::Number((least + 3.0).min(most / 2.0))],
             Values::Count(least) => vec![Value::Integer(least + 2)],
-            Values::Letters => vec![Value::Text("gl".into()), Value::Text("lg".into())],
+            Values::Letters => ["gl", "rd"].map(|text| Value::Text(text.into())).into(),
         };
         let now = (row.get)(config);
         all.into_iter()
@@ -251,6 +251,7 @@ mod tests {
 
     #[test]
     fn every_option_of_every_model_is_set_read_and_written_by_its_name() {
+        let mut changing = BTreeMap::new();
         for model in MODELS {
             let plain = ModelConfig {
                 heads: 4,
@@ -272,11 +273,11 @@ mod tests {
                     sizes.push((model.parameters)(&config));
                 }
                 sizes.dedup();
-                let differs = sizes.len() > 1;
-                assert_eq!(differs, row.changes_parameters, "{} {name}", model.name);
+                *changing.entry(row.name).or_insert(false) |= sizes.len() > 1;
             }
         }
         for row in OPTIONS {
+            assert_eq!(changing[row.name], row.changes_parameters, "{}", row.name);
             assert!(!row.models().is_empty(), "{} has no model", row.name);
         }
     }

@@ -88,7 +88,9 @@ impl<C: Cell> Model for Recurrent<C> {
     fn forward(&self, input: &Input, tape: Tape) -> Activation {
         let (own, shape) = (&input.own, input.own.shape());
         let mut x = kernels::embedding(own.read(), &self.embedding.tensor, tape); // (B·T, D)
-        for layer in &self.layers {
+        for (k, layer) in self.layers.iter().enumerate() {
+            // What the embedding says, and every layer but the last.
+            x = input.drop_some(x, &self.config, k);
             x = C::sequence(x, layer, shape, &self.config); // (B·T, D)
         }
         self.head.forward(x, Nonlinearity::Identity) // (B·T, V)

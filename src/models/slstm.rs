@@ -18,12 +18,13 @@ pub const ROW: ModelRow = Recurrent::<Slstm>::row(
     "LSTM with an exponential input gate and a normaliser (Beck et al. 2024)",
 );
 
-struct Slstm;
+/// The cell.
+pub struct Slstm;
 
 impl Cell for Slstm {
     const GATES: usize = 4;
     const STATES: usize = 3;
-    const OPTIONS: &'static [&'static str] = &["forget_bias"];
+    const OPTIONS: &'static [&'static str] = &["forget_bias", "dropout"];
     type Step = SlstmCell;
 
     fn sequence(x: Activation, layer: &Layer, shape: Shape, _: &ModelConfig) -> Activation {

@@ -44,7 +44,7 @@ const VARIANTS: [&[f64]; 5] = [
 ];
 
 /// Model or baseline, name in print, colour, marker.
-const MODELS: [(&str, &str, usize, Marker); 16] = [
+const MODELS: [(&str, &str, usize, Marker); 26] = [
     ("elman", "Elman RNN", 0, Marker::Square),
     ("lstm", "LSTM", 1, Marker::Circle),
     ("gru", "GRU", 2, Marker::Triangle),
@@ -60,6 +60,17 @@ const MODELS: [(&str, &str, usize, Marker); 16] = [
     // In those of the minimal cells, which are on no plot with them.
     ("bert", "masked transformer", 4, Marker::Down),
     ("bilstm", "masked LSTM", 5, Marker::Plus),
+    // Blocks, each in the colour of what mixes positions in it, or of what it is shown beside.
+    ("vaswani2017", "block of 2017", 0, Marker::Diamond),
+    ("gpt2", "GPT-2's block", 3, Marker::Diamond),
+    ("llama", "LLaMA's block", 1, Marker::Diamond),
+    ("gemma2", "Gemma 2's block", 2, Marker::Diamond),
+    ("gemma3", "Gemma 3's block", 4, Marker::Diamond),
+    ("mixtral", "Mixtral's block", 5, Marker::Diamond),
+    ("griffin", "Griffin", 4, Marker::Plus),
+    ("deltanet", "DeltaNet", 2, Marker::Square),
+    ("gated-deltanet", "Gated DeltaNet", 0, Marker::Triangle),
+    ("xlstm", "xLSTM", 1, Marker::Square),
     ("unigram", "unigram", 6, Marker::Circle),
     (
         "kneser-ney-seen",

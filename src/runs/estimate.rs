@@ -93,7 +93,7 @@ fn step_seconds(work: &Throughput, model: &ModelConfig, threads: usize) -> f64 {
             };
             // The rows of a recurrent step's product are a thread's sequences.
             let rows = batch / threads as f64;
-            let share = match attends(model) {
+            let share = match model.attends() {
                 true => ATTENTION_SHARE,
                 false => RECURRENT_SHARE * rows / (rows + HALF_ROWS),
             };
@@ -114,15 +114,11 @@ fn context_seconds(work: &Throughput, model: &ModelConfig) -> f64 {
 fn forward_flops(work: &Throughput, model: &ModelConfig) -> f64 {
     let (batch, tokens) = (work.batch as f64, work.seq_len as f64);
     let parameters = parameter_count(model).unwrap_or(0) as f64;
-    let scores = match attends(model) {
+    let scores = match model.attends() {
         true => (model.layers * model.width) as f64 * tokens,
         false => 0.0,
     };
     2.0 * (parameters + scores) * batch * tokens
-}
-
-fn attends(model: &ModelConfig) -> bool {
-    model.model == "transformer"
 }
 
 /// This machine's own rate of multiply-adds on one thread, FLOP/s.
@@ -133,8 +129,8 @@ fn roofline_rate() -> f64 {
 
 /// Floating-point operations a second and thread of training this model, from this machine's own rate.
 pub(super) fn training_rate(model: &ModelConfig) -> f64 {
-    let attends = ["transformer", "bert", "encoder-decoder"].contains(&model.model.as_str());
-    let large = model.vocab > 512 || model.width > 80 && !attends;
+    let by_products = model.attends() || model.model == "encoder-decoder";
+    let large = model.vocab > 512 || model.width > 80 && !by_products;
     let share = if large {
         LARGE_TRAINING_SHARE
     } else {

@@ -93,9 +93,9 @@ impl Kind for Training {
         let parameters = parameter_count(&self.model).unwrap_or(0);
         // Forward 2, backward 4 operations a parameter and token; attention's scores and weighted
         // sums besides.
-        let scores = match self.model.model.as_str() {
-            "transformer" => self.model.layers * self.model.width * seq_len,
-            _ => 0,
+        let scores = match self.model.attends() {
+            true => self.model.layers * self.model.width * seq_len,
+            false => 0,
         };
         let flops = twins * 6.0 * (parameters + scores) as f64 * tokens as f64;
         flops / (training_rate(&self.model) * threads as f64)

@@ -157,12 +157,12 @@ impl Data {
 
 /// Writes the factors of a model into a record.
 pub fn set_model(record: &mut Record, model: &ModelConfig) {
-    let transformer = model.model == "transformer";
+    let has_heads = model.model == "transformer" || model.takes("mixers");
     record.model = model.model.clone();
     record.parameters = parameter_count(model).ok();
     record.width = Some(model.width);
     record.layers = Some(model.layers);
-    record.heads = transformer.then_some(model.heads);
+    record.heads = has_heads.then_some(model.heads);
     record.options = ModelOptions::of(model);
     record.vocab = Some(model.vocab);
 }

@@ -2,7 +2,7 @@
 
 use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
-use crate::models::{Content, Model};
+use crate::models::{Content, Input, Model};
 use dfdx::tensor::{Cpu, Tensor};
 use kernels::cost::{Id, touching};
 use kernels::{
@@ -63,6 +63,11 @@ impl Optimizer {
                 v,
             })
             .collect();
+    }
+
+    /// A number that differs from step to step and run to run, and is the same when a run is resumed.
+    fn noise(&self) -> u64 {
+        self.settings.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ self.steps
     }
 
     /// Clips by the global norm, as `torch.nn.utils.clip_grad_norm_`, and updates the model.
@@ -130,17 +135,18 @@ impl Optimizer {
 /// The mean loss over the positions that `mask` scores: cross-entropy, or squared error where the model
 /// says numbers.
 pub fn loss(model: &dyn Model, batch: &Batch, mask: &[f32]) -> Tensor<(), f32, Cpu, Tape> {
-    smoothed_loss(model, batch, mask, 0.0)
+    smoothed_loss(model, &batch.input, batch, mask, 0.0)
 }
 
 /// The same with label smoothing.
 fn smoothed_loss(
     model: &dyn Model,
+    input: &Input,
     batch: &Batch,
     mask: &[f32],
     smoothing: f64,
 ) -> Tensor<(), f32, Cpu, Tape> {
-    let said = model.forward(&batch.input, Tape::on());
+    let said = model.forward(input, Tape::on());
     match &batch.targets {
         Content::Tokens(targets) => {
             kernels::smoothed_cross_entropy(said, targets, mask, smoothing as f32)
@@ -159,7 +165,12 @@ pub fn step(
     clip: Option<f32>,
 ) -> StepReport {
     let smoothing = optimizer.settings.label_smoothing;
-    let loss = smoothed_loss(model, batch, &batch.mask, smoothing);
+    let with_dropout = (model.config().dropout > 0.0).then(|| Input {
+        dropout: Some(optimizer.noise()),
+        ..batch.input.clone()
+    });
+    let input = with_dropout.as_ref().unwrap_or(&batch.input);
+    let loss = smoothed_loss(model, input, batch, &batch.mask, smoothing);
     let value = kernels::values(&loss)[0];
     if !value.is_finite() {
         return StepReport {

@@ -3,6 +3,7 @@
 //! program's operations; only the configuration and the parameters' names come from it.
 
 mod blocks;
+mod mixers;
 mod with_source;
 
 use seqduel::models::{Input, Model, ModelConfig};
@@ -27,6 +28,11 @@ pub const WRITTEN: &[&str] = &[
     "llama",
     "gemma2",
     "gemma3",
+    "mixtral",
+    "griffin",
+    "deltanet",
+    "gated-deltanet",
+    "xlstm",
 ];
 
 /// Models without formulas here, each with the reason: nothing independent confirms their values.

@@ -28,7 +28,7 @@ fn options(rng: &mut Rng) -> ModelOptions {
                 Value::Number(least + (most - least) * (f64::draw(rng) % 1.0).abs())
             }
             Values::Count(least) => Value::Integer(least + i64::draw(rng) % (1 << 40)),
-            Values::Letters => Value::Text(among(rng, &["g", "lg", "lllllg"]).to_string()),
+            Values::Letters => Value::Text(among(rng, &["g", "lllllg", "rrl"]).to_string()),
         };
         if bool::draw(rng) {
             options.set(row.name, value);

@@ -46,6 +46,7 @@ fn log_probability(
     let input = Input {
         source: source.clone(),
         own: Sequence::new(Content::Tokens(own), shape),
+        ..Input::default()
     };
     let logits = kernels::values(&model.forward(&input, Tape::Off));
     let rows = logits.chunks(VOCAB).skip(prompt.len() - 1);
@@ -189,6 +190,7 @@ fn an_alignment_has_a_share_for_every_word_that_counts() {
         let input = Input {
             source: Some(source),
             own: Sequence::new(Content::Tokens(vec![1, 3, 0, 4]), shape),
+            ..Input::default()
         };
         let weights = model.alignment(&input).expect("attends by default");
         assert_eq!(weights.len(), 4 * length);

@@ -6,6 +6,7 @@ use super::*;
 mod both_sides;
 mod consistency;
 mod learning;
+mod modern;
 mod recall;
 mod retention;
 mod state;

@@ -1,6 +1,7 @@
 //! What may be chosen of a block; the default is the plain pre-norm block of GPT-2.
 
 use crate::nn::NormKind;
+use kernels::{Beta, Decay};
 use serde::{Deserialize, Serialize};
 
 /// Something that is there or not.
@@ -72,6 +73,10 @@ pub struct BlockConfig {
     pub residual: Switch,
     /// What stands between mixers.
     pub feed_forward: FeedForward,
+    /// Experts that a feed-forward has; 0 and 1: it is one.
+    pub experts: usize,
+    /// Experts that a token uses.
+    pub experts_used: usize,
     /// Heads of keys and values, at most those of queries; 0: as many.
     pub kv_heads: usize,
     /// Tokens that local attention sees, its own included.
@@ -94,6 +99,12 @@ pub struct BlockConfig {
     pub rotary_base: f64,
     /// Share of a head's values that rotary positions turn.
     pub rotary_share: f64,
+    /// Whether a state takes away what it holds at a key before it writes there.
+    pub delta: Switch,
+    /// What such a state keeps from token to token.
+    pub decay: Decay,
+    /// How strongly it is written.
+    pub beta: Beta,
 }
 
 impl Default for BlockConfig {
@@ -104,6 +115,8 @@ impl Default for BlockConfig {
             place: Place::Pre,
             residual: Switch::On,
             feed_forward: FeedForward::Gelu,
+            experts: 0,
+            experts_used: 1,
             kv_heads: 0,
             window: 64,
             qk_norm: Switch::Off,
@@ -114,6 +127,9 @@ impl Default for BlockConfig {
             tied: Switch::Off,
             rotary_base: 10_000.0,
             rotary_share: 1.0,
+            delta: Switch::On,
+            decay: Decay::None,
+            beta: Beta::Sigmoid,
         }
     }
 }

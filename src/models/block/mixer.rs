@@ -84,7 +84,13 @@ pub struct MixerRow {
 }
 
 /// Every mixer; a new one is one file and one row.
-pub const MIXERS: &[MixerRow] = &[mixers::attention::GLOBAL, mixers::attention::LOCAL];
+pub const MIXERS: &[MixerRow] = &[
+    mixers::attention::GLOBAL,
+    mixers::attention::LOCAL,
+    mixers::rg_lru::ROW,
+    mixers::delta::ROW,
+    mixers::recurrent::SLSTM,
+];
 
 /// The rows of a configuration's layers, in order. Letters of no row are left out: [`check`] refuses them.
 pub fn of(config: &ModelConfig) -> impl Iterator<Item = &'static MixerRow> {

@@ -100,6 +100,7 @@ fn activations(config: &ModelConfig, shape: Shape) -> u128 {
 
 /// Refuses sizes and choices that make no model.
 pub fn check(config: &ModelConfig) -> Result<(), ModelError> {
+    feed_forward::check(config)?;
     mixer::check(config)
 }
 
@@ -312,15 +313,18 @@ impl Model for Blocks {
 
     fn forward(&self, input: &Input, tape: Tape) -> Activation {
         let (own, shape) = (&input.own, input.own.shape());
-        let embedded = self.embed(own, tape); // (B·T, D)
+        let embedded = input.drop_some(self.embed(own, tape), &self.config, 0); // (B·T, D)
         let norms = self.layers.iter().flat_map(Layer::norms);
         let (mut stream, mut x) = Residual::begin(embedded, norms, self.norm.as_ref());
-        for layer in &self.layers {
-            let branch = layer.mixer.forward(x, shape); // (B·T, D)
-            x = self.join(&mut stream, after(layer.after1.as_ref(), branch));
+        for (k, layer) in self.layers.iter().enumerate() {
+            let said = layer.mixer.forward(x, shape); // (B·T, D)
+            let branch = after(layer.after1.as_ref(), said);
+            let branch = input.drop_some(branch, &self.config, 2 * k + 1);
+            x = self.join(&mut stream, branch);
             if let Some(feed_forward) = &layer.feed_forward {
-                let branch = feed_forward.forward(x); // (B·T, D)
-                x = self.join(&mut stream, after(layer.after2.as_ref(), branch));
+                let branch = after(layer.after2.as_ref(), feed_forward.forward(x)); // (B·T, D)
+                let branch = input.drop_some(branch, &self.config, 2 * k + 2);
+                x = self.join(&mut stream, branch);
             }
         }
         let scores = match &self.head {

@@ -12,7 +12,7 @@ pub const TRANSFORMER: ModelRow = ModelRow {
     parameters,
     activations,
     width_step,
-    options: &["positions", "initial"],
+    options: &["positions", "initial", "dropout"],
     preset: &[],
     check: super::check,
     reads_source: false,
@@ -31,6 +31,7 @@ pub const BERT: ModelRow = ModelRow {
 const OPTIONS: &[&str] = &[
     "positions",
     "initial",
+    "dropout",
     "mixers",
     "norm_kind",
     "norm_place",
@@ -46,6 +47,13 @@ const OPTIONS: &[&str] = &[
     "tied",
     "rotary_base",
     "rotary_share",
+    "experts",
+    "experts_used",
+    "delta",
+    "decay",
+    "beta",
+    "scan",
+    "forget_bias",
 ];
 
 /// A row that differs in its choices alone.
@@ -96,7 +104,7 @@ pub const LLAMA: ModelRow = preset(
     ],
 );
 
-/// What both of these Gemmas share comes first.
+/// Local and global layers by turns.
 pub const GEMMA2: ModelRow = preset(
     "gemma2",
     "block of Gemma 2: norms on both sides, GeGLU, local and global attention by turns, capped scores",
@@ -131,5 +139,76 @@ pub const GEMMA3: ModelRow = preset(
         ("mixers", "lllllg"),
         ("qk_norm", "on"),
         ("rotary_base", "1000000"),
+    ],
+);
+
+/// Eight experts, of which a token takes two.
+pub const MIXTRAL: ModelRow = preset(
+    "mixtral",
+    "block of Mixtral: LLaMA's with eight experts, two for a token (Jiang et al. 2024)",
+    &[
+        ("positions", "rotary"),
+        ("norm_kind", "rms"),
+        ("feed_forward", "swiglu"),
+        ("kv_heads", "1"),
+        ("biases", "off"),
+        ("experts", "8"),
+        ("experts_used", "2"),
+    ],
+);
+
+/// Two recurrent layers to one of local attention.
+pub const GRIFFIN: ModelRow = preset(
+    "griffin",
+    "two RG-LRU layers to one of local attention, GeGLU (De et al. 2024)",
+    &[
+        ("positions", "rotary"),
+        ("norm_kind", "offset-rms"),
+        ("feed_forward", "geglu"),
+        ("kv_heads", "1"),
+        ("biases", "off"),
+        ("tied", "on"),
+        ("scaled", "on"),
+        ("mixers", "rrl"),
+        ("rotary_share", "0.5"),
+    ],
+);
+
+/// Nothing fades, and what was held at a key is taken away.
+pub const DELTANET: ModelRow = preset(
+    "deltanet",
+    "linear attention written by the delta rule (Schlag et al. 2021; Yang et al. 2024)",
+    &[
+        ("positions", "none"),
+        ("norm_kind", "rms"),
+        ("feed_forward", "swiglu"),
+        ("biases", "off"),
+        ("mixers", "d"),
+    ],
+);
+
+/// The same, and the state fades as a gate says.
+pub const GATED_DELTANET: ModelRow = preset(
+    "gated-deltanet",
+    "the delta rule with a state that fades by a gate (Yang et al. 2025)",
+    &[
+        ("positions", "none"),
+        ("norm_kind", "rms"),
+        ("feed_forward", "swiglu"),
+        ("biases", "off"),
+        ("mixers", "d"),
+        ("decay", "input"),
+    ],
+);
+
+/// Its sLSTM half; there are no matrix memories here.
+pub const XLSTM: ModelRow = preset(
+    "xlstm",
+    "blocks of sLSTM, exponential input gates, GeGLU (Beck et al. 2024)",
+    &[
+        ("positions", "none"),
+        ("feed_forward", "geglu"),
+        ("biases", "off"),
+        ("mixers", "s"),
     ],
 );

@@ -1,14 +1,14 @@
 //! The options of blocks.
 
 use super::{OptionRow, Value, Values, choice};
-use crate::models::{FeedForwardKind, Place, Switch};
+use crate::models::{Beta, Decay, FeedForwardKind, Place, Switch};
 use crate::nn::NormKind;
 
 pub const MIXERS: OptionRow = OptionRow {
     name: "mixers",
-    describes: "mixer of each layer, a letter each, repeated: g attention, l local attention",
+    describes: "mixer of each layer, a letter each, repeated: g attention, l local attention, r RG-LRU, d delta rule, s sLSTM",
     values: Values::Letters,
-    changes_parameters: false,
+    changes_parameters: true,
     label: |value| (value != "g").then(|| format!("layers {value}")),
     get: |config| Some(Value::Text(config.block.mixers.clone())),
     set: |config, value| config.block.mixers = value.to_string(),
@@ -178,4 +178,70 @@ pub const ROTARY_SHARE: OptionRow = OptionRow {
     label: |value| (value != "1").then(|| format!("rotary share {value}")),
     get: |config| Some(Value::Number(config.block.rotary_share)),
     set: |config, value| config.block.rotary_share = value.number().unwrap_or(1.0),
+};
+
+pub const EXPERTS: OptionRow = OptionRow {
+    name: "experts",
+    describes: "experts of a feed-forward; 0 and 1: it is one",
+    values: Values::Count(0),
+    changes_parameters: true,
+    label: |value| (value != "0").then(|| format!("{value} experts")),
+    get: |config| Some(Value::Integer(config.block.experts as i64)),
+    set: |config, value| {
+        if let Value::Integer(n) = value {
+            config.block.experts = usize::try_from(*n).unwrap_or(usize::MAX);
+        }
+    },
+};
+
+pub const EXPERTS_USED: OptionRow = OptionRow {
+    name: "experts_used",
+    describes: "experts that a token uses",
+    values: Values::Count(1),
+    changes_parameters: true,
+    label: |value| Some(format!("{value} used")),
+    get: |config| Some(Value::Integer(config.block.experts_used as i64)),
+    set: |config, value| {
+        if let Value::Integer(n) = value {
+            config.block.experts_used = usize::try_from(*n).unwrap_or(usize::MAX);
+        }
+    },
+};
+
+pub const DELTA: OptionRow = OptionRow {
+    name: "delta",
+    describes: "whether the state of the delta rule takes away what it holds at a key",
+    values: Values::Names(&["on", "off"]),
+    changes_parameters: false,
+    label: |value| (value == "off").then(|| "linear attention".into()),
+    get: |config| Some(Value::of(config.block.delta)),
+    set: |config, value| config.block.delta = choice::<Switch>(value),
+};
+
+pub const DECAY: OptionRow = OptionRow {
+    name: "decay",
+    describes: "what the state of the delta rule keeps: all, a fixed share a head, or as a gate says",
+    values: Values::Names(&["none", "fixed", "input"]),
+    changes_parameters: true,
+    label: |value| match value {
+        "fixed" => Some("fixed decay".into()),
+        "input" => Some("gated decay".into()),
+        _ => None,
+    },
+    get: |config| Some(Value::of(config.block.decay)),
+    set: |config, value| config.block.decay = choice::<Decay>(value),
+};
+
+pub const BETA: OptionRow = OptionRow {
+    name: "beta",
+    describes: "how strongly that state is written: 0 to 1, 0 to 2, or always 1",
+    values: Values::Names(&["sigmoid", "twice-sigmoid", "off"]),
+    changes_parameters: true,
+    label: |value| match value {
+        "twice-sigmoid" => Some("β to 2".into()),
+        "off" => Some("β = 1".into()),
+        _ => None,
+    },
+    get: |config| Some(Value::of(config.block.beta)),
+    set: |config, value| config.block.beta = choice::<Beta>(value),
 };

@@ -77,7 +77,31 @@ impl Formulas {
         }
     }
 
+    /// One feed-forward, or several of which the likeliest count (Jiang et al. 2024).
     fn feed_forward(&self, name: &str, row: &[f64]) -> Vec<f64> {
+        let block = &self.config.block;
+        if block.experts < 2 {
+            return self.expert(name, row);
+        }
+        let scores = self.affine(&format!("{name}.router"), row);
+        let p: Vec<f64> = scores.iter().map(|z| z.exp()).collect();
+        let mut order: Vec<usize> = (0..block.experts).collect();
+        order.sort_by(|&a, &b| p[b].total_cmp(&p[a]));
+        let chosen = &order[..block.experts_used];
+        let total: f64 = match block.experts_used {
+            1 => p.iter().sum(),
+            _ => chosen.iter().map(|&e| p[e]).sum(),
+        };
+        let mut sum = vec![0.0; row.len()];
+        for &e in chosen {
+            let said = self.expert(&format!("{name}.experts.{e}"), row);
+            let weighed: Vec<f64> = said.iter().map(|v| p[e] / total * v).collect();
+            add(&mut sum, &weighed);
+        }
+        sum
+    }
+
+    fn expert(&self, name: &str, row: &[f64]) -> Vec<f64> {
         let of = |what: &str| format!("{name}.{what}");
         let kind = self.config.block.feed_forward;
         let f = |v: f64| match kind {
@@ -137,6 +161,13 @@ impl Formulas {
     fn mixer(&self, letter: char, name: &str, x: &Rows) -> Rows {
         match letter {
             'g' | 'l' => self.attention(&format!("{name}attention"), letter == 'l', x),
+            'r' => self.rg_lru(&format!("{name}rg_lru"), x),
+            'd' => self.delta(&format!("{name}delta"), x),
+            's' => {
+                let h = self.slstm([&format!("{name}slstm"), "_l0"], x);
+                let out = format!("{name}slstm.out");
+                h.iter().map(|row| self.affine(&out, row)).collect()
+            }
             other => panic!("no formula of mixer {other}"),
         }
     }
