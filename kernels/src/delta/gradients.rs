@@ -1,7 +1,7 @@
 //! Gradients of what the recurrences read in a chunk, and their way back into the rows of the operation.
 
 use super::shape::{Beta, Decay, DeltaShape};
-use super::tokens::{CHUNK, Gate, Head, Tokens, cut};
+use super::tokens::{AHEAD, CHUNK, Gate, Head, Tokens, cut};
 use crate::math;
 use crate::parallel::Shared;
 use crate::simd::{LANES, Simd};
@@ -62,6 +62,9 @@ impl<'a> Gradients<'a> {
         let values = head.shape.values();
         for (i, t) in tokens.range.clone().enumerate() {
             let from = &d_o[head.values(t)];
+            for ahead in head.values(t + AHEAD).step_by(LANES) {
+                s.prefetch(d_o.as_ptr().wrapping_add(ahead));
+            }
             let own = i * values..(i + 1) * values;
             let (to, u, e) = (
                 &mut self.d_o[own.clone()],

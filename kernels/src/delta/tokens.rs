@@ -8,7 +8,7 @@ use std::ops::Range;
 /// Tokens of a chunk: the state before each is kept for the backward pass.
 pub const CHUNK: usize = 64;
 /// Tokens ahead of the one at hand that are asked for from memory: heads lie far apart.
-const AHEAD: usize = 8;
+pub const AHEAD: usize = 8;
 /// Added to the square of a length, as in Qwen3-Next.
 const EPS: f32 = 1e-6;
 
