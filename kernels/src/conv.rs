@@ -29,7 +29,7 @@ pub fn causal_conv(
     let (x, mut tape) = x.split_tape();
     let ((rows, channels), (filters, taps)) = (*x.shape(), *weight.shape());
     assert!(
-        filters == channels && taps > 0 && rows.is_multiple_of(batch.max(1)),
+        filters == channels && taps > 0 && rows.is_multiple_of(batch),
         "causal_conv: x ({rows}, {channels}) of {batch} sequences, weight ({filters}, {taps})"
     );
     assert!(
@@ -155,7 +155,7 @@ impl ConvCell {
         let (channels, kept) = (self.channels, self.state_floats());
         let row = batch * channels;
         assert!(
-            x.len().is_multiple_of(row.max(1)) && state.len() == batch * kept,
+            x.len().is_multiple_of(row) && state.len() == batch * kept,
             "causal_conv: {} inputs and {} of the state for {batch} sequences of {channels} channels",
             x.len(),
             state.len()
