@@ -5,8 +5,9 @@
 //! more with vectors along dk, so that no vector is summed across its lanes: the state forward in time
 //! from where the chunk began, each token's kept where there is a decay, then the gradient back.
 
-use super::shape::{Decay, DeltaShape};
-use super::tokens::{CHUNK, FromTokens, Head, ToRows, Tokens, cut};
+use super::gradients::{Gradients, ToRows};
+use super::shape::Decay;
+use super::tokens::{CHUNK, Head, Tokens};
 use crate::parallel::{self, Shared, scratch};
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -23,77 +24,6 @@ pub struct Backward<'a> {
     pub watched: Option<Shared<f32>>,
     /// Gradients of a and b of the head's α, to be added to.
     pub of_decay: &'a mut [f32; 2],
-}
-
-/// Working memory of a chunk, whole vectors wide.
-struct Gradients<'a> {
-    /// (CHUNK, dv) each: do, u, du, and dv = β du.
-    d_o: &'a mut [f32],
-    u: &'a mut [f32],
-    du: &'a mut [f32],
-    dv: &'a mut [f32],
-    /// (CHUNK, dk) each.
-    dq: &'a mut [f32],
-    dk: &'a mut [f32],
-    /// (CHUNK)
-    dalpha: &'a mut [f32],
-    /// Gradient of the state after the token at hand: (dk, dv), and with its vectors along dk,
-    /// (dk / LANES, dv, LANES).
-    by_rows: &'a mut [f32],
-    by_columns: &'a mut [f32],
-    /// States of LANES rows with vectors along dk: (CHUNK + 1, dv, LANES).
-    states: &'a mut [f32],
-}
-
-impl<'a> Gradients<'a> {
-    fn sizes(shape: &DeltaShape) -> [usize; 10] {
-        let (keys, values) = (shape.keys(), shape.values());
-        let (of_k, of_v, state) = (CHUNK * keys, CHUNK * values, keys * values);
-        let states = (CHUNK + 1) * values * LANES;
-        [
-            of_v, of_v, of_v, of_v, of_k, of_k, CHUNK, state, state, states,
-        ]
-    }
-
-    fn new(memory: &'a mut [f32], shape: &DeltaShape) -> Self {
-        let parts = cut(memory, Self::sizes(shape));
-        let [d_o, u, du, dv, dq, dk, dalpha, by_rows, by_columns, states] = parts;
-        by_rows.fill(0.0);
-        by_columns.fill(0.0);
-        Gradients {
-            d_o,
-            u,
-            du,
-            dv,
-            dq,
-            dk,
-            dalpha,
-            by_rows,
-            by_columns,
-            states,
-        }
-    }
-
-    /// do, and u = β e, of the chunk's tokens.
-    #[inline(always)]
-    fn read<S: Simd>(&mut self, s: S, head: &Head, d_o: &[f32], tokens: &Tokens) {
-        let values = head.shape.values();
-        for (i, t) in tokens.range.clone().enumerate() {
-            let from = &d_o[head.values(t)];
-            let own = i * values..(i + 1) * values;
-            let (to, u, e) = (
-                &mut self.d_o[own.clone()],
-                &mut self.u[own.clone()],
-                &tokens.e[own],
-            );
-            let beta = s.splat(tokens.beta[i]);
-            for j in (0..from.len()).step_by(LANES) {
-                s.write_at(to, j, s.read_at(from, j));
-                s.write_at(u, j, s.mul(beta, s.read_at(e, j)));
-            }
-        }
-        self.dalpha.fill(0.0);
-    }
 }
 
 impl Kernel for Backward<'_> {
@@ -131,14 +61,7 @@ impl Kernel for Backward<'_> {
                 (true, false) => chunk.run::<S, true, false>(s),
                 (true, true) => chunk.run::<S, true, true>(s),
             }
-            let from = FromTokens {
-                dq: gradients.dq,
-                dk: gradients.dk,
-                dv: gradients.dv,
-                du: gradients.du,
-                dalpha: gradients.dalpha,
-            };
-            tokens.send(s, &self.head, &from, &self.to, self.of_decay);
+            gradients.send(s, &self.head, &tokens, &self.to, self.of_decay);
         }
     }
 }
@@ -256,7 +179,8 @@ impl Chunk<'_, '_> {
     }
 
     /// dq = S do and the part −S′ dv of dk, of LANES rows from `row` on; keeps the states if there is a
-    /// decay.
+    /// decay. Sums run in two chains, so that no multiply-add waits for the one before: an odd dv has a
+    /// column of zeros after it.
     /// # Safety
     /// They are rows of the state, in whole vectors.
     #[inline(always)]
@@ -287,26 +211,31 @@ impl Chunk<'_, '_> {
                     states.add(self.place::<DECAY>(t + 1)),
                 );
                 let at = t * values;
-                let [d_o, u, dv] =
-                    [&*self.g.d_o, &*self.g.u, &*self.g.dv].map(|x| x.as_ptr().add(at));
-                let (mut dq, mut dk) = (s.zero(), s.zero());
-                for j in 0..shape.value_width {
-                    let mut x = s.load(from.add(j * LANES));
-                    if DELTA {
-                        dk = s.fnma(s.splat(*dv.add(j)), x, dk);
+                let (d_o, u) = (self.g.d_o.as_ptr().add(at), self.g.u.as_ptr().add(at));
+                let dv = self.g.dv.as_ptr().add(at);
+                let (mut dq, mut dk) = ([s.zero(); 2], [s.zero(); 2]);
+                for j in (0..shape.value_width).step_by(2) {
+                    for half in 0..2 {
+                        let j = j + half;
+                        let mut x = s.load(from.add(j * LANES));
+                        if DELTA {
+                            dk[half] = s.fnma(s.splat(*dv.add(j)), x, dk[half]);
+                        }
+                        if DECAY {
+                            x = s.mul(alpha, x);
+                        }
+                        x = s.fma(s.splat(*u.add(j)), k, x);
+                        s.store(to.add(j * LANES), x);
+                        dq[half] = s.fma(s.splat(*d_o.add(j)), x, dq[half]);
                     }
-                    if DECAY {
-                        x = s.mul(alpha, x);
-                    }
-                    x = s.fma(s.splat(*u.add(j)), k, x);
-                    s.store(to.add(j * LANES), x);
-                    dq = s.fma(s.splat(*d_o.add(j)), x, dq);
                 }
+                let mut dk = s.add(dk[0], dk[1]);
                 if DECAY {
                     dk = s.mul(alpha, dk);
                 }
-                s.store(self.g.dq.as_mut_ptr().add(t * keys + row), dq);
-                s.store(self.g.dk.as_mut_ptr().add(t * keys + row), dk);
+                let at = t * keys + row;
+                s.store(self.g.dq.as_mut_ptr().add(at), s.add(dq[0], dq[1]));
+                s.store(self.g.dk.as_mut_ptr().add(at), dk);
             }
         }
     }
@@ -332,26 +261,29 @@ impl Chunk<'_, '_> {
                 let alpha = s.splat(self.tokens.alpha[t]);
                 let state = self.g.states.as_ptr().add(self.place::<DECAY>(t));
                 let at = t * values;
-                let [d_o, u, dv] =
-                    [&*self.g.d_o, &*self.g.u, &*self.g.dv].map(|x| x.as_ptr().add(at));
+                let (d_o, u) = (self.g.d_o.as_ptr().add(at), self.g.u.as_ptr().add(at));
+                let dv = self.g.dv.as_ptr().add(at);
                 let to = self.g.dk.as_mut_ptr().add(t * keys + row);
-                let (mut dk, mut dalpha) = (s.load(to), s.zero());
-                for j in 0..shape.value_width {
-                    let at = gradient.add(j * LANES);
-                    let mut x = s.fma(s.splat(*d_o.add(j)), q, s.load(at));
-                    dk = s.fma(s.splat(*u.add(j)), x, dk);
-                    if DELTA {
-                        x = s.fnma(s.splat(*dv.add(j)), k, x);
+                let (mut dk, mut dalpha) = ([s.load(to), s.zero()], [s.zero(); 2]);
+                for j in (0..shape.value_width).step_by(2) {
+                    for half in 0..2 {
+                        let j = j + half;
+                        let at = gradient.add(j * LANES);
+                        let mut x = s.fma(s.splat(*d_o.add(j)), q, s.load(at));
+                        dk[half] = s.fma(s.splat(*u.add(j)), x, dk[half]);
+                        if DELTA {
+                            x = s.fnma(s.splat(*dv.add(j)), k, x);
+                        }
+                        if DECAY {
+                            dalpha[half] = s.fma(x, s.load(state.add(j * LANES)), dalpha[half]);
+                            x = s.mul(alpha, x);
+                        }
+                        s.store(at, x);
                     }
-                    if DECAY {
-                        dalpha = s.fma(x, s.load(state.add(j * LANES)), dalpha);
-                        x = s.mul(alpha, x);
-                    }
-                    s.store(at, x);
                 }
-                s.store(to, dk);
+                s.store(to, s.add(dk[0], dk[1]));
                 if DECAY {
-                    self.g.dalpha[t] += s.sum(dalpha);
+                    self.g.dalpha[t] += s.sum(s.add(dalpha[0], dalpha[1]));
                 }
             }
         }

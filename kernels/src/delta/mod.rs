@@ -18,6 +18,9 @@
 
 mod backward;
 mod forward;
+mod gradients;
+#[cfg(test)]
+mod reference;
 mod shape;
 mod step;
 #[cfg(test)]
@@ -35,8 +38,9 @@ use super::{Activation, Matrix, Output, Slot, matrix, read};
 use backward::Backward;
 use dfdx::prelude::*;
 use forward::{Forward, Kept};
+use gradients::ToRows;
 use std::borrow::Cow;
-use tokens::{CHUNK, Head, ToRows};
+use tokens::{CHUNK, Head};
 
 /// qkv (B·T, H·(2·dk + dv)), a row the queries of all heads, then their keys, then their values, and gates
 /// (B·T, [`DeltaShape::gates`]), before σ and softplus, β of all heads before α of all → (B·T, H·dv), a
