@@ -155,7 +155,7 @@ pub(super) fn by_blocks(
             f,
             outputs,
         };
-        let from = (n > 0).then(|| &xs[blocks.column(m)..]).unwrap_or_default();
+        let from = xs.get(blocks.column(m)..).unwrap_or_default();
         multiply_parallel(View::new(from, inputs), &packed, n, &epilogue);
     };
     let mut slope = None;
