@@ -399,6 +399,9 @@ mod tests {
                 assert_eq!(apply(level, f, &x), want, "{level:?} {f:?}");
                 assert!(apply(level, f, &[nan])[0].is_nan(), "{level:?} {f:?}");
             }
+            let softplus = apply(level, Function::Softplus, &[-inf, -200.0, 200.0, inf, nan]);
+            assert_eq!(softplus[..4], [0.0, 0.0, 200.0, inf], "{level:?}");
+            assert!(softplus[4].is_nan(), "{level:?}");
         }
     }
 }
