@@ -27,7 +27,7 @@ impl Mask {
     fn new(p: f32, seed: u64) -> Self {
         Mask {
             seed: [seed as u32, (seed >> 32) as u32],
-            least: (f64::from(p) * 2f64.powi(32)) as u32,
+            least: (f64::from(p) * 4_294_967_296.0) as u32,
             scale: 1.0 / (1.0 - p),
         }
     }
@@ -110,11 +110,17 @@ mod tests {
             let kept = y.iter().filter(|y| **y != 0.0).count() as f64 / 200_000.0;
             // Five standard errors.
             let error = (f64::from(p) * f64::from(1.0 - p) / 200_000.0).sqrt();
-            assert!((kept - f64::from(1.0 - p)).abs() < 5.0 * error, "{p}: {kept}");
+            assert!(
+                (kept - f64::from(1.0 - p)).abs() < 5.0 * error,
+                "{p}: {kept}"
+            );
             assert!(y.iter().all(|y| *y == 0.0 || *y == 1.0 / (1.0 - p)));
             // Neighbours, in a row and in a column, are left out independently.
             for apart in [1, 200] {
-                let both = y.iter().zip(&y[apart..]).filter(|(a, b)| **a != 0.0 && **b != 0.0);
+                let both = y
+                    .iter()
+                    .zip(&y[apart..])
+                    .filter(|(a, b)| **a != 0.0 && **b != 0.0);
                 let both = both.count() as f64 / 200_000.0;
                 let want = f64::from(1.0 - p).powi(2);
                 assert!((both - want).abs() < 0.006, "{p} {apart}: {both} {want}");

@@ -54,7 +54,7 @@ pub fn check(config: &ModelConfig) -> Result<&'static ModelRow, ModelError> {
             format!("{what}; the nearest is {nearest}"),
         ));
     }
-    for option in OPTIONS.iter().filter(|o| row.options.contains(&o.name)) {
+    for option in OPTIONS {
         if let Some(value) = (option.get)(config).filter(|value| !option.values.admit(value)) {
             return Err(ModelError::impossible(
                 option.key(),

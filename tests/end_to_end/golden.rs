@@ -12,7 +12,7 @@ use seqduel::results::output::{RESULTS, read_csv};
 use std::fmt::Write as _;
 use std::path::Path;
 
-const SUITE: [&str; 3] = ["tokens", "numbers", "text"];
+const SUITE: [&str; 4] = ["tokens", "numbers", "text", "blocks"];
 
 /// Run, metric, x and value of every record that is no timing, as written in results.csv.gz.
 fn bits(directory: &str) -> String {

@@ -22,7 +22,7 @@ fn every_level_trains_every_model_and_those_that_fuse_to_the_same_bits() {
                 let (out, corpus) = (path(&format!("{model}-{}", level.name())), text());
                 let train = TINY
                     .replace("lstm", model)
-                    .replace("--width 16 --layers 1", "--width 36 --layers 2")
+                    .replace("--width 16 --layers 1", "--width 40 --layers 2")
                     .replace("--steps 20", "--steps 50")
                     .replace("--quiet", "");
                 json(

@@ -6,7 +6,7 @@ use crate::formulas::{Formulas, WRITTEN};
 use crate::models::every;
 use seqduel::data::Batch;
 use seqduel::measure::gradient_flow::gradient_flow;
-use seqduel::models::{self, ModelConfig, Positions, Shape};
+use seqduel::models::{self, BlockConfig, ModelConfig, Positions, Shape, Switch};
 
 const T: usize = 19;
 const STEP: f64 = 1e-5;
@@ -31,6 +31,15 @@ fn input_gradients_are_those_of_the_formulas() {
             positions,
             forget_bias: 1.0,
             ..ModelConfig::new(model, T, 12, layers, T)
+        };
+        // The table itself is what is moved: not as the head, and not times a number.
+        let config = ModelConfig {
+            block: BlockConfig {
+                tied: Switch::Off,
+                scaled: Switch::Off,
+                ..config.block.clone()
+            },
+            ..config
         };
         let model = models::build(&config, 5).expect("possible sizes");
         let tokens: Vec<u32> = (0..T as u32).map(|t| t * 7 % T as u32).collect();

@@ -7,7 +7,7 @@ mod initial;
 mod sizes;
 
 use seqduel::models::{
-    self, Content, Input, MODELS, ModelConfig, ModelOptions, ModelRow, OptionRow, Output,
+    self, Content, Input, MODELS, ModelConfig, ModelOptions, ModelRow, OPTIONS, OptionRow, Output,
     Positions, Scan, Sequence, Shape, Value, Values,
 };
 use serde::de::DeserializeOwned;
@@ -64,7 +64,9 @@ pub fn sources(config: &ModelConfig, sequences: Range<usize>) -> Option<Sequence
 
 /// Every model with every value of the options it has, at sizes that vectors fit and do not fit.
 fn every_config() -> Vec<ModelConfig> {
-    MODELS.iter().flat_map(configs_of).collect()
+    let mut all: Vec<ModelConfig> = MODELS.iter().flat_map(configs_of).collect();
+    all.extend(block_variants(&config("gpt2")));
+    all
 }
 
 /// Those that go on token by token.
@@ -129,6 +131,72 @@ fn with_every_value(config: &ModelConfig, name: &str) -> Vec<ModelConfig> {
         config
     });
     each.collect()
+}
+
+/// Whether its decoder keeps keys and values of all tokens, in every layer.
+fn caches(config: &ModelConfig) -> bool {
+    config.attends() || config.model == "encoder-decoder"
+}
+
+/// A plain block with each choice of each option in turn, and blocks of mixers with theirs.
+pub fn block_variants(config: &ModelConfig) -> Vec<ModelConfig> {
+    let with = |model: &str, choices: &[(&str, &str)]| {
+        let mut options = ModelOptions::default();
+        for (name, value) in choices {
+            options.set(name, Value::parse(value));
+        }
+        let mut config = ModelConfig {
+            model: model.into(),
+            block: ModelConfig::new(model, 1, 1, 1, 1).block,
+            positions: ModelConfig::new(model, 1, 1, 1, 1).positions,
+            ..config.clone()
+        };
+        options.apply(&mut config).expect("options of blocks");
+        config
+    };
+    let plain = OPTIONS.iter().filter(|row| row.models().contains(&"gpt2"));
+    let mut all: Vec<ModelConfig> = plain
+        .filter_map(|row| match row.values {
+            Values::Names(names) => Some(names.iter().map(|value| (row.name, *value))),
+            _ => None,
+        })
+        .flatten()
+        .filter(|(name, _)| !["positions", "initial", "scan"].contains(name))
+        .map(|choice| with("gpt2", &[choice]))
+        .collect();
+    for choices in [
+        &[("mixers", "lg"), ("window", "3"), ("score_cap", "2")][..],
+        &[("mixers", "rd"), ("logit_cap", "3")],
+        &[("mixers", "sl"), ("qk_norm", "on"), ("kv_heads", "1")],
+        &[
+            ("positions", "rotary"),
+            ("rotary_share", "0.5"),
+            ("rotary_base", "50"),
+        ],
+        &[
+            ("norm_place", "both"),
+            ("norm_kind", "offset-rms"),
+            ("qk_norm", "on"),
+        ],
+        &[("experts", "4"), ("experts_used", "1"), ("balance", "0")],
+        &[
+            ("experts", "3"),
+            ("experts_used", "2"),
+            ("feed_forward", "geglu"),
+            ("balance", "0"),
+        ],
+    ] {
+        all.push(with("gpt2", choices));
+    }
+    for decay in ["none", "fixed", "input"] {
+        for beta in ["sigmoid", "twice-sigmoid", "off"] {
+            for delta in ["on", "off"] {
+                let choices = [("decay", decay), ("beta", beta), ("delta", delta)];
+                all.push(with("deltanet", &choices));
+            }
+        }
+    }
+    all
 }
 
 fn tokens(n: usize, vocab: u32) -> Vec<u32> {

@@ -2,7 +2,7 @@
 //! of every parameter against central differences of the formulas' loss.
 
 use crate::formulas::{Formulas, WITHOUT, WRITTEN};
-use crate::models::{SOURCE, every, reading};
+use crate::models::{SOURCE, block_variants, every, reading};
 use kernels::{Activation, Slot, Tape};
 use seqduel::models::{
     self, Input, MODELS, Model, ModelConfig, NormPlace, Positions, Reading, Shape, SourceAttention,
@@ -161,8 +161,8 @@ fn every_model_has_a_formula_or_a_reason_to_have_none() {
 
 #[test]
 fn recurrent_models_follow_their_formulas() {
-    let of_one_sequence =
-        |name: &&&str| !["transformer", "bert"].contains(*name) && !name.contains("decoder");
+    let of_blocks = |name: &str| models::row(name).unwrap().options.contains(&"initial");
+    let of_one_sequence = |name: &&&str| !of_blocks(name) && !name.contains("decoder");
     for model in WRITTEN.iter().filter(of_one_sequence) {
         for (width, layers, batch, seq_len) in [
             (1, 1, 1, 1),
@@ -209,6 +209,29 @@ fn models_that_read_a_source_follow_their_formulas() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn blocks_of_every_preset_and_option_follow_their_formulas() {
+    let presets = MODELS.iter().filter(|row| !row.preset.is_empty());
+    for model in presets.map(|row| row.name) {
+        for (width, heads, layers, batch, seq_len) in [
+            (6, 1, 1, 1, 2),
+            (18, 3, 2, 2, 7),
+            (10, 1, 3, 2, 5),
+            (14, 7, 1, 1, 53),
+        ] {
+            let positions = ModelConfig::new(model, 1, 1, 1, 1).positions;
+            let mut config = config(model, width, layers, heads, positions);
+            config.block.window = 4;
+            config.block.balance = 0.0; // a gradient that stands in no loss
+            compare(&config, batch, seq_len);
+        }
+    }
+    let plain = config("gpt2", 18, 2, 3, Positions::Learned);
+    for config in block_variants(&plain) {
+        compare(&config, 2, 7);
     }
 }
 

@@ -215,7 +215,11 @@ fn threads_change_no_bit_and_a_single_position_has_one_gradient() {
         assert!(!attends || jacobian.is_none(), "{}", row.name);
         assert_eq!(flow.state == flow.input, attends, "{}", row.name);
         let is_of_blocks = model.config().takes("mixers");
-        assert!(attends || is_of_blocks || jacobian.is_some(), "{}", row.name);
+        assert!(
+            attends || is_of_blocks || jacobian.is_some(),
+            "{}",
+            row.name
+        );
         assert_eq!(gradient_flow(model.as_ref(), &[]), GradientFlow::default());
     }
 }

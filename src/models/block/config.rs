@@ -77,6 +77,8 @@ pub struct BlockConfig {
     pub experts: usize,
     /// Experts that a token uses.
     pub experts_used: usize,
+    /// How much uneven use of experts costs in training (Fedus et al. 2022).
+    pub balance: f64,
     /// Heads of keys and values, at most those of queries; 0: as many.
     pub kv_heads: usize,
     /// Tokens that local attention sees, its own included.
@@ -117,6 +119,7 @@ impl Default for BlockConfig {
             feed_forward: FeedForward::Gelu,
             experts: 0,
             experts_used: 1,
+            balance: 0.02,
             kv_heads: 0,
             window: 64,
             qk_norm: Switch::Off,

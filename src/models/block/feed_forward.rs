@@ -10,9 +10,6 @@ use dfdx::tensor::{PutTape, SplitTape};
 use kernels::decode::PackedLinear;
 use kernels::{Activation, Nonlinearity};
 
-/// How much uneven use of experts costs in training: the loss of Fedus et al. 2022 with Mixtral's weight.
-const BALANCE: f32 = 0.02;
-
 /// Values between the maps, of one expert if there are several: together those that a token uses are as
 /// wide as one that is alone.
 fn inner(config: &ModelConfig) -> usize {
@@ -134,6 +131,7 @@ pub struct FeedForward {
     router: Option<Linear>,
     experts: Vec<Expert>,
     used: usize,
+    balance: f32,
     f: Nonlinearity,
 }
 
@@ -152,6 +150,7 @@ impl FeedForward {
                 router: None,
                 experts: vec![Expert::new(config, name, init)],
                 used: 1,
+                balance: 0.0,
                 f,
             });
         }
@@ -161,6 +160,7 @@ impl FeedForward {
             router: Some(router.without_bias()),
             experts: (0..experts).map(expert).collect(),
             used: config.block.experts_used,
+            balance: config.block.balance as f32,
             f,
         })
     }
@@ -184,7 +184,7 @@ impl FeedForward {
         };
         let (x, own) = beside(x);
         let scores = router.forward(own, Nonlinearity::Identity);
-        let (weights, routing) = kernels::route(scores, self.used, BALANCE);
+        let (weights, routing) = kernels::route(scores, self.used, self.balance);
         let (weights, mut tape) = weights.split_tape();
         let (mut said, width) = (Vec::new(), router.weight.shape[1]);
         for (expert, tokens) in self.experts.iter().zip(&routing.tokens) {

@@ -49,6 +49,7 @@ const OPTIONS: &[&str] = &[
     "rotary_share",
     "experts",
     "experts_used",
+    "balance",
     "delta",
     "decay",
     "beta",

@@ -245,3 +245,13 @@ pub const BETA: OptionRow = OptionRow {
     get: |config| Some(Value::of(config.block.beta)),
     set: |config, value| config.block.beta = choice::<Beta>(value),
 };
+
+pub const BALANCE: OptionRow = OptionRow {
+    name: "balance",
+    describes: "how much uneven use of experts costs in training",
+    values: Values::Number(0.0, 10.0),
+    changes_parameters: false,
+    label: |value| (value != "0.02").then(|| format!("balance {value}")),
+    get: |config| Some(Value::Number(config.block.balance)),
+    set: |config, value| config.block.balance = value.number().unwrap_or(0.0),
+};

@@ -152,6 +152,7 @@ pub const OPTIONS: &[OptionRow] = &[
     blocks::ROTARY_SHARE,
     blocks::EXPERTS,
     blocks::EXPERTS_USED,
+    blocks::BALANCE,
     blocks::DELTA,
     blocks::DECAY,
     blocks::BETA,

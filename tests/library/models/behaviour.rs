@@ -1,7 +1,7 @@
 //! What a model answers: the same step by step as at once, nothing of the future, the same by every
 //! scan, and the same behind another input and head.
 
-use super::{config, configs, every, label, of_numbers, reading, tokens};
+use super::{caches, config, configs, every, label, of_numbers, reading, tokens};
 use kernels::decode::cache_floats;
 use kernels::{Slot, Tape, values};
 use seqduel::models::{
@@ -33,16 +33,20 @@ fn steps_give_the_logits_of_the_whole_sequence() {
         }
         let kept = 4 * state.buffers.iter().map(Vec::len).sum::<usize>();
         let needed = batch * model.state_bytes(seq_len);
-        let expected = match config.model.as_str() {
+        let expected = match caches(&config) {
             // In pages that may not be full, heads padded to whole vectors.
-            "transformer" | "encoder-decoder" => {
+            true => {
                 let sizes = [Some(seq_len), input.source.as_ref().map(|s| s.seq_len)];
-                let paged = |n| cache_floats(config.heads, config.width / config.heads, n);
+                let kv_heads = match config.block.kv_heads {
+                    0 => config.heads,
+                    n => n.min(config.heads),
+                };
+                let paged = |n| cache_floats(kv_heads, config.width / config.heads, n);
                 let paged: usize = sizes.into_iter().flatten().map(paged).sum();
                 assert!(needed <= 4 * batch * config.layers * paged);
                 4 * batch * config.layers * paged
             }
-            _ => needed,
+            false => needed,
         };
         assert_eq!(kept, expected, "{}", label(&config));
     }
@@ -116,6 +120,7 @@ fn every_scan_gives_the_same_logits_and_gradients() {
         let run = |scan: Scan| {
             let config = ModelConfig {
                 scan,
+                seq_len: 300,
                 ..config(row.name)
             };
             let model = models::build(&config, 5).unwrap();
