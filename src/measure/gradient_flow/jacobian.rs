@@ -23,8 +23,9 @@ pub struct StateJacobian {
 }
 
 /// The Jacobian of a step of the first layer's state, along the first sequence of the batches, by
-/// central differences of the incremental step. None for a model without a state of fixed size, or
-/// one that reads numbers or a source.
+/// central differences of the incremental step. None for a model without a state of fixed size, one
+/// whose state has parts of different sizes (a matrix, and the last inputs of a convolution), or one that
+/// reads numbers or a source.
 pub fn state_jacobian(model: &dyn Model, batches: &[Batch]) -> Option<StateJacobian> {
     let reads_tokens = |batch: &&Batch| !batch.tokens().is_empty() && batch.input.source.is_none();
     let batch = batches.first().filter(reads_tokens)?;
@@ -36,6 +37,10 @@ pub fn state_jacobian(model: &dyn Model, batches: &[Batch]) -> Option<StateJacob
     let mut decoder = model.decoder();
     let mut state = decoder.start(1, None);
     let parts = state.buffers.len() / model.config().layers;
+    let size = |buffer: &Vec<f32>| buffer.len() == state.buffers[0].len();
+    if !state.buffers[..parts].iter().all(size) {
+        return None;
+    }
     let mut logits = Vec::new();
     let (mut radius, mut norm, mut places) = (0.0, 0.0, 0.0);
     for (t, &token) in tokens.iter().enumerate() {
