@@ -72,6 +72,8 @@ fn config(r: &mut Rng) -> TrainConfig {
                 seconds: Draw::draw(r),
                 step_seconds: Draw::draw(r),
             },
+            adapt: Draw::draw(r),
+            select: Draw::draw(r),
             optimizer: Draw::draw(r),
             learning_rate: Draw::draw(r),
             warmup_steps: Draw::draw(r),
