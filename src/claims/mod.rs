@@ -26,9 +26,11 @@ mod distance_add;
 mod distance_copy;
 mod distance_recall;
 mod distance_text;
+mod fine_tune;
 mod given;
 mod group;
 mod learning;
+mod lora;
 mod next_word;
 mod parallel_clock;
 mod parallel_graph;
@@ -40,6 +42,7 @@ mod retention;
 mod sample;
 mod scan;
 mod scope;
+mod second_text;
 mod select;
 mod speed_long;
 mod state_tracking;
@@ -194,6 +197,8 @@ pub const CLAIMS: &[Claim] = &[
     next_word::CLAIM,
     translate::CLAIM,
     both_sides::CLAIM,
+    fine_tune::CLAIM,
+    lora::CLAIM,
 ];
 
 /// The catalogue row of that id.

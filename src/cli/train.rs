@@ -234,7 +234,8 @@ impl Args {
         }
         if let Some(corpus) = &self.corpus {
             if self.from.is_some() {
-                d.max_characters = None; // of the text before
+                // Of the text before.
+                (d.skip_characters, d.max_characters, d.train_characters) = (None, None, None);
             }
             (d.corpus, d.pairs, d.task) = (Some(absolute(corpus.clone())), None, None);
         }

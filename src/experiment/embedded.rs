@@ -42,6 +42,8 @@ pub const EXPERIMENTS: &[(&str, &str)] = embed!(
     "next-word",
     "translate",
     "both-sides",
+    "fine-tune",
+    "lora",
 );
 
 /// Every file in `experiments/published/`: they reproduce numbers that others published, and judge no

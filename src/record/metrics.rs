@@ -145,6 +145,36 @@ pub const METRICS: &[Metric] = &[
     )
     .along("seconds of training of all models that fill a gap so"),
     fact(
+        "trained_parameters",
+        "1",
+        "values that the training changes: parameters, or those of adapters beside them",
+    ),
+    fact(
+        "judged_step",
+        "1",
+        "the training step of the lowest validation loss, whose weights are judged",
+    ),
+    timing(
+        "mean_step_seconds",
+        "s",
+        "seconds of training divided by its steps, beside other runs",
+    ),
+    fact(
+        "bits_before",
+        "bit",
+        "bits per character on the second text's test by the model trained on the first alone",
+    ),
+    fact(
+        "first_bits",
+        "bit",
+        "bits per character on the first text's test after training on the second",
+    ),
+    fact(
+        "forgotten_bits",
+        "bit",
+        "first_bits less what they were before training on the second text",
+    ),
+    fact(
         "test_exact",
         "1",
         "share of test phrases whose greedy translation is the reference, word by word",

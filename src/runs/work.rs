@@ -135,7 +135,9 @@ impl Data {
                     corpus: Some(texts.corpus().into()),
                     tokenizer: text.tokenizer,
                     seq_len: text.seq_len,
+                    skip_characters: text.skip_characters,
                     max_characters: text.max_characters,
+                    train_characters: text.train_characters,
                     objective: text.objective,
                     ..DataSection::default()
                 },

@@ -295,29 +295,27 @@ fn what_cannot_be_adapted_or_kept_is_refused_with_a_remedy() {
     let (parent, out) = (checkpoint(), path("not-adapted"));
     let from = format!("train --from {parent} --steps 2 --out {out}");
     refuses(
-        &words(&format!("{from} --lora 400")),
+        &format!("{from} --lora 400"),
+        2,
         &["lora:400", "give at most lora:"],
     );
+    refuses(&format!("{from} --lora 0"), 2, &["lora:0", "at least 1"]);
     refuses(
-        &words(&format!("{from} --lora 0")),
-        &["lora:0", "at least 1"],
+        &format!("{from} --lora 2 --keep training"),
+        2,
+        &["adapt = lora:2", "weights only"],
     );
+    refuses(&format!("{from} --adapt tail"), 2, &["lora:RANK"]);
     refuses(
-        &words(&format!("{from} --lora 2 --keep training")),
-        &["adapt = lora:2", "keep the weights only"],
-    );
-    refuses(&words(&format!("{from} --adapt tail")), &["lora:RANK"]);
-    refuses(
-        &words(&format!("{from} --keep best,last")),
+        &format!("{from} --keep best,last"),
+        2,
         &["--keep", "one of each"],
     );
     let new = format!("train {TINY} --corpus {} --out {out}", text());
+    refuses(&format!("{new} --lora 2"), 2, &["adapt = lora:2", "--from"]);
     refuses(
-        &words(&format!("{new} --lora 2")),
-        &["adapt = lora:2", "--from"],
-    );
-    refuses(
-        &words(&format!("{new} --keep weights")),
+        &format!("{new} --keep weights"),
+        2,
         &["--keep weights", "--from"],
     );
 }

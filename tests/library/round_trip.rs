@@ -59,7 +59,9 @@ fn config(r: &mut Rng) -> TrainConfig {
             corpus: Draw::draw(r),
             tokenizer: Draw::draw(r),
             seq_len: Draw::draw(r),
+            skip_characters: Draw::draw(r),
             max_characters: Draw::draw(r),
+            train_characters: Draw::draw(r),
             objective: Draw::draw(r),
             pairs: Draw::draw(r),
             task: bool::draw(r).then(|| task(r)),
@@ -165,6 +167,10 @@ fn settings(r: &mut Rng) -> Settings {
         max_characters: Draw::draw(r),
         objective: Draw::draw(r),
         gaps: Draw::draw(r),
+        adapt: Draw::draw(r),
+        second_share: Draw::draw(r),
+        characters: Draw::draw(r),
+        first_steps: Draw::draw(r),
         threads: Draw::draw(r),
         most_work: Draw::draw(r),
         launches: Draw::draw(r),
@@ -183,6 +189,8 @@ fn sweep(r: &mut Rng) -> Sweep {
         batch: Draw::draw(r),
         seq_len: Draw::draw(r),
         parameters: bool::draw(r).then(|| map(r, Draw::draw)),
+        adapt: Draw::draw(r),
+        characters: Draw::draw(r),
         threads: Draw::draw(r),
     }
 }
@@ -251,6 +259,7 @@ fn experiment(r: &mut Rng) -> Experiment {
                 rate: Draw::draw(r),
                 task: Draw::draw(r),
                 width: Draw::draw(r),
+                arm: Draw::draw(r),
                 parameters: map(r, Draw::draw),
                 options: options(r),
             })

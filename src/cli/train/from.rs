@@ -159,6 +159,15 @@ pub(super) fn open(opened: &Opened, config: &mut TrainConfig) -> anyhow::Result<
     // The optimiser of other values has nothing to hand on.
     let all = [config.train.adapt, opened.metadata.identity.settings.adapt];
     let all = all.into_iter().all(Adapt::is_all);
+    let message = format!(
+        "--keep training: adapt = {} was trained there and adapt = {} is asked for here, so the moments of the \
+         optimiser cannot be kept; keep the weights only",
+        opened.metadata.identity.settings.adapt, config.train.adapt
+    );
+    ensure!(
+        all || from.keep != Some(Keep::Training),
+        UsageError(message)
+    );
     from.keep = from.keep.or(Some(match same && all {
         true => Keep::Training,
         false => Keep::Weights,

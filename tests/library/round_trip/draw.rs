@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use seqduel::data::Objective;
 use seqduel::data::tokenizer::TokenizerChoice;
-use seqduel::experiment::schema::{All, Kind, PlotKind, Scale, Threads};
+use seqduel::experiment::schema::{All, Arm, Kind, PlotKind, Scale, Threads};
 use seqduel::models::{Initial, Value};
 use seqduel::train::{Adapt, Keep, OptimizerKind, Schedule, Selection};
 use std::collections::BTreeMap;
@@ -38,6 +38,7 @@ macro_rules! one_of {
 }
 
 one_of! {
+    Arm: [Arm::Scratch, Arm::Trained(Adapt::All), Arm::Trained(Adapt::Lora(4))];
     bool: [true, false];
     Initial: [Initial::Pytorch, Initial::Gpt2];
     Keep: [Keep::Weights, Keep::Training];
