@@ -5,15 +5,13 @@ use super::comparison::{Comparison, Margins};
 use super::given::Given;
 use super::place::{ATTENTION, Place, Series, with_positions};
 use super::sample::of_one;
-use super::select::column;
+use super::select::{by_run, column};
 use super::text;
 use crate::record::Record;
 use crate::stats::Effect;
 
 pub(super) const BITS: &str = "test_bits_by_block";
 pub(super) const UNIT: &str = "bits per character";
-/// Trained on the first text alone.
-const FIRST: &str = "first";
 /// Trained on the second text alone.
 pub(super) const SCRATCH: &str = "scratch";
 /// Trained on the first text, then all of it on the second.
@@ -108,7 +106,7 @@ impl Cell {
         Comparison::new(label, UNIT, margins, "bits", place, &samples, effects).void_because(void)
     }
 
-    /// What training an arm costs in bits on the first text, or what a metric says of it else; decides nothing.
+    /// What a metric says of an arm; decides nothing.
     pub fn beside(
         &self,
         given: &Given,
@@ -127,22 +125,23 @@ impl Cell {
         Some(comparison.deciding_if(false))
     }
 
-    /// Why it cannot be judged: a model that has not learnt the first text, if an arm starts from there, or not
-    /// the second where there is most of it. Of very little text nobody may learn more than what follows what.
+    /// Why it cannot be judged: a model that has not learnt the first text, or, where training from scratch is
+    /// compared, the second where there is most of it. Of very little text nobody may learn more than what follows
+    /// what.
     fn unlearnt(&self, given: &Given, arms: [&str; 2]) -> Vec<String> {
-        let of_series =
-            |r: &Record| (self.series.has(r) && r.arm == ALL).then_some(r.characters)?;
-        let most = column(&given.records, "learnt", of_series).last().copied();
         let name = text::the(&self.series.label());
+        let first = by_run(&given.records, "first_learnt", |r| self.series.has(r));
         let mut void = Vec::new();
-        for (arm, text) in [(FIRST, "the first text"), (SCRATCH, "the second text")] {
-            let concerned = arm == FIRST || arms.contains(&SCRATCH);
-            let anchor = |r: &Record| {
-                self.series.has(r) && r.arm == arm && (arm == FIRST || r.characters == most)
-            };
-            if concerned && !given.has_learnt(anchor) {
-                void.push(format!("{name} has not learnt {text}"));
-            }
+        if first.is_empty() || first.iter().any(|learnt| *learnt < 0.5) {
+            void.push(format!("{name} has not learnt the first text"));
+        }
+        let scratch = |r: &Record| self.series.has(r) && r.arm == SCRATCH;
+        let sizes = column(&given.records, "learnt", |r| {
+            r.characters.filter(|_| scratch(r))
+        });
+        let most = |r: &Record| scratch(r) && r.characters == sizes.last().copied();
+        if arms.contains(&SCRATCH) && !given.has_learnt(most) {
+            void.push(format!("{name} has not learnt the second text"));
         }
         void
     }

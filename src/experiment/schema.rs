@@ -69,6 +69,9 @@ pub struct RateFor {
     /// What is trained on a second text, where several are swept; `first` is the training on the first.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
+    /// The characters of a second text, where several are swept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<usize>,
     /// Parameters of the task, where several values are swept.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, usize>,
@@ -184,6 +187,7 @@ impl Experiment {
                     .all(|(name, value)| of(name) == Some(value))
                 && (rate.task.is_none() || rate.task == at.task)
                 && (rate.width.is_none() || rate.width == at.width)
+                && (rate.characters.is_none() || rate.characters == at.characters)
                 && rate.arm.as_ref().is_none_or(|arm| *arm == of_arm)
                 && rate
                     .parameters

@@ -39,7 +39,7 @@ impl Metric {
     /// Whether it can have this value: any finite number, or, if it is a share, one from 0 to 1.
     pub fn admits(&self, value: f64) -> bool {
         let share = self.name.ends_with("accuracy")
-            || ["solved", "learnt", "edge", "reached"].contains(&self.name);
+            || ["solved", "learnt", "first_learnt", "edge", "reached"].contains(&self.name);
         value.is_finite() && (!share || (0.0..=1.0).contains(&value))
     }
 
@@ -163,6 +163,11 @@ pub const METRICS: &[Metric] = &[
         "bits_before",
         "bit",
         "bits per character on the second text's test by the model trained on the first alone",
+    ),
+    fact(
+        "first_learnt",
+        "1",
+        "1 if the weights that a training starts from have learnt the first text, as `learnt` says it, else 0",
     ),
     fact(
         "first_bits",

@@ -193,6 +193,11 @@ impl Run {
         }
     }
 
+    /// Whether the other run does the same under the same name.
+    pub fn is_same(&self, other: &Run) -> bool {
+        self.id == other.id && self.experiment == other.experiment && self.work == other.work
+    }
+
     /// The runs, or growing parts of the plan, that must have ended before it can begin.
     pub fn needs(&self) -> Vec<&str> {
         self.work.kind().needs()

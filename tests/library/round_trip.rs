@@ -171,6 +171,7 @@ fn settings(r: &mut Rng) -> Settings {
         second_share: Draw::draw(r),
         characters: Draw::draw(r),
         first_steps: Draw::draw(r),
+        first_of: Draw::draw(r),
         threads: Draw::draw(r),
         most_work: Draw::draw(r),
         launches: Draw::draw(r),
@@ -260,6 +261,7 @@ fn experiment(r: &mut Rng) -> Experiment {
                 task: Draw::draw(r),
                 width: Draw::draw(r),
                 arm: Draw::draw(r),
+                characters: Draw::draw(r),
                 parameters: map(r, Draw::draw),
                 options: options(r),
             })

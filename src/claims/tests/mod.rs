@@ -8,6 +8,7 @@ mod consistency;
 mod learning;
 mod recall;
 mod retention;
+mod second_text;
 mod state;
 mod text;
 mod timing;

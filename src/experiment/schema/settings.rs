@@ -167,6 +167,9 @@ pub struct Settings {
     characters: usize,
     /// Steps of the training on the first text.
     first_steps: usize,
+    /// Experiment whose trainings on the first text these are [default: its own]: one set of weights serves
+    /// both, which must have the same settings but for what is trained on the second text.
+    first_of: String,
     /// Worker threads of throughput runs.
     threads: Threads,
     /// A point of a throughput run with more work in a step than this is left out: B T D², for tokens in

@@ -20,6 +20,7 @@ pub(super) fn expansion(
     context: &Context,
 ) -> Result<Expansion, ExpandError> {
     let (mut runs, mut growing) = (Vec::new(), Vec::new());
+    let mut firsts: Vec<Run> = Vec::new();
     let labels = series_labels(&experiment.models);
     // Where the learning rate of each model comes from, at each task and width that has a search.
     let mut searched: Vec<(Settings, Vec<Rate>)> = Vec::new();
@@ -76,8 +77,8 @@ pub(super) fn expansion(
                 };
                 if let Some(arm) = settings.adapt {
                     let first = transfer::prepare(&sized, (series, name), arm, &mut training)?;
-                    let is_new = |first: &Run| runs.iter().all(|run| run.id != first.id);
-                    runs.extend(first.filter(is_new));
+                    let is_new = |first: &Run| firsts.iter().all(|run| run.id != first.id);
+                    firsts.extend(first.filter(is_new));
                 }
                 runs.push(sized.run(id, series, training)?);
             }
@@ -91,6 +92,8 @@ pub(super) fn expansion(
             runs.push(baselines::run(experiment, at, context, parameters)?);
         }
     }
+    firsts.extend(runs);
+    let runs = firsts;
     Ok(Expansion { runs, growing })
 }
 

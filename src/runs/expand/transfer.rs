@@ -22,7 +22,8 @@ pub(super) fn prepare(
     let (experiment, s) = (sized.experiment, sized.settings);
     let [text, _] = two_texts(s, sized.context.texts)?;
     let seed = training.train.seed;
-    let id = format!("{}-{FIRST}-{name}-seed{seed}", experiment.id);
+    let owner = s.first_of.as_ref().unwrap_or(&experiment.id);
+    let id = format!("{owner}-{FIRST}-{name}-seed{seed}");
     let rate = experiment.rate_of_arm(&experiment.models[series], s, FIRST);
     let rate = rate.or(s.learning_rate);
     let mut first = Training {
@@ -40,6 +41,8 @@ pub(super) fn prepare(
     };
     let mut run = sized.run(id, series, first)?;
     (run.record.arm, run.record.characters) = (FIRST.into(), None);
+    run.record.experiment.clone_from(owner);
+    run.experiment.clone_from(owner);
     Ok(Some(run))
 }
 

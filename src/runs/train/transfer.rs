@@ -34,11 +34,19 @@ impl Training {
         else {
             return Ok(rows);
         };
-        let (before, _) = checkpoint::load(&checkpoint)
+        let (before, metadata) = checkpoint::load(&checkpoint)
             .map_err(|error| Failure::Failed(format!("its weights to start from: {error}")))?;
         let judge = |model: &dyn Model, text| self.judge(session, model, text);
         let [was, now] = [&*before, model].map(|model| judge(model, first));
         let (was, now) = (was?, now?);
+        let source = TextSource::new(session.texts.open(first)?, first.seq_len, 0)?;
+        let last = metadata
+            .position
+            .curve
+            .iter()
+            .filter_map(|p| p.validation_loss);
+        let learnt = last.last().is_some_and(|loss| loss < source.known().loss);
+        rows.push(row("first_learnt", f64::from(u8::from(learnt))));
         rows.push(row("bits_before", judge(&*before, second)?));
         rows.push(row("first_bits", now));
         rows.push(row("forgotten_bits", now - was));
