@@ -3,8 +3,8 @@
 //!
 //! **Compared:** bits per character of unseen windows of the second text, for every model and every amount of it:
 //! adapters of rank 4 minus all of the model, and adapters of rank 1 minus those of rank 4. Each has the weights of
-//! its best validation. Seeds and blocks of windows are both drawn at random, and crossed. How many values each
-//! trains is arithmetic, and recorded.
+//! its best validation. Both start from the same weights at each seed, so that differences are taken there; seeds and
+//! blocks of windows are both drawn at random, and crossed. How many values each trains is arithmetic, and recorded.
 //!
 //! **The anchor:** who has not learnt the first text is not judged.
 //!

@@ -1,6 +1,6 @@
 //! What `fine-tune` and `lora` share: models trained on a second text, after a first one or from scratch.
 
-use super::blocks::{Blocks, crossed};
+use super::blocks::{Blocks, crossed, crossed_pairs};
 use super::comparison::{Comparison, Margins};
 use super::given::Given;
 use super::place::{ATTENTION, Place, Series, with_positions};
@@ -59,7 +59,7 @@ impl Cell {
             .x(self.characters)
     }
 
-    /// Bits of one arm less those of another.
+    /// Bits of one arm less those of another; arms that start from the same weights are compared seed by seed.
     pub fn difference(&self, given: &Given, [one, other]: [&str; 2]) -> Option<Comparison> {
         let of = |arm: &str| Blocks::of(given, BITS, |r| self.has(r, arm));
         let blocks = [of(one), of(other)];
@@ -99,7 +99,10 @@ impl Cell {
         [one, other]: &[Blocks; 2],
         void: Vec<String>,
     ) -> Comparison {
-        let effects = crossed(given.looks, one, other);
+        let effects = match what {
+            SCRATCH | COUNTING => crossed(given.looks, one, other),
+            _ => crossed_pairs(given.looks, one, other),
+        };
         let margins = Margins::difference(given.margin);
         let (place, means) = (self.place(what), [one.means(), other.means()]);
         let samples = [&means[0], &means[1]];
