@@ -40,12 +40,9 @@ impl Training {
         let [was, now] = [&*before, model].map(|model| judge(model, first));
         let (was, now) = (was?, now?);
         let source = TextSource::new(session.texts.open(first)?, first.seq_len, 0)?;
-        let last = metadata
-            .position
-            .curve
-            .iter()
-            .filter_map(|p| p.validation_loss);
-        let learnt = last.last().is_some_and(|loss| loss < source.known().loss);
+        let mut curve = metadata.position.curve.iter().rev();
+        let last = curve.find_map(|point| point.validation_loss);
+        let learnt = last.is_some_and(|loss| loss < source.known().loss);
         rows.push(row("first_learnt", f64::from(u8::from(learnt))));
         rows.push(row("bits_before", judge(&*before, second)?));
         rows.push(row("first_bits", now));
