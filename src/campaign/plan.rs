@@ -98,7 +98,10 @@ pub fn plan(
     for experiment in &suite.experiments {
         match expand(experiment, &context) {
             Ok(more) => {
-                runs.extend(more.runs);
+                // What two experiments ask for alike is done once, such as trainings on a first text.
+                let is_new = |run: &Run| !runs.iter().any(|known: &Run| run.is_same(known));
+                let new: Vec<Run> = more.runs.into_iter().filter(is_new).collect();
+                runs.extend(new);
                 growing.extend(more.growing);
             }
             Err(ExpandError::Fault(fault)) => {

@@ -77,3 +77,13 @@ pub(super) fn crossed(looks: &Looks, a: &Blocks, b: &Blocks) -> Result<Vec<Effec
         Effect::crossed(&a.first(n), &b.first(n))
     })
 }
+
+/// The same of runs in pairs, such as two trainings from the same weights: of the differences at each seed.
+pub(super) fn crossed_pairs(looks: &Looks, a: &Blocks, b: &Blocks) -> Result<Vec<Effect>, Missing> {
+    let pairs = a.minus(b);
+    let first = pairs.first(1);
+    let none: Vec<Vec<f64>> = first.iter().map(|row| vec![0.0; row.len()]).collect();
+    at_looks(looks, pairs.rows.len(), |n| {
+        Effect::crossed(&pairs.first(n), &none)
+    })
+}

@@ -26,10 +26,12 @@ mod distance_add;
 mod distance_copy;
 mod distance_recall;
 mod distance_text;
+mod fine_tune;
 mod given;
 mod group;
 mod learning;
 mod modern;
+mod lora;
 mod next_word;
 mod parallel_clock;
 mod parallel_graph;
@@ -41,6 +43,7 @@ mod retention;
 mod sample;
 mod scan;
 mod scope;
+mod second_text;
 mod select;
 mod speed_long;
 mod state_tracking;
@@ -196,6 +199,8 @@ pub const CLAIMS: &[Claim] = &[
     translate::CLAIM,
     both_sides::CLAIM,
     modern::CLAIM,
+    fine_tune::CLAIM,
+    lora::CLAIM,
 ];
 
 /// The catalogue row of that id.

@@ -194,8 +194,8 @@ pub fn open_data(
     match (&data.corpus, &data.task) {
         (Some(corpus), None) => {
             let text = match tokenizer {
-                Some(tokenizer) => Text::open_with(corpus, tokenizer, data.max_characters),
-                None => Text::open(corpus, data.tokenizer, data.max_characters),
+                Some(tokenizer) => Text::open_with(corpus, tokenizer, data.extract()),
+                None => Text::open(corpus, data.tokenizer, data.extract()),
             };
             let text = Arc::new(text.map_err(data_error)?);
             let tokenizer = Some(text.tokenizer().clone());

@@ -15,13 +15,15 @@ use crate::data::tokenizer::TokenizerChoice;
 use crate::data::{Objective, Split};
 use crate::models;
 use crate::train::{
-    Budget, Embedded, Keep, Progress, Saving, Schedule, Start, Stop, checkpoint, train,
+    Adapt, Budget, Embedded, Keep, Progress, Saving, Schedule, Selection, Start, Stop, checkpoint,
+    train,
 };
 use anyhow::ensure;
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
 /// Train one model on a text or a task. Flags override the file given with --config.
 ///
@@ -53,10 +55,20 @@ pub struct Args {
     /// Checkpoint to start from: a file, or a directory with one (of `train` or of a suite's run)
     #[arg(long, value_name = "CHECKPOINT", conflicts_with = "config")]
     from: Option<PathBuf>,
-    /// weights, or training: optimiser and data stream too, which needs the same data [default:
-    /// training on the same data, weights on other]
-    #[arg(long, value_name = "WHAT", requires = "from", value_parser = keep)]
-    keep: Option<Keep>,
+    /// Which weights are left and judged in the end: last, or best, those of the lowest validation loss
+    /// (with --plateau 0.999 this is early stopping). And of the checkpoint of --from: weights, or
+    /// training, its optimiser and data stream too, which needs the same data. Both after a comma
+    /// [default: last; training on the same data, weights on other]
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = keep)]
+    keep: Vec<Kept>,
+    /// What is trained of the checkpoint of --from: all, head (the last map alone), or lora:RANK
+    /// [default: all]
+    #[arg(long, value_name = "WHAT", value_parser = Adapt::from_str)]
+    adapt: Option<Adapt>,
+    /// Train two thin matrices of this rank beside every map (LoRA), merged in the end: short for
+    /// --adapt lora:RANK
+    #[arg(long, value_name = "RANK", conflicts_with = "adapt")]
+    lora: Option<usize>,
     /// byte, char, bpe or bpe:VOCAB [default: char]
     #[arg(long, value_name = "KIND")]
     tokenizer: Option<String>,
@@ -133,11 +145,25 @@ pub struct Args {
     dry: DryRun,
 }
 
-fn keep(text: &str) -> Result<Keep, String> {
+/// What `--keep` says.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kept {
+    /// Of the checkpoint started from.
+    Start(Keep),
+    /// Of this training.
+    End(Selection),
+}
+
+fn keep(text: &str) -> Result<Kept, String> {
     match text {
-        "weights" => Ok(Keep::Weights),
-        "training" => Ok(Keep::Training),
-        _ => Err("use weights or training".into()),
+        "weights" => Ok(Kept::Start(Keep::Weights)),
+        "training" => Ok(Kept::Start(Keep::Training)),
+        "last" => Ok(Kept::End(Selection::Last)),
+        "best" => Ok(Kept::End(Selection::Best)),
+        _ => Err(
+            "use weights or training, of the checkpoint of --from; best or last, of this training"
+                .into(),
+        ),
     }
 }
 
@@ -150,6 +176,23 @@ fn schedule(text: &str) -> Result<Schedule, String> {
 }
 
 impl Args {
+    /// What `--keep` says of the checkpoint started from, and of this training.
+    fn kept(&self) -> anyhow::Result<(Option<Keep>, Option<Selection>)> {
+        let (mut start, mut end) = (None, None);
+        for kept in &self.keep {
+            let twice = match *kept {
+                Kept::Start(keep) => start.replace(keep).is_some(),
+                Kept::End(selection) => end.replace(selection).is_some(),
+            };
+            let message = "--keep: weights and training, or best and last, exclude each other; give one of each at most";
+            ensure!(!twice, UsageError(message.into()));
+        }
+        let message = "--keep weights or training: says what is kept of a checkpoint; give it with --from CHECKPOINT";
+        let known = start.is_none() || self.from.is_some();
+        ensure!(known, UsageError(message.into()));
+        Ok((start, end))
+    }
+
     /// The file or the checkpoint to start from, if there is one, with the flags on top.
     fn resolve(&self, shared: &Shared) -> anyhow::Result<(TrainConfig, Option<Opened>)> {
         fn put<T: Clone>(to: &mut T, flag: &Option<T>) {
@@ -157,6 +200,7 @@ impl Args {
                 *to = value.clone();
             }
         }
+        let (keep, select) = self.kept()?;
         let mut config = match &self.config {
             Some(file) => TrainConfig::read(file)?,
             None => TrainConfig::default(),
@@ -170,7 +214,7 @@ impl Args {
             ensure!(path.to_str().is_some(), UsageError(message));
             config.from = Some(FromSection {
                 checkpoint: checkpoint::locate(path),
-                keep: self.keep,
+                keep,
             });
         }
         let from = config.from.as_ref();
@@ -190,7 +234,8 @@ impl Args {
         }
         if let Some(corpus) = &self.corpus {
             if self.from.is_some() {
-                d.max_characters = None; // of the text before
+                // Of the text before.
+                (d.skip_characters, d.max_characters, d.train_characters) = (None, None, None);
             }
             (d.corpus, d.pairs, d.task) = (Some(absolute(corpus.clone())), None, None);
         }
@@ -218,6 +263,8 @@ impl Args {
                 step_seconds: None,
             };
         }
+        put(&mut t.adapt, &self.adapt.or(self.lora.map(Adapt::Lora)));
+        put(&mut t.select, &select);
         put(&mut t.learning_rate, &self.lr);
         put(&mut t.warmup_steps, &self.warmup);
         put(&mut t.final_lr_ratio, &self.final_lr_ratio);
@@ -248,6 +295,11 @@ impl Args {
         models::row(&m.model)?;
         m.complete(d.seq_len)?;
         t.check().map_err(UsageError)?;
+        let message = format!(
+            "adapt = {}: leaves most of a model as it is; give the checkpoint of one with --from, or train all",
+            t.adapt
+        );
+        ensure!(opened.is_some() || t.adapt.is_all(), UsageError(message));
         if let Some(opened) = &opened {
             from::check(opened, &config, &self.out)?;
         }
@@ -260,7 +312,11 @@ impl Args {
 struct Summary {
     model: String,
     parameters: usize,
+    /// Those that training changed, or of the adapters beside them.
+    trained_parameters: usize,
     steps: usize,
+    /// The step whose weights are kept and judged.
+    judged_step: usize,
     tokens: u64,
     seconds: f64,
     stopped_because: Stop,
@@ -294,9 +350,17 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let shape = data.source.spec().shape(config.train.batch);
     models::check_memory(&model_config, shape)?;
     if args.dry.dry_run {
+        let adapt = config.train.adapt;
+        let trained = opened
+            .as_ref()
+            .filter(|_| !adapt.is_all())
+            .map(|opened| adapt.parameters(&*opened.model));
+        let trained = trained.map_or(String::new(), |n| {
+            format!("{n} values (adapt = {adapt}) of a model of ")
+        });
         let gib = models::training_bytes(&model_config, shape) as f64 / (1u64 << 30) as f64;
         output::print(format!(
-            "# would train {parameters} parameters in about {gib:.2} GiB\n{}{}",
+            "# would train {trained}{parameters} parameters in about {gib:.2} GiB\n{}{}",
             described.map_or(String::new(), |line| format!("# {line}\n")),
             config.to_toml()?
         ))?;
@@ -346,7 +410,9 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let summary = Summary {
         model: model_config.model,
         parameters,
+        trained_parameters: outcome.trained_parameters,
         steps: outcome.steps,
+        judged_step: outcome.judged_step,
         tokens: outcome.tokens,
         seconds: outcome.seconds,
         stopped_because: outcome.stopped_because,
@@ -355,6 +421,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
     let columns: &output::Columns<Summary> = &[
         ("model", |row| row.model.clone()),
         ("parameters", |row| row.parameters.to_string()),
+        ("trained", |row| row.trained_parameters.to_string()),
         ("steps", |row| row.steps.to_string()),
         ("seconds", |row| format!("{:.1}", row.seconds)),
         ("test loss", |row| format!("{:.4}", row.judged.loss)),

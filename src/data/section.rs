@@ -4,7 +4,7 @@ use super::Source;
 use super::backwards::Backwards;
 use super::masked::MaskedSource;
 use super::tasks::TaskSettings;
-use super::text::TextSource;
+use super::text::{Extract, TextSource};
 use super::tokenizer::TokenizerChoice;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,9 +45,15 @@ pub struct DataSection {
     pub tokenizer: TokenizerChoice,
     /// Window of the corpus in tokens; a task has its own length.
     pub seq_len: usize,
-    /// Use only the beginning of the corpus.
+    /// Leave out so many characters at the start of the corpus.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_characters: Option<usize>,
+    /// Use only so many characters of the corpus.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_characters: Option<usize>,
+    /// Train only on so many characters of its first 90 %.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_characters: Option<usize>,
     /// What is asked of the corpus.
     #[serde(skip_serializing_if = "crate::files::is_default")]
     pub objective: Objective,
@@ -65,10 +71,23 @@ impl Default for DataSection {
             corpus: None,
             tokenizer: TokenizerChoice::Char,
             seq_len: 128,
+            skip_characters: None,
             max_characters: None,
+            train_characters: None,
             objective: Objective::default(),
             pairs: None,
             task: None,
+        }
+    }
+}
+
+impl DataSection {
+    /// What of the corpus is used.
+    pub fn extract(&self) -> Extract {
+        Extract {
+            skip: self.skip_characters.unwrap_or(0),
+            most: self.max_characters,
+            train: self.train_characters,
         }
     }
 }
@@ -80,8 +99,17 @@ impl fmt::Display for DataSection {
             (Some(corpus), _) => {
                 let name = Path::new(corpus).file_name().unwrap_or_default();
                 write!(f, "corpus {}", name.to_string_lossy())?;
-                if let Some(most) = self.max_characters {
-                    write!(f, " ({most} characters)")?;
+                let of = [
+                    (self.skip_characters, "left out at its start"),
+                    (self.max_characters, "characters"),
+                    (self.train_characters, "to train on"),
+                ];
+                let of = of
+                    .into_iter()
+                    .filter_map(|(n, what)| Some(format!("{} {what}", n?)));
+                let of: Vec<_> = of.collect();
+                if !of.is_empty() {
+                    write!(f, " ({})", of.join(", "))?;
                 }
                 write!(
                     f,

@@ -29,22 +29,22 @@ impl Text {
     pub fn open(
         corpus: &str,
         choice: TokenizerChoice,
-        max_characters: Option<usize>,
+        extract: impl Into<Extract>,
     ) -> Result<Self, DataError> {
-        let text = corpus::read(corpus)?;
-        let text = first_characters(&text, max_characters);
-        let tokenizer = Tokenizer::train(choice, text, split(text)[0])?;
-        Self::encode(corpus, text, tokenizer)
+        let (text, extract) = (corpus::read(corpus)?, extract.into());
+        let text = extract.of(&text);
+        let tokenizer = Tokenizer::train(choice, text, split(text, extract)[0])?;
+        Self::encode_extract(corpus, text, tokenizer, extract)
     }
 
     /// The same with the tokenizer of a checkpoint.
     pub fn open_with(
         corpus: &str,
         tokenizer: Tokenizer,
-        max_characters: Option<usize>,
+        extract: impl Into<Extract>,
     ) -> Result<Self, DataError> {
-        let text = corpus::read(corpus)?;
-        Self::encode(corpus, first_characters(&text, max_characters), tokenizer)
+        let (text, extract) = (corpus::read(corpus)?, extract.into());
+        Self::encode_extract(corpus, extract.of(&text), tokenizer, extract)
     }
 
     /// All of a text as test, to be judged by a model that was trained on another one.
@@ -63,13 +63,25 @@ impl Text {
 
     /// Splits and encodes a text; `name` is for messages.
     pub fn encode(name: &str, text: &str, tokenizer: Tokenizer) -> Result<Self, DataError> {
-        let parts = split(text);
+        Self::encode_extract(name, text, tokenizer, Extract::default())
+    }
+
+    fn encode_extract(
+        name: &str,
+        text: &str,
+        tokenizer: Tokenizer,
+        extract: Extract,
+    ) -> Result<Self, DataError> {
+        let parts = split(text, extract);
         let encode = |part: &str| tokenizer.encode(part);
         Ok(Self {
             name: name.into(),
             tokens: [encode(parts[0])?, encode(parts[1])?, encode(parts[2])?],
             characters: parts.map(|part| part.chars().count()),
-            sha256: sha256(text),
+            sha256: match extract.train {
+                Some(_) => sha256(parts.concat()),
+                None => sha256(text),
+            },
             known: OnceLock::new(),
             tokenizer,
         })
@@ -123,13 +135,46 @@ fn first_characters(text: &str, limit: Option<usize>) -> &str {
     end.map_or(text, |(at, _)| &text[..at])
 }
 
-/// The first 90 %, the next 5 % and the rest of the characters.
-fn split(text: &str) -> [&str; 3] {
+/// What of a corpus is used, in characters: all of it where nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Extract {
+    /// Left out at its start.
+    pub skip: usize,
+    /// Used after that, at most.
+    pub most: Option<usize>,
+    /// Of the part to train on, so many at its start, at most; the parts to validate and test are the same
+    /// however few.
+    pub train: Option<usize>,
+}
+
+/// The start of a corpus.
+impl From<Option<usize>> for Extract {
+    fn from(most: Option<usize>) -> Self {
+        Extract {
+            most,
+            ..Extract::default()
+        }
+    }
+}
+
+impl Extract {
+    fn of(self, text: &str) -> &str {
+        let skipped = first_characters(text, Some(self.skip)).len();
+        first_characters(&text[skipped..], self.most)
+    }
+}
+
+/// The first 90 % or what of them is used, the next 5 % and the rest of the characters.
+fn split(text: &str, extract: Extract) -> [&str; 3] {
     let characters = text.chars().count();
     let validation_from = characters * 90 / 100;
     let (train, rest) = text.split_at(first_characters(text, Some(validation_from)).len());
     let validation = first_characters(rest, Some(characters * 95 / 100 - validation_from));
-    [train, validation, &rest[validation.len()..]]
+    [
+        first_characters(train, extract.train),
+        validation,
+        &rest[validation.len()..],
+    ]
 }
 
 /// Windows of T tokens of a [`Text`]; the target of a token is the one after it.

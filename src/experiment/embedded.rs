@@ -43,6 +43,8 @@ pub const EXPERIMENTS: &[(&str, &str)] = embed!(
     "translate",
     "both-sides",
     "modern",
+    "fine-tune",
+    "lora",
 );
 
 /// Every file in `experiments/published/`: they reproduce numbers that others published, and judge no

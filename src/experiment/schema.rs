@@ -4,7 +4,7 @@ mod plot;
 mod settings;
 
 pub use plot::{MarkSpec, PlotKind, PlotSpec, PublishedSpec, Scale};
-pub use settings::{All, LAUNCHES, Settings, Sweep, Threads};
+pub use settings::{All, Arm, LAUNCHES, Settings, Sweep, Threads};
 
 use crate::claims::Fixed;
 use crate::models::ModelOptions;
@@ -66,6 +66,12 @@ pub struct RateFor {
     /// The width of the reference model, where several are swept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub width: Option<usize>,
+    /// What is trained on a second text, where several are swept; `first` is the training on the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arm: Option<String>,
+    /// The characters of a second text, where several are swept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub characters: Option<usize>,
     /// Parameters of the task, where several values are swept.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, usize>,
@@ -73,6 +79,9 @@ pub struct RateFor {
     #[serde(flatten)]
     pub options: ModelOptions,
 }
+
+/// The arm of trainings on the first of two texts.
+pub const FIRST: &str = "first";
 
 /// A page of the report in plain words.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -162,6 +171,12 @@ impl Experiment {
 
     /// The rate of a run of this model at these settings, where a table says it.
     pub fn rate_for(&self, series: &Series, at: &Settings) -> Option<f64> {
+        let arm = at.adapt.map_or(FIRST.to_owned(), |arm| arm.to_string());
+        self.rate_of_arm(series, at, &arm)
+    }
+
+    /// The same with another arm than that of the settings, such as [`FIRST`].
+    pub fn rate_of_arm(&self, series: &Series, at: &Settings, of_arm: &str) -> Option<f64> {
         let fits = |rate: &&RateFor| {
             let of = |name: &str| series.options.get(name);
             let parameter = |name: &str| at.parameters.as_ref()?.get(name);
@@ -172,6 +187,8 @@ impl Experiment {
                     .all(|(name, value)| of(name) == Some(value))
                 && (rate.task.is_none() || rate.task == at.task)
                 && (rate.width.is_none() || rate.width == at.width)
+                && (rate.characters.is_none() || rate.characters == at.characters)
+                && rate.arm.as_ref().is_none_or(|arm| *arm == of_arm)
                 && rate
                     .parameters
                     .iter()

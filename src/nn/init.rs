@@ -17,6 +17,13 @@ impl Initializer {
         Initializer { seed, rng }
     }
 
+    /// A generator for adapters of a model of this seed, whose stream shares nothing with the model's.
+    pub fn of_adapters(seed: u64) -> Self {
+        let mut init = Self::new(seed);
+        init.rng.set_stream(u64::MAX - 1);
+        init
+    }
+
     /// The same stream from its start.
     pub fn restarted(&self) -> Self {
         Self::new(self.seed)

@@ -39,7 +39,7 @@ impl Metric {
     /// Whether it can have this value: any finite number, or, if it is a share, one from 0 to 1.
     pub fn admits(&self, value: f64) -> bool {
         let share = self.name.ends_with("accuracy")
-            || ["solved", "learnt", "edge", "reached"].contains(&self.name);
+            || ["solved", "learnt", "first_learnt", "edge", "reached"].contains(&self.name);
         value.is_finite() && (!share || (0.0..=1.0).contains(&value))
     }
 
@@ -144,6 +144,41 @@ pub const METRICS: &[Metric] = &[
         "gap_bits against the training it takes",
     )
     .along("seconds of training of all models that fill a gap so"),
+    fact(
+        "trained_parameters",
+        "1",
+        "values that the training changes: parameters, or those of adapters beside them",
+    ),
+    fact(
+        "judged_step",
+        "1",
+        "the training step of the lowest validation loss, whose weights are judged",
+    ),
+    timing(
+        "mean_step_seconds",
+        "s",
+        "seconds of training divided by its steps, beside other runs",
+    ),
+    fact(
+        "bits_before",
+        "bit",
+        "bits per character on the second text's test by the model trained on the first alone",
+    ),
+    fact(
+        "first_learnt",
+        "1",
+        "1 if the weights that a training starts from have learnt the first text, as `learnt` says it, else 0",
+    ),
+    fact(
+        "first_bits",
+        "bit",
+        "bits per character on the first text's test after training on the second",
+    ),
+    fact(
+        "forgotten_bits",
+        "bit",
+        "first_bits less what they were before training on the second text",
+    ),
     fact(
         "test_exact",
         "1",

@@ -87,6 +87,11 @@ columns! {
     /// What is read of a text to fill its gaps: `left` or `right` of them, `both`, or both made of models
     /// that read one (`product`, `rescored`).
     sides: String,
+    /// What is done with a model and a second text: `first`, trained on the first; `scratch`, on the second
+    /// alone; `all`, `head` or `lora:RANK`, trained on the first and that much of it on the second.
+    arm: String,
+    /// Characters of the second text to train on.
+    characters: Option<usize>,
     /// Operation of the model's step that was measured; empty for the step as a whole.
     operation: Option<String>,
     /// Tokens in a sequence T.

@@ -16,8 +16,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Columns that say what a measurement is of, besides the options of the model and the parameters of
 /// the task; values of the same metric with the same factors are compared.
-const FACTORS: [&str; 7] = [
+const FACTORS: [&str; 9] = [
     "model",
+    "arm",
+    "characters",
     "operation",
     "task",
     "seq_len",

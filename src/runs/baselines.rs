@@ -9,7 +9,7 @@ use crate::data::ngram::KneserNey;
 use crate::data::text::TextSource;
 use crate::data::{Source, Split, ngram};
 use crate::experiment::check::TEXT;
-use crate::experiment::schema::Experiment;
+use crate::experiment::schema::{Experiment, Settings};
 use crate::record::{Record, metrics};
 use crate::train::BLOCKS;
 use serde::Serialize;
@@ -34,17 +34,19 @@ pub struct Baselines {
     pub text: TextData,
 }
 
-/// The run of an experiment on text whose smallest model has so many parameters.
+/// The run of an experiment on text whose smallest model has so many parameters, with these settings and
+/// their share of its name.
 pub(super) fn run(
     experiment: &Experiment,
+    (s, label): (&Settings, &str),
     context: &Context,
     parameters: usize,
 ) -> Result<Run, ExpandError> {
-    let s = &experiment.settings;
-    let text = text_data(s)?;
-    let id = format!("{}-baselines", experiment.id);
+    let text = text_data(s, context.texts)?;
+    let id = format!("{}{label}-baselines", experiment.id);
     let record = Record {
         task: Some(TEXT.into()),
+        characters: s.characters,
         ..named(experiment, context, &id)
     };
     let test_sequences = s.test_sequences.unwrap_or(256);

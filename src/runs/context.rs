@@ -3,6 +3,7 @@
 
 use super::texts::{TextData, Texts};
 use crate::data::DataError;
+use crate::data::tokenizer::TokenizerChoice;
 use crate::experiment::check::Fault;
 use crate::experiment::schema::{Experiment, Settings};
 use crate::record::Record;
@@ -90,13 +91,49 @@ pub(super) fn require<T>(value: Option<T>, key: &str) -> Result<T, Fault> {
     value.ok_or_else(|| Fault::missing(key, "this experiment"))
 }
 
-pub(super) fn text_data(s: &Settings) -> Result<TextData, Fault> {
+/// The text that models are trained on: the corpus, or of two texts the second.
+pub(super) fn text_data(s: &Settings, texts: &Texts) -> Result<TextData, ExpandError> {
+    match s.adapt {
+        None => Ok(corpus(s)?),
+        Some(_) => Ok(two_texts(s, texts)?[1].clone()),
+    }
+}
+
+fn corpus(s: &Settings) -> Result<TextData, Fault> {
     Ok(TextData {
         tokenizer: require(s.tokenizer, "settings.tokenizer")?,
         max_characters: s.max_characters,
+        skip_characters: None,
+        train_characters: None,
         seq_len: require(s.seq_len, "settings.seq_len")?,
         objective: s.objective.unwrap_or_default(),
     })
+}
+
+/// The first text and the second.
+pub(super) fn two_texts(s: &Settings, texts: &Texts) -> Result<[TextData; 2], ExpandError> {
+    let whole = corpus(s)?;
+    if whole.tokenizer != TokenizerChoice::Byte {
+        let remedy = "two texts have the same tokens only by bytes; give tokenizer = \"byte\"";
+        let tokenizer = whole.tokenizer.to_string();
+        return Err(Fault::new("settings.tokenizer", tokenizer, remedy).into());
+    }
+    let share = require(s.second_share, "settings.second_share")?;
+    let all = texts
+        .characters()?
+        .min(s.max_characters.unwrap_or(usize::MAX));
+    let first = ((1.0 - share) * all as f64) as usize;
+    let second = TextData {
+        skip_characters: Some(first),
+        max_characters: Some(all - first),
+        train_characters: s.characters,
+        ..whole.clone()
+    };
+    let first = TextData {
+        max_characters: Some(first),
+        ..whole
+    };
+    Ok([first, second])
 }
 
 /// Refuses an experiment of one layer that names another model.

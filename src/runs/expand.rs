@@ -6,6 +6,7 @@ mod sized;
 pub(super) mod tests;
 mod throughput;
 mod train;
+mod transfer;
 mod widths;
 
 use super::context::{Context, ExpandError};

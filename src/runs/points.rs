@@ -39,6 +39,15 @@ pub(super) fn points(base: &Settings, sweep: &Sweep) -> Vec<Point> {
         };
         vary(&mut points, &Some(list.clone()), set, |v| size(name, v));
     }
+    vary_size(&mut points, "characters", &sweep.characters, |s| {
+        &mut s.characters
+    });
+    vary(
+        &mut points,
+        &sweep.adapt,
+        |s, v| s.adapt = Some(v),
+        |v| format!("-{}", v.to_string().replace(':', "-")),
+    );
     vary_size(&mut points, "seq_len", &sweep.seq_len, |s| &mut s.seq_len);
     vary_size(&mut points, "batch", &sweep.batch, |s| &mut s.batch);
     points

@@ -1,7 +1,7 @@
 //! The suite's text, read and tokenised once for all runs.
 
 use crate::data::corpus;
-use crate::data::text::Text;
+use crate::data::text::{Extract, Text};
 use crate::data::tokenizer::TokenizerChoice;
 use crate::data::{DataError, Objective};
 use crate::files::sha256;
@@ -9,7 +9,7 @@ use crate::results::output::CorpusUsed;
 use serde::Serialize;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// How the suite's text is cut up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -19,6 +19,12 @@ pub struct TextData {
     /// Characters used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_characters: Option<usize>,
+    /// Characters left out before them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip_characters: Option<usize>,
+    /// Characters of them to train on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_characters: Option<usize>,
     /// Tokens in a window T.
     pub seq_len: usize,
     /// What is asked of it.
@@ -26,11 +32,22 @@ pub struct TextData {
     pub objective: Objective,
 }
 
-type Key = (TokenizerChoice, Option<usize>);
+impl TextData {
+    fn extract(&self) -> Extract {
+        Extract {
+            skip: self.skip_characters.unwrap_or(0),
+            most: self.max_characters,
+            train: self.train_characters,
+        }
+    }
+}
+
+type Key = (TokenizerChoice, Extract);
 
 /// One corpus, tokenised in as many ways as experiments ask for.
 pub struct Texts {
     corpus: String,
+    characters: OnceLock<usize>,
     made: Mutex<HashMap<Key, Arc<Text>>>,
 }
 
@@ -39,6 +56,7 @@ impl Texts {
     pub fn new(corpus: &str) -> Self {
         Texts {
             corpus: corpus.into(),
+            characters: OnceLock::new(),
             made: Mutex::default(),
         }
     }
@@ -50,18 +68,23 @@ impl Texts {
 
     /// The tokenised text, made at the first call.
     pub fn open(&self, data: &TextData) -> Result<Arc<Text>, DataError> {
-        let key = (data.tokenizer, data.max_characters);
+        let key = (data.tokenizer, data.extract());
         let mut made = self.made.lock().unwrap_or_else(|e| e.into_inner());
         if let Some(text) = made.get(&key) {
             return Ok(text.clone());
         }
-        let text = Arc::new(Text::open(
-            &self.corpus,
-            data.tokenizer,
-            data.max_characters,
-        )?);
+        let text = Arc::new(Text::open(&self.corpus, data.tokenizer, data.extract())?);
         made.insert(key, text.clone());
         Ok(text)
+    }
+
+    /// Its characters, counted at the first call.
+    pub fn characters(&self) -> Result<usize, DataError> {
+        if let Some(&known) = self.characters.get() {
+            return Ok(known);
+        }
+        let counted = corpus::read(&self.corpus)?.chars().count();
+        Ok(*self.characters.get_or_init(|| counted))
     }
 
     /// What to record of the corpus: never its path.

@@ -3,11 +3,13 @@
 pub(super) mod gaps;
 mod parents;
 mod records;
+mod transfer;
 mod translations;
 
 use super::estimate::training_rate;
 use super::needs::{Kept, Rate, Start};
 use super::session::{Failure, Session};
+use super::texts::TextData;
 use super::work::{Data, Kind, Run};
 use crate::data::tasks::TaskSource;
 use crate::data::text::TextSource;
@@ -59,6 +61,10 @@ pub struct Training {
     /// Whether a text model is judged at gaps.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub gaps: bool,
+    /// The text that the weights it starts from were trained on: they are judged on both texts before
+    /// training, and on that one after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_text: Option<TextData>,
     /// Test sequences on which gradients are followed back before training and after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gradient_sequences: Option<usize>,
@@ -143,7 +149,7 @@ impl Kind for Training {
             outcome.steps, outcome.stopped_because
         ))?;
         if self.trial {
-            let loss = outcome.curve.last().and_then(|point| point.validation_loss);
+            let loss = outcome.judged().and_then(|point| point.validation_loss);
             return Ok(vec![run.record(
                 tuning_metric(source.spec().output),
                 None,
@@ -207,6 +213,9 @@ impl Kind for Training {
                 let metric = "test_bits_by_length_and_block";
                 rows.extend(by_block(run, metric, x, blocks, characters));
             }
+        }
+        if !run.record.arm.is_empty() {
+            rows.extend(self.of_transfer(run, session, model.as_ref(), &outcome)?);
         }
         if self.gaps {
             rows.extend(self.at_gaps(run, session, model.as_ref(), outcome.seconds)?);

@@ -135,7 +135,9 @@ impl Data {
                     corpus: Some(texts.corpus().into()),
                     tokenizer: text.tokenizer,
                     seq_len: text.seq_len,
+                    skip_characters: text.skip_characters,
                     max_characters: text.max_characters,
+                    train_characters: text.train_characters,
                     objective: text.objective,
                     ..DataSection::default()
                 },
@@ -189,6 +191,11 @@ impl Run {
             record,
             work,
         }
+    }
+
+    /// Whether the other run does the same under the same name.
+    pub fn is_same(&self, other: &Run) -> bool {
+        self.id == other.id && self.experiment == other.experiment && self.work == other.work
     }
 
     /// The runs, or growing parts of the plan, that must have ended before it can begin.

@@ -1,11 +1,14 @@
 //! Checkpoints: safetensors with PyTorch's names, and beside the tensors, in the metadata, all that
 //! is needed to build the model and to go on training with the same results.
 //!
-//! The file holds the model's tensors; while training is unfinished, and after it where that is asked
-//! for, it also holds the optimiser's moments as `optimizer.m.NAME` and `optimizer.v.NAME`. One
-//! metadata entry, `seqduel`, is JSON of [`Metadata`].
+//! The file holds the model's tensors, those of adapters merged into them; while training is unfinished, and
+//! after it where that is asked for, it also holds the optimiser's moments as `optimizer.m.NAME` and
+//! `optimizer.v.NAME`. Adapters are kept beside, as `optimizer.lora.a.NAME` and `optimizer.lora.b.NAME`, and
+//! while a training that keeps its best weights is unfinished these, as `optimizer.best.NAME`. One metadata
+//! entry, `seqduel`, is JSON of [`Metadata`].
 
 use super::optimizer::Optimizer;
+use super::variable::Variable;
 use crate::data::tokenizer::Tokenizer;
 use crate::data::{Objective, seeds};
 use crate::files;
@@ -17,18 +20,20 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-pub use super::metadata::{Ancestor, Embedded, Identity, Keep, Metadata, Parent, Position};
+pub use super::metadata::{Ancestor, Best, Embedded, Identity, Keep, Metadata, Parent, Position};
 
 /// File name inside an output directory.
 pub const FILE: &str = "checkpoint.safetensors";
 const KEY: &str = "seqduel";
-/// Names of the optimiser's tensors begin so.
-const MOMENTS: &str = "optimizer.";
+/// Names of all tensors that are not the model's begin so.
+const OPTIMIZER: &str = "optimizer.";
+/// What follows: first moments, second moments, the values of an adapter, the best values of a variable.
+const M: &str = "m.";
+const V: &str = "v.";
+const ADAPTER: &str = "";
+const BEST: &str = "best.";
 /// No training draws more sequences.
 const MOST_DRAWN: u64 = 1 << 40;
-
-/// First and second moments of every parameter.
-type Moments = Vec<(Vec<f32>, Vec<f32>)>;
 
 /// What is wrong with a checkpoint file.
 #[derive(Debug, thiserror::Error)]
@@ -94,26 +99,41 @@ pub fn locate(path: &Path) -> PathBuf {
     }
 }
 
-/// Writes a checkpoint so that `path` always holds a whole one, the old or the new. Moments are
-/// written if an optimiser is given.
+/// What of the optimiser is written beside the model.
+pub(super) struct Beside<'a> {
+    pub(super) optimizer: &'a Optimizer,
+    /// Whether its moments are.
+    pub(super) moments: bool,
+    /// The best values so far of what it moves.
+    pub(super) best: Option<&'a [Vec<f32>]>,
+}
+
+/// The name of a tensor of the optimiser.
+fn named(kind: &str, variable: &Variable) -> String {
+    format!("{OPTIMIZER}{kind}{}", variable.name)
+}
+
+/// Writes a checkpoint so that `path` always holds a whole one, the old or the new.
 pub(super) fn save(
     path: &Path,
     model: &dyn Model,
-    optimizer: Option<&Optimizer>,
+    beside: &Beside,
     metadata: &Metadata,
 ) -> Result<(), CheckpointError> {
     let mut tensors: Vec<(String, Tensor)> = Vec::new();
     for parameter in model.parameters() {
-        let (name, values) = (parameter.name.clone(), None);
-        tensors.push((name, Tensor { parameter, values }));
+        let (shape, values) = (&parameter.shape[..], Values::Of(parameter));
+        tensors.push((parameter.name.clone(), Tensor { shape, values }));
     }
-    if let Some(optimizer) = optimizer {
-        for (parameter, (m, v)) in model.parameters().into_iter().zip(optimizer.moments()) {
-            for (kind, values) in [("m", m), ("v", v)] {
-                let name = format!("{MOMENTS}{kind}.{}", parameter.name);
-                let values = Some(values);
-                tensors.push((name, Tensor { parameter, values }));
-            }
+    let mut best = beside.best.into_iter().flatten();
+    for variable in beside.optimizer.variables() {
+        let Variable { shape, m, v, .. } = variable;
+        let moments = beside.moments.then_some([(M, m), (V, v)]);
+        let adapter = variable.is_adapter().then_some((ADAPTER, &variable.values));
+        let best = best.next().map(|best| (BEST, best));
+        for (kind, values) in moments.into_iter().flatten().chain(adapter).chain(best) {
+            let values = Values::Here(values);
+            tensors.push((named(kind, variable), Tensor { shape, values }));
         }
     }
     let json = serde_json::to_string(metadata).expect("plain data");
@@ -125,9 +145,13 @@ pub(super) fn save(
 
 /// A tensor to be written: its bytes are made when it is its turn, not of all tensors at once.
 struct Tensor<'a> {
-    parameter: &'a Parameter,
-    /// Other values than the parameter's own, of the same shape.
-    values: Option<&'a [f32]>,
+    shape: &'a [usize],
+    values: Values<'a>,
+}
+
+enum Values<'a> {
+    Of(&'a Parameter),
+    Here(&'a [f32]),
 }
 
 impl View for Tensor<'_> {
@@ -136,17 +160,18 @@ impl View for Tensor<'_> {
     }
 
     fn shape(&self) -> &[usize] {
-        &self.parameter.shape
+        self.shape
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        let values = self.values.map(to_bytes);
-        let bytes = values.unwrap_or_else(|| to_bytes(&self.parameter.values()));
-        bytes.into()
+        match self.values {
+            Values::Of(parameter) => to_bytes(&parameter.values()).into(),
+            Values::Here(values) => to_bytes(values).into(),
+        }
     }
 
     fn data_len(&self) -> usize {
-        4 * self.shape().iter().product::<usize>()
+        4 * self.shape.iter().product::<usize>()
     }
 }
 
@@ -228,17 +253,34 @@ impl File {
 
     pub(super) fn has_moments(&self) -> bool {
         let tensors = SafeTensors::deserialize(&self.bytes).expect("checked when read");
-        tensors.names().iter().any(|name| name.starts_with(MOMENTS))
+        let moments = format!("{OPTIMIZER}{V}");
+        tensors
+            .names()
+            .iter()
+            .any(|name| name.starts_with(&moments))
     }
 
-    /// First and second moments, in the order of the model's parameters.
-    pub(super) fn moments(&self, model: &dyn Model) -> Result<Moments, CheckpointError> {
-        let parameters = model.parameters().into_iter();
-        let both = parameters.map(|Parameter { name, shape, .. }| {
-            let m = self.tensor(&format!("{MOMENTS}m.{name}"), shape)?;
-            Ok((m, self.tensor(&format!("{MOMENTS}v.{name}"), shape)?))
-        });
-        both.collect()
+    /// Puts the optimiser where it stood after so many steps: its moments and adapters; `model` is filled.
+    pub(super) fn restore(
+        &self,
+        model: &dyn Model,
+        optimizer: &mut Optimizer,
+        steps: u64,
+    ) -> Result<(), CheckpointError> {
+        optimizer.restore(model, steps, |variable| {
+            variable.m = self.tensor(&named(M, variable), &variable.shape)?;
+            variable.v = self.tensor(&named(V, variable), &variable.shape)?;
+            if variable.is_adapter() {
+                variable.values = self.tensor(&named(ADAPTER, variable), &variable.shape)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// The best values so far of what an optimiser moves.
+    fn best(&self, optimizer: &Optimizer) -> Result<Vec<Vec<f32>>, CheckpointError> {
+        let of = |variable: &Variable| self.tensor(&named(BEST, variable), &variable.shape);
+        optimizer.variables().map(of).collect()
     }
 
     /// SHA-256 of the weights, hex, in the order of the model's parameters.
@@ -268,7 +310,7 @@ impl File {
         }
         let tensors = SafeTensors::deserialize(&self.bytes).expect("checked when read");
         for name in tensors.names() {
-            if !name.starts_with(MOMENTS) && !known.iter().any(|k| k == name) {
+            if !name.starts_with(OPTIMIZER) && !known.iter().any(|k| k == name) {
                 let model = &model.config().model;
                 return Err(self.wrong(name, format!("does not belong to this {model}")));
             }
@@ -308,6 +350,9 @@ pub fn has_moments(path: &Path) -> Result<bool, CheckpointError> {
     Ok(File::read(&locate(path))?.has_moments())
 }
 
+/// Where a training stands, and its best values where it keeps them.
+pub(super) type Resumed = (Position, Option<Vec<Vec<f32>>>);
+
 /// Restores model and optimiser from `path` and says where training stands; `None` if there is no
 /// such file. A checkpoint of a run with another identity is refused.
 pub(super) fn resume(
@@ -315,7 +360,7 @@ pub(super) fn resume(
     model: &mut dyn Model,
     optimizer: &mut Optimizer,
     identity: &Identity,
-) -> Result<Option<Position>, CheckpointError> {
+) -> Result<Option<Resumed>, CheckpointError> {
     if !path.exists() {
         return Ok(None);
     }
@@ -332,11 +377,14 @@ pub(super) fn resume(
     }
     file.fill(model)?;
     let position = file.metadata.position.clone();
+    let unfinished = position.finished.is_none();
     // A finished training may have left its moments out; they are not needed to report it.
-    if position.finished.is_none() || file.has_moments() {
-        optimizer.restore(model, position.optimizer_steps(), file.moments(model)?);
+    if unfinished || file.has_moments() {
+        file.restore(model, optimizer, position.optimizer_steps())?;
     }
-    Ok(Some(position))
+    let best = position.best.filter(|_| unfinished);
+    let best = best.map(|_| file.best(optimizer)).transpose()?;
+    Ok(Some((position, best)))
 }
 
 fn to_bytes(values: &[f32]) -> Vec<u8> {

@@ -124,9 +124,21 @@ pub struct Position {
     pub largest_norm: f64,
     /// Why training ended, if it has.
     pub finished: Option<Stop>,
+    /// Where the validation loss was lowest, where those weights are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best: Option<Best>,
     /// Steps that the optimiser had counted before step 0: those of a parent whose moments were kept.
     #[serde(default, skip_serializing_if = "files::is_default")]
     pub inherited_steps: u64,
+}
+
+/// The lowest validation loss so far.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The step after which it was measured.
+    pub step: usize,
+    /// The loss.
+    pub loss: f64,
 }
 
 impl Position {

@@ -1,10 +1,12 @@
 //! Training: one step, the loop around it, the schedule, evaluation and checkpoints. Nothing trained
 //! reads a clock: a budget in seconds is a number of steps before the first.
 
+mod adapt;
 pub mod checkpoint;
 mod evaluate;
 mod fingerprint;
 pub mod gaps;
+mod lora;
 mod metadata;
 mod optimizer;
 mod probe;
@@ -13,7 +15,9 @@ mod schedule;
 mod settings;
 mod start;
 mod step_time;
+mod variable;
 
+pub use adapt::Adapt;
 pub use checkpoint::{CheckpointError, Embedded, Keep};
 pub use evaluate::evaluate;
 pub use fingerprint::{check_validation, same_data};
@@ -21,7 +25,7 @@ pub use optimizer::{Optimizer, loss, step};
 pub use probe::{Probed, extend, probe};
 pub use run::{METRICS, Saving, is_flat, train};
 pub use schedule::learning_rate;
-pub use settings::{Budget, OptimizerKind, Schedule, TrainSettings};
+pub use settings::{Budget, OptimizerKind, Schedule, Selection, TrainSettings};
 pub use start::Start;
 pub use step_time::step_seconds;
 
@@ -168,6 +172,17 @@ pub struct Outcome {
     pub stopped_because: Stop,
     /// The learning curve from the first step, resumed sessions included.
     pub curve: Vec<Point>,
+    /// Number of values that were trained.
+    pub trained_parameters: usize,
+    /// The step whose weights the model has: the last, or that of the best validation.
+    pub judged_step: usize,
+}
+
+impl Outcome {
+    /// The point of the curve at [`Outcome::judged_step`], if it validated there.
+    pub fn judged(&self) -> Option<&Point> {
+        self.curve.iter().find(|p| p.step == self.judged_step)
+    }
 }
 
 /// Why training failed.

@@ -1,68 +1,120 @@
 //! The optimiser and the training step.
 
+use super::adapt::Part;
+use super::lora::Lora;
+use super::variable::Variable;
 use super::{OptimizerKind, StepReport, TrainSettings};
 use crate::data::Batch;
 use crate::models::{Content, Input, Model};
+use crate::nn::{Initializer, Parameter};
 use dfdx::tensor::{Cpu, Tensor};
 use kernels::cost::{Id, touching};
 use kernels::{
     self, AdamwStep, Gradients, RmspropStep, Slot, Tape, adamw_update, rmsprop_update, squared_norm,
 };
 
-/// AdamW or RMSprop over all parameters of one model.
+/// AdamW or RMSprop over what is trained of one model.
 ///
 /// It keeps its own copy of the weights, as tensors can only be read and written by copying: one
 /// copy a step instead of two. Weights changed elsewhere need a new optimiser.
 pub struct Optimizer {
     steps: u64,
     settings: TrainSettings,
-    states: Vec<ParameterState>,
+    /// Of each parameter, in their order.
+    states: Vec<State>,
 }
 
-struct ParameterState {
-    weights: Vec<f32>,
-    m: Vec<f32>,
-    v: Vec<f32>,
+/// What is trained of a parameter.
+enum State {
+    Nothing,
+    Whole(Variable),
+    LowRank(Lora),
+}
+
+impl State {
+    fn variables(&self) -> Vec<&Variable> {
+        match self {
+            State::Nothing => Vec::new(),
+            State::Whole(variable) => vec![variable],
+            State::LowRank(lora) => vec![&lora.down, &lora.up],
+        }
+    }
+
+    fn variables_mut(&mut self) -> Vec<&mut Variable> {
+        match self {
+            State::Nothing => Vec::new(),
+            State::Whole(variable) => vec![variable],
+            State::LowRank(lora) => vec![&mut lora.down, &mut lora.up],
+        }
+    }
+
+    /// The parameter's values that follow from the variables, unless nothing of it is trained.
+    fn put(&self, parameter: &mut Parameter) {
+        match self {
+            State::Nothing => {}
+            State::Whole(variable) => parameter.set(&variable.values),
+            State::LowRank(lora) => parameter.set(&lora.merged()),
+        }
+    }
 }
 
 impl Optimizer {
-    /// Fresh state for `model`; betas, eps and weight decay from `settings`.
+    /// Fresh state for `model`; what is trained, betas, eps and weight decay from `settings`.
     pub fn new(model: &dyn Model, settings: &TrainSettings) -> Self {
-        let state = |weights: Vec<f32>| ParameterState {
-            m: vec![0.0; weights.len()],
-            v: vec![0.0; weights.len()],
-            weights,
+        let mut init = Initializer::of_adapters(settings.seed);
+        let mut state = |parameter: &Parameter| match settings.adapt.of(parameter) {
+            Part::Nothing => State::Nothing,
+            Part::Whole => {
+                let (name, values) = (parameter.name.clone(), parameter.values());
+                State::Whole(Variable::new(name, &parameter.shape, values))
+            }
+            Part::LowRank(rank) => State::LowRank(Lora::new(parameter, rank, &mut init)),
         };
         let parameters = model.parameters().into_iter();
         Optimizer {
             steps: 0,
             settings: settings.clone(),
-            states: parameters.map(|p| state(p.values())).collect(),
+            states: parameters.map(&mut state).collect(),
         }
     }
 
-    /// First (RMSprop: zeros) and second moments, in the order of the parameters.
-    pub fn moments(&self) -> impl Iterator<Item = (&[f32], &[f32])> {
-        self.states.iter().map(|s| (&s.m[..], &s.v[..]))
+    /// What it moves, in the order of the parameters.
+    pub(super) fn variables(&self) -> impl Iterator<Item = &Variable> {
+        self.states.iter().flat_map(State::variables)
     }
 
-    /// Goes back to a saved state; the model has been restored before.
-    pub(super) fn restore(
+    /// Takes its place again after so many steps: `read` gives what was saved of each variable. The weights
+    /// that adapters stand beside are those of the model it was made for; `model` is as it was saved.
+    pub(super) fn restore<E>(
         &mut self,
         model: &dyn Model,
         steps: u64,
-        moments: Vec<(Vec<f32>, Vec<f32>)>,
-    ) {
+        mut read: impl FnMut(&mut Variable) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.steps = steps;
-        let parameters = model.parameters().into_iter();
-        self.states = parameters
-            .zip(moments)
-            .map(|(p, (m, v))| ParameterState {
-                weights: p.values(),
-                m,
-                v,
-            })
-            .collect();
+        for (parameter, state) in model.parameters().into_iter().zip(&mut self.states) {
+            if let State::Whole(variable) = state {
+                variable.values = parameter.values();
+            }
+            state.variables_mut().into_iter().try_for_each(&mut read)?;
+        }
+        Ok(())
+    }
+
+    /// The values of all variables, to come back to.
+    pub(super) fn values(&self) -> Vec<Vec<f32>> {
+        self.variables().map(|v| v.values.clone()).collect()
+    }
+
+    /// Comes back to values it had, and `model` with it.
+    pub(super) fn go_back(&mut self, model: &mut dyn Model, values: &[Vec<f32>]) {
+        let variables = self.states.iter_mut().flat_map(State::variables_mut);
+        for (variable, values) in variables.zip(values) {
+            variable.values.clone_from(values);
+        }
+        for (parameter, state) in model.parameters_mut().into_iter().zip(&self.states) {
+            state.put(parameter);
+        }
     }
 
     /// A number that differs from step to step and run to run, and is the same when a run is resumed.
@@ -79,11 +131,16 @@ impl Optimizer {
         learning_rate: f64,
         clip: Option<f32>,
     ) -> f32 {
-        let all: Vec<Vec<f32>> = model
-            .parameters()
-            .iter()
-            .map(|p| Slot::of(&p.tensor).take(gradients))
-            .collect();
+        // Of every variable; of what is not trained none.
+        let mut all: Vec<Vec<f32>> = Vec::new();
+        for (parameter, state) in model.parameters().into_iter().zip(&self.states) {
+            let mut of_parameter = || Slot::of(&parameter.tensor).take(gradients);
+            match state {
+                State::Nothing => {}
+                State::Whole(_) => all.push(of_parameter()),
+                State::LowRank(lora) => all.extend(lora.gradients(&of_parameter())),
+            }
+        }
         let gradients_and_norm = || {
             let parameters = model.parameters();
             let gradients = parameters.iter().map(|p| Id::gradient(&p.tensor));
@@ -112,21 +169,25 @@ impl Optimizer {
             weight_decay: constants.weight_decay,
             gradient_scale: constants.gradient_scale,
         };
+        let mut all = all.iter();
         let parameters = model.parameters_mut().into_iter();
-        for ((parameter, state), gradient) in parameters.zip(&mut self.states).zip(&all) {
-            let ParameterState { weights, m, v } = state;
-            let reads_and_writes = || {
-                let (gradient, value) = (
-                    Id::gradient(&parameter.tensor),
-                    Id::value(&parameter.tensor),
-                );
-                (vec![gradient, value, Id::Norm], vec![value])
-            };
-            touching(reads_and_writes, || match settings.optimizer {
-                OptimizerKind::Adamw => adamw_update(weights, gradient, m, v, &constants),
-                OptimizerKind::Rmsprop => rmsprop_update(weights, gradient, v, &rmsprop),
-            });
-            parameter.set(weights);
+        for (parameter, state) in parameters.zip(&mut self.states) {
+            for variable in state.variables_mut() {
+                let Variable { values, m, v, .. } = variable;
+                let gradient = all.next().expect("one of every variable");
+                let reads_and_writes = || {
+                    let (gradient, value) = (
+                        Id::gradient(&parameter.tensor),
+                        Id::value(&parameter.tensor),
+                    );
+                    (vec![gradient, value, Id::Norm], vec![value])
+                };
+                touching(reads_and_writes, || match settings.optimizer {
+                    OptimizerKind::Adamw => adamw_update(values, gradient, m, v, &constants),
+                    OptimizerKind::Rmsprop => rmsprop_update(values, gradient, v, &rmsprop),
+                });
+            }
+            state.put(parameter);
         }
         norm
     }

@@ -1,10 +1,10 @@
 //! The training loop.
 
-use super::checkpoint::{self, Ancestor, Embedded, Identity, Metadata, Position};
+use super::checkpoint::{self, Ancestor, Beside, Best, Embedded, Identity, Metadata, Position};
 use super::fingerprint::{check_validation, fingerprint};
 use super::start::{Origin, Start};
 use super::{
-    CheckpointError, Evaluation, Optimizer, Outcome, Point, Progress, Stop, TrainError,
+    CheckpointError, Evaluation, Optimizer, Outcome, Point, Progress, Selection, Stop, TrainError,
     TrainSettings, evaluate, learning_rate, step,
 };
 use crate::data::{Batch, Source, Split};
@@ -89,7 +89,10 @@ struct Run<'a> {
     /// Steps in all, and why training ends after them.
     planned: (usize, Stop),
     optimizer: Optimizer,
+    trained_parameters: usize,
     position: Position,
+    /// What the optimiser moves, as it was at the best validation.
+    best: Option<Vec<Vec<f32>>>,
 }
 
 impl<'a> Run<'a> {
@@ -112,6 +115,9 @@ impl<'a> Run<'a> {
         let measured = planned.filter(|_| !settings.budget.lacks_step_seconds());
         let planned = measured.ok_or_else(unmeasured)?;
         let origin = Origin::open(start, model, source, settings)?;
+        if let Some(origin) = &origin {
+            origin.fill(model)?; // before the optimiser, which keeps a copy
+        }
         let parent = origin.as_ref().map(|origin| origin.parent.clone());
         let validation = source.evaluation(Split::Validation, sequences, batch);
         let data = fingerprint(&validation);
@@ -128,7 +134,9 @@ impl<'a> Run<'a> {
             validation,
             planned,
             optimizer: Optimizer::new(model, settings),
+            trained_parameters: settings.adapt.parameters(model),
             position: Position::default(),
+            best: None,
         };
         let mut saved = None;
         if let Some(saving) = saving {
@@ -137,14 +145,15 @@ impl<'a> Run<'a> {
             saved = checkpoint::resume(&file, model, &mut run.optimizer, &run.identity)?;
         }
         match (saved, origin) {
-            (Some(position), _) => {
+            (Some((position, best)), _) => {
+                run.best = best;
                 if let Some(cursor) = &position.cursor {
                     source.restore(cursor);
                 }
                 run.position = position;
             }
             (None, Some(origin)) => {
-                let steps = origin.hand_over(model, &mut run.optimizer, source, settings)?;
+                let steps = origin.hand_over(model, &mut run.optimizer, source)?;
                 run.position.inherited_steps = steps;
             }
             (None, None) => {}
@@ -187,6 +196,14 @@ impl<'a> Run<'a> {
         }
         let points = self.position.curve.len();
         let validation = self.validate_if_due(model, rate);
+        if let Some(evaluation) = &validation {
+            self.keep_if_best(evaluation);
+        }
+        if self.position.finished.is_some()
+            && let Some(best) = self.best.take()
+        {
+            self.optimizer.go_back(model, &best);
+        }
         if self.position.curve.len() > points {
             self.write_metrics()?;
         }
@@ -249,6 +266,16 @@ impl<'a> Run<'a> {
         evaluation
     }
 
+    /// Remembers the weights, if they are the best so far and these are asked for.
+    fn keep_if_best(&mut self, evaluation: &Evaluation) {
+        let (step, loss) = (self.position.step, evaluation.loss);
+        let better = self.position.best.is_none_or(|best| loss < best.loss);
+        if self.settings.select == Selection::Best && better && loss.is_finite() {
+            self.position.best = Some(Best { step, loss });
+            self.best = Some(self.optimizer.values());
+        }
+    }
+
     /// Share of the budget used.
     fn fraction(&self) -> f64 {
         match self.planned.0 {
@@ -290,10 +317,15 @@ impl<'a> Run<'a> {
             embedded: Some(saving.embedded.clone()),
             lineage: self.lineage.clone(),
         };
-        let with_moments = saving.moments || self.position.finished.is_none();
-        let optimizer = with_moments.then_some(&self.optimizer);
+        // The moments of the last step do not go with the weights of another.
+        let last = self.settings.select == Selection::Last;
+        let beside = Beside {
+            optimizer: &self.optimizer,
+            moments: saving.moments && last || self.position.finished.is_none(),
+            best: self.best.as_deref(),
+        };
         let file = saving.directory.join(checkpoint::FILE);
-        Ok(checkpoint::save(&file, model, optimizer, &metadata)?)
+        Ok(checkpoint::save(&file, model, &beside, &metadata)?)
     }
 
     fn outcome(self, stopped_because: Stop) -> Outcome {
@@ -303,6 +335,11 @@ impl<'a> Run<'a> {
             seconds: self.position.seconds,
             stopped_because,
             curve: self.position.curve,
+            trained_parameters: self.trained_parameters,
+            judged_step: match self.position.best {
+                Some(best) if stopped_because != Stop::Interrupted => best.step,
+                _ => self.position.step,
+            },
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a training run depends on besides the model and the data.
 
-use super::Stop;
+use super::{Adapt, Stop};
 use serde::{Deserialize, Serialize};
 
 /// When training ends: at the first limit reached. At least one limit must be set.
@@ -88,6 +88,17 @@ pub enum Schedule {
     InverseSquareRoot,
 }
 
+/// Which weights a finished training leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    /// Those of the last step.
+    #[default]
+    Last,
+    /// Those of the lowest validation loss: with a `plateau` this is early stopping.
+    Best,
+}
+
 /// Optimiser, schedule, budget and validation of one training run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -96,6 +107,12 @@ pub struct TrainSettings {
     pub batch: usize,
     /// When to stop.
     pub budget: Budget,
+    /// What is trained of the model.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub adapt: Adapt,
+    /// Which weights are left in the end.
+    #[serde(skip_serializing_if = "crate::files::is_default")]
+    pub select: Selection,
     /// Update rule.
     #[serde(skip_serializing_if = "crate::files::is_default")]
     pub optimizer: OptimizerKind,
@@ -152,6 +169,8 @@ impl Default for TrainSettings {
         TrainSettings {
             batch: 32,
             budget: Budget::steps(1000),
+            adapt: Adapt::default(),
+            select: Selection::default(),
             optimizer: OptimizerKind::Adamw,
             learning_rate: 1e-3,
             warmup_steps: 100,
@@ -223,6 +242,10 @@ impl TrainSettings {
         let plateau = self.plateau.unwrap_or(0.5);
         let message = format!("plateau = {plateau}: give a number above 0 and below 1");
         check(plateau > 0.0 && plateau < 1.0, &message)?;
+        let message =
+            "select = \"best\" without validation: give validation-sequences, or select = \"last\"";
+        let validates = self.validation_sequences > 0 || self.select == Selection::Last;
+        check(validates, message)?;
         let message = "budget is empty: give steps, tokens or seconds";
         let limited = steps.is_some() || tokens.is_some() || seconds.is_some();
         check(limited, message)?;

@@ -39,8 +39,17 @@ impl Origin {
         source: &dyn Source,
         settings: &TrainSettings,
     ) -> Result<Option<Self>, TrainError> {
+        settings.adapt.check(model).map_err(TrainError::Refused)?;
         let Start::From { checkpoint, keep } = start else {
-            return Ok(None);
+            let adapt = settings.adapt;
+            let message = format!(
+                "adapt = {adapt}: leaves most of a new model at its random values; give a checkpoint to \
+                 start from, or adapt = all"
+            );
+            return match adapt.is_all() {
+                true => Ok(None),
+                false => Err(TrainError::Refused(message)),
+            };
         };
         let path = checkpoint::locate(checkpoint);
         let file = File::read(&path)?;
@@ -73,27 +82,36 @@ impl Origin {
                 )));
             }
         }
+        let (there, here) = (identity.settings.adapt, settings.adapt);
+        let moments = *keep == Keep::Training && file.has_moments();
+        if moments && !(there.is_all() && here.is_all()) {
+            return Err(refused(format!(
+                "it trained adapt = {there} and now adapt = {here} is asked for, so the moments of its \
+                 optimiser cannot be kept; keep the weights only"
+            )));
+        }
         let parent = Parent {
             hash: file.metadata.hash.clone(),
             weights: file.weights(model)?,
             keep: *keep,
-            moments: *keep == Keep::Training && file.has_moments(),
+            moments,
         };
         Ok(Some(Origin { file, parent }))
     }
 
-    /// Gives `model`, `optimizer` and `source` what is kept, and says how many steps the optimiser
-    /// has counted.
+    /// Gives `model` the weights to start from.
+    pub(super) fn fill(&self, model: &mut dyn Model) -> Result<(), TrainError> {
+        Ok(self.file.fill(model)?)
+    }
+
+    /// Gives `optimizer` and `source` what is kept, and says how many steps the optimiser has counted;
+    /// `model` has the weights.
     pub(super) fn hand_over(
         &self,
-        model: &mut dyn Model,
+        model: &dyn Model,
         optimizer: &mut Optimizer,
         source: &mut dyn Source,
-        settings: &TrainSettings,
     ) -> Result<u64, TrainError> {
-        self.file.fill(model)?;
-        // It keeps a copy of the weights.
-        *optimizer = Optimizer::new(model, settings);
         let position = &self.file.metadata.position;
         if let (Keep::Training, Some(cursor)) = (self.parent.keep, &position.cursor) {
             source.restore(cursor);
@@ -102,7 +120,7 @@ impl Origin {
             return Ok(0);
         }
         let steps = position.optimizer_steps();
-        optimizer.restore(model, steps, self.file.moments(model)?);
+        self.file.restore(model, optimizer, steps)?;
         Ok(steps)
     }
 

@@ -3,7 +3,7 @@
 use crate::common::{file, path, place, text};
 use crate::program::{TINY, checkpoint, fails, in_json, json_of, refuses, seqduel, words};
 use seqduel::train::checkpoint::{self as checkpoints, Metadata};
-use seqduel::train::{Budget, Keep};
+use seqduel::train::{Adapt, Budget, Keep};
 use std::fs;
 
 fn metadata(directory: &str) -> Metadata {
@@ -255,5 +255,67 @@ fn a_checkpoint_is_not_overwritten_by_what_starts_from_it() {
         ))),
         2,
         &["--from"],
+    );
+}
+
+#[test]
+fn an_adapter_is_trained_merged_and_opened_as_any_model() {
+    let (parent, out) = (checkpoint(), path("adapter"));
+    let line = format!("train --from {parent} --lora 2 --steps 6 --keep best --out {out}");
+    let plan = planned(&line);
+    for phrase in [
+        "values (adapt = lora:2) of a model of",
+        "adapt = \"lora:2\"",
+        "select = \"best\"",
+        "keep = \"weights\"",
+    ] {
+        assert!(plan.contains(phrase), "`{phrase}` is missing in: {plan}");
+    }
+    let run = json_of(&mut in_json(&line));
+    let (all, trained) = (&run["parameters"], &run["trained_parameters"]);
+    let (all, trained) = (all.as_u64().unwrap(), trained.as_u64().unwrap());
+    assert!(trained > 0 && trained < all / 2, "{trained} of {all}");
+    assert_eq!(run["judged_step"], 6);
+    assert_eq!(metadata(&out).lineage.len(), 1);
+    assert_eq!(metadata(&out).identity.settings.adapt, Adapt::Lora(2));
+    // The same command reports what is there; the merged model is judged as any other.
+    let again = json_of(&mut in_json(&line));
+    let judged = json_of(&mut in_json(&format!("eval {out}")));
+    for result in [&again, &judged] {
+        assert_eq!(result["loss"], run["loss"], "{result}");
+    }
+    let head = path("head");
+    let line = format!("train --from {parent} --adapt head --steps 2 --out {head}");
+    let run = json_of(&mut in_json(&line));
+    assert!(run["trained_parameters"].as_u64().unwrap() < all / 2);
+}
+
+#[test]
+fn what_cannot_be_adapted_or_kept_is_refused_with_a_remedy() {
+    let (parent, out) = (checkpoint(), path("not-adapted"));
+    let from = format!("train --from {parent} --steps 2 --out {out}");
+    refuses(
+        &format!("{from} --lora 400"),
+        2,
+        &["lora:400", "give at most lora:"],
+    );
+    refuses(&format!("{from} --lora 0"), 2, &["lora:0", "at least 1"]);
+    refuses(
+        &format!("{from} --lora 2 --keep training"),
+        2,
+        &["adapt = lora:2", "weights only"],
+    );
+    refuses(&format!("{from} --adapt tail"), 2, &["lora:RANK"]);
+    refuses(
+        &format!("{from} --keep best,last"),
+        2,
+        &["--keep", "one of each"],
+    );
+    let new = format!("train {TINY} --corpus {} --out {out}", text());
+    refuses(&format!("{new} --lora 2"), 2, &["adapt = lora:2", "--from"]);
+    refuses(
+        &format!("{new} --keep weights"),
+        2,
+        &["--keep weights", "--from"],
     );
 }

@@ -1,5 +1,6 @@
 //! Training that is stopped and resumed, on any number of threads, gives the same bits.
 
+mod adapt;
 mod files;
 mod from;
 mod state_dict;
@@ -92,6 +93,9 @@ struct Trained {
     tokens: u64,
     curve: Vec<Point>,
     parameters: Vec<Vec<u32>>,
+    /// The step whose weights these are.
+    judged_step: usize,
+    trained_parameters: usize,
     test: Evaluation,
 }
 
@@ -153,6 +157,8 @@ fn session_from(
         stopped: outcome.stopped_because,
         tokens: outcome.tokens,
         curve: outcome.curve.iter().map(untimed).collect(),
+        judged_step: outcome.judged_step,
+        trained_parameters: outcome.trained_parameters,
         parameters: model
             .parameters()
             .iter()

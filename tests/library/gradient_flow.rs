@@ -37,6 +37,7 @@ fn input_gradients_are_those_of_the_formulas() {
             block: BlockConfig {
                 tied: Switch::Off,
                 scaled: Switch::Off,
+                balance: 0.0, // a gradient that stands in no loss
                 ..config.block.clone()
             },
             ..config

@@ -9,6 +9,7 @@ mod learning;
 mod modern;
 mod recall;
 mod retention;
+mod second_text;
 mod state;
 mod text;
 mod timing;

@@ -6,7 +6,7 @@ use super::super::setup::{Data, FromSection, ModelSection, TrainConfig, open_dat
 use super::super::{UsageError, usage};
 use crate::data::DataSection;
 use crate::data::tokenizer::{Tokenizer, TokenizerChoice};
-use crate::train::{Keep, TrainSettings, checkpoint, same_data};
+use crate::train::{Adapt, Keep, TrainSettings, checkpoint, same_data};
 use anyhow::{Context, ensure};
 use std::fs;
 use std::path::Path;
@@ -28,6 +28,8 @@ pub(super) fn configuration(opened: &Opened, from: FromSection) -> TrainConfig {
 /// Refuses what a training that starts from a checkpoint cannot have: another model, another
 /// tokenizer, text after a task or a task after text, and the checkpoint's own directory.
 pub(super) fn check(opened: &Opened, config: &TrainConfig, out: &Path) -> anyhow::Result<()> {
+    let fits = config.train.adapt.check(&*opened.model);
+    fits.map_err(UsageError)?;
     let own = (opened.file.parent()).and_then(|directory| fs::canonicalize(directory).ok());
     let itself = fs::canonicalize(out).is_ok_and(|out| Some(out) == own);
     let message = format!(
@@ -154,7 +156,19 @@ pub(super) fn open(opened: &Opened, config: &mut TrainConfig) -> anyhow::Result<
         same || from.keep != Some(Keep::Training),
         UsageError(message)
     );
-    from.keep = from.keep.or(Some(match same {
+    // The optimiser of other values has nothing to hand on.
+    let all = [config.train.adapt, opened.metadata.identity.settings.adapt];
+    let all = all.into_iter().all(Adapt::is_all);
+    let message = format!(
+        "--keep training: adapt = {} was trained there and adapt = {} is asked for here, so the moments of the \
+         optimiser cannot be kept; keep the weights only",
+        opened.metadata.identity.settings.adapt, config.train.adapt
+    );
+    ensure!(
+        all || from.keep != Some(Keep::Training),
+        UsageError(message)
+    );
+    from.keep = from.keep.or(Some(match same && all {
         true => Keep::Training,
         false => Keep::Weights,
     }));

@@ -21,7 +21,7 @@ fn source(text: &str, seq_len: usize, seed: u64) -> Result<TextSource, DataError
 proptest! {
     #[test]
     fn splits_make_up_the_text(text in "(?s).{0,300}") {
-        let parts = split(&text);
+        let parts = split(&text, Extract::default());
         prop_assert_eq!(parts.concat(), text.as_str());
         let n = text.chars().count();
         prop_assert_eq!(parts[0].chars().count(), n * 90 / 100);
@@ -63,7 +63,7 @@ proptest! {
         let shown: Vec<char> = text.chars().cycle().take(short).collect();
         let open = |characters: usize| {
             let repeated: String = shown.iter().cycle().take(characters).collect();
-            let tokenizer = Tokenizer::train(choice, &repeated, split(&repeated)[0])?;
+            let tokenizer = Tokenizer::train(choice, &repeated, split(&repeated, Extract::default())[0])?;
             TextSource::new(Arc::new(Text::encode("test", &repeated, tokenizer)?), seq_len, 0)
         };
         let Err(error) = open(short) else { return Ok(()) };
@@ -191,4 +191,45 @@ fn files_are_opened_cut_and_split() {
     assert_eq!(text.tokens(Split::Train).len(), 360);
     let source = TextSource::new(Arc::new(text), 5, 1).unwrap();
     assert_eq!(source.spec().vocab, 400);
+}
+
+/// A second text begins where the first ends, and however little of it is trained on, the same is validated
+/// and tested.
+#[test]
+fn an_extract_leaves_out_the_start_and_trains_on_what_is_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("text.txt");
+    let words: String = (0..1000).map(|i| format!("é{i:04}")).collect();
+    std::fs::write(&path, &words).unwrap();
+    let open = |extract: Extract| {
+        let path = path.to_str().unwrap();
+        Text::open(path, TokenizerChoice::Byte, extract).unwrap()
+    };
+    let all = Extract {
+        skip: 2000,
+        most: Some(2500),
+        train: None,
+    };
+    let said = |text: &Text, split| -> String {
+        let bytes = text.tokenizer().decode_bytes(text.tokens(split));
+        String::from_utf8(bytes).unwrap()
+    };
+    let whole = open(all);
+    assert!(said(&whole, Split::Train).starts_with("é0400é0401"));
+    assert!(said(&whole, Split::Test).ends_with("é0899"));
+    let few = open(Extract {
+        train: Some(100),
+        ..all
+    });
+    assert_eq!(few.characters(Split::Train), 100);
+    assert!(said(&whole, Split::Train).starts_with(&said(&few, Split::Train)));
+    for split in [Split::Validation, Split::Test] {
+        assert_eq!(few.tokens(split), whole.tokens(split));
+    }
+    assert_ne!(few.sha256, whole.sha256, "other data, another identity");
+    let more = open(Extract {
+        train: Some(1 << 30),
+        ..all
+    });
+    assert_eq!(more.tokens(Split::Train), whole.tokens(Split::Train));
 }

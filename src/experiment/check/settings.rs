@@ -29,6 +29,8 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("test_sequences", s.test_sequences),
         ("checkpoint_every", s.checkpoint_every),
         ("max_characters", s.max_characters),
+        ("characters", s.characters),
+        ("first_steps", s.first_steps),
         ("repeats", s.repeats),
         ("most_work", s.most_work),
         ("decode_batch", s.decode_batch),
@@ -80,6 +82,7 @@ pub(super) fn check_settings(root: &str, kind: Kind, s: &Settings) -> Result<(),
         ("clip", s.clip, 0.0, 1e6),
         ("stop_when_accuracy", s.stop_when_accuracy, 0.0, 1.0),
         ("plateau", s.plateau, 1e-6, 1.0 - 1e-6),
+        ("second_share", s.second_share, 0.01, 0.99),
         ("forget_bias", s.forget_bias, -100.0, 100.0),
         ("seconds_per_model", s.seconds_per_model, 1e-3, 1e5),
     ];
@@ -108,6 +111,7 @@ pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
             s.batch.or(s.tokens_per_batch).is_some(),
         ),
         ("seq_len", &sweep.seq_len, s.seq_len.is_some()),
+        ("characters", &sweep.characters, s.characters.is_some()),
     ];
     for (name, list, set) in lists {
         sizes(&format!("sweep.{name}"), list.as_deref(), set)?;
@@ -135,6 +139,7 @@ pub(super) fn check_sweep(experiment: &Experiment) -> Result<(), Fault> {
         sweep.threads.as_deref(),
         s.threads.is_some(),
     )?;
+    distinct("sweep.adapt", sweep.adapt.as_deref(), s.adapt.is_some())?;
     distinct("sweep.task", sweep.task.as_deref(), s.task.is_some())?;
     distinct("sweep.equal", sweep.equal.as_deref(), s.equal.is_some())
 }

@@ -3,9 +3,10 @@
 use crate::data::Objective;
 use crate::data::tokenizer::TokenizerChoice;
 use crate::models::Initial;
-use crate::train::{OptimizerKind, Schedule};
+use crate::train::{Adapt, OptimizerKind, Schedule};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Launches of each point of a throughput run, where none are given.
 pub const LAUNCHES: usize = 5;
@@ -49,6 +50,7 @@ impl Overlay for OptimizerKind {}
 impl Overlay for Schedule {}
 impl Overlay for Objective {}
 impl Overlay for Threads {}
+impl Overlay for Arm {}
 impl Overlay for TokenizerChoice {}
 impl<T: Clone> Overlay for Vec<T> {}
 impl<T: Clone> Overlay for BTreeMap<String, T> {
@@ -155,6 +157,19 @@ pub struct Settings {
     gaps: bool,
     /// Characters of the corpus to use, from its start.
     max_characters: usize,
+    /// With it the corpus is cut into a first text and a second one, and models are trained on the second:
+    /// from `scratch`, or after a training on the first `all`, the `head` or `lora:RANK` of them. The weights
+    /// of the lowest validation loss are judged.
+    adapt: Arm,
+    /// Share of the corpus, at its end, that is the second text.
+    second_share: f64,
+    /// Characters of the second text to train on.
+    characters: usize,
+    /// Steps of the training on the first text.
+    first_steps: usize,
+    /// Experiment whose trainings on the first text these are [default: its own]: one set of weights serves
+    /// both, which must have the same settings but for what is trained on the second text.
+    first_of: String,
     /// Worker threads of throughput runs.
     threads: Threads,
     /// A point of a throughput run with more work in a step than this is left out: B T D², for tokens in
@@ -189,6 +204,10 @@ pub struct Sweep {
     seq_len: Vec<usize>,
     /// Values of parameters of the task.
     parameters: BTreeMap<String, Vec<usize>>,
+    /// What is trained on a second text.
+    adapt: Vec<Arm>,
+    /// Characters of a second text.
+    characters: Vec<usize>,
     /// Worker threads.
     threads: Vec<Threads>,
 }
@@ -199,12 +218,23 @@ impl Sweep {
     /// count.
     pub fn points(&self) -> usize {
         let of = |list: Option<usize>| list.unwrap_or(1);
-        let sizes = [&self.width, &self.layers, &self.batch, &self.seq_len];
+        let sizes = [
+            &self.width,
+            &self.layers,
+            &self.batch,
+            &self.seq_len,
+            &self.characters,
+        ];
+        let arms = of(self.adapt.as_ref().map(Vec::len));
         let names = [&self.task, &self.equal];
         let parameters = self.parameters.iter().flatten().map(|(_, list)| list.len());
         let sizes = sizes.map(|list| of(list.as_ref().map(Vec::len)));
         let names = names.map(|list| of(list.as_ref().map(Vec::len)));
-        let all = sizes.into_iter().chain(names).chain(parameters);
+        let all = sizes
+            .into_iter()
+            .chain(names)
+            .chain(parameters)
+            .chain([arms]);
         all.fold(1, usize::saturating_mul)
     }
 
@@ -223,8 +253,49 @@ impl Sweep {
         clear(&self.batch, &mut settings.tokens_per_batch);
         clear(&self.seq_len, &mut settings.seq_len);
         clear(&self.threads, &mut settings.threads);
+        clear(&self.adapt, &mut settings.adapt);
+        clear(&self.characters, &mut settings.characters);
         if let (Some(swept), Some(parameters)) = (&self.parameters, &mut settings.parameters) {
             parameters.retain(|name, _| !swept.contains_key(name));
+        }
+    }
+}
+
+/// What is trained on a second text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Arm {
+    /// A new model.
+    Scratch,
+    /// Of a model that was trained on a first text.
+    Trained(Adapt),
+}
+
+impl fmt::Display for Arm {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Arm::Scratch => f.write_str("scratch"),
+            Arm::Trained(adapt) => adapt.fmt(f),
+        }
+    }
+}
+
+impl From<Arm> for String {
+    fn from(arm: Arm) -> String {
+        arm.to_string()
+    }
+}
+
+impl TryFrom<String> for Arm {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        match text.as_str() {
+            "scratch" => Ok(Arm::Scratch),
+            _ => text
+                .parse()
+                .map(Arm::Trained)
+                .map_err(|error: String| format!("{error}, or scratch")),
         }
     }
 }

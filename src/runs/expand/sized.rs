@@ -145,6 +145,7 @@ impl<'a> Sized<'a> {
             probe_context: probe_context(s, self)?,
             test_multiples: s.test_multiples.clone().unwrap_or_default(),
             gaps: s.gaps.unwrap_or(false),
+            first_text: None,
             gradient_sequences: s.gradient_sequences,
             rate: Rate::Fixed,
             step_time: None,
@@ -193,6 +194,11 @@ impl<'a> Sized<'a> {
             task_parameters,
             equal: Some(equal.into()),
             size: self.settings.width,
+            arm: self
+                .settings
+                .adapt
+                .map_or(String::new(), |arm| arm.to_string()),
+            characters: self.settings.characters,
             ..named(self.experiment, self.context, id)
         })
     }
@@ -206,7 +212,7 @@ fn data_of(
     context: &Context,
 ) -> Result<(Data, Box<dyn Source>), ExpandError> {
     if task == TEXT {
-        let mut text = text_data(s)?;
+        let mut text = text_data(s, context.texts)?;
         let sees_both = models::row(model).is_ok_and(|row| row.sees_both);
         if s.gaps == Some(true) && sees_both {
             text.objective = Objective::Masked;

@@ -3,6 +3,7 @@
 use super::Expansion;
 use super::search::{is_for, search, tuning_points};
 use super::sized::Sized;
+use super::transfer;
 use crate::experiment::check::{Fault, TEXT};
 use crate::experiment::embedded::steps_taken;
 use crate::experiment::schema::{Experiment, Series, Settings};
@@ -11,7 +12,7 @@ use crate::runs::baselines;
 use crate::runs::context::{Context, ExpandError, require};
 use crate::runs::needs::{Kept, Rate};
 use crate::runs::points::points;
-use crate::runs::work::Training;
+use crate::runs::work::{Run, Training};
 
 /// The runs of a training experiment: the searches first, then every point, model and seed.
 pub(super) fn expansion(
@@ -19,6 +20,7 @@ pub(super) fn expansion(
     context: &Context,
 ) -> Result<Expansion, ExpandError> {
     let (mut runs, mut growing) = (Vec::new(), Vec::new());
+    let mut firsts: Vec<Run> = Vec::new();
     let labels = series_labels(&experiment.models);
     // Where the learning rate of each model comes from, at each task and width that has a search.
     let mut searched: Vec<(Settings, Vec<Rate>)> = Vec::new();
@@ -63,7 +65,7 @@ pub(super) fn expansion(
             }
             for seed in context.seed..context.seed + seeds {
                 let id = format!("{cell}-seed{seed}");
-                let training = Training {
+                let mut training = Training {
                     rate: rates.map_or(Rate::Fixed, |(_, rates)| rates[series].clone()),
                     step_time: step_time.clone(),
                     kept: match settings.keep_weights {
@@ -73,6 +75,11 @@ pub(super) fn expansion(
                     expected_steps: steps_taken(&cell),
                     ..sized.training(series, rate, seed)?
                 };
+                if let Some(arm) = settings.adapt {
+                    let first = transfer::prepare(&sized, (series, name), arm, &mut training)?;
+                    let is_new = |first: &Run| firsts.iter().all(|run| run.id != first.id);
+                    firsts.extend(first.filter(is_new));
+                }
                 runs.push(sized.run(id, series, training)?);
             }
         }
@@ -80,8 +87,13 @@ pub(super) fn expansion(
     if experiment.settings.task.as_deref() == Some(TEXT) {
         let sizes = runs.iter().filter_map(|run| run.record.parameters);
         let parameters = sizes.min().unwrap_or(0);
-        runs.push(baselines::run(experiment, context, parameters)?);
+        for point in transfer::baseline_points(experiment) {
+            let at = (&point.settings, &point.label[..]);
+            runs.push(baselines::run(experiment, at, context, parameters)?);
+        }
     }
+    firsts.extend(runs);
+    let runs = firsts;
     Ok(Expansion { runs, growing })
 }
 

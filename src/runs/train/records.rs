@@ -178,17 +178,13 @@ pub(super) fn by_cost(
 /// model has learnt its task.
 const LEARNT: f64 = 0.9;
 
-/// Whether the last validation shows that a model has learnt its task: most of the way from the best
+/// Whether the validation of the weights that are judged, mostly the last, shows that a model has learnt its task: most of the way from the best
 /// answer that part of the information allows to a perfect one; on text, fewer bits than the last
 /// character alone gives.
 fn has_learnt(source: &dyn Source, outcome: &Outcome) -> bool {
     let known = source.known();
-    let Some(last) = outcome
-        .curve
-        .iter()
-        .rev()
-        .find(|p| p.validation_loss.is_some())
-    else {
+    let judged = outcome.judged().filter(|p| p.validation_loss.is_some());
+    let Some(last) = judged else {
         return false;
     };
     let (loss, accuracy) = (last.validation_loss, last.validation_accuracy);

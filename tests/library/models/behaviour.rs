@@ -48,7 +48,11 @@ fn steps_give_the_logits_of_the_whole_sequence() {
             }
             false => needed,
         };
-        assert_eq!(kept, expected, "{}", label(&config));
+        match config.attends() && !caches(&config) {
+            // Some layers keep pages, others a state.
+            true => assert!(kept >= needed, "{}", label(&config)),
+            false => assert_eq!(kept, expected, "{}", label(&config)),
+        }
     }
 }
 

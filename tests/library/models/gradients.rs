@@ -2,7 +2,7 @@
 
 use super::{every_config, label, of_numbers, reading, sources, tokens};
 use kernels::{Slot, Tape, cost, values};
-use seqduel::models::{self, BlockConfig, Input, Model, ModelConfig, Output, Shape};
+use seqduel::models::{self, Input, Model, Output, Shape};
 
 fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
     let (batch, seq_len) = (2, 6);
@@ -34,14 +34,11 @@ fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
 #[test]
 fn gradients_point_where_the_loss_rises() {
     for config in every_config().into_iter().chain(of_numbers()) {
-        // What uneven use of experts costs has a gradient and stands in no loss.
-        let config = ModelConfig {
-            block: BlockConfig {
-                balance: 0.0,
-                ..config.block.clone()
-            },
-            ..config
-        };
+        // Which experts a token goes to jumps: a slope over a step is not the gradient there, which
+        // `reference` compares with that of the formula.
+        if config.block.experts > 1 {
+            continue;
+        }
         let mut model = models::build(&config, 2).unwrap();
         let mut gradients = kernels::backward(loss_of(&*model, Tape::on()));
         let all: Vec<Vec<f32>> = model

@@ -3,9 +3,9 @@
 use rand::Rng as _;
 use seqduel::data::Objective;
 use seqduel::data::tokenizer::TokenizerChoice;
-use seqduel::experiment::schema::{All, Kind, PlotKind, Scale, Threads};
+use seqduel::experiment::schema::{All, Arm, Kind, PlotKind, Scale, Threads};
 use seqduel::models::{Initial, Value};
-use seqduel::train::{Keep, OptimizerKind, Schedule};
+use seqduel::train::{Adapt, Keep, OptimizerKind, Schedule, Selection};
 use std::collections::BTreeMap;
 
 pub type Rng = rand::rngs::SmallRng;
@@ -38,6 +38,7 @@ macro_rules! one_of {
 }
 
 one_of! {
+    Arm: [Arm::Scratch, Arm::Trained(Adapt::All), Arm::Trained(Adapt::Lora(4))];
     bool: [true, false];
     Initial: [Initial::Pytorch, Initial::Gpt2];
     Keep: [Keep::Weights, Keep::Training];
@@ -45,6 +46,8 @@ one_of! {
     OptimizerKind: [OptimizerKind::Adamw, OptimizerKind::Rmsprop];
     Objective: [Objective::Next, Objective::Previous, Objective::Masked];
     PlotKind: [PlotKind::Lines, PlotKind::Curves, PlotKind::Bars, PlotKind::Roofline];
+    Adapt: [Adapt::All, Adapt::Head, Adapt::Lora(1), Adapt::Lora(77)];
+    Selection: [Selection::Last, Selection::Best];
     Schedule: [Schedule::Cosine, Schedule::InverseSquareRoot];
     Scale: [Scale::Linear, Scale::Log2, Scale::Log10];
 }
