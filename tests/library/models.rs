@@ -136,7 +136,9 @@ fn with_every_value(config: &ModelConfig, name: &str) -> Vec<ModelConfig> {
 /// Whether its decoder keeps keys and values of all tokens, in every layer.
 fn caches(config: &ModelConfig) -> bool {
     let letters = config.block.mixers.chars();
-    let all = letters.take(config.layers).all(|letter| "gl".contains(letter));
+    let all = letters
+        .take(config.layers)
+        .all(|letter| "gl".contains(letter));
     config.attends() && all || config.model == "encoder-decoder"
 }
 
