@@ -111,7 +111,11 @@ impl Formulas {
                 continue;
             }
             let mut x = self.embedded(sequence);
-            if self.parameters.contains_key("blocks.0.norm1.weight") {
+            if self
+                .parameters
+                .keys()
+                .any(|name| name.starts_with("blocks.0."))
+            {
                 all.extend(self.blocks(x));
                 continue;
             } else if self.config.model == "bilstm" {

@@ -217,7 +217,7 @@ fn blocks_of_every_preset_and_option_follow_their_formulas() {
     let presets = MODELS.iter().filter(|row| !row.preset.is_empty());
     for model in presets.map(|row| row.name) {
         for (width, heads, layers, batch, seq_len) in [
-            (6, 1, 1, 1, 3),
+            (12, 2, 1, 2, 5),
             (18, 3, 2, 2, 7),
             (10, 1, 3, 2, 5),
             (14, 7, 1, 1, 53),

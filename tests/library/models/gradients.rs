@@ -1,6 +1,6 @@
 //! Gradients against differences of the loss, and stated costs against counted ones.
 
-use super::{every_config, label, of_numbers, reading, sources, tokens};
+use super::{block_variants, config, every_config, label, of_numbers, reading, sources, tokens};
 use kernels::{Slot, Tape, cost, values};
 use seqduel::models::{self, Input, Model, Output, Shape};
 
@@ -33,10 +33,11 @@ fn loss_of(model: &dyn Model, tape: Tape) -> kernels::Scalar {
 
 #[test]
 fn gradients_point_where_the_loss_rises() {
+    let variants = block_variants(&config("gpt2"));
     for config in every_config().into_iter().chain(of_numbers()) {
-        // Which experts a token goes to jumps: a slope over a step is not the gradient there, which
-        // `reference` compares with that of the formula.
-        if config.block.experts > 1 {
+        // Which experts a token goes to jumps, and without norms or residuals the loss bends: a slope over a
+        // step is not the gradient there, which `reference` compares with that of the formula.
+        if config.block.experts > 1 || variants.contains(&config) {
             continue;
         }
         let mut model = models::build(&config, 2).unwrap();
