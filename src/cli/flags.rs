@@ -1,21 +1,11 @@
 //! One flag for every option of models: what `train`, `measure` and `work-span` share.
 
-use crate::models::{MODELS, ModelOptions, ModelRow, OPTIONS, OptionRow, Value, Values};
+use crate::models::{ModelOptions, OPTIONS, OptionRow, Value, Values};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
 /// The options given on the command line.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OptionFlags(pub ModelOptions);
-
-/// The models that take an option; those that differ in their options alone by one name.
-fn takers(row: &OptionRow) -> String {
-    let (presets, others): (Vec<&ModelRow>, Vec<_>) = (MODELS.iter())
-        .filter(|model| model.options.contains(&row.name))
-        .partition(|model| !model.preset.is_empty());
-    let mut names: Vec<&str> = others.iter().map(|model| model.name).collect();
-    names.extend((!presets.is_empty()).then_some("presets of blocks"));
-    names.join(", ")
-}
 
 /// The flag of an option.
 fn flag(row: &'static OptionRow) -> Arg {
@@ -37,7 +27,7 @@ fn flag(row: &'static OptionRow) -> Arg {
     Arg::new(row.name)
         .long(row.key())
         .value_name(value_name)
-        .help(format!("{} ({}){choice}", row.describes, takers(row)))
+        .help(format!("{} ({}){choice}", row.describes, row.takers()))
         .help_heading("Options of models")
         .allow_negative_numbers(true)
         .value_parser(parse)

@@ -69,6 +69,11 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             &[
                 ("model", |row| row.name.into()),
                 ("what it is", |row| row.describes.into()),
+                ("options by default", |row| {
+                    let each = row.preset.iter();
+                    let each = each.map(|(option, value)| format!("{option}={value}"));
+                    each.collect::<Vec<_>>().join(" ")
+                }),
             ],
         ),
         What::Options => Sheet::of(
@@ -76,7 +81,7 @@ pub fn run(args: Args, shared: &Shared) -> anyhow::Result<ExitCode> {
             &[
                 ("option", |row| row.key()),
                 ("what it is", |row| row.describes.into()),
-                ("models", |row| row.models().join(", ")),
+                ("models", |row| row.takers()),
                 ("values", |row| row.values.remedy()),
                 ("changes parameters", |row| {
                     row.changes_parameters.to_string()

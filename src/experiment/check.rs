@@ -142,8 +142,8 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
                 return refuse(format!("options of models are {}", known.join(", ")));
             };
             if !row.options.contains(&known.name) {
-                let models = known.models().join(" and ");
-                return refuse(format!("only {models} can have it; leave it out"));
+                let models = known.takers();
+                return refuse(format!("only these can have it: {models}; leave it out"));
             }
             if !known.values.admit(value) {
                 return refuse(known.values.remedy());

@@ -9,7 +9,7 @@ mod table;
 
 pub use table::OPTIONS;
 
-use super::{MODELS, ModelConfig, ModelError};
+use super::{MODELS, ModelConfig, ModelError, ModelRow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -153,6 +153,16 @@ impl OptionRow {
     /// Name in checkpoints and, as a flag, on the command line.
     pub fn key(&self) -> String {
         self.name.replace('_', "-")
+    }
+
+    /// The models that take it, in words; those that differ in their options alone by one name.
+    pub fn takers(&self) -> String {
+        let takes = MODELS.iter().filter(|row| row.options.contains(&self.name));
+        let (presets, others): (Vec<&ModelRow>, Vec<_>) =
+            takes.partition(|row| !row.preset.is_empty());
+        let mut names: Vec<&str> = others.iter().map(|row| row.name).collect();
+        names.extend((!presets.is_empty()).then_some("presets of blocks"));
+        names.join(", ")
     }
 
     /// Names of the models that take it.

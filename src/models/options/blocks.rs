@@ -74,7 +74,10 @@ pub const KV_HEADS: OptionRow = OptionRow {
     describes: "heads of keys and values, which several heads of queries share [default: as many]",
     values: Values::Count(1),
     changes_parameters: true,
-    label: |value| Some(format!("{value} key heads")),
+    label: |value| match value {
+        "1" => Some("one key head".into()),
+        value => Some(format!("{value} key heads")),
+    },
     get: |config| match config.block.kv_heads {
         0 => None,
         n => Some(Value::Integer(n as i64)),
