@@ -143,7 +143,7 @@ fn check_models(experiment: &Experiment) -> Result<(), Fault> {
             };
             if !row.options.contains(&known.name) {
                 let models = known.takers();
-                return refuse(format!("only these can have it: {models}; leave it out"));
+                return refuse(format!("only {models} can have it; leave it out"));
             }
             if !known.values.admit(value) {
                 return refuse(known.values.remedy());

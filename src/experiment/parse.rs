@@ -222,7 +222,8 @@ sweep.parameters.delay = [5]
         let scanned = TEXT.replace("gates = \"chrono\"", "scan = \"parallel\"");
         let e = error(&scanned, "quick", &[]);
         assert!(
-            e.contains("models[1].scan = \"parallel\"") && e.contains("only mingru and minlstm"),
+            e.contains("models[1].scan = \"parallel\"")
+                && e.contains("only mingru, minlstm and presets of blocks"),
             "{e}"
         );
         let minimal = scanned.replace("\"lstm\", scan", "\"mingru\", scan");

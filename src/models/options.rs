@@ -162,7 +162,10 @@ impl OptionRow {
             takes.partition(|row| !row.preset.is_empty());
         let mut names: Vec<&str> = others.iter().map(|row| row.name).collect();
         names.extend((!presets.is_empty()).then_some("presets of blocks"));
-        names.join(", ")
+        match names.split_last() {
+            Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => names.concat(),
+        }
     }
 
     /// Names of the models that take it.

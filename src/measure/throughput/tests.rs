@@ -51,7 +51,9 @@ fn every_model_is_measured_in_every_mode() {
 
 #[test]
 fn operations_are_timed_after_the_steps_and_add_up_to_one() {
+    // What experts read differs from step to step: one that no token uses is not read.
     let workloads: Vec<_> = of_one_sequence()
+        .filter(|m| !m.preset.iter().any(|(option, _)| *option == "experts"))
         .map(|m| workload(Mode::TrainStep, m.name))
         .collect();
     let repeats = Repeats {
