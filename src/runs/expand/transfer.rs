@@ -25,7 +25,8 @@ pub(super) fn prepare(
     let owner = s.first_of.as_ref().unwrap_or(&experiment.id);
     let id = format!("{owner}-{FIRST}-{name}-seed{seed}");
     let rate = experiment.rate_of_arm(&experiment.models[series], s, FIRST);
-    let rate = rate.or(s.learning_rate);
+    // A search is of the second text: the first needs a rate of its own.
+    let rate = Some(require(rate.or(s.learning_rate), "settings.learning_rate")?);
     let mut first = Training {
         rate: Rate::Fixed,
         data: Data::Text(text.clone()),
