@@ -3,10 +3,11 @@
 //! dx = dy (1 − (y / c)²).
 //! Cost, for n values: three operations forward, four backward.
 
+use super::attention::soft_cap;
 use super::cost::{self, Cost, Id, Phase};
 use super::parallel;
 use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
-use super::{Activation, Output, Slot, math, matrix, values};
+use super::{Activation, Output, Slot, matrix, values};
 use dfdx::prelude::*;
 
 /// Values that a thread takes at a time.
@@ -19,7 +20,7 @@ pub fn capped(x: Activation, cap: f32) -> Activation {
     let n = (rows * columns) as f64;
     let (mut y, level) = (values(&x), level());
     parallel::for_each_chunk(&mut y, PIECE, |_, scores| {
-        dispatch_at(level, Forward { scores, cap });
+        soft_cap(level, cap, scores, None);
     });
     let (y, read_id) = (matrix(y, rows, columns), Id::value(&x));
     cost::report(|| {
@@ -48,24 +49,7 @@ pub fn capped(x: Activation, cap: f32) -> Activation {
 
 /// The same in place.
 pub fn cap_scores(scores: &mut [f32], cap: f32) {
-    dispatch_at(level(), Forward { scores, cap });
-}
-
-struct Forward<'a> {
-    scores: &'a mut [f32],
-    cap: f32,
-}
-
-impl Kernel for Forward<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let (cap, inverse) = (s.splat(self.cap), s.splat(1.0 / self.cap));
-        for j in (0..self.scores.len()).step_by(LANES) {
-            let tanh = math::tanh(s, s.mul(s.read_at(self.scores, j), inverse));
-            s.write_at(self.scores, j, s.mul(cap, tanh));
-        }
-    }
+    soft_cap(level(), cap, scores, None);
 }
 
 struct Backward<'a> {

@@ -114,20 +114,15 @@ pub fn route(scores: Activation, used: usize, balance: f32) -> (Activation, Rout
             .collect();
         for (i, dp) in dp.chunks_exact_mut(experts).enumerate() {
             let (w, chosen) = (&w[i * experts..][..experts], kept.of(i));
-            if kept.used > 1 {
-                let mean: f32 = chosen.iter().map(|&(e, _)| w[e] * dp[e]).sum();
-                let of_chosen: Vec<(usize, f32)> = chosen
-                    .iter()
-                    .map(|&(e, _)| (e, (dp[e] - mean) / totals[i]))
-                    .collect();
-                dp.fill(0.0);
-                of_chosen.into_iter().for_each(|(e, d)| dp[e] = d);
-            } else {
-                let (e, _) = chosen[0];
-                let d = dp[e];
-                dp.fill(0.0);
-                dp[e] = d;
-            }
+            let through = |e: usize, mean: f32| match kept.used {
+                1 => dp[e],
+                _ => (dp[e] - mean) / totals[i],
+            };
+            let mean: f32 = chosen.iter().map(|&(e, _)| w[e] * dp[e]).sum();
+            let of_chosen: Vec<(usize, f32)> =
+                chosen.iter().map(|&(e, _)| (e, through(e, mean))).collect();
+            dp.fill(0.0);
+            of_chosen.into_iter().for_each(|(e, d)| dp[e] = d);
             dp.iter_mut().zip(&push).for_each(|(d, b)| *d += b);
         }
         dscores.add(g, |sum| {
@@ -154,6 +149,11 @@ pub fn route_rows(scores: &mut [f32], experts: usize, used: usize) -> Routing {
     scores.chunks_exact_mut(experts).for_each(softmax);
     weigh(scores, experts, &routing);
     routing
+}
+
+/// to += `weight` · said, rows of equal lengths: what one expert says of a token, without tape.
+pub fn add_said(to: &mut [f32], said: &[f32], weight: f32) {
+    dispatch_at(level(), AddScaled(to, said, weight));
 }
 
 /// What the experts say, put together: `said`\[e\] (rows of e, D), weights (n, E) of [`route`] → (n, D).

@@ -60,7 +60,7 @@ pub use delta::{Beta, Decay, DeltaShape, delta_extend, delta_rule};
 pub use dropout::dropout;
 pub use elman::{ElmanCell, elman};
 pub use embedding::{Input, embedding, embedding_at_positions, scaled_embedding};
-pub use experts::{Routing, combine, route, route_rows};
+pub use experts::{Routing, add_said, combine, route, route_rows};
 pub use gated::{gate, gated};
 pub use gated_norm::{gate_rms_norm, gated_rms_norm};
 use gradient::Output;

@@ -17,28 +17,29 @@ mod tests;
 use super::cost::{self, Cost, Id, Phase, levels};
 use super::parallel::{self, Shared, add_in_order, filled};
 use super::simd::{Kernel, LANES, Simd, dispatch_at, level};
-use super::{Activation, Matrix, Output, Slot, Tape, matrix, read, values};
+use super::{Activation, Matrix, Output, Slot, Tape, matrix, read};
 use dfdx::prelude::*;
 pub use heads::{HeadNorm, head_norm};
+use std::borrow::Cow;
 
 /// Rows that a thread takes at a time and whose weight gradients are summed together first.
 const ROWS: usize = 64;
 
 /// Layer norm of every row: x (n, D), weight and bias (1, D) → (n, D). Panics if widths differ.
 pub fn layer_norm(x: Activation, weight: &Matrix, bias: &Matrix, eps: f32) -> Activation {
-    let (x, tape) = x.split_tape();
-    let dx = [Slot::of(&x)];
-    let (_, y) = normalise(x, None, dx, tape, Gain::layer(weight, bias), eps);
-    y
+    alone(x, Gain::layer(weight, bias), eps)
 }
 
 /// RMS norm of every row: x (n, D), weight (1, D) → (n, D), its gain `offset` + weight: an offset of 1
 /// is Gemma's, 0 everybody else's. Panics if widths differ.
 pub fn rms_norm(x: Activation, weight: &Matrix, offset: f32, eps: f32) -> Activation {
+    alone(x, Gain::rms(weight, offset), eps)
+}
+
+fn alone(x: Activation, gain: Gain, eps: f32) -> Activation {
     let (x, tape) = x.split_tape();
     let dx = [Slot::of(&x)];
-    let (_, y) = normalise(x, None, dx, tape, Gain::rms(weight, offset), eps);
-    y
+    normalise(x, None, dx, tape, gain, eps).1
 }
 
 /// What a row is multiplied by and added to after it has been brought to one size.
@@ -69,8 +70,12 @@ impl<'a> Gain<'a> {
 }
 
 /// The weights with the offset added, which is nearly always 0.
-fn gains(weight: &[f32], offset: f32) -> Vec<f32> {
-    weight.iter().map(|w| offset + w).collect()
+fn gains(weight: &Matrix, offset: f32) -> Cow<'_, [f32]> {
+    let weight = read(weight);
+    match offset == 0.0 {
+        true => weight,
+        false => weight.iter().map(|w| offset + w).collect(),
+    }
 }
 
 /// sum = stream + branch, and the layer norm of it: stream and branch (n, D) → both (n, D).
@@ -84,18 +89,10 @@ pub fn add_layer_norm(
     bias: &Matrix,
     eps: f32,
 ) -> (Matrix, Activation) {
-    let (branch, tape) = branch.split_tape();
-    assert_eq!(
-        branch.shape(),
-        stream.shape(),
-        "add_layer_norm: stream and branch differ in shape"
-    );
-    let dx = [Slot::of(&stream), Slot::of(&branch)];
-    normalise(
+    after_adding(
+        "add_layer_norm",
         stream,
-        Some(branch),
-        dx,
-        tape,
+        branch,
         Gain::layer(weight, bias),
         eps,
     )
@@ -109,21 +106,30 @@ pub fn add_rms_norm(
     offset: f32,
     eps: f32,
 ) -> (Matrix, Activation) {
+    after_adding(
+        "add_rms_norm",
+        stream,
+        branch,
+        Gain::rms(weight, offset),
+        eps,
+    )
+}
+
+fn after_adding(
+    name: &str,
+    stream: Matrix,
+    branch: Activation,
+    gain: Gain,
+    eps: f32,
+) -> (Matrix, Activation) {
     let (branch, tape) = branch.split_tape();
     assert_eq!(
         branch.shape(),
         stream.shape(),
-        "add_rms_norm: stream and branch differ in shape"
+        "{name}: stream and branch differ in shape"
     );
     let dx = [Slot::of(&stream), Slot::of(&branch)];
-    normalise(
-        stream,
-        Some(branch),
-        dx,
-        tape,
-        Gain::rms(weight, offset),
-        eps,
-    )
+    normalise(stream, Some(branch), dx, tape, gain, eps)
 }
 
 /// The sum of `x` and, if there is one, `branch`; and its norm, whose gradient, and that of the
@@ -142,7 +148,7 @@ fn normalise<const N: usize>(
         offset,
         bias,
     } = gain;
-    let (w, b) = (gains(&read(weight), offset), bias.map(values));
+    let (w, b) = (gains(weight, offset), bias.map(read));
     assert!(
         w.len() == d && b.as_ref().is_none_or(|b| b.len() == d),
         "norm: weight or bias is not (1, {d})"
@@ -153,8 +159,8 @@ fn normalise<const N: usize>(
     };
     // Operations a value, forward and to dx: means are 3 and 2 of them.
     let (forward_flops, dx_flops) = match bias {
-        Some(_) => (8, 10.0),
-        None => (5, 8.0),
+        Some(_) => (8.0, 10.0),
+        None => (5.0, 8.0),
     };
     let level = level();
     let pieces = n.div_ceil(ROWS);
@@ -215,8 +221,8 @@ fn normalise<const N: usize>(
         // Sum of the branch; mean; differences, squares and their mean; root and reciprocal, x̂, w
         // and b.
         let span = (N - 1) as f64 + 2.0 * levels(d) + 10.0;
-        let phase = Phase::new((forward_flops + N - 1) as f64 * cells, span);
-        let cost = Cost::new(name, f64::from(forward_flops as u8) * cells, bytes, phase);
+        let phase = Phase::new((forward_flops + (N - 1) as f64) * cells, span);
+        let cost = Cost::new(name, forward_flops * cells, bytes, phase);
         cost.reading(reads).writing(writes)
     });
 
@@ -226,7 +232,7 @@ fn normalise<const N: usize>(
     let (saved, weight) = (sum.clone(), weight.clone());
     tape.record(move |g| {
         let mut reads = vec![dy.id(), Id::value(&saved), Id::value(&weight)];
-        let (dy, x, w) = (dy.take(g), read(&saved), gains(&read(&weight), offset));
+        let (dy, x, w) = (dy.take(g), read(&saved), gains(&weight, offset));
         reads.extend(dsum.as_ref().map(Output::id));
         let dsum = dsum.and_then(|s| s.arrived(g));
         let mut targets = dx.each_ref().map(|slot| slot.open(g));

@@ -99,7 +99,10 @@ pub fn plan(
         match expand(experiment, &context) {
             Ok(more) => {
                 // What two experiments ask for alike is done once, such as trainings on a first text.
-                let is_new = |run: &Run| !runs.iter().any(|known: &Run| run.is_same(known));
+                let known = runs.iter().map(|run: &Run| (&*run.id, run));
+                let known: HashMap<&str, &Run> = known.collect();
+                let is_new =
+                    |run: &Run| known.get(&*run.id).is_none_or(|known| !run.is_same(known));
                 let new: Vec<Run> = more.runs.into_iter().filter(is_new).collect();
                 runs.extend(new);
                 growing.extend(more.growing);

@@ -14,8 +14,8 @@ use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
 use super::comparison::Comparison;
 use super::given::Given;
 use super::group::Group;
-use super::second_text::{ALL, BITS, Cell, SCRATCH, characters};
-use super::{Answer, Claim, Words, text};
+use super::second_text::{ALL, BITS, Cell, SCRATCH, characters, sizes};
+use super::{Answer, Claim, Words};
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -73,12 +73,10 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
         Reversed => "Training from scratch beats training on another text first, for every model and amount of text.".to_owned(),
         NoDifference => "Training on another text first makes no difference to training from scratch.".to_owned(),
         Conditional => {
-            let none = counting.with(Supported).is_empty();
-            let sizes: std::collections::BTreeSet<usize> = counting.with(Supported).sweep().into_iter().collect();
-            let sizes = text::list(sizes.into_iter().map(characters));
-            match none {
+            let better = counting.with(Supported);
+            match better.is_empty() {
                 true => "Training on another text first does not beat training from scratch.".to_owned(),
-                false => format!("Training on another text first beats training from scratch with {sizes}, not in every case."),
+                false => format!("Training on another text first beats training from scratch with {}, not in every case.", sizes(&better)),
             }
         }
         Undecided => "Whether training on another text first beats training from scratch is not decided.".to_owned(),

@@ -16,10 +16,9 @@ use super::Answer::{Conditional, NoDifference, Reversed, Supported, Undecided};
 use super::comparison::Comparison;
 use super::given::Given;
 use super::group::Group;
-use super::second_text::{ALL, BITS, Cell, characters, name};
+use super::second_text::{ALL, BITS, Cell, name, sizes};
 use super::select::distinct;
 use super::{Answer, Claim, Words, text};
-use std::collections::BTreeSet;
 
 /// The catalogue row.
 pub(super) const CLAIM: Claim = Claim {
@@ -78,10 +77,6 @@ fn words(_: &Given, answer: Answer, all: &Group) -> Words {
     let counting = all.counting();
     let of = |arm: &str| counting.filter(|d| d.place().variant.as_deref() == Some(arm));
     let (rank_4, rank_1) = (of(LORA), of(CHEAP));
-    let sizes = |some: &Group| {
-        let sizes: BTreeSet<usize> = some.sweep().into_iter().collect();
-        text::list(sizes.into_iter().map(characters))
-    };
     let some = |group: &Group| match (group.with(Supported).len(), group.len()) {
         (0, _) => "nowhere",
         (n, all) if n == all => "everywhere",

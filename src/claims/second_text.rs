@@ -3,12 +3,14 @@
 use super::blocks::{Blocks, crossed, crossed_pairs};
 use super::comparison::{Comparison, Margins};
 use super::given::Given;
+use super::group::Group;
 use super::place::{ATTENTION, Place, Series, with_positions};
 use super::sample::of_one;
 use super::select::{by_run, column};
 use super::text;
 use crate::record::Record;
 use crate::stats::Effect;
+use std::collections::BTreeSet;
 
 pub(super) const BITS: &str = "test_bits_by_block";
 pub(super) const UNIT: &str = "bits per character";
@@ -158,6 +160,12 @@ pub(super) fn name(arm: &str) -> String {
         "head" => "the head alone".into(),
         arm => arm.replace("lora:", "LoRA of rank "),
     }
+}
+
+/// The amounts of text among decided comparisons: `10,000 characters and 100,000 characters`.
+pub(super) fn sizes(group: &Group) -> String {
+    let sizes: BTreeSet<usize> = group.sweep().into_iter().collect();
+    text::list(sizes.into_iter().map(characters))
 }
 
 /// `10,000 characters`.

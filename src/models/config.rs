@@ -1,7 +1,7 @@
 //! Everything a model's size and initial values depend on. What may be chosen besides sizes is an
 //! option: a field here and a row in [`super::OPTIONS`].
 
-use super::{BlockConfig, ModelError, OptionRow, Output, Scan, Value, row};
+use super::{BlockConfig, ModelError, OptionRow, Output, Scan, Value, block, row};
 use serde::{Deserialize, Serialize};
 
 /// How a transformer knows where a token stands.
@@ -185,13 +185,7 @@ impl ModelConfig {
     /// Whether heads of attention compare the positions of one sequence, in some layer at least. Of an
     /// encoder-decoder, whose layers are of two kinds, it is not said.
     pub fn attends(&self) -> bool {
-        let letters = self.block.mixers.chars();
-        match self.takes("mixers") {
-            true => letters
-                .take(self.layers)
-                .any(|letter| "gl".contains(letter)),
-            false => ["transformer", "bert"].contains(&&*self.model),
-        }
+        self.takes("positions") && block::attends(self)
     }
 
     /// Whether what the model says has seen both sides of a position.

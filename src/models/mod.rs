@@ -97,14 +97,17 @@ pub struct State {
     pub source_lengths: Option<Vec<usize>>,
 }
 
+/// Those of these sequences, in this order, of a buffer that is an equal part each of `batch`.
+fn parts(buffer: &[f32], batch: usize, sequences: &[usize]) -> Vec<f32> {
+    let part = buffer.len() / batch.max(1);
+    let parts = sequences.iter().map(|&b| &buffer[b * part..][..part]);
+    parts.flatten().copied().collect()
+}
+
 impl State {
     /// The state of these sequences, in this order, where every buffer is an equal part a sequence.
     fn select(&self, sequences: &[usize]) -> State {
-        let pick = |buffer: &Vec<f32>| {
-            let part = buffer.len() / self.batch.max(1);
-            let parts = sequences.iter().map(|&b| &buffer[b * part..][..part]);
-            parts.flatten().copied().collect()
-        };
+        let pick = |buffer: &Vec<f32>| parts(buffer, self.batch, sequences);
         State {
             buffers: self.buffers.iter().map(pick).collect(),
             ..self.select_source(sequences)

@@ -92,7 +92,7 @@ pub fn head_norm(qkv: Activation, weights: [&Matrix; 2], norm: HeadNorm) -> Acti
     let kept = Shared::new(&mut moments);
     let parts = norm.parts(dh);
     let values_from = parts[1].end;
-    let (x, gain) = (read(&qkv), weights.map(|w| gains(&read(w), norm.offset)));
+    let (x, gain) = (read(&qkv), weights.map(|w| gains(w, norm.offset)));
     let y = |y: Shared<f32>| {
         parallel::for_each(pieces, |i| {
             for row in parallel::piece(n, ROWS, i) {
@@ -128,7 +128,7 @@ pub fn head_norm(qkv: Activation, weights: [&Matrix; 2], norm: HeadNorm) -> Acti
         let mut reads = vec![dy.id()];
         reads.extend([&qkv, &weights[0], &weights[1]].map(Id::value));
         let (dy, x) = (dy.take(g), read(&qkv));
-        let gain = weights.each_ref().map(|w| gains(&read(w), norm.offset));
+        let gain = weights.each_ref().map(|w| gains(w, norm.offset));
         let mut target = dx.open(g);
         let (shared, is_first) = (target.shared(), target.is_first);
         let sums = parallel::map(pieces, |i| {

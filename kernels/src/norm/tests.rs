@@ -121,7 +121,7 @@ fn rms_norm_equals_dfdx_primitives() {
                 }
             }
             let mut plain = Vec::new();
-            let gain = gains(&values(&w), offset);
+            let gain = gains(&w, offset);
             super::super::decode::rms_norm(&values(&x), &gain, 1e-6, &mut plain);
             assert_close("decode", &plain, &y_want, 2e-6);
         }
@@ -241,7 +241,7 @@ fn heads_are_normed_as_rows_of_their_own_and_values_pass() {
             }
         }
         let mut rows = all.clone();
-        let gain = w.each_ref().map(|w| gains(&values(w), 1.0));
+        let gain = w.each_ref().map(|w| gains(w, 1.0));
         norm.apply([&gain[0], &gain[1]], &mut rows);
         assert_close("plain", &rows, &y_want, 1e-6);
     }

@@ -201,13 +201,14 @@ impl Decoder for BlockDecoder {
         if tokens > state.position {
             return Err(ModelError::beyond(state.position, tokens));
         }
-        if self.layers.iter().any(|layer| !layer.mixer.can_truncate()) {
+        let cuts = self.layers.iter().map(|layer| layer.mixer.truncate());
+        let Some(cuts) = cuts.collect::<Option<Vec<_>>>() else {
             return no_way_back(state, tokens);
-        }
+        };
         let consumed = state.position;
         let buffers = self.by_layer(&mut state.buffers);
-        for (layer, buffers) in self.layers.iter().zip(buffers) {
-            layer.mixer.truncate(buffers, consumed, tokens);
+        for (cut, buffers) in cuts.into_iter().zip(buffers) {
+            cut(buffers, consumed, tokens);
         }
         state.position = tokens;
         Ok(())

@@ -285,10 +285,7 @@ impl PackedFeedForward {
                 .for_each(|&i| s.own.extend_from_slice(&x[i * d..][..d]));
             expert.apply(&s.own, f, [&mut s.inner, &mut s.gates], &mut s.said);
             for (&i, said) in tokens.iter().zip(s.said.chunks_exact(d)) {
-                let weight = s.scores[i * experts + e];
-                let to = out[i * d..][..d].iter_mut();
-                to.zip(said)
-                    .for_each(|(to, o)| *to = weight.mul_add(*o, *to));
+                kernels::add_said(&mut out[i * d..][..d], said, s.scores[i * experts + e]);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What mixes positions in a layer, and the table of mixers.
 
 use super::mixers;
-use crate::models::{ModelConfig, ModelError, Shape};
+use crate::models::{ModelConfig, ModelError, Shape, parts};
 use crate::nn::{Initializer, Parameter};
 use kernels::Activation;
 
@@ -32,6 +32,9 @@ pub struct Tokens {
     pub position: usize,
 }
 
+/// Cuts buffers of so many consumed tokens to the first few.
+pub type Cut = fn(buffers: &mut [Vec<f32>], consumed: usize, tokens: usize);
+
 /// A mixer token by token. What it remembers stands in buffers of the decoder's state.
 pub trait MixerStep: Send {
     /// The buffers of `batch` sequences before their first token.
@@ -42,22 +45,14 @@ pub trait MixerStep: Send {
 
     /// The buffers of these sequences of `batch`, in this order.
     fn select(&self, buffers: &[Vec<f32>], batch: usize, sequences: &[usize]) -> Vec<Vec<f32>> {
-        let pick = |buffer: &Vec<f32>| {
-            let part = buffer.len() / batch.max(1);
-            let parts = sequences.iter().map(|&b| &buffer[b * part..][..part]);
-            parts.flatten().copied().collect()
-        };
+        let pick = |buffer: &Vec<f32>| parts(buffer, batch, sequences);
         buffers.iter().map(pick).collect()
     }
 
-    /// Takes back all but `tokens` of `consumed` tokens, if it can: a recurrent state cannot.
-    fn truncate(&self, _buffers: &mut [Vec<f32>], consumed: usize, tokens: usize) -> bool {
-        tokens == consumed
-    }
-
-    /// Whether [`MixerStep::truncate`] can.
-    fn can_truncate(&self) -> bool {
-        false
+    /// Takes back all but `tokens` of `consumed` tokens; of a mixer that cannot, as a recurrent state cannot,
+    /// `None`.
+    fn truncate(&self) -> Option<Cut> {
+        None
     }
 }
 
@@ -98,9 +93,9 @@ pub fn of(config: &ModelConfig) -> impl Iterator<Item = &'static MixerRow> {
     letters.filter_map(|letter| MIXERS.iter().find(|row| row.letter == letter))
 }
 
-/// Whether a layer of the configuration has that mixer.
-pub fn uses(config: &ModelConfig, letter: char) -> bool {
-    of(config).any(|row| row.letter == letter)
+/// Whether a layer of the configuration compares positions by attention.
+pub fn attends(config: &ModelConfig) -> bool {
+    of(config).any(|row| row.name == mixers::attention::NAME)
 }
 
 /// Refuses sizes that make no model.

@@ -22,6 +22,7 @@ use feed_forward::FeedForward;
 use kernels::decode::PackedLinear;
 use kernels::{Activation, Matrix, Nonlinearity, Tape};
 use mixer::Mixer;
+pub use mixer::attends;
 
 /// Standard deviation of initial embeddings and learned positions: the size of what a branch adds at
 /// first (values of a normed stream through two maps uniform in ±1/√D: 1/3), so that neither drowns
@@ -105,10 +106,9 @@ pub fn check(config: &ModelConfig) -> Result<(), ModelError> {
 }
 
 fn width_step(config: &ModelConfig) -> usize {
-    let has_attention = mixer::uses(config, 'g') || mixer::uses(config, 'l');
     match config.positions {
         // A head's values turn in pairs.
-        Positions::Rotary if has_attention => 2 * config.heads,
+        Positions::Rotary if attends(config) => 2 * config.heads,
         _ => config.heads,
     }
 }

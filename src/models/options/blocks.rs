@@ -4,6 +4,14 @@ use super::{OptionRow, Value, Values, choice};
 use crate::models::{Beta, Decay, FeedForwardKind, Place, Switch};
 use crate::nn::NormKind;
 
+/// A whole number that has been admitted.
+fn whole(value: &Value) -> usize {
+    match value {
+        Value::Integer(n) => usize::try_from(*n).unwrap_or(usize::MAX),
+        other => unreachable!("{other} is no whole number"),
+    }
+}
+
 pub const MIXERS: OptionRow = OptionRow {
     name: "mixers",
     describes: "mixer of each layer, a letter each, repeated: g attention, l local attention, r RG-LRU, d delta rule, s sLSTM",
@@ -82,11 +90,7 @@ pub const KV_HEADS: OptionRow = OptionRow {
         0 => None,
         n => Some(Value::Integer(n as i64)),
     },
-    set: |config, value| {
-        if let Value::Integer(n) = value {
-            config.block.kv_heads = usize::try_from(*n).unwrap_or(usize::MAX);
-        }
-    },
+    set: |config, value| config.block.kv_heads = whole(value),
 };
 
 pub const WINDOW: OptionRow = OptionRow {
@@ -96,11 +100,7 @@ pub const WINDOW: OptionRow = OptionRow {
     changes_parameters: false,
     label: |value| Some(format!("window {value}")),
     get: |config| Some(Value::Integer(config.block.window as i64)),
-    set: |config, value| {
-        if let Value::Integer(n) = value {
-            config.block.window = usize::try_from(*n).unwrap_or(usize::MAX);
-        }
-    },
+    set: |config, value| config.block.window = whole(value),
 };
 
 pub const QK_NORM: OptionRow = OptionRow {
@@ -190,11 +190,7 @@ pub const EXPERTS: OptionRow = OptionRow {
     changes_parameters: true,
     label: |value| (value != "0").then(|| format!("{value} experts")),
     get: |config| Some(Value::Integer(config.block.experts as i64)),
-    set: |config, value| {
-        if let Value::Integer(n) = value {
-            config.block.experts = usize::try_from(*n).unwrap_or(usize::MAX);
-        }
-    },
+    set: |config, value| config.block.experts = whole(value),
 };
 
 pub const EXPERTS_USED: OptionRow = OptionRow {
@@ -204,11 +200,7 @@ pub const EXPERTS_USED: OptionRow = OptionRow {
     changes_parameters: true,
     label: |value| Some(format!("{value} used")),
     get: |config| Some(Value::Integer(config.block.experts_used as i64)),
-    set: |config, value| {
-        if let Value::Integer(n) = value {
-            config.block.experts_used = usize::try_from(*n).unwrap_or(usize::MAX);
-        }
-    },
+    set: |config, value| config.block.experts_used = whole(value),
 };
 
 pub const DELTA: OptionRow = OptionRow {

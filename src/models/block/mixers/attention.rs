@@ -4,7 +4,7 @@
 
 use super::super::config::Switch;
 use super::super::linear;
-use super::super::mixer::{Mixer, MixerRow, MixerStep, Tokens};
+use super::super::mixer::{Cut, Mixer, MixerRow, MixerStep, Tokens};
 use crate::models::{ModelConfig, ModelError, Positions, Shape};
 use crate::nn::{Initializer, Linear, NormKind, Parameter, RMS_EPS};
 use kernels::decode::{self, PackedLinear};
@@ -12,11 +12,14 @@ use kernels::{
     Activation, AttentionMask, AttentionPositions, AttentionShape, HeadNorm, Nonlinearity,
 };
 
+/// What the weights of either kind are called.
+pub const NAME: &str = "attention";
+
 /// Attention to all tokens before.
 pub const GLOBAL: MixerRow = MixerRow {
     letter: 'g',
     describes: "attention",
-    name: "attention",
+    name: NAME,
     build: |config, name, init| Box::new(Attention::new(config, name, None, init)),
     parameters,
     work: |config, context| work(config, seen(config, context)),
@@ -239,12 +242,7 @@ impl MixerStep for Step {
         vec![decode::select(&buffers[0], heads, batch, sequences)]
     }
 
-    fn truncate(&self, buffers: &mut [Vec<f32>], consumed: usize, tokens: usize) -> bool {
-        decode::truncate(&mut buffers[0], consumed, tokens);
-        true
-    }
-
-    fn can_truncate(&self) -> bool {
-        true
+    fn truncate(&self) -> Option<Cut> {
+        Some(|buffers, consumed, tokens| decode::truncate(&mut buffers[0], consumed, tokens))
     }
 }
